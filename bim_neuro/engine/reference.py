@@ -1,0 +1,168 @@
+"""The plain numpy law: one step after another, each node by its own `step`, vectorised over samples.
+
+Time is the chip's: a message sent at step t arrives at t + hop + delay, and a sample's first step reaches a node at
+the node's depth. A missing delay therefore gives wrong integers here, exactly as it would on the chip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import FloatGraph, Graph, IntegerGraph
+from ..nodes.arithmetic import Array
+from ..nodes.node import IntegerNode, Node, State
+from ..record import LayerCount, RunRecord, merge
+
+BATCH = 256
+
+Progress = Callable[[int], None]
+
+
+def simulate(
+    graph: IntegerGraph, x: Array, *, probe: bool = False, batch: int = BATCH, progress: Progress | None = None
+) -> RunRecord:
+    """Run an aligned integer graph on encoded input (samples, steps, channels) and count everything.
+
+    ``probe`` keeps every message and state of every node; ``progress`` is called with the samples done.
+    """
+    check_input(graph, x)
+    parts = []
+    for part in _batches(x, batch):
+        parts.append(_run_integer(graph, part, probe))
+        if progress:
+            progress(len(part))
+    return merge(parts)
+
+
+def simulate_float(graph: FloatGraph, x: Array, *, probe: bool = True, batch: int = BATCH) -> RunRecord:
+    """Run the float law on input as the float model reads it; messages take no time, taps do."""
+    check_input(graph, x)
+    return merge([_run_float(graph, part, probe) for part in _batches(x, batch)])
+
+
+def check_input(graph: Graph[Node] | Graph[IntegerNode], x: Array) -> None:
+    """Refuse input that does not fit the graph's source."""
+    channels = graph.nodes[graph.source].neurons
+    if x.ndim != 3 or x.shape[2] != channels or 0 in x.shape:
+        raise InputError(
+            f"input has shape {x.shape}, the model wants (samples, steps, {channels}) with at least one of each"
+        )
+    if not np.isfinite(x).all():
+        raise InputError(f"input holds {np.count_nonzero(~np.isfinite(x))} values that are not finite")
+
+
+def _batches(x: Array, batch: int) -> Iterator[Array]:
+    for first in range(0, len(x), batch):
+        yield x[first : first + batch]
+
+
+class _History:
+    """The last messages of a node, oldest forgotten: ``at(t)`` is zero before the first."""
+
+    def __init__(self, neurons: int, samples: int, reach: int, dtype: type) -> None:
+        self.ring = np.zeros((reach + 1, samples, neurons), dtype=dtype)
+
+    def put(self, t: int, message: Array) -> None:
+        self.ring[t % len(self.ring)] = message
+
+    def at(self, t: int) -> Array:
+        return np.asarray(self.ring[t % len(self.ring)])
+
+
+def _histories(graph: Graph[Node] | Graph[IntegerNode], samples: int, dtype: type, hop: int) -> dict[str, _History]:
+    reach = dict.fromkeys(graph.nodes, 0)
+    for edge in graph.edges:
+        reach[edge.source] = max(reach[edge.source], hop * edge.synapse.hop + edge.delay)
+    return {name: _History(node.neurons, samples, reach[name], dtype) for name, node in graph.nodes.items()}
+
+
+def _run_integer(graph: IntegerGraph, x: Array, probe: bool) -> RunRecord:
+    samples, steps, _ = x.shape
+    period = graph.period(steps)
+    history = _histories(graph, samples, np.int64, hop=1)
+    states = {name: node.initial((samples,)) for name, node in graph.nodes.items()}
+    counts = {name: LayerCount.zeros(period) for name in graph.nodes}
+    probes: dict[str, Array] = {}
+    output = np.zeros((samples, graph.nodes[graph.output].neurons), dtype=np.int64)
+    for t in range(period + max(graph.depth.values())):
+        for name in graph.order:
+            node, phase = graph.nodes[name], t - graph.depth[name]
+            inputs = _accumulate(graph, name, history, t, counts[name], phase, samples)
+            if name == graph.source:
+                inputs["input"] = x[:, phase] if 0 <= phase < steps else np.zeros_like(x[:, 0])
+            if phase == 0 or (node.gated and not 0 <= phase < steps):
+                states[name] = node.initial((samples,))
+            if node.gated and not 0 <= phase < steps:
+                message = np.zeros((samples, node.neurons), dtype=np.int64)
+            else:
+                states[name], message, saturated = node.step(states[name], inputs)
+                if 0 <= phase < period:
+                    counts[name].updates[phase] += samples * node.neurons
+                    counts[name].saturations[phase] += saturated
+            history[name].put(t, message)
+            if 0 <= phase < period:
+                counts[name].messages[phase] += np.count_nonzero(message)
+                if probe:
+                    _keep(probes, name, message, states[name], samples, period, phase)
+                if name == graph.output and phase < steps:
+                    output += message
+    return RunRecord("reference", samples, steps, period, counts, output, probes)
+
+
+def _accumulate(
+    graph: IntegerGraph,
+    name: str,
+    history: dict[str, _History],
+    t: int,
+    count: LayerCount,
+    phase: int,
+    samples: int,
+) -> dict[str, Array]:
+    inputs = {port: np.zeros((samples, width), np.int64) for port, width in graph.nodes[name].ports.items()}
+    for edge in graph.into(name):
+        message = history[edge.source].at(t - edge.synapse.hop - edge.delay)
+        inputs[edge.port] = inputs[edge.port] + edge.synapse.apply(message)
+        if 0 <= phase < len(count.updates):
+            hardware, effective = edge.synapse.synops(np.count_nonzero(message, axis=0))
+            count.synops_hardware[phase] += hardware
+            count.synops_effective[phase] += effective
+    return inputs
+
+
+def _run_float(graph: FloatGraph, x: Array, probe: bool) -> RunRecord:
+    samples, steps, _ = x.shape
+    history = _histories(graph, samples, np.float64, hop=0)
+    states = {name: node.initial((samples,)) for name, node in graph.nodes.items()}
+    counts = {name: LayerCount.zeros(steps) for name in graph.nodes}
+    probes: dict[str, Array] = {}
+    output = np.zeros((samples, graph.nodes[graph.output].neurons))
+    for t in range(steps):
+        for name in graph.order:
+            node = graph.nodes[name]
+            inputs = {port: np.zeros((samples, width)) for port, width in node.ports.items()}
+            for edge in graph.into(name):
+                inputs[edge.port] = inputs[edge.port] + edge.synapse.apply(history[edge.source].at(t - edge.delay))
+            if name == graph.source:
+                inputs["input"] = x[:, t]
+            states[name], message, _ = node.step(states[name], inputs)
+            history[name].put(t, message)
+            counts[name].updates[t] += samples * node.neurons
+            counts[name].messages[t] += np.count_nonzero(message)
+            if probe:
+                _keep(probes, name, message, states[name], samples, steps, t)
+            if name == graph.output:
+                output += message
+    return RunRecord("float", samples, steps, steps, counts, output, probes)
+
+
+def _keep(
+    probes: dict[str, Array], name: str, message: Array, state: State, samples: int, period: int, phase: int
+) -> None:
+    for key, value in {"message": message, **state}.items():
+        key = f"{name}.{key}"
+        if key not in probes:
+            probes[key] = np.zeros((samples, period, *value.shape[1:]), dtype=value.dtype)
+        probes[key][:, phase] = value

@@ -1,0 +1,71 @@
+"""Every error a user can meet, as one tree.
+
+    BimError                    anything we refuse, with a message and a hint
+    ├── InputError              exit 2   unreadable, malformed or unknown input
+    │   └── BackendMissing      exit 2   a backend that is not installed here
+    ├── DoesNotFit              exit 1   the chip cannot hold it, or a node is not supported; carries every finding
+    ├── ThresholdMissed         exit 3   a verification found a difference, or a limit the user set was missed
+    └── BackendFailed           exit 4   a backend broke or ran past its time limit
+
+Messages say who, how much and what the limit is; the hint says what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class BimError(Exception):
+    """A refusal with one clear ``message``, an optional ``hint`` and the ``exit_code`` of the command line."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(BimError):
+    """Input that is missing, unreadable, malformed or unknown."""
+
+    exit_code = 2
+
+
+class BackendMissing(InputError):
+    """A backend that is not installed in this environment."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One violated design rule: which ``rule``, at which ``layer``, how much was asked and what is allowed."""
+
+    rule: str
+    layer: str
+    message: str
+    used: float | None = None
+    limit: float | None = None
+    hint: str = ""
+
+
+class DoesNotFit(BimError):
+    """The model cannot be put on the target; ``findings`` lists every violation, not the first."""
+
+    exit_code = 1
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("; ".join(finding.message for finding in findings))
+        self.findings = tuple(findings)
+
+
+class ThresholdMissed(BimError):
+    """A verification found a difference, or a threshold the user set was missed."""
+
+    exit_code = 3
+
+
+class BackendFailed(BimError):
+    """A backend broke or ran past its time limit."""
+
+    exit_code = 4

@@ -1,0 +1,139 @@
+"""Graphs: nodes by name, edges between them; float, then integer, then placed on a chip.
+
+Each stage returns a new graph; nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Generic, TypeVar
+
+from .errors import InputError
+from .nodes import Encoder, Synapse
+from .nodes.node import IntegerNode, Node
+
+N = TypeVar("N", bound=Node)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A synapse from ``source`` to the accumulator ``port`` of ``target``.
+
+    ``delay`` counts the steps beyond the synapse's own hop: the tap of a conv, plus what `align` adds.
+    """
+
+    source: str
+    target: str
+    port: str
+    synapse: Synapse
+    delay: int = 0
+
+    @property
+    def name(self) -> str:
+        tap = f"[{self.delay}]" if self.delay else ""
+        return f"{self.source} -> {self.target}.{self.port}{tap}"
+
+
+@dataclass(frozen=True)
+class Graph(Generic[N]):
+    """Nodes and edges, the same for float and integer laws.
+
+    ``dt`` is the duration of one step in seconds; ``encoder`` turns raw input into what the source sends;
+    ``labels`` are the class names (empty if the output is not classes); ``task`` names where the data come from.
+    """
+
+    nodes: dict[str, N]
+    edges: tuple[Edge, ...]
+    dt: float
+    encoder: Encoder
+    task: str = "own"
+    labels: tuple[str, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def into(self, name: str) -> tuple[Edge, ...]:
+        """Return the edges that end at a node."""
+        return self._into[name]
+
+    @cached_property
+    def _into(self) -> dict[str, tuple[Edge, ...]]:
+        return {name: tuple(edge for edge in self.edges if edge.target == name) for name in self.nodes}
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Return the node names, sources first; a loop is refused by name."""
+        before: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for edge in self.edges:
+            before[edge.target].append(edge.source)
+        try:
+            return tuple(TopologicalSorter(before).static_order())
+        except CycleError as loop:
+            path = " -> ".join(reversed(loop.args[1]))
+            raise InputError(f"the graph has a loop, {path}", "recurrent edges are not supported yet") from None
+
+    @cached_property
+    def source(self) -> str:
+        """Return the name of the input node."""
+        return self._only("source", (name for name, node in self.nodes.items() if node.kind == "source"))
+
+    @cached_property
+    def output(self) -> str:
+        """Return the name of the output node: the one that nothing reads."""
+        read = {edge.source for edge in self.edges}
+        return self._only("output", (name for name in self.nodes if name not in read))
+
+    def _only(self, role: str, names: Iterable[str]) -> str:
+        found = list(names)
+        if len(found) != 1:
+            raise InputError(f"the graph needs exactly one {role} node, it has {len(found)}: {', '.join(found) or 'none'}")
+        return found[0]
+
+
+class FloatGraph(Graph[Node]):
+    """The model in real numbers; messages take no time, taps do."""
+
+
+@dataclass(frozen=True)
+class IntegerGraph(Graph[IntegerNode]):
+    """The model in integers; every synapse takes one step.
+
+    ``depth`` (after `align`) is the step at which a sample's first step reaches a node; ``gap`` the silent steps
+    between samples that flush the conv taps.
+    """
+
+    depth: dict[str, int] = field(default_factory=dict)
+    gap: int = 0
+
+    @property
+    def latency(self) -> int:
+        """Return the steps between a sample entering and the output answering its first step."""
+        return self.depth[self.output]
+
+    def period(self, steps: int) -> int:
+        """Return how many steps apart samples of ``steps`` steps may follow each other."""
+        return steps + self.gap
+
+
+@dataclass(frozen=True)
+class Core:
+    """One used core: which neurons of which layer it holds, and each resource as (used, limit)."""
+
+    index: int
+    layer: str
+    first: int
+    last: int
+    resources: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class PlacedGraph:
+    """An integer graph with its cores on a target."""
+
+    graph: IntegerGraph
+    target: str
+    cores: tuple[Core, ...]
+
+    def cores_of(self, layer: str) -> tuple[Core, ...]:
+        return tuple(core for core in self.cores if core.layer == layer)

@@ -1,0 +1,1 @@
+"""Training: BPTT now, the online rules beside it."""

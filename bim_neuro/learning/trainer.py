@@ -1,0 +1,215 @@
+"""BPTT training: seed, progress, early stopping on a validation split, a checkpoint every epoch, resume after a kill.
+
+Everything random comes from one generator seeded by (seed, epoch), so an interrupted run that is resumed takes the
+same batches and ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import InputError
+from ..model.checkpoint import load_plain, save_atomically
+from ..model.network import BIMNetwork, NetworkConfig
+from ..nodes.arithmetic import Array
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. ``augment_gain`` and ``augment_noise`` are relative to the encoded range; ``patience`` in epochs.
+
+    ``balance`` samples classes with weight count^-balance: 0 as they come, 1 all alike; ``epoch_samples`` caps an epoch.
+    """
+
+    epochs: int = 300
+    batch: int = 64
+    learning_rate: float = 8e-3
+    weight_decay: float = 0.0
+    augment_gain: float = 0.10
+    augment_noise: float = 0.03
+    label_smoothing: float = 0.0
+    balance: float = 0.0
+    epoch_samples: int | None = None
+    patience: int = 60
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training log."""
+
+    epoch: int
+    loss: float
+    score: float
+    best: float
+
+
+@dataclass
+class Progress:
+    """Where a run is: everything resume needs besides the recipe and the data."""
+
+    epoch: int = 0
+    best_score: float = -math.inf
+    best_epoch: int = -1
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    log: list[dict[str, float]] = field(default_factory=list)
+
+
+Score = Callable[[Array, Array], float]
+
+
+def accuracy(y: Array, predicted: Array) -> float:
+    """Return the share of correct predictions."""
+    return float((y == predicted).mean())
+
+
+def train(
+    config: NetworkConfig,
+    recipe: Recipe,
+    training: tuple[Array, Array],
+    validation: tuple[Array, Array],
+    *,
+    score: Score = accuracy,
+    resume_file: Path | None = None,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+) -> tuple[BIMNetwork, Progress]:
+    """Train on (x, y), x float (samples, steps, lines) as the encoder gives it; return the best network on validation.
+
+    ``resume_file`` is written after every epoch and, where it exists, continued from.
+    """
+    torch.manual_seed(recipe.seed)
+    network = BIMNetwork(config)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    batches = math.ceil(_epoch_length(recipe, len(training[1])) / recipe.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=recipe.learning_rate, total_steps=max(2, batches * recipe.epochs)
+    )
+    progress = Progress()
+    identity = {"config": asdict(config), "recipe": asdict(recipe), "samples": len(training[1])}
+    if resume_file is not None and resume_file.exists():
+        progress = _resume(resume_file, identity, network, optimiser, schedule)
+    x, y = torch.as_tensor(training[0], dtype=torch.float32), torch.as_tensor(training[1])
+    while progress.epoch < recipe.epochs and progress.epoch - progress.best_epoch <= recipe.patience:
+        loss = _train_epoch(network, optimiser, schedule, x, y, recipe, progress.epoch)
+        _judge(network, validation, score, progress, loss)
+        progress.epoch += 1
+        if resume_file is not None:
+            _save(resume_file, identity, network, optimiser, schedule, progress)
+        report(Epoch(progress.epoch, loss, progress.log[-1]["score"], progress.best_score))
+    network.load_state_dict(progress.best_state)
+    return network, progress
+
+
+def predict(network: BIMNetwork, x: Array, batch: int = 512) -> Array:
+    """Return the predicted classes of x (samples, steps, lines)."""
+    with torch.no_grad():
+        parts = [network(torch.as_tensor(part, dtype=torch.float32).transpose(0, 1)) for part in _chunks(x, batch)]
+    return np.asarray(torch.cat(parts).argmax(1).numpy())
+
+
+def _chunks(x: Array, size: int) -> Iterator[Array]:
+    for first in range(0, len(x), size):
+        yield x[first : first + size]
+
+
+def _epoch_length(recipe: Recipe, samples: int) -> int:
+    return min(recipe.epoch_samples or samples, samples)
+
+
+def _train_epoch(
+    network: BIMNetwork,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.OneCycleLR,
+    x: Tensor,
+    y: Tensor,
+    recipe: Recipe,
+    epoch: int,
+) -> float:
+    generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
+    total = 0.0
+    order = _draw(y, recipe, generator)
+    network.train()
+    for chosen in order.split(recipe.batch):
+        noisy = _augment(x[chosen], recipe, generator)
+        loss = F.cross_entropy(network(noisy.transpose(0, 1)), y[chosen], label_smoothing=recipe.label_smoothing)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        total += float(loss.detach()) * len(chosen)
+    return total / len(order)
+
+
+def _draw(y: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Choose the samples of one epoch."""
+    length = _epoch_length(recipe, len(y))
+    if recipe.balance == 0 and length == len(y):
+        return torch.randperm(len(y), generator=generator)
+    weight = torch.bincount(y).clamp(min=1).double()[y] ** -recipe.balance
+    return torch.multinomial(weight, length, replacement=True, generator=generator)
+
+
+def _augment(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Scale each sample and add noise, both in units of the encoded range."""
+    gain = 1 + recipe.augment_gain * torch.randn(len(x), 1, 1, generator=generator)
+    return x * gain + recipe.augment_noise * torch.randn(x.shape, generator=generator)
+
+
+def _judge(
+    network: BIMNetwork, validation: tuple[Array, Array], score: Score, progress: Progress, loss: float
+) -> None:
+    network.eval()
+    value = score(validation[1], predict(network, validation[0]))
+    if not math.isfinite(loss):
+        raise InputError(f"training diverged in epoch {progress.epoch + 1}: the loss is {loss}", "lower --learning-rate")
+    progress.log.append({"epoch": progress.epoch + 1, "loss": loss, "score": value})
+    if value > progress.best_score:
+        progress.best_score, progress.best_epoch = value, progress.epoch
+        progress.best_state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def _save(
+    path: Path,
+    identity: dict[str, Any],
+    network: BIMNetwork,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.OneCycleLR,
+    progress: Progress,
+) -> None:
+    save_atomically(
+        {
+            "format": "bim-neuro training",
+            "identity": identity,
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "schedule": {k: v for k, v in schedule.state_dict().items() if isinstance(v, (int, float, bool, list))},
+            "progress": asdict(progress),
+        },
+        path,
+    )
+
+
+def _resume(
+    path: Path,
+    identity: dict[str, Any],
+    network: BIMNetwork,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.OneCycleLR,
+) -> Progress:
+    saved = load_plain(path)
+    if saved.get("identity") != identity:
+        raise InputError(f"{path} belongs to a different run", "delete it, or give the same options and data")
+    network.load_state_dict(saved["network"])
+    optimiser.load_state_dict(saved["optimiser"])
+    schedule.load_state_dict(saved["schedule"])
+    return Progress(**saved["progress"])

@@ -1,0 +1,171 @@
+r"""The BIM block in PyTorch: selective scan and spiking soma, in sequence form and in step form.
+
+    u_t     = conv(W_u x_t) + b_u                       (D)    K causal taps a channel, no bias before them
+    delta_t = softplus(W_dt x_t + b_dt)                 (D)
+    B_t, C_t = W_B x_t + b_B, W_C x_t + b_C             (N each)
+    h_t     = exp(delta_t A) o h_{t-1} + delta_t u_t B_t        A = -exp(A_log), (D, N)
+    y_t     = sum_n C_t[n] h_t[:, n] + D_skip o u_t     (D)
+    v_t     = beta v_{t-1} o (1 - s_{t-1}) + y_t        hard reset to 0, as Lava's LIF
+    s_t     = H(v_t - th)                               surrogate gradient 1 / (1 + slope |v - th|)^2
+
+Departures from the paper (docs/decisions/0003-float-law.md): selection reads the block input, not theta_t; the soma's
+current is y; no lateral synapses. Tensors are time first: x (T, batch, M).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class BlockState(NamedTuple):
+    """What a block carries from step to step: the last K - 1 projections, the scan, the soma and its last spike."""
+
+    taps: Tensor  # (K - 1, batch, D), newest first
+    h: Tensor  # (batch, D, N)
+    v: Tensor  # (batch, D), before the reset
+    s: Tensor  # (batch, D)
+
+
+class BIMBlock(nn.Module):
+    """M inputs, D channels of N states, K conv taps."""
+
+    def __init__(
+        self, inputs: int, channels: int, states: int, taps: int = 4, dt_range: tuple[float, float] = (0.01, 0.5),
+        surrogate_slope: float = 2.0,
+    ) -> None:
+        super().__init__()
+        self.channels, self.states, self.taps, self.surrogate_slope = channels, states, taps, surrogate_slope
+        self.w_u = _projection(channels, inputs)
+        self.conv = nn.Parameter(_initial_taps(channels, taps))
+        self.b_u = nn.Parameter(torch.zeros(channels))
+        self.w_dt = _projection(channels, inputs, scale=0.5)
+        self.b_dt = nn.Parameter(_initial_dt_bias(channels, dt_range))
+        self.w_b, self.b_b = _projection(states, inputs), nn.Parameter(torch.ones(states))
+        self.w_c, self.b_c = _projection(states, inputs), nn.Parameter(torch.randn(states) / math.sqrt(states))
+        self.a_log = nn.Parameter(torch.log(torch.arange(1, states + 1.0)).repeat(channels, 1))
+        self.d_skip = nn.Parameter(torch.ones(channels))
+        self.decay_logit = nn.Parameter(torch.tensor(1.5))
+        self.log_threshold = nn.Parameter(torch.tensor(0.0))
+
+    @property
+    def decay(self) -> Tensor:
+        """The leak beta of the soma, one scalar in (0, 1)."""
+        return torch.sigmoid(self.decay_logit)
+
+    @property
+    def threshold(self) -> Tensor:
+        """The firing threshold of the soma, one positive scalar."""
+        return torch.exp(self.log_threshold)
+
+    def initial(self, batch: int) -> BlockState:
+        zeros = self.w_u.new_zeros
+        channel = zeros(batch, self.channels)
+        return BlockState(
+            zeros(self.taps - 1, batch, self.channels), zeros(batch, self.channels, self.states), channel, channel
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Sequence form: x (T, batch, M) to spikes (T, batch, D)."""
+        delta, du, u, b, c = self.project(x)
+        decay = torch.exp(delta[..., None] * -torch.exp(self.a_log))  # (T, batch, D, N)
+        h = LinearScan.apply(decay, du[..., None] * b[..., None, :])
+        y = torch.einsum("tbdn,tbn->tbd", h, c) + self.d_skip * u
+        v = torch.zeros_like(y[0])
+        s = torch.zeros_like(v)
+        spikes = []
+        leak, threshold = self.decay, self.threshold
+        for y_t in y.unbind(0):
+            v = leak * v * (1 - s) + y_t
+            s = Spike.apply(v - threshold, self.surrogate_slope)
+            spikes.append(s)
+        return torch.stack(spikes)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The five readings of the block input: delta, delta u, u (T, batch, D), B and C (T, batch, N)."""
+        w = x @ self.w_u.T
+        padded = F.pad(w, (0, 0, 0, 0, self.taps - 1, 0))
+        steps = x.shape[0]
+        u = self.b_u + sum(
+            self.conv[:, k] * padded[self.taps - 1 - k : self.taps - 1 - k + steps] for k in range(self.taps)
+        )
+        delta = F.softplus(x @ self.w_dt.T + self.b_dt)
+        return delta, delta * u, u, x @ self.w_b.T + self.b_b, x @ self.w_c.T + self.b_c
+
+    def step(self, x: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:
+        """Step form: x (batch, M) to spikes (batch, D), the same numbers as the sequence form."""
+        w = (x @ self.w_u.T)[None]
+        window = torch.cat([w, state.taps])  # newest first
+        u = self.b_u + torch.einsum("dk,kbd->bd", self.conv, window)
+        delta = F.softplus(x @ self.w_dt.T + self.b_dt)
+        b, c = x @ self.w_b.T + self.b_b, x @ self.w_c.T + self.b_c
+        decay = torch.exp(delta[..., None] * -torch.exp(self.a_log))
+        h = decay * state.h + (delta * u)[..., None] * b[:, None, :]
+        y = (h * c[:, None, :]).sum(-1) + self.d_skip * u
+        v = self.decay * state.v * (1 - state.s) + y
+        s = Spike.apply(v - self.threshold, self.surrogate_slope)
+        return s, BlockState(window[: self.taps - 1], h, v, s)
+
+
+class Spike(torch.autograd.Function):
+    """H(x), strictly above zero; backward 1 / (1 + slope |x|)^2 (SuperSpike, Zenke and Ganguli 2018)."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, slope: float) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(x)
+        ctx.slope = slope  # type: ignore[attr-defined]
+        return (x > 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        return grad / (1 + ctx.slope * x.abs()) ** 2, None  # type: ignore[attr-defined]
+
+
+class LinearScan(torch.autograd.Function):
+    """h_t = a_t o h_{t-1} + b_t over the first axis, with the reverse recurrence written out for speed."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]
+        h = torch.empty_like(b)
+        previous = torch.zeros_like(b[0])
+        for t in range(len(b)):
+            torch.addcmul(b[t], a[t], previous, out=h[t])
+            previous = h[t]
+        ctx.save_for_backward(a, h)
+        return h
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        a, h = ctx.saved_tensors  # type: ignore[attr-defined]
+        grad_b = torch.empty_like(h)
+        grad_a = torch.zeros_like(h)
+        carried = torch.zeros_like(h[0])
+        for t in range(len(h) - 1, -1, -1):
+            torch.add(grad[t], carried, out=grad_b[t])
+            if t:
+                torch.mul(grad_b[t], h[t - 1], out=grad_a[t])
+                torch.mul(grad_b[t], a[t], out=carried)
+        return grad_a, grad_b
+
+
+def _projection(rows: int, columns: int, scale: float = 1.0) -> nn.Parameter:
+    bound = scale * math.sqrt(3.0 / columns)
+    return nn.Parameter(torch.empty(rows, columns).uniform_(-bound, bound))
+
+
+def _initial_taps(channels: int, taps: int) -> Tensor:
+    conv = torch.randn(channels, taps) * 0.3
+    conv[:, 0] += 1.0
+    return conv
+
+
+def _initial_dt_bias(channels: int, dt_range: tuple[float, float]) -> Tensor:
+    """The bias whose softplus is log-uniform in ``dt_range``, as in Mamba."""
+    low, high = (math.log(bound) for bound in dt_range)
+    dt = torch.exp(torch.rand(channels) * (high - low) + low)
+    return dt + torch.log(-torch.expm1(-dt))

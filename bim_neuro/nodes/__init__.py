@@ -1,0 +1,28 @@
+"""The vocabulary: one node a file, its float law and its integer law on one screen."""
+
+from .lif import LIF, IntegerLIF
+from .readout import IntegerReadout, Readout
+from .relay import IntegerRelay, Relay
+from .scan import IntegerScan, Scan, ScanRange
+from .source import Encoder, Source, fit_encoder
+from .synapse import Broadcast, Dense, Diagonal, Soma, Synapse
+
+__all__ = [
+    "LIF",
+    "Broadcast",
+    "Dense",
+    "Diagonal",
+    "Encoder",
+    "IntegerLIF",
+    "IntegerReadout",
+    "IntegerRelay",
+    "IntegerScan",
+    "Readout",
+    "Relay",
+    "Scan",
+    "ScanRange",
+    "Soma",
+    "Source",
+    "Synapse",
+    "fit_encoder",
+]

@@ -1,0 +1,103 @@
+r"""Leaky integrate-and-fire, the soma of a BIM channel and the neuron Lava ships.
+
+    i[t] = current_decay * i[t-1] + input[t]             synaptic current (current_decay 0: none)
+    v[t] = decay * v[t-1] + i[t] + bias                  leak, then integrate
+    s[t] = v[t] > v_threshold                            fire
+    v[t] = 0 where s[t]                                  hard reset
+
+The integer law (N7) is Lava's bit-accurate LIF (lava-nc 0.10.0, proc/lif/models.py): the same four lines with 12-bit
+decays that round towards zero, a hidden +1 on du, input shifted left by 6, a current that wraps at 2^23 and a voltage
+that saturates there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .arithmetic import WORD_MAX, Array, multiply_shift, saturate
+from .node import State, Step
+
+DECAY_BITS = 12
+ACCUMULATOR_SHIFT = 6  # Lava aligns synaptic input and threshold with the 24-bit state by << 6
+V_THRESHOLD_MAX = 2**17 - 1
+_WRAP = 2**23
+
+
+@dataclass(frozen=True)
+class LIF:
+    """Float law. ``decay``, ``current_decay`` per step, one scalar a layer as in Lava; ``bias`` (neurons,)."""
+
+    size: int
+    decay: float
+    v_threshold: float
+    bias: Array
+    current_decay: float = 0.0
+
+    kind: ClassVar[str] = "lif"
+
+    @property
+    def neurons(self) -> int:
+        return self.size
+
+    @property
+    def ports(self) -> dict[str, int]:
+        return {"i": self.size}
+
+    def initial(self, batch: tuple[int, ...]) -> State:
+        return {"u": np.zeros((*batch, self.size)), "v": np.zeros((*batch, self.size))}
+
+    def step(self, state: State, inputs: dict[str, Array]) -> Step:
+        u = self.current_decay * state["u"] + inputs["i"]
+        v = self.decay * state["v"] + u + self.bias
+        s = v > self.v_threshold
+        return Step({"u": u, "v": np.where(s, 0.0, v)}, s.astype(np.float64))
+
+
+@dataclass(frozen=True)
+class IntegerLIF:
+    """N7. ``du``, ``dv`` 12 bit, ``v_threshold`` 17 bit, ``bias`` (neurons,) in state units, added unshifted."""
+
+    size: int
+    du: int
+    dv: int
+    v_threshold: int
+    bias: Array
+
+    kind: ClassVar[str] = "lif"
+    lava_process: ClassVar[str] = "LIFReset"
+    gated: ClassVar[bool] = False
+    message_bits: ClassVar[int] = 1
+
+    @property
+    def neurons(self) -> int:
+        return self.size
+
+    @property
+    def ports(self) -> dict[str, int]:
+        return {"i": self.size}
+
+    @property
+    def state_words(self) -> int:
+        return 1
+
+    def initial(self, batch: tuple[int, ...]) -> State:
+        return {name: np.zeros((*batch, self.size), dtype=np.int64) for name in ("u", "v")}
+
+    def step(self, state: State, inputs: dict[str, Array]) -> Step:
+        unity = 2**DECAY_BITS
+        u = multiply_shift(state["u"], unity - (self.du + 1), DECAY_BITS) + (inputs["i"] << ACCUMULATOR_SHIFT)
+        u, wrapped = wrap(u)
+        v = multiply_shift(state["v"], unity - self.dv, DECAY_BITS) + u + self.bias
+        v, clipped = saturate(v, WORD_MAX)
+        s = v > (self.v_threshold << ACCUMULATOR_SHIFT)
+        return Step({"u": u, "v": np.where(s, 0, v)}, s.astype(np.int64), wrapped + clipped)
+
+
+def wrap(u: Array) -> tuple[Array, int]:
+    """Wrap beyond 2^23 as Lava does (2^23 itself is kept, -2^23 is not); also count the wrapped words."""
+    over, under = u > _WRAP, u <= -_WRAP
+    wrapped = np.where(over, u - 2 * _WRAP, np.where(under, u + 2 * _WRAP, u))
+    return wrapped, int(np.count_nonzero(over | under))

@@ -1,0 +1,51 @@
+"""What every node is: neurons that read accumulated input on named ports, step a state, and send one message a step."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple, Protocol
+
+from .arithmetic import Array
+
+State = dict[str, Array]
+
+
+class Step(NamedTuple):
+    """What one step of a node gives: its new state, its messages (..., neurons), and how many words saturated."""
+
+    state: State
+    message: Array
+    saturated: int = 0
+
+
+class Node(Protocol):
+    """A population of equal neurons; a frozen dataclass of parameters with one law.
+
+    ``ports`` names the dendritic accumulators and how wide each is; ``state_words`` is the state of one neuron.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def neurons(self) -> int: ...
+
+    @property
+    def ports(self) -> dict[str, int]: ...
+
+    def initial(self, batch: tuple[int, ...]) -> State: ...
+
+    def step(self, state: State, inputs: dict[str, Array]) -> Step: ...
+
+
+class IntegerNode(Node, Protocol):
+    """A node that runs on the chip.
+
+    ``lava_process`` names the process Lava ships for it ('' where it is ours and needs a microcode neuron); ``gated``
+    nodes are silent and cleared outside their sample's window; ``message_bits`` is 1 for a spike.
+    """
+
+    lava_process: ClassVar[str]
+    gated: ClassVar[bool]
+    message_bits: ClassVar[int]
+
+    @property
+    def state_words(self) -> int: ...

@@ -1,0 +1,104 @@
+r"""Source: the outside world, one number a channel a step.
+
+    graded    x[t] = clip(round((raw[t] - offset) * gain), -127, 127)        8-bit messages, float value x / 128
+    delta     +1 on channel c, or on channel C + c, when raw moved up, or down, by a threshold since the last event
+
+Both encoders run on the host; the chip sees the integers. The float model is trained on the same integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from .arithmetic import Array
+from .node import State, Step
+
+GRADED_MAX = 127
+GRADED_BITS = 7  # the float value of a graded input is x * 2^-7
+
+
+@dataclass(frozen=True)
+class Source:
+    """Input lines. ``graded`` says whether a message carries a signed 8-bit value or is a spike."""
+
+    channels: int
+    graded: bool = True
+
+    kind: ClassVar[str] = "source"
+    lava_process: ClassVar[str] = "RingBuffer"
+    gated: ClassVar[bool] = True
+    message_bits: ClassVar[int] = 8
+
+    @property
+    def neurons(self) -> int:
+        return self.channels
+
+    @property
+    def ports(self) -> dict[str, int]:
+        return {}
+
+    @property
+    def state_words(self) -> int:
+        return 0
+
+    def initial(self, batch: tuple[int, ...]) -> State:
+        return {}
+
+    def step(self, state: State, inputs: dict[str, Array]) -> Step:
+        """Pass on what the host injected (the simulator puts it on the port ``input``)."""
+        return Step(state, inputs["input"])
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turn raw sequences (samples, steps, channels) into the integers the source sends.
+
+    ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel) or 'delta' (``gain`` is 1 / threshold a channel).
+    """
+
+    kind: str
+    gain: Array
+    offset: Array
+
+    @property
+    def source(self) -> Source:
+        channels = len(self.gain)
+        return Source(channels) if self.kind == "graded" else Source(2 * channels, graded=False)
+
+    def encode(self, raw: Array) -> Array:
+        """Return int64 (samples, steps, source channels)."""
+        scaled = (np.asarray(raw, dtype=np.float64) - self.offset) * self.gain
+        if self.kind == "graded":
+            return np.clip(np.rint(scaled), -GRADED_MAX, GRADED_MAX).astype(np.int64)
+        return _send_on_delta(scaled)
+
+    def to_float(self, encoded: Array) -> Array:
+        """Return what the float model reads for the same integers."""
+        return encoded * 2.0**-GRADED_BITS if self.kind == "graded" else encoded.astype(np.float64)
+
+
+def fit_encoder(kind: str, raw: Array) -> Encoder:
+    """Fit an encoder to training sequences: the 0.1 to 99.9 % range (graded), a quarter of the spread (delta)."""
+    flat = np.asarray(raw, dtype=np.float64).reshape(-1, raw.shape[-1])
+    if kind == "delta":
+        return Encoder(kind, gain=4.0 / np.maximum(flat.std(axis=0), 1e-9), offset=flat.mean(axis=0))
+    low, high = np.percentile(flat, [0.1, 99.9], axis=0)
+    centre = np.where(low < 0, (low + high) / 2, low)
+    spread = np.maximum(np.maximum(high - centre, centre - low), 1e-9)
+    return replace(Encoder(kind, gain=GRADED_MAX / spread, offset=centre))
+
+
+def _send_on_delta(scaled: Array) -> Array:
+    """Emit at most one event a channel a step, up in the first half of the lines and down in the second."""
+    samples, steps, channels = scaled.shape
+    events = np.zeros((samples, steps, 2 * channels), dtype=np.int64)
+    level = scaled[:, 0].copy()
+    for t in range(1, steps):
+        move = np.fix(np.clip(scaled[:, t] - level, -1, 1))
+        events[:, t, :channels] = move > 0
+        events[:, t, channels:] = move < 0
+        level += move
+    return events

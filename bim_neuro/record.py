@@ -1,0 +1,66 @@
+"""Run record: what happened in a run, counted per layer and step, with spikes and states where asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from .nodes.arithmetic import Array
+
+
+@dataclass
+class LayerCount:
+    """Counts of one layer, each (period,), summed over samples.
+
+    ``synops_hardware`` counts zeros in a dense list too; ``messages`` are graded messages or spikes sent.
+    """
+
+    synops_hardware: Array
+    synops_effective: Array
+    updates: Array
+    messages: Array
+    saturations: Array
+
+    @classmethod
+    def zeros(cls, period: int) -> LayerCount:
+        return cls(*(np.zeros(period, dtype=np.int64) for _ in fields(cls)))
+
+    def totals(self) -> dict[str, int]:
+        return {field.name: int(getattr(self, field.name).sum()) for field in fields(self)}
+
+
+@dataclass
+class RunRecord:
+    """One run of ``samples`` sequences, each ``period`` steps on the chip.
+
+    ``output`` (samples, neurons) is the output node's message summed over the sample's ``steps``; ``probes`` holds
+    arrays (samples, period, ...) keyed 'layer.message' or 'layer.<state>'.
+    """
+
+    backend: str
+    samples: int
+    steps: int
+    period: int
+    layers: dict[str, LayerCount]
+    output: Array
+    probes: dict[str, Array] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def predicted(self) -> Array:
+        """Return the class with the largest summed output, (samples,)."""
+        return np.asarray(self.output.argmax(axis=1))
+
+
+def merge(parts: list[RunRecord]) -> RunRecord:
+    """Join the records of consecutive batches."""
+    first = parts[0]
+    layers = {
+        name: LayerCount(*(sum(getattr(p.layers[name], f.name) for p in parts) for f in fields(LayerCount)))
+        for name in first.layers
+    }
+    probes = {key: np.concatenate([part.probes[key] for part in parts]) for key in first.probes}
+    output = np.concatenate([part.output for part in parts])
+    return RunRecord(first.backend, sum(p.samples for p in parts), first.steps, first.period, layers, output, probes)

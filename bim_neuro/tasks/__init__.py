@@ -1,0 +1,40 @@
+"""Tasks: labelled sequences with a fixed split, loaded by name.
+
+from bim_neuro.tasks import load_task
+task = load_task("digits")
+task.train.x.shape                        (samples, steps, channels)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bim_neuro.errors import InputError
+from bim_neuro.tasks.baseline import logistic_regression_baseline
+from bim_neuro.tasks.dataset import Dataset, Task
+from bim_neuro.tasks.digits import load_digits_task
+from bim_neuro.tasks.ecg import load_ecg_task
+from bim_neuro.tasks.metrics import Metrics, metrics
+from bim_neuro.tasks.own import load_own_task
+
+__all__ = ["TASKS", "Dataset", "Metrics", "Task", "load_task", "logistic_regression_baseline", "metrics"]
+
+TASKS: dict[str, Callable[[Path | None, int], Task]] = {
+    "digits": load_digits_task,
+    "ecg": load_ecg_task,
+    "own": load_own_task,
+}
+
+
+def load_task(name: str, data: Path | None = None, seed: int = 0) -> Task:
+    """The task called ``name``, read from ``data`` where it needs files; ``seed`` draws the split where it is not a fixed one.
+
+    >>> len(load_task("digits").test)
+    599
+    """
+    if name not in TASKS:
+        raise InputError(f"no task is called '{name}'", hint=f"one of: {', '.join(TASKS)}")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed {seed} is outside 0..{2**32 - 1}")
+    return TASKS[name](data, seed)

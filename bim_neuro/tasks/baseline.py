@@ -1,0 +1,34 @@
+"""The straight line a model has to beat: logistic regression on the flattened sequence."""
+
+from __future__ import annotations
+
+from bim_neuro.errors import InputError
+from bim_neuro.tasks.dataset import Dataset, Float32Array, Int64Array, Task
+from bim_neuro.tasks.metrics import Metrics, metrics
+
+
+def logistic_regression_baseline(task: Task) -> Metrics:
+    """Fit on ``task.train`` and measure on ``task.test``.
+
+    Every step of every channel is one feature, standardised with the training split's mean and deviation; classes weigh the
+    same however rare they are; L2 penalty C = 1, at most 1000 iterations of L-BFGS. The validation split is not used.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    train, test = task.split("train"), task.split("test")
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
+    model.fit(_flat(train), labels(train))
+    return metrics(labels(test), model.predict(_flat(test)), task.class_names)
+
+
+def labels(data: Dataset) -> Int64Array:
+    """``data.y``; InputError where it has none."""
+    if data.y is None:
+        raise InputError("these sequences have no labels")
+    return data.y
+
+
+def _flat(data: Dataset) -> Float32Array:
+    return data.x.reshape(len(data), -1)

@@ -1,0 +1,45 @@
+r"""How well classes were told apart, in numbers that a rare class can move.
+
+accuracy        = right / all
+sensitivity[c]  = right of class c / all of class c                       (recall)
+F1[c]           = 2 right[c] / (all of class c + all predicted as c)
+macro_f1        = mean of F1[c] over the classes that occur, as truth or as prediction
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bim_neuro.errors import InputError
+
+
+class Metrics(TypedDict):
+    """Fractions in [0, 1]; a class without a sample has no sensitivity and is left out of that dict."""
+
+    accuracy: float
+    sensitivity: dict[str, float]
+    macro_f1: float
+
+
+def metrics(y: NDArray[Any], predicted: NDArray[Any], class_names: Sequence[str]) -> Metrics:
+    """Accuracy, sensitivity of each class and macro-F1 of ``predicted`` (samples,) against ``y`` (samples,), both class indices.
+
+    >>> metrics(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), ("rest", "move"))
+    {'accuracy': 0.75, 'sensitivity': {'rest': 1.0, 'move': 0.5}, 'macro_f1': 0.7333333333333334}
+    """
+    if len(y) == 0 or y.shape != predicted.shape:
+        raise InputError(f"{len(predicted)} predictions cannot be compared with {len(y)} labels")
+    classes = len(class_names)
+    right = np.bincount(y[y == predicted], minlength=classes)
+    actual = np.bincount(y, minlength=classes)
+    claimed = np.bincount(predicted, minlength=classes)
+    occurs = (actual + claimed) > 0
+    return {
+        "accuracy": float(right.sum() / len(y)),
+        "sensitivity": {name: float(right[c] / actual[c]) for c, name in enumerate(class_names) if actual[c]},
+        "macro_f1": float(np.mean(2 * right[occurs] / (actual + claimed)[occurs])),
+    }
