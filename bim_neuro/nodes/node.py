@@ -45,7 +45,9 @@ class IntegerNode(Node, Protocol):
 
     lava_process: ClassVar[str]
     gated: ClassVar[bool]
-    message_bits: ClassVar[int]
+
+    @property
+    def message_bits(self) -> int: ...
 
     @property
     def state_words(self) -> int: ...

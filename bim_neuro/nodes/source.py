@@ -30,7 +30,10 @@ class Source:
     kind: ClassVar[str] = "source"
     lava_process: ClassVar[str] = "RingBuffer"
     gated: ClassVar[bool] = True
-    message_bits: ClassVar[int] = 8
+
+    @property
+    def message_bits(self) -> int:
+        return GRADED_BITS + 1 if self.graded else 1
 
     @property
     def neurons(self) -> int:

@@ -1,0 +1,51 @@
+# Everything a person types. The two that matter: make demo, make test.
+#
+#   PYTHON=...  the Python to build the environment on (default: a 3.10 where there is one, else 3.11 to 3.13)
+#   VENV=...    the environment's folder (default .venv)
+
+VENV ?= .venv
+PYTHON ?=
+DATA ?=
+OUT ?= out
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types train-digits train-ecg bench clean dist environment
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+environment: ## make the environment, or bring it up to date (the others do this by themselves)
+	@$(ENVIRONMENT)
+
+demo: environment ## compile the trained digits model for Loihi 2, hold it against Lava, print the energy report
+	$(BIN)/bim-compile examples/digits.pt --target loihi2 --samples 8 --verify lava -o $(OUT)/digits
+
+test: environment ## run the whole test-suite (PYTEST_ARGS="-m 'not slow'" for the quick part)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: environment ## style, import order, and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+
+types: environment ## mypy, strict
+	$(BIN)/mypy
+
+train-digits: environment ## train the digits model anew (minutes)
+	$(BIN)/bim-train digits -o $(OUT)/digits.pt
+
+train-ecg: environment ## train on MIT-BIH heartbeats: make train-ecg DATA=FOLDER
+	@test -n "$(DATA)" || { echo "give the folder that holds the recordings: make train-ecg DATA=FOLDER" >&2; exit 2; }
+	$(BIN)/bim-train ecg --data "$(DATA)" -o $(OUT)/ecg.pt
+
+bench: environment ## run the benchmarks; each prints its ratios and names the machine
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+dist: environment ## build the wheel and the source archive into dist/
+	$(BIN)/python -m build --no-isolation
+
+clean: ## remove what the commands above made, the environment excepted
+	rm -rf build dist $(OUT) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

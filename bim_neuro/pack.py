@@ -1,0 +1,106 @@
+"""Pack: a graph as one JSON-able header and named arrays, and back; what every file format of ours is made of.
+
+    header  {"graph": "IntegerGraph", "dt": ..., "nodes": {name: {"type": "IntegerLIF", "du": 4095, "bias": "@nodes/..."}}, ...}
+
+A string that begins with '@' names an array. Only the classes listed here can come back: nothing is executed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .graph import Edge, FloatGraph, Graph, IntegerGraph
+from .nodes import (
+    LIF,
+    Broadcast,
+    Dense,
+    Diagonal,
+    Encoder,
+    IntegerLIF,
+    IntegerReadout,
+    IntegerRelay,
+    IntegerScan,
+    Readout,
+    Relay,
+    Scan,
+    ScanRange,
+    Soma,
+    Source,
+)
+from .nodes.arithmetic import Array
+
+_CLASSES: dict[str, type] = {
+    cls.__name__: cls
+    for cls in (
+        *(Source, Relay, Scan, ScanRange, LIF, Readout, IntegerRelay, IntegerScan, IntegerLIF, IntegerReadout),
+        *(Dense, Diagonal, Broadcast, Soma, Encoder, Edge, FloatGraph, IntegerGraph),
+    )
+}
+_REFERENCE = "@"
+
+Header = dict[str, Any]
+
+
+def pack(graph: Graph[Any]) -> tuple[Header, dict[str, Array]]:
+    """Return a header of plain values and the arrays it refers to."""
+    arrays: dict[str, Array] = {}
+    return _pack(graph, "graph", arrays), arrays
+
+
+def unpack(header: Header, arrays: dict[str, Array]) -> Graph[Any]:
+    """Rebuild the graph; a header that does not describe one is refused."""
+    try:
+        graph = _unpack(header, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the graph's header is garbled: {type(error).__name__} {error}") from None
+    if not isinstance(graph, Graph):
+        raise InputError(f"the header describes a {type(graph).__name__}, not a graph")
+    _check_edges(graph)
+    return graph
+
+
+def equal(left: Graph[Any], right: Graph[Any]) -> bool:
+    """Whether two graphs are the same to the last bit."""
+    (header, arrays), (other_header, others) = pack(left), pack(right)
+    return header == other_header and all(
+        arrays[key].dtype == others[key].dtype and np.array_equal(arrays[key], others[key]) for key in arrays
+    )
+
+
+def _pack(value: Any, path: str, arrays: dict[str, Array]) -> Any:
+    if isinstance(value, np.ndarray):
+        arrays[path] = value
+        return _REFERENCE + path
+    if is_dataclass(value) and not isinstance(value, type):
+        packed = {f.name: _pack(getattr(value, f.name), f"{path}/{f.name}", arrays) for f in fields(value)}
+        return {"type": type(value).__name__, **packed}
+    if isinstance(value, dict):
+        return {"type": "dict", "items": {key: _pack(item, f"{path}/{key}", arrays) for key, item in value.items()}}
+    if isinstance(value, tuple | list):
+        return [_pack(item, f"{path}/{index}", arrays) for index, item in enumerate(value)]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _unpack(value: Any, arrays: dict[str, Array]) -> Any:
+    if isinstance(value, str) and value.startswith(_REFERENCE):
+        return arrays[value.removeprefix(_REFERENCE)]
+    if isinstance(value, list):
+        return tuple(_unpack(item, arrays) for item in value)
+    if not isinstance(value, dict):
+        return value
+    kind = value["type"]
+    if kind == "dict":
+        return {key: _unpack(item, arrays) for key, item in value["items"].items()}
+    return _CLASSES[kind](**{key: _unpack(item, arrays) for key, item in value.items() if key != "type"})
+
+
+def _check_edges(graph: Graph[Any]) -> None:
+    for edge in graph.edges:
+        if edge.source not in graph.nodes or edge.port not in getattr(graph.nodes.get(edge.target), "ports", {}):
+            raise InputError(f"edge '{edge.name}' joins nodes or ports that do not exist")

@@ -1,0 +1,1 @@
+"""From a float graph to a program for the chip."""

@@ -1,0 +1,50 @@
+"""Align: insert the delays that let all inputs of a node belong to the same step of the sample.
+
+A synapse takes one step, so a node is as deep as its deepest input path; every shorter path is delayed by the
+difference. The taps of a conv keep their own delay on top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import DoesNotFit, Finding
+from ..graph import IntegerGraph
+from ..nodes import IntegerLIF
+
+MAX_DELAY = 62
+
+
+def align(graph: IntegerGraph) -> IntegerGraph:
+    """Return the graph with delays, the depth of every node, and the gap that flushes the taps between samples."""
+    depth: dict[str, int] = {}
+    for name in graph.order:
+        depth[name] = max((depth[edge.source] + edge.synapse.hop for edge in graph.into(name)), default=0)
+    gap = max((edge.delay for edge in graph.edges), default=0)
+    edges = tuple(
+        replace(edge, delay=edge.delay + depth[edge.target] - depth[edge.source] - edge.synapse.hop)
+        for edge in graph.edges
+    )
+    findings = [_too_long(edge.name, edge.delay) for edge in edges if edge.delay > MAX_DELAY]
+    findings += _leaks(graph) if gap else []
+    if findings:
+        raise DoesNotFit(findings)
+    return replace(graph, edges=edges, depth=depth, gap=gap)
+
+
+def _too_long(name: str, delay: int) -> Finding:
+    message = f"synapse '{name}' needs a delay of {delay} steps, the chip allows {MAX_DELAY}"
+    return Finding("delay", name, message, delay, MAX_DELAY, "use fewer conv taps, or split the path")
+
+
+def _leaks(graph: IntegerGraph) -> list[Finding]:
+    """Find delayed synapses whose source may still speak in the gap, and so into the next sample."""
+    return [
+        Finding(
+            "delay-from-lif",
+            edge.name,
+            f"synapse '{edge.name}' delays a LIF with bias or synaptic current across the end of a sample",
+        )
+        for edge in graph.edges
+        if edge.delay and isinstance(node := graph.nodes[edge.source], IntegerLIF) and (node.bias.any() or node.du < 4095)
+    ]

@@ -1,0 +1,98 @@
+"""The artefact, model.bimn: an integer program with a sample input and the spikes it must give.
+
+A .npz archive without pickles: `header` (JSON text) and the arrays it names. `check` runs the program on its own
+sample and compares every message with what was stored: a self-test that needs no other file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..engine.reference import simulate
+from ..errors import InputError, ThresholdMissed
+from ..graph import IntegerGraph
+from ..nodes.arithmetic import Array
+from ..pack import pack, unpack
+
+FORMAT = "bim-neuro program"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """An aligned integer graph for ``target``, ``sample`` (samples, steps, lines) and ``expected`` messages by key."""
+
+    graph: IntegerGraph
+    target: str
+    sample: Array
+    expected: dict[str, Array]
+
+
+def save_artefact(artefact: Artefact, path: Path) -> None:
+    """Write model.bimn atomically."""
+    graph, arrays = pack(artefact.graph)
+    header = {"format": FORMAT, "version": VERSION, "target": artefact.target, "graph": graph}
+    content = {f"graph:{key}": value for key, value in arrays.items()}
+    content |= {f"expected:{key}": value for key, value in artefact.expected.items()}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), sample=artefact.sample, **content)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load_artefact(path: Path) -> Artefact:
+    """Read model.bimn; anything else is refused, and nothing in it is executed."""
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            content: dict[str, Array] = dict(archive.items())
+        header: dict[str, Any] = json.loads(str(content["header"]))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise InputError(f"{path} is damaged or not a .bimn artefact: {_first_line(error)}") from None
+    if header.get("format") != FORMAT or header.get("version") != VERSION:
+        raise InputError(f"{path} is not a bim-neuro program of version {VERSION}")
+    graph = unpack(header["graph"], _under("graph:", content))
+    if not isinstance(graph, IntegerGraph) or not graph.depth:
+        raise InputError(f"{path} holds no aligned integer graph")
+    return Artefact(graph, str(header["target"]), content["sample"].astype(np.int64), _under("expected:", content))
+
+
+def check(artefact: Artefact) -> int:
+    """Run the sample; return how many messages were compared, or raise `ThresholdMissed` at the first layer that differs."""
+    record = simulate(artefact.graph, artefact.sample, probe=True)
+    compared = 0
+    for key, expected in artefact.expected.items():
+        got = record.probes.get(key)
+        if got is None or got.shape != expected.shape:
+            raise InputError(f"the artefact expects '{key}', which the program does not give in that shape")
+        different = int(np.count_nonzero(got != expected))
+        if different:
+            raise ThresholdMissed(f"self-test: '{key}' differs in {different} of {expected.size} values")
+        compared += expected.size
+    return compared
+
+
+def expected_messages(graph: IntegerGraph, sample: Array) -> dict[str, Array]:
+    """Return every message of the program on the sample, as the artefact stores them."""
+    probes = simulate(graph, sample, probe=True).probes
+    return {key: value.astype(np.int32) for key, value in probes.items() if key.endswith(".message")}
+
+
+def _under(prefix: str, content: dict[str, Array]) -> dict[str, Array]:
+    return {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

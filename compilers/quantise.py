@@ -1,0 +1,213 @@
+"""Quantise: a float graph becomes an integer graph, node by node from the source on.
+
+Weights are int8, one scale a target neuron where the neuron rescales its input (relay, scan, readout), one scale a
+layer where it cannot (Lava's LIF). Formats keep one bit of headroom over the calibrated range. Rules N6 to N11 of
+docs/numerics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from math import floor, log2
+
+import numpy as np
+
+from ..errors import DoesNotFit, Finding
+from ..graph import Edge, FloatGraph, IntegerGraph
+from ..nodes import (
+    LIF,
+    Dense,
+    Diagonal,
+    IntegerLIF,
+    IntegerReadout,
+    IntegerRelay,
+    IntegerScan,
+    Readout,
+    Relay,
+    Scan,
+    Source,
+)
+from ..nodes.arithmetic import FACTOR_BITS, FACTOR_MAX, FRACTION_BITS, WORD_MAX, Z_BITS, Array
+from ..nodes.lif import ACCUMULATOR_SHIFT, DECAY_BITS, V_THRESHOLD_MAX
+from ..nodes.node import IntegerNode, Node
+from ..nodes.relay import MESSAGE_MAX
+from ..nodes.scan import U_MAX, Y_MAX
+from ..nodes.source import GRADED_BITS
+from ..nodes.synapse import WEIGHT_MAX, Synapse
+
+HEADROOM = 2.0  # how far beyond the calibrated range a format reaches before it saturates
+_MAX_SHIFT = 40
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """An integer node and the exponent of its message: the real value is message * 2^-exponent."""
+
+    node: IntegerNode
+    exponent: int
+
+
+Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the accumulated integer
+
+
+def quantise(graph: FloatGraph) -> IntegerGraph:
+    """Return the integer graph; delays are still only the conv taps (see `align`)."""
+    done: dict[str, Quantised] = {}
+    edges: dict[str, Edge] = {}
+    for name in graph.order:
+        node = graph.nodes[name]
+        scales: dict[str, Array] = {}
+        for port, width in node.ports.items():
+            into = [edge for edge in graph.into(name) if edge.port == port]
+            integer, scales[port] = _quantise_port(into, width, done, per_neuron=not isinstance(node, LIF))
+            edges.update({edge.name: edge for edge in integer})
+        done[name] = quantise_node(node, scales, name)
+    return IntegerGraph(
+        {name: done[name].node for name in graph.nodes},
+        tuple(edges[edge.name] for edge in graph.edges),
+        graph.dt,
+        graph.encoder,
+        graph.task,
+        graph.labels,
+    )
+
+
+def _quantise_port(
+    edges: list[Edge], width: int, done: Mapping[str, Quantised], per_neuron: bool
+) -> tuple[list[Edge], Array]:
+    """Give all synapses of a port one int8 scale a neuron (or one in all); return them and the scales."""
+    exponents = {done[edge.source].exponent for edge in edges}
+    exponent = max(exponents, default=0)
+    largest = np.zeros(width)
+    for edge in edges:
+        largest = np.maximum(largest, _row_maximum(edge.synapse, width) * 2.0 ** (exponent - done[edge.source].exponent))
+    if not per_neuron:
+        largest = np.full(width, largest.max(initial=0.0))
+    weighted = any(isinstance(edge.synapse, (Dense, Diagonal)) for edge in edges)
+    unit = np.where(largest > 0, largest / WEIGHT_MAX, 1.0) if weighted else np.ones(width)
+    quantised = [
+        replace(edge, synapse=_quantise_synapse(edge.synapse, unit * 2.0 ** (done[edge.source].exponent - exponent)))
+        for edge in edges
+    ]
+    return quantised, unit * 2.0**-exponent
+
+
+@singledispatch
+def _row_maximum(synapse: Synapse, width: int) -> Array:
+    return np.zeros(width)
+
+
+@_row_maximum.register
+def _(synapse: Dense, width: int) -> Array:
+    return np.asarray(np.abs(synapse.weight).max(axis=1))
+
+
+@_row_maximum.register
+def _(synapse: Diagonal, width: int) -> Array:
+    return np.abs(synapse.weight)
+
+
+@singledispatch
+def _quantise_synapse(synapse: Synapse, unit: Array) -> Synapse:
+    return synapse
+
+
+@_quantise_synapse.register
+def _(synapse: Dense, unit: Array) -> Synapse:
+    return Dense(np.rint(synapse.weight / unit[:, None]).astype(np.int8))
+
+
+@_quantise_synapse.register
+def _(synapse: Diagonal, unit: Array) -> Synapse:
+    return Diagonal(np.rint(synapse.weight / unit).astype(np.int8))
+
+
+@singledispatch
+def quantise_node(node: Node, scales: Scales, name: str) -> Quantised:
+    """Return the integer node; a node without an integer law is refused by name."""
+    raise DoesNotFit([Finding("supported-node", name, f"layer '{name}': no integer law for {type(node).__name__}")])
+
+
+@quantise_node.register
+def _(node: Source, scales: Scales, name: str) -> Quantised:
+    return Quantised(node, GRADED_BITS if node.graded else 0)
+
+
+@quantise_node.register
+def _(node: Relay, scales: Scales, name: str) -> Quantised:
+    exponent = exponent_for(node.message_range, MESSAGE_MAX)
+    multiplier, shift = as_factor(scales["a"] * 2.0**exponent)
+    return Quantised(IntegerRelay(multiplier, shift, _integer(node.bias, exponent)), exponent)
+
+
+@quantise_node.register
+def _(node: Readout, scales: Scales, name: str) -> Quantised:
+    exponent = min(exponent_for(node.v_range, WORD_MAX), 20)
+    multiplier, shift = as_factor(scales["a"] * 2.0**exponent)
+    decay = min(round(node.decay * 2**FACTOR_BITS), FACTOR_MAX)
+    return Quantised(IntegerReadout(decay, multiplier, shift, _integer(node.bias, exponent)), exponent)
+
+
+@quantise_node.register
+def _(node: Scan, scales: Scales, name: str) -> Quantised:
+    ranges = node.ranges
+    u_exponent = exponent_for(ranges.u, U_MAX)
+    du_exponent = min(exponent_for(ranges.du, WORD_MAX), u_exponent + FRACTION_BITS)
+    b_exponent, c_exponent = (-int(log2(scales[port][0])) for port in ("B", "C"))
+    h_exponent = min(exponent_for(ranges.h, WORD_MAX), du_exponent + b_exponent)
+    y_exponent = min(exponent_for(ranges.y, Y_MAX), h_exponent + c_exponent)
+    u_multiplier, u_shift = as_factor(scales["u"] * 2.0**u_exponent)
+    dt_multiplier, dt_shift = as_factor(scales["dt"] * 2.0**Z_BITS)
+    alpha, alpha_shift = as_factor(-node.a * np.log2(np.e))
+    d_exponent = exponent_for(float(np.abs(node.d_skip).max()), WORD_MAX, headroom=1.0)
+    d_exponent = max(d_exponent - max(0, d_exponent + u_exponent - y_exponent - _MAX_SHIFT), y_exponent - u_exponent)
+    return Quantised(
+        IntegerScan(
+            alpha=alpha,
+            alpha_shift=alpha_shift,
+            d_skip=_integer(node.d_skip, d_exponent),
+            d_shift=d_exponent + u_exponent - y_exponent,
+            u_multiplier=u_multiplier,
+            u_shift=u_shift,
+            u_bias=_integer(node.bias_u, u_exponent),
+            dt_multiplier=dt_multiplier,
+            dt_shift=dt_shift,
+            dt_bias=_integer(node.bias_dt, Z_BITS),
+            du_shift=FRACTION_BITS + u_exponent - du_exponent,
+            b_shift=du_exponent + b_exponent - h_exponent,
+            c_shift=h_exponent + c_exponent - y_exponent,
+        ),
+        y_exponent,
+    )
+
+
+@quantise_node.register
+def _(node: LIF, scales: Scales, name: str) -> Quantised:
+    unit = float(scales["i"][0])
+    threshold = round(node.v_threshold / unit)
+    if not 0 <= threshold <= V_THRESHOLD_MAX:
+        hint = "rescale the weights into this layer: threshold / largest weight is what overflows"
+        message = f"layer '{name}' needs a threshold of {threshold}, a LIF holds 0 to {V_THRESHOLD_MAX}"
+        raise DoesNotFit([Finding("lif-threshold", name, message, threshold, V_THRESHOLD_MAX, hint)])
+    unity = 2**DECAY_BITS
+    du = round(unity * (1 - node.current_decay)) - 1
+    dv = round(unity * (1 - node.decay))
+    bias = np.rint(node.bias / unit * 2**ACCUMULATOR_SHIFT).astype(np.int64)
+    return Quantised(IntegerLIF(node.size, min(max(du, 0), unity - 1), min(dv, unity - 1), threshold, bias), 0)
+
+
+def exponent_for(largest: float, maximum: int, headroom: float = HEADROOM) -> int:
+    """Return the largest exponent at which ``largest`` times the headroom still fits below ``maximum``."""
+    return floor(log2(maximum / (headroom * max(largest, 1e-6))))
+
+
+def as_factor(real: Array) -> tuple[Array, int]:
+    """Write positive reals as 16-bit integers times one power of two: real = factor * 2^-shift."""
+    shift = min(max(floor(log2(FACTOR_MAX / max(float(np.max(real)), 1e-12))), 0), _MAX_SHIFT)
+    return np.rint(real * 2.0**shift).astype(np.int64), shift
+
+
+def _integer(real: Array, exponent: int) -> Array:
+    return np.rint(real * 2.0**exponent).astype(np.int64)

@@ -1,0 +1,202 @@
+"""Build: an aligned integer graph becomes connected Lava processes.
+
+Lava's own RingBuffer, Dense, DelayDense, Sparse, DelaySparse and LIFReset where they exist, ours for relay, scan and
+readout. Weights go in doubled with ``weight_exp = -1``: Lava drops the lowest bit of mixed-sign weights, so the
+effective weights are exactly our int8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.dense.process import DelayDense, Dense as LavaDense
+from lava.proc.io.source import RingBuffer
+from lava.proc.lif.process import LIFReset
+from lava.proc.sparse.process import DelaySparse, Sparse
+from lava.utils.weightutils import SignMode
+
+from bim_neuro.compilers.to_lava.processes.process import (
+    LeakyReadout,
+    MessageRecorder,
+    Relay,
+    SelectiveScan,
+    StateRecorder,
+)
+from bim_neuro.compilers.to_lava.window import Window
+from bim_neuro.errors import DoesNotFit, Finding
+from bim_neuro.graph import Edge, IntegerGraph
+from bim_neuro.nodes import (
+    Broadcast,
+    Dense,
+    Diagonal,
+    IntegerLIF,
+    IntegerReadout,
+    IntegerRelay,
+    IntegerScan,
+    Soma,
+    Source,
+    Synapse,
+)
+from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.nodes.node import IntegerNode
+
+_PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "a": "a_in", "i": "a_in"}
+_STATES = {"scan": ("h",), "lif": ("u", "v"), "readout": ("v",)}
+
+
+@dataclass(frozen=True)
+class LavaNetwork:
+    """Connected processes by node name, the synapses by edge name, and how long to run them.
+
+    Start with ``network.processes["readout"].run(RunSteps(num_steps=network.steps), network.run_config)`` and end
+    with ``.stop()`` in a ``finally``. Objects are single-use, as all Lava processes.
+    """
+
+    processes: dict[str, AbstractProcess]
+    synapses: dict[str, AbstractProcess]
+    recorders: dict[str, AbstractProcess]
+    steps: int
+    run_config: Loihi2SimCfg
+
+
+def build(graph: IntegerGraph, x: Array, record_to: Path | None = None) -> LavaNetwork:
+    """Connect the processes that play encoded input x (samples, steps, channels), one sample after another.
+
+    With ``record_to`` every message and every state is written to that folder, one .npy file each.
+    """
+    samples, steps, _ = x.shape
+    period = graph.period(steps)
+    total = samples * period + max(graph.depth.values())
+    windows = {name: Window(graph.depth[name], steps, period) for name in graph.nodes}
+    processes = {
+        name: to_process(node, windows[name], name) if name != graph.source else _player(x, period, total)
+        for name, node in graph.nodes.items()
+    }
+    synapses: dict[str, AbstractProcess] = {}
+    for edge in graph.edges:
+        sent, received = processes[edge.source].s_out, getattr(processes[edge.target], _PORTS[edge.port])
+        if isinstance(edge.synapse, Soma):
+            sent.connect(received)
+            continue
+        synapse = to_synapse(edge.synapse, edge, graph.nodes[edge.source].message_bits)
+        sent.connect(synapse.s_in)
+        synapse.a_out.connect(received)
+        synapses[edge.name] = synapse
+    recorders = _record(graph, processes, record_to, total) if record_to else {}
+    return LavaNetwork(processes, synapses, recorders, total, Loihi2SimCfg(select_tag="fixed_pt"))
+
+
+def _player(x: Array, period: int, total: int) -> RingBuffer:
+    samples, steps, channels = x.shape
+    stream = np.zeros((samples, period, channels), dtype=np.int32)
+    stream[:, :steps] = x
+    padded = np.zeros((total, channels), dtype=np.int32)
+    padded[: samples * period] = stream.reshape(-1, channels)
+    return RingBuffer(data=padded.T.copy())
+
+
+def _record(
+    graph: IntegerGraph, processes: dict[str, AbstractProcess], folder: Path, total: int
+) -> dict[str, AbstractProcess]:
+    recorders: dict[str, AbstractProcess] = {}
+    for name, node in graph.nodes.items():
+        process = processes[name]
+        key = f"{name}.message"
+        recorders[key] = MessageRecorder((node.neurons,), folder / f"{key}.npy", total)
+        process.s_out.connect(recorders[key].a_in)
+        for state in _STATES.get(node.kind, ()):
+            key = f"{name}.{state}"
+            recorders[key] = StateRecorder(getattr(process, state), folder / f"{key}.npy", total)
+    return recorders
+
+
+@singledispatch
+def to_process(node: IntegerNode, window: Window, name: str) -> AbstractProcess:
+    """Return the Lava process of a node; a node Lava cannot run is refused by name."""
+    message = f"layer '{name}': the lava backend has no process for {type(node).__name__}"
+    raise DoesNotFit([Finding("lava-process", name, message)])
+
+
+@to_process.register
+def _(node: IntegerRelay, window: Window, name: str) -> AbstractProcess:
+    return Relay(node, window, name)
+
+
+@to_process.register
+def _(node: IntegerScan, window: Window, name: str) -> AbstractProcess:
+    return SelectiveScan(node, window, name)
+
+
+@to_process.register
+def _(node: IntegerReadout, window: Window, name: str) -> AbstractProcess:
+    return LeakyReadout(node, window, name)
+
+
+@to_process.register
+def _(node: IntegerLIF, window: Window, name: str) -> AbstractProcess:
+    return LIFReset(
+        shape=(node.size,),
+        du=node.du,
+        dv=node.dv,
+        vth=node.v_threshold,
+        bias_mant=node.bias.astype(np.int32),
+        bias_exp=0,
+        reset_interval=window.period,
+        reset_offset=window.depth + 1,
+    )
+
+
+@to_process.register
+def _(node: Source, window: Window, name: str) -> AbstractProcess:
+    message = f"layer '{name}': a source in the middle of a graph cannot run on Lava"
+    raise DoesNotFit([Finding("lava-process", name, message)])
+
+
+@singledispatch
+def to_synapse(synapse: Synapse, edge: Edge, message_bits: int) -> AbstractProcess:
+    """Return the Lava process of a synapse."""
+    message = f"synapse '{edge.name}': the lava backend has no process for {type(synapse).__name__}"
+    raise DoesNotFit([Finding("lava-process", edge.target, message)])
+
+
+@to_synapse.register
+def _(synapse: Dense, edge: Edge, message_bits: int) -> AbstractProcess:
+    return _dense(synapse.weight, edge.delay, message_bits)
+
+
+@to_synapse.register
+def _(synapse: Broadcast, edge: Edge, message_bits: int) -> AbstractProcess:
+    return _dense(np.eye(synapse.size, dtype=np.int32), edge.delay, message_bits)
+
+
+@to_synapse.register
+def _(synapse: Diagonal, edge: Edge, message_bits: int) -> AbstractProcess:
+    indices = np.arange(len(synapse.weight))
+    places, shape = (indices, indices), (len(indices), len(indices))
+    common = _common(message_bits) | {"weights": csr_matrix((2 * synapse.weight.astype(np.int32), places), shape=shape)}
+    if not edge.delay:
+        return Sparse(**common)
+    delays = csr_matrix((np.full(len(indices), edge.delay, dtype=int), places), shape=shape)
+    return DelaySparse(delays=delays, **common)
+
+
+def _dense(weight: Array, delay: int, message_bits: int) -> AbstractProcess:
+    common = _common(message_bits) | {"weights": 2 * weight.astype(np.int32)}
+    return DelayDense(delays=np.full(weight.shape, delay), **common) if delay else LavaDense(**common)
+
+
+def _common(message_bits: int) -> dict[str, Any]:
+    return {
+        "weight_exp": -1,
+        "num_weight_bits": 8,
+        "sign_mode": SignMode.MIXED,
+        "num_message_bits": 0 if message_bits == 1 else message_bits,
+    }

@@ -1,0 +1,111 @@
+"""Makes Lava 0.10.0 importable on Python 3.10 to 3.13, or says what is missing.
+
+Every module of this room that says ``from lava... import`` lies in a package whose ``__init__`` has called
+:func:`import_lava`; nothing else in bim_neuro imports Lava.
+
+Lava's last release was made for Python 3.10. From 3.11 on, ``dataclasses`` refuses a default value whose
+class has no ``__hash__``, and Lava has one such default: ``ByteEncoder`` in lava/magma/compiler/var_model.py.
+While Lava is imported such a class borrows ``object.__hash__``; afterwards dataclasses and Lava's class are
+as they were.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+from bim_neuro.errors import BackendFailed, BackendMissing
+
+LAVA = "lava-nc==0.10.0"
+NEEDS = ("asteval", "networkx", "scipy")  # what Lava 0.10.0 imports beside numpy, read in its sources
+
+# Brings in the class that needs mending and sets multiprocessing's start method; the rest loads as usual.
+_FIRST_MODULE = "lava.magma.core.process.process"
+
+
+def lava_available() -> tuple[bool, str]:
+    """Whether Lava can be imported here, and the version or the reason; imports nothing."""
+    try:
+        found = f"lava-nc {version('lava-nc')}"
+    except PackageNotFoundError:
+        return False, "Lava is not installed: no package lava-nc"
+    missing = [name for name in NEEDS if find_spec(name) is None]
+    if missing:
+        return False, f"{found} lacks {', '.join(missing)}"
+    if "fork" not in multiprocessing.get_all_start_methods():
+        return False, f"{found} needs an operating system that can fork, such as Linux"
+    return True, found
+
+
+def import_lava() -> None:
+    """Import Lava's core, so that any ``from lava... import`` works from here on; a second call does nothing.
+
+    Importing Lava sets the start method of multiprocessing to ``fork`` for the whole process, which is one
+    reason why compiled models run in a child process.
+
+    Raises
+    ------
+    BackendMissing
+        Lava or something it needs is not installed; the hint is the command that installs it on this Python.
+    BackendFailed
+        This process has already chosen a start method other than ``fork``.
+    """
+    if _FIRST_MODULE in sys.modules:
+        return
+    available, reason = lava_available()
+    if not available:
+        raise BackendMissing(reason, hint=how_to_install())
+    _release_start_method()
+    try:
+        with _unhashable_defaults_allowed():
+            importlib.import_module(_FIRST_MODULE)
+    except ImportError as error:
+        raise BackendMissing(f"{reason} does not import: {error}", hint=how_to_install()) from error
+
+
+def how_to_install(python: tuple[int, int] = sys.version_info[:2]) -> str:
+    """Return the command that installs Lava on ``python``; Lava's metadata excludes 3.11 and later."""
+    if python < (3, 11):
+        return f"pip install {LAVA}"
+    return f"pip install {' '.join(NEEDS)} && pip install --no-deps --ignore-requires-python {LAVA}"
+
+
+def _release_start_method() -> None:
+    """Let Lava set the start method to ``fork`` where it is ``fork`` already, which Python would refuse."""
+    method = multiprocessing.get_start_method(allow_none=True)
+    if method not in (None, "fork"):
+        raise BackendFailed(
+            f"Lava needs the multiprocessing start method 'fork', this process has chosen '{method}'",
+            hint="call import_lava() of bim_neuro.compilers.to_lava.compat before that choice",
+        )
+    multiprocessing.set_start_method(None, force=True)
+
+
+@contextmanager
+def _unhashable_defaults_allowed() -> Iterator[None]:
+    """While open, a default value whose class is Lava's and has no ``__hash__`` passes ``dataclasses``."""
+    module: Any = dataclasses  # the function below is private, so typeshed does not know it
+    original = module._get_field
+    mended: list[Any] = []
+
+    def get_field(cls: type, name: str, *rest: Any) -> Any:
+        kind: Any = type(getattr(cls, name, None))
+        if kind.__hash__ is None and kind.__module__.startswith("lava."):
+            kind.__hash__ = object.__hash__
+            mended.append(kind)
+        return original(cls, name, *rest)
+
+    module._get_field = get_field
+    try:
+        yield
+    finally:
+        module._get_field = original
+        for kind in mended:
+            kind.__hash__ = None

@@ -1,0 +1,70 @@
+"""Processes Lava does not ship: the relay, the selective scan, the leaky readout, and two recorders.
+
+A process carries its node (a frozen dataclass of `bim_neuro.nodes`) and its window; the model beside it calls the
+node's own integer law, so there is one law.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lava.magma.core.process.ports.ports import InPort, OutPort, RefPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+
+from bim_neuro.compilers.to_lava.window import Window
+from bim_neuro.nodes import IntegerReadout, IntegerRelay, IntegerScan
+
+
+class Relay(AbstractProcess):
+    """``s_out`` = rescaled ``a_in`` (rule N8)."""
+
+    def __init__(self, node: IntegerRelay, window: Window, name: str = "") -> None:
+        super().__init__(node=node, window=window, name=name)
+        self.a_in = InPort(shape=(node.neurons,))
+        self.s_out = OutPort(shape=(node.neurons,))
+
+
+class SelectiveScan(AbstractProcess):
+    """D channels of N states ``h``, gated by their input (rule N9)."""
+
+    def __init__(self, node: IntegerScan, window: Window, name: str = "") -> None:
+        super().__init__(node=node, window=window, name=name)
+        channels, states = node.alpha.shape
+        self.u_in = InPort(shape=(channels,))
+        self.dt_in = InPort(shape=(channels,))
+        self.b_in = InPort(shape=(states,))
+        self.c_in = InPort(shape=(states,))
+        self.s_out = OutPort(shape=(channels,))
+        self.h = Var(shape=(channels, states), init=0)
+
+
+class LeakyReadout(AbstractProcess):
+    """A leaky integrator ``v`` a class (rule N10)."""
+
+    def __init__(self, node: IntegerReadout, window: Window, name: str = "") -> None:
+        super().__init__(node=node, window=window, name=name)
+        self.a_in = InPort(shape=(node.neurons,))
+        self.s_out = OutPort(shape=(node.neurons,))
+        self.v = Var(shape=(node.neurons,), init=0)
+
+
+class MessageRecorder(AbstractProcess):
+    """Write every message on ``a_in`` to a .npy file, (steps, neurons): Lava's own sink hands out one value a message."""
+
+    def __init__(self, shape: tuple[int, ...], file: Path, steps: int) -> None:
+        super().__init__(file=str(file))
+        self.a_in = InPort(shape=shape)
+        np.lib.format.open_memmap(file, mode="w+", dtype=np.int32, shape=(steps, *shape)).flush()
+
+
+class StateRecorder(AbstractProcess):
+    """Write a state variable, after every step, to a .npy file, (steps, ...)."""
+
+    def __init__(self, state: Var, file: Path, steps: int) -> None:
+        super().__init__(file=str(file))
+        self.state = RefPort(shape=state.shape)
+        self.state.connect_var(state)
+        np.lib.format.open_memmap(file, mode="w+", dtype=np.int32, shape=(steps, *state.shape)).flush()

@@ -1,0 +1,97 @@
+"""Run a program on Lava in a child process: a time limit, a loud error, and nothing left behind.
+
+Lava waits for ever when a model raises, and a second run in one process may crash; a child of its own group can be
+ended with everything it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import BackendFailed, BackendMissing
+from ...graph import IntegerGraph
+from ...nodes.arithmetic import Array
+from ...record import RunRecord
+from ..artefact import Artefact, save_artefact
+from .compat import how_to_install, lava_available
+
+_START_SECONDS = 60.0  # importing Lava and starting its processes, on a busy machine
+_STEP_SECONDS = 0.25  # one step of Lava is some milliseconds; see docs/numerics.md on why it is not a speed
+_POLL_SECONDS = 0.05
+
+
+def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) -> RunRecord:
+    """Play encoded input x (samples, steps, channels) through Lava; return every message and state.
+
+    Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks or passes ``time_limit``
+    (seconds; by default one minute and a quarter of a second a step).
+    """
+    available, reason = lava_available()
+    if not available:
+        raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
+    samples, steps, _ = x.shape
+    period = graph.period(steps)
+    total = samples * period + max(graph.depth.values())
+    limit = _START_SECONDS + _STEP_SECONDS * total if time_limit is None else time_limit
+    with tempfile.TemporaryDirectory(prefix="bim-lava-") as folder:
+        save_artefact(Artefact(graph, "lava_cpu", x, {}), Path(folder) / "job.bimn")
+        _run_child(Path(folder), limit, total)
+        probes = {
+            file.stem: _by_sample(np.load(file), graph.depth[file.stem.rsplit(".", 1)[0]], samples, period)
+            for file in sorted(Path(folder).glob("*.npy"))
+        }
+    output = probes[f"{graph.output}.message"][:, :steps].sum(axis=1)
+    return RunRecord("lava", samples, steps, period, {}, output, probes)
+
+
+def _by_sample(rows: Array, depth: int, samples: int, period: int) -> Array:
+    """Cut a node's rows (steps, ...) into its windows, (samples, period, ...)."""
+    return rows[depth : depth + samples * period].reshape(samples, period, *rows.shape[1:]).astype(np.int64)
+
+
+def _run_child(folder: Path, limit: float, total: int) -> None:
+    failure, log = folder / "failure.txt", folder / "log.txt"
+    environment = os.environ | {"BIM_NEURO_LAVA_FAILURE_FILE": str(failure), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "bim_neuro.compilers.to_lava.child", str(folder)]
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
+        try:
+            _wait(child, failure, limit, total)
+        finally:
+            _end_group(child)
+    if child.returncode:
+        raise BackendFailed(f"Lava ended with exit code {child.returncode}: {_last_line(log)}")
+
+
+def _wait(child: subprocess.Popen[bytes], failure: Path, limit: float, total: int) -> None:
+    deadline = time.monotonic() + limit
+    while child.poll() is None:
+        if failure.exists():
+            raise BackendFailed(f"a Lava process model raised: {_last_line(failure)}")
+        if time.monotonic() > deadline:
+            hint = "fewer --samples or --steps, or a longer --lava-timeout"
+            raise BackendFailed(f"Lava ran past its time limit of {limit:.0f} s for {total} steps and was stopped", hint)
+        time.sleep(_POLL_SECONDS)
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    """End the child and every process Lava started in its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text(errors="replace").strip().splitlines() if file.exists() else []
+    return lines[-1][:300] if lines else "no message"

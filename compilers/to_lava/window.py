@@ -1,0 +1,19 @@
+"""When a node listens: the steps of a sample within the endless count of Lava's steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Window:
+    """Samples of ``steps`` steps follow each other every ``period``, the first at ``depth``."""
+
+    depth: int
+    steps: int
+    period: int
+
+    def phase(self, time_step: int) -> int:
+        """Return the step within the sample at Lava's ``time_step`` (which starts at 1), negative before the first."""
+        elapsed = time_step - 1 - self.depth
+        return elapsed % self.period if elapsed >= 0 else elapsed

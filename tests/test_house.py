@@ -1,0 +1,104 @@
+"""The house: what loads with what, what may not be written in a file, and the commands a newcomer types."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+IGNORED = re.compile(r"\.git$|\.venv|__pycache__|\..*_cache$|\.hypothesis$|^(build|dist|out)$|\.egg-info$")
+
+# A path of somebody's machine, or where packages come from: that belongs to the person who installs.
+MACHINE_PATH = re.compile(rb"(?<![\w.])/(?:root|home|work|Users)/[\w.]+")
+PACKAGE_INDEX = re.compile(rb"pypi\.org|pythonhosted\.org|download\.pytorch|--(?:extra-)?index-url|--find-links")
+
+
+def files() -> list[Path]:
+    """Every file a clone would hold: git's list, or, in a copy without git, all but what the commands make."""
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT).stdout
+        paths = [ROOT / name for name in listed.split("\0") if name]
+    else:
+        paths = [path for path in ROOT.rglob("*") if not any(map(IGNORED.search, path.relative_to(ROOT).parts))]
+    return [path for path in paths if path.is_file() and path.resolve() != Path(__file__).resolve()]
+
+
+def python_files() -> list[Path]:
+    return [path for path in files() if path.suffix == ".py"]
+
+
+def run(command: list[str], **settings: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **settings)  # type: ignore[call-overload]
+
+
+def test_importing_bim_neuro_loads_neither_torch_nor_nir_nor_lava() -> None:
+    script = "import sys, bim_neuro; print(*(name for name in ('torch', 'nir', 'lava') if name in sys.modules))"
+    assert run([sys.executable, "-c", script], cwd=ROOT).stdout == "\n"
+
+
+@pytest.mark.parametrize("pattern", [MACHINE_PATH, PACKAGE_INDEX], ids=["machine path", "package index"])
+def test_no_file_holds_what_belongs_to_one_machine(pattern: re.Pattern[bytes]) -> None:
+    found = {str(path.relative_to(ROOT)): pattern.findall(path.read_bytes()) for path in files()}
+    assert {name: hits for name, hits in found.items() if hits} == {}
+
+
+def test_every_module_begins_with_a_docstring() -> None:
+    bare = [
+        str(path.relative_to(ROOT))
+        for path in python_files()
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert bare == []
+
+
+def test_nothing_imports_the_folders_that_exist_only_in_a_checkout() -> None:
+    # `import compilers` would load every class a second time under another name.
+    bare = re.compile(r"^\s*(?:from|import)\s+(?:compilers|hardware_profiles)\b", re.MULTILINE)
+    assert [path for path in python_files() if bare.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_version_file_begins_with_lavas_python_and_lists_every_supported_one() -> None:
+    # pyenv takes the first line that is installed, so that python3 works without 3.10; uv takes line one.
+    supported = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    assert supported == (ROOT / ".python-version").read_text().split()
+    assert supported[0] == "3.10"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_help_lists_the_commands() -> None:
+    listed = re.findall(r"^  make (\S+)", run(["make", "help"], cwd=ROOT).stdout, re.MULTILINE)
+    assert {"demo", "test", "lint", "types", "train-digits", "train-ecg", "bench", "clean", "dist"} <= set(listed)
+
+
+def executable(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_python_that_is_on_the_path_but_does_not_run_is_passed_over(tmp_path: Path) -> None:
+    name = f"python3.{sys.version_info.minor}"
+    (tmp_path / "shims").mkdir()
+    (tmp_path / "real").mkdir()
+    for shim in (name, "python3", "python", "uv"):
+        executable(tmp_path / "shims" / shim, "exit 127")
+    executable(tmp_path / "real" / name, f'exec "{sys.executable}" "$@"')
+    path = f"{tmp_path}/shims:{tmp_path}/real:/usr/bin:/bin"
+    environment = {"PATH": path, "PYENV_ROOT": str(tmp_path / "no-pyenv")}
+    found = run([str(ROOT / "scripts/find-python"), name.removeprefix("python")], env=environment)
+    assert found.stdout.strip() == str(tmp_path / "real" / name), found.stderr
+
+
+def test_the_bootstrap_leaves_a_folder_it_did_not_make_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    environment = {"PATH": "/usr/bin:/bin", "VENV": str(tmp_path / "mine"), "PYTHON": sys.executable}
+    refusal = run([str(ROOT / "scripts/bootstrap")], env=environment)
+    assert refusal.returncode == 2
+    assert "was not made by this script" in refusal.stderr
+    assert (tmp_path / "mine" / "thesis.txt").exists()
