@@ -6,7 +6,7 @@
 VENV ?= .venv
 PYTHON ?=
 DATA ?=
-OUT ?= out
+OUT := out
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
@@ -47,5 +47,5 @@ dist: environment ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation
 
 clean: ## remove what the commands above made, the environment excepted
-	rm -rf build dist $(OUT) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

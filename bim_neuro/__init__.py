@@ -1,3 +1,24 @@
 """Bio-Inspired Mamba on neuromorphic hardware: train, compile for Loihi 2, simulate the integers, read the energy."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .pipeline import Program
+
 __version__ = "0.1.0"
+
+
+def compile(model: str | Path | Any, target: str = "loihi2", *, dt: float | None = None) -> Program:  # noqa: A001
+    """Compile a model.pt or .nir file (or a float graph) for a target; see `bim_neuro.pipeline.Program`.
+
+    >>> program = bim_neuro.compile("model.pt")              # doctest: +SKIP
+    >>> record = program.run(x)                              # doctest: +SKIP
+    >>> program.to_lava(x).processes["block1.lif"]           # doctest: +SKIP
+    """
+    from .pipeline import compile_model
+
+    return compile_model(model, target, dt=dt)

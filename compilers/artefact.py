@@ -56,7 +56,7 @@ def load_artefact(path: Path) -> Artefact:
     if not path.is_file():
         raise InputError(f"no such file: {path}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             content: dict[str, Array] = dict(archive.items())
         header: dict[str, Any] = json.loads(str(content["header"]))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:

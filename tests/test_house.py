@@ -16,16 +16,17 @@ IGNORED = re.compile(r"\.git$|\.venv|__pycache__|\..*_cache$|\.hypothesis$|^(bui
 
 # A path of somebody's machine, or where packages come from: that belongs to the person who installs.
 MACHINE_PATH = re.compile(rb"(?<![\w.])/(?:root|home|work|Users)/[\w.]+")
-PACKAGE_INDEX = re.compile(rb"pypi\.org|pythonhosted\.org|download\.pytorch|--(?:extra-)?index-url|--find-links")
+PACKAGE_INDEX = re.compile(rb"pypi\.org|pythonhosted|download\.pytorch|--(?:extra-)?index-url|--find-links")
 
 
 def files() -> list[Path]:
-    """Every file a clone would hold: git's list, or, in a copy without git, all but what the commands make."""
+    """Every file of a clone: git's list or, in a copy without git, all but what the commands make."""
     if (ROOT / ".git").exists() and shutil.which("git"):
-        listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT).stdout
+        listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).stdout
         paths = [ROOT / name for name in listed.split("\0") if name]
     else:
-        paths = [path for path in ROOT.rglob("*") if not any(map(IGNORED.search, path.relative_to(ROOT).parts))]
+        everything = ROOT.rglob("*")
+        paths = [path for path in everything if not any(map(IGNORED.search, path.relative_to(ROOT).parts))]
     return [path for path in paths if path.is_file() and path.resolve() != Path(__file__).resolve()]
 
 
@@ -33,13 +34,13 @@ def python_files() -> list[Path]:
     return [path for path in files() if path.suffix == ".py"]
 
 
-def run(command: list[str], **settings: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **settings)  # type: ignore[call-overload]
+def run(command: list[str], env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, env=env)
 
 
 def test_importing_bim_neuro_loads_neither_torch_nor_nir_nor_lava() -> None:
-    script = "import sys, bim_neuro; print(*(name for name in ('torch', 'nir', 'lava') if name in sys.modules))"
-    assert run([sys.executable, "-c", script], cwd=ROOT).stdout == "\n"
+    script = "import sys, bim_neuro; print(*{'torch', 'nir', 'lava'}.intersection(sys.modules))"
+    assert run([sys.executable, "-c", script]).stdout == "\n"
 
 
 @pytest.mark.parametrize("pattern", [MACHINE_PATH, PACKAGE_INDEX], ids=["machine path", "package index"])
@@ -72,8 +73,9 @@ def test_the_version_file_begins_with_lavas_python_and_lists_every_supported_one
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_help_lists_the_commands() -> None:
-    listed = re.findall(r"^  make (\S+)", run(["make", "help"], cwd=ROOT).stdout, re.MULTILINE)
-    assert {"demo", "test", "lint", "types", "train-digits", "train-ecg", "bench", "clean", "dist"} <= set(listed)
+    listed = re.findall(r"^  make (\S+)", run(["make", "help"]).stdout, re.MULTILINE)
+    promised = "demo test lint types train-digits train-ecg bench clean dist"
+    assert set(promised.split()) <= set(listed)
 
 
 def executable(path: Path, script: str) -> None:

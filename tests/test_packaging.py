@@ -27,7 +27,7 @@ def python(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source archive and the wheel made from it; below, in direct/, the checkout's wheel."""
+    """A folder with the source archive and the wheel made from it; in direct/, the checkout's own wheel."""
     pytest.importorskip("build", reason="the package build comes with the dev extra")
     pytest.importorskip("hatchling", reason="the package hatchling comes with the dev extra")
     folder = tmp_path_factory.mktemp("dist")

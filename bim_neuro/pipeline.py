@@ -1,0 +1,201 @@
+"""The pipeline: model -> float graph -> integer graph -> placed program, each stage timed and loggable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .compilers.align import align
+from .compilers.artefact import Artefact, expected_messages, save_artefact
+from .compilers.design_rules import assumptions
+from .compilers.place import place
+from .compilers.quantise import quantise
+from .engine.reference import Progress, simulate, simulate_float
+from .errors import InputError
+from .graph import FloatGraph, IntegerGraph, PlacedGraph
+from .hardware import HardwareProfile, load_profile
+from .nodes.arithmetic import Array
+from .record import RunRecord
+
+if TYPE_CHECKING:
+    from .compilers.to_lava.build import LavaNetwork
+
+BACKENDS = ("reference", "lava")
+
+
+@dataclass
+class Stopwatch:
+    """Seconds spent in each named stage, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled model: run it, save it, or take its Lava processes.
+
+    >>> program = bim_neuro.compile("model.pt", target="loihi2")       # doctest: +SKIP
+    >>> program.run(x).predicted                                        # doctest: +SKIP
+    """
+
+    reference: FloatGraph
+    placed: PlacedGraph
+    profile: HardwareProfile
+
+    @property
+    def graph(self) -> IntegerGraph:
+        """The aligned integer graph."""
+        return self.placed.graph
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What this program takes for granted, one sentence each."""
+        return tuple(self.reference.extra.get("assumptions", ())) + assumptions(self.graph, self.profile)
+
+    def encode(self, raw: Array) -> Array:
+        """Turn raw sequences (samples, steps, channels) into what the chip's input lines carry."""
+        if raw.ndim != 3 or raw.shape[2] != len(self.graph.encoder.gain):
+            raise InputError(
+                f"input has shape {raw.shape}, the model wants (samples, steps, {len(self.graph.encoder.gain)})"
+            )
+        return self.graph.encoder.encode(raw)
+
+    def run(
+        self,
+        raw: Array,
+        *,
+        backend: str = "reference",
+        probe: bool = False,
+        progress: Progress | None = None,
+        time_limit: float | None = None,
+    ) -> RunRecord:
+        """Run raw sequences on a backend ('reference' or 'lava') and count what happened.
+
+        ``probe`` keeps every message and state; ``time_limit`` (seconds) is for Lava.
+        """
+        return run(self.graph, self.encode(raw), backend, probe=probe, progress=progress, time_limit=time_limit)
+
+    def run_float(self, raw: Array) -> RunRecord:
+        """Run the float law on the same encoded input, with probes."""
+        return simulate_float(self.reference, self.graph.encoder.to_float(self.encode(raw)))
+
+    def to_lava(self, raw: Array) -> LavaNetwork:
+        """Return connected Lava processes that will play ``raw``; imports Lava into this process."""
+        from .compilers.to_lava.compat import import_lava
+
+        import_lava()
+        from .compilers.to_lava.build import build
+
+        return build(self.graph, self.encode(raw))
+
+    def artefact(self, raw: Array) -> Artefact:
+        """Return the integer program with ``raw`` as its sample and the messages it must give."""
+        sample = self.encode(raw)
+        return Artefact(self.graph, self.placed.target, sample, expected_messages(self.graph, sample))
+
+    def save(self, path: str | Path, raw: Array) -> None:
+        """Write a .bimn artefact."""
+        save_artefact(self.artefact(raw), Path(path))
+
+
+def compile_model(
+    model: str | Path | FloatGraph, target: str = "loihi2", *, dt: float | None = None, watch: Stopwatch | None = None
+) -> Program:
+    """Compile a model.pt, a .nir file or a float graph for a target.
+
+    Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
+    """
+    watch = watch or Stopwatch()
+    profile = load_profile(target)
+    with watch.stage("read"):
+        reference = model if isinstance(model, FloatGraph) else read_model(Path(model), dt)
+    with watch.stage("quantise"):
+        integer = quantise(reference)
+    with watch.stage("align"):
+        aligned = align(integer)
+    with watch.stage("place"):
+        placed = place(aligned, profile)
+    return Program(reference, placed, profile)
+
+
+def read_model(path: Path, dt: float | None = None) -> FloatGraph:
+    """Read a float graph from model.pt or .nir, told apart by their first bytes."""
+    if not path.is_file():
+        raise InputError(f"no such file: {path}" if not path.exists() else f"{path} is not a file")
+    if path.suffix == ".nir" or path.read_bytes()[:4] == b"\x89HDF":
+        from .nir_bridge import read_nir
+
+        return read_nir(path, dt=dt)
+    from .model.checkpoint import load_checkpoint
+    from .model.export import export
+
+    graph = export(load_checkpoint(path))
+    if dt is not None and dt != graph.dt:
+        raise InputError(f"{path} was trained with dt = {graph.dt:g} s, --dt says {dt:g} s", "leave --dt out")
+    return graph
+
+
+def run(
+    graph: IntegerGraph,
+    x: Array,
+    backend: str,
+    *,
+    probe: bool = False,
+    progress: Progress | None = None,
+    time_limit: float | None = None,
+) -> RunRecord:
+    """Run encoded input on a backend by name."""
+    if backend == "reference":
+        return simulate(graph, x, probe=probe, progress=progress)
+    if backend == "lava":
+        from .compilers.to_lava import run_lava
+
+        return run_lava(graph, x, time_limit=time_limit)
+    raise InputError(f"unknown backend '{backend}'", f"there are: {', '.join(BACKENDS)}")
+
+
+def verify(record: RunRecord, other: RunRecord) -> dict[str, Any]:
+    """Compare every message and state of two probed runs, layer by layer and step by step."""
+    layers = []
+    for key, values in record.probes.items():
+        theirs = other.probes[key]
+        equal = int((values == theirs).sum()) if values.shape == theirs.shape else 0
+        layer, what = key.rsplit(".", 1)
+        layers.append({"layer": layer, "what": what, "values": int(values.size), "equal": equal})
+    messages = [row for row in layers if row["what"] == "message"]
+    states = [row for row in layers if row["what"] != "message"]
+    return {
+        "backend": other.backend,
+        "samples": record.samples,
+        "spike_slots": sum(int(row["values"]) for row in messages),
+        "equal": sum(int(row["equal"]) for row in messages),
+        "states": sum(int(row["values"]) for row in states),
+        "states_equal": sum(int(row["equal"]) for row in states),
+        "layers": layers,
+    }
+
+
+def with_steps(raw: Array, steps: int | None) -> Array:
+    """Keep the first ``steps`` steps of every sample."""
+    if steps is None:
+        return raw
+    if not 1 <= steps <= raw.shape[1]:
+        raise InputError(f"--steps {steps}: the samples have {raw.shape[1]} steps")
+    return raw[:, :steps]
+
+
+def without_probes(record: RunRecord) -> RunRecord:
+    """Drop the probes of a record, to free memory."""
+    return replace(record, probes={})
