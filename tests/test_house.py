@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-IGNORED = re.compile(r"\.git$|\.venv|__pycache__|\..*_cache$|\.hypothesis$|^(build|dist|out)$|\.egg-info$")
+IGNORED = re.compile(r"\.git$|\.venv|__pycache__|\..*_cache$|\.hypothesis$|^(build|dist|out(-.*)?)$|\.egg-info$")
 
 # A path of somebody's machine, or where packages come from: that belongs to the person who installs.
 MACHINE_PATH = re.compile(rb"(?<![\w.])/(?:root|home|work|Users)/[\w.]+")

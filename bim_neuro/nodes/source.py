@@ -2,8 +2,9 @@ r"""Source: the outside world, one number a channel a step.
 
     graded    x[t] = clip(round((raw[t] - offset) * gain), -127, 127)        8-bit messages, float value x / 128
     delta     +1 on channel c, or on channel C + c, when raw moved up, or down, by a threshold since the last event
+    spikes    raw itself, which is 0 or 1 already (graphs of other frameworks)
 
-Both encoders run on the host; the chip sees the integers. The float model is trained on the same integers.
+The encoders run on the host; the chip sees the integers. The float model is trained on the same integers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..errors import InputError
 from .arithmetic import Array
 from .node import State, Step
 
@@ -59,7 +61,8 @@ class Source:
 class Encoder:
     """Turn raw sequences (samples, steps, channels) into the integers the source sends.
 
-    ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel) or 'delta' (``gain`` is 1 / threshold a channel).
+    ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel), 'delta' (``gain`` is 1 / threshold a channel) or
+    'spikes' (both unused; anything but 0 and 1 is refused).
     """
 
     kind: str
@@ -69,10 +72,14 @@ class Encoder:
     @property
     def source(self) -> Source:
         channels = len(self.gain)
-        return Source(channels) if self.kind == "graded" else Source(2 * channels, graded=False)
+        if self.kind == "graded":
+            return Source(channels)
+        return Source(channels if self.kind == "spikes" else 2 * channels, graded=False)
 
     def encode(self, raw: Array) -> Array:
         """Return int64 (samples, steps, source channels)."""
+        if self.kind == "spikes":
+            return _as_spikes(np.asarray(raw))
         scaled = (np.asarray(raw, dtype=np.float64) - self.offset) * self.gain
         if self.kind == "graded":
             return np.clip(np.rint(scaled), -GRADED_MAX, GRADED_MAX).astype(np.int64)
@@ -92,6 +99,13 @@ def fit_encoder(kind: str, raw: Array) -> Encoder:
     centre = np.where(low < 0, (low + high) / 2, low)
     spread = np.maximum(np.maximum(high - centre, centre - low), 1e-9)
     return replace(Encoder(kind, gain=GRADED_MAX / spread, offset=centre))
+
+
+def _as_spikes(raw: Array) -> Array:
+    wrong = int(np.count_nonzero((raw != 0) & (raw != 1)))
+    if wrong:
+        raise InputError(f"{wrong} of {raw.size} input values are neither 0 nor 1, this model reads spikes")
+    return raw.astype(np.int64)
 
 
 def _send_on_delta(scaled: Array) -> Array:

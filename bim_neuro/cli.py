@@ -1,0 +1,249 @@
+"""The command line: bim-compile, bim-train, bim-report. Parse, call, print; no arithmetic."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from . import __version__
+from .console import err, guarded, out, progress_bar
+from .errors import InputError, ThresholdMissed
+
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+compile_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP, rich_markup_mode="rich")
+train_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP, rich_markup_mode="rich")
+report_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP, rich_markup_mode="rich")
+
+
+class Backend(str, Enum):
+    """Where the integers are computed."""
+
+    reference = "reference"
+    lava = "lava"
+
+
+class Learn(str, Enum):
+    """On-chip learning."""
+
+    none = "none"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"bim-neuro {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of the table.")]
+
+
+@compile_app.command()
+def compile_command(
+    model: Annotated[Path, typer.Argument(help="A model.pt, a .nir graph, or a .bimn artefact with --self-test.")],
+    target: Annotated[str, typer.Option(help="Chip: a shipped profile (loihi2, lava_cpu) or a TOML file.")] = "loihi2",
+    dt: Annotated[float | None, typer.Option(help="Seconds a step; needed for .nir files that do not say.")] = None,
+    input: Annotated[Path | None, typer.Option(help="Own input: .npz with x (samples, steps, channels), y.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Where the task's recordings lie (ecg).")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="How many samples of the input to run.")] = 32,
+    steps: Annotated[int | None, typer.Option(min=1, help="Use only the first steps of each sample.")] = None,
+    backend: Annotated[Backend, typer.Option(help="Where to run the integers.")] = Backend.reference,
+    verify: Annotated[Backend | None, typer.Option(help="Compare every message and state with this backend.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only the design rules: does it fit? Nothing is run.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Any saturated or wrapped word is an error.")] = False,
+    learn: Annotated[Learn, typer.Option(help="On-chip learning.")] = Learn.none,
+    min_agreement: Annotated[float | None, typer.Option(min=0, max=1, help="Least share of equal spikes.")] = None,
+    max_energy: Annotated[float | None, typer.Option(min=0, help="Most dynamic energy a sample, in uJ.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write (default out/MODEL).")] = None,
+    lava_timeout: Annotated[float | None, typer.Option(min=0, help="Seconds Lava may take.")] = None,
+    self_test: Annotated[bool, typer.Option("--self-test", help="Run an artefact on its own sample.")] = False,
+    json_output: Json = False,
+    debug: Debug = False,
+    version: Version = False,
+) -> None:
+    """Compile a trained model for a neuromorphic chip, simulate its integers, and report energy and sparsity.
+
+    \b
+    bim-compile examples/digits.pt --target loihi2 --verify lava
+    bim-compile examples/digits.pt --check --json
+    bim-compile out/digits/model.bimn --self-test
+
+    Exit codes: 0 done, 1 does not fit or unsupported, 2 usage or unreadable input, 3 a threshold was missed or a
+    verification found a difference, 4 internal error or Lava time-out, 130 interrupted.
+    """
+
+    def command() -> None:
+        from . import job
+
+        if self_test:
+            _self_test(model, json_output)
+            return
+        if check:
+            _check(model, target, dt, json_output)
+            return
+        request = job.Request(
+            model, target, dt, input, data, samples, steps, backend.value, verify and verify.value, strict,
+            min_agreement, max_energy, output or Path("out") / model.stem, lava_timeout,
+            " ".join(["bim-compile", *sys.argv[1:]]),
+        )  # fmt: skip
+        with progress_bar() as bar:
+            tracker = bar.add_task("simulate", total=None, note="")
+            result = job.compile_to_folder(
+                request,
+                stage=lambda name, total: bar.update(tracker, description=name, total=total, completed=0),
+                advance=lambda done: bar.advance(tracker, done),
+            )
+        _print_summary(result.summary, request.output, json_output)
+        if result.missed:
+            raise ThresholdMissed("; ".join(result.missed))
+
+    guarded(command, debug)
+
+
+def _print_summary(summary: dict[str, Any], folder: Path, as_json: bool) -> None:
+    from .report.terminal import show
+
+    if as_json:
+        sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    else:
+        show(summary, folder, out)
+
+
+def _check(model: Path, target: str, dt: float | None, as_json: bool) -> None:
+    from . import job
+
+    result = job.check_model(model, target, dt)
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    else:
+        for finding in result["findings"]:
+            out.print(f"[bold red]{finding['rule']}[/] {escape(finding['message'])}", soft_wrap=True)
+            if finding["hint"]:
+                out.print(f"  [dim]hint:[/] {escape(finding['hint'])}", soft_wrap=True)
+        if result["fits"]:
+            out.print(f"{escape(str(model))} fits {result['target']}: {result['cores']['used']} of "
+                      f"{result['cores']['limit'] or 'unlimited'} cores")  # fmt: skip
+    raise SystemExit(0 if result["fits"] else 1)
+
+
+def _self_test(model: Path, as_json: bool) -> None:
+    from .compilers.artefact import check, load_artefact
+
+    artefact = load_artefact(model)
+    compared = check(artefact)
+    samples, steps, _ = artefact.sample.shape
+    if as_json:
+        result = {"samples": samples, "steps": steps, "messages": compared, "equal": compared}
+        sys.stdout.write(json.dumps(result) + "\n")
+    else:
+        out.print(f"self-test passed: {compared:,} messages equal on {samples} samples of {steps} steps")
+
+
+@train_app.command()
+def train_command(
+    task: Annotated[str, typer.Argument(help="digits, ecg, or own (with --data my.npz).")],
+    data: Annotated[Path | None, typer.Option(help="Recordings of the task, or a .npz for 'own'.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where model.pt goes (default TASK.pt).")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, batches and noise.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs.")] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Epochs without a better validation score.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Samples a step of the optimiser.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=1e-9, help="Peak of the one-cycle schedule.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="D, channels a block.")] = None,
+    states: Annotated[int | None, typer.Option(min=1, help="N, states a channel.")] = None,
+    blocks: Annotated[int | None, typer.Option(min=1, help="BIM blocks in a chain.")] = None,
+    taps: Annotated[int | None, typer.Option(min=1, help="K, taps of the causal conv.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="graded (8-bit values) or delta (send-on-delta events).")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Ignore an interrupted run instead of resuming.")] = False,
+    test: Annotated[bool, typer.Option("--test/--no-test", help="Measure the test split once, at the end.")] = True,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Also measure a logistic regression.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the training record here.")] = None,
+    debug: Debug = False,
+    version: Version = False,
+) -> None:
+    """Train a Bio-Inspired Mamba and write model.pt; an interrupted run goes on where it was.
+
+    \b
+    bim-train digits -o digits.pt
+    bim-train ecg --data mitbih/ -o ecg.pt
+    bim-train own --data my.npz          (x (samples, steps, channels), y (samples,))
+    """
+
+    def command() -> None:
+        from . import job, training
+
+        model = output or Path(f"{task}.pt")
+        resume_file = job.resume_file_for(model, restart)
+        plan = training.plan_for(
+            job.task_for(task, data), resume_file=resume_file, seed=seed, epochs=epochs, patience=patience,
+            batch=batch, learning_rate=learning_rate, channels=channels, states=states, blocks=blocks, taps=taps,
+            encoder=encoder,
+        )  # fmt: skip
+        with progress_bar() as bar:
+            epochs_bar = bar.add_task("train", total=plan.default.recipe.epochs, note="")
+            test_bar = bar.add_task("test", total=len(plan.task.test), note="", visible=False)
+            checkpoint = training.train_task(
+                plan,
+                model,
+                command=" ".join(["bim-train", *sys.argv[1:]]),
+                report=lambda epoch: bar.update(
+                    epochs_bar,
+                    completed=epoch.epoch,
+                    note=f"loss {epoch.loss:.3f}  validation {epoch.score:.3f}  best {epoch.best:.3f}",
+                ),
+                progress=lambda done: bar.update(test_bar, advance=done, visible=True),
+                test=test,
+            )
+        record = dict(checkpoint.training)
+        if baseline:
+            record["baseline"] = training.logistic_regression(plan.task)
+        _print_training(record, model)
+        if json_file is not None:
+            job.write_text(json_file, json.dumps(record, indent=2) + "\n")
+
+    guarded(command, debug)
+
+
+def _print_training(record: dict[str, Any], model: Path) -> None:
+    from .report.terminal import show_training
+
+    show_training(record, model, out)
+
+
+@report_app.command()
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="A folder bim-compile wrote.")],
+    json_output: Json = False,
+    debug: Debug = False,
+    version: Version = False,
+) -> None:
+    """Read a finished compile again and print its report."""
+
+    def command() -> None:
+        from . import job
+
+        _print_summary(job.read_summary(folder), folder, json_output)
+
+    guarded(command, debug)
+
+
+def compile_main() -> None:
+    """Entry point bim-compile."""
+    compile_app()
+
+
+def train_main() -> None:
+    """Entry point bim-train."""
+    train_app()
+
+
+def report_main() -> None:
+    """Entry point bim-report."""
+    report_app()

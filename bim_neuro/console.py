@@ -1,0 +1,80 @@
+"""The face: how the three commands print, show progress, refuse, and end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from .errors import BimError, DoesNotFit
+
+INTERRUPTED = 130
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def guarded(command: Callable[[], None], debug: bool) -> None:
+    """Run a command; turn every error into one clear message and its exit code, a traceback only with --debug."""
+    try:
+        command()
+    except BimError as error:
+        if debug:
+            raise
+        refuse(error)
+    except KeyboardInterrupt:
+        err.print("interrupted; nothing was left half-written")
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        if debug:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        err.print(f"[bold red]error:[/] cannot read or write{where}: {error.strerror or error}", soft_wrap=True)
+        raise SystemExit(2) from None
+    except Exception as error:
+        if debug:
+            raise
+        err.print(
+            f"[bold red]internal error:[/] {escape(f'{type(error).__name__}: {error}')}"
+            "\n[dim]hint:[/] this is a defect of bim-neuro; --debug shows where",
+            soft_wrap=True,
+        )
+        raise SystemExit(4) from None
+
+
+def refuse(error: BimError) -> NoReturn:
+    """Print an error, or all its findings, with the hints; leave with its exit code."""
+    if isinstance(error, DoesNotFit):
+        for finding in error.findings:
+            err.print(f"[bold red]does not fit:[/] {escape(finding.message)}", soft_wrap=True)
+            _hint(finding.hint)
+    else:
+        err.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+        _hint(error.hint)
+    raise SystemExit(error.exit_code)
+
+
+def _hint(text: str) -> None:
+    if text:
+        err.print(f"[dim]hint:[/] {escape(text)}", soft_wrap=True)
+
+
+def progress_bar(**options: Any) -> Progress:
+    """Return a progress bar on standard error, silent where that is not a terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal, **options)

@@ -1,0 +1,249 @@
+"""One bim-compile: from a request to a finished folder, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+
+from . import report
+from .compilers.artefact import save_artefact
+from .compilers.design_rules import check
+from .compilers.place import place
+from .engine.agreement import Agreement
+from .engine.counting import count_messages
+from .errors import DoesNotFit, Finding, InputError
+from .hardware import load_profile
+from .nodes.arithmetic import Array
+from .pipeline import Program, Stopwatch, compile_model, verify, with_steps
+from .record import RunRecord, merge
+from .tasks import Task, load_task
+
+BATCH = 64
+ARTEFACT_SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Request:
+    """What bim-compile was asked for."""
+
+    model: Path
+    target: str
+    dt: float | None
+    input: Path | None
+    data: Path | None
+    samples: int
+    steps: int | None
+    backend: str
+    verify: str | None
+    strict: bool
+    min_agreement: float | None
+    max_energy_uj: float | None
+    output: Path
+    lava_timeout: float | None
+    command: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The summary that was written, and which thresholds were missed."""
+
+    summary: dict[str, Any]
+    missed: tuple[str, ...]
+
+
+Stage = Callable[[str, int | None], None]
+
+
+def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int], None]) -> Outcome:
+    """Compile, run, verify, price; write the folder; return what it says."""
+    _check_output(request.output)
+    watch = Stopwatch()
+    program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
+    with watch.stage("input"):
+        raw, y, origin = _input(request, program)
+    stage("simulate", len(raw))
+    record, floats, agreement = _run(program, raw, request, watch, advance)
+    verification = None
+    if request.verify:
+        stage(f"verify on {request.verify}", None)
+        with watch.stage("verify"):
+            other = program.run(raw, backend=request.verify, probe=True, time_limit=request.lava_timeout)
+            verification = verify(record, other)
+    stage("report", None)
+    with watch.stage("report"):
+        facts = report.Facts(
+            model=str(request.model),
+            input=origin,
+            command=request.command,
+            placed=program.placed,
+            profile=program.profile,
+            assumptions=program.assumptions,
+            record=record,
+            floats=floats,
+            agreement=agreement,
+            y=y,
+            verification=verification,
+        )
+        summary = report.summarise(facts)
+        missed = _missed(summary, request)
+        with _folder(request.output) as folder:
+            save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES]), folder / "model.bimn")
+            #_write_nir(program, folder / "model.nir")
+            summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
+            report.write_files(summary, program.placed, folder)
+    return Outcome(summary, missed)
+
+
+def check_model(model: Path, target: str, dt: float | None) -> dict[str, Any]:
+    """Apply the design rules only; every finding, whether the model fits, and how many cores it would take."""
+    profile = load_profile(target)
+    cores = {"used": 0, "limit": profile.usable_cores}
+    try:
+        program = compile_model(model, target, dt=dt)
+        findings: tuple[Finding, ...] = check(program.graph, profile)
+        cores["used"] = len(place(program.graph, profile).cores)
+    except DoesNotFit as error:
+        findings = error.findings
+    return {
+        "model": str(model),
+        "target": profile.name,
+        "fits": not findings,
+        "cores": cores,
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Read summary.json of a finished compile."""
+    return report.read_summary(folder)
+
+
+def task_for(name: str, data: Path | None) -> Task:
+    """Load a task's data; the split's seed is always 0."""
+    return load_task(name, data)
+
+
+def resume_file_for(model: Path, restart: bool) -> Path:
+    """Return where an interrupted training of ``model`` is kept; forget it with ``restart``."""
+    if not model.parent.is_dir():
+        raise InputError(f"there is no folder {model.parent} to write {model.name} into")
+    file = model.with_name(model.name + ".resume")
+    if restart:
+        file.unlink(missing_ok=True)
+    return file
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _input(request: Request, program: Program) -> tuple[Array, Array | None, str]:
+    """Return raw sequences, labels if known, and where they come from."""
+    if request.input is not None:
+        from .tasks.own import read_input
+
+        raw, y = read_input(request.input, channels=len(program.graph.encoder.gain))
+        origin = str(request.input)
+    else:
+        if program.graph.task == "own":
+            raise InputError("this model has no task with data of its own", "give --input FILE.npz")
+        test = task_for(program.graph.task, request.data).split("test")
+        raw, y, origin = test.x, test.y, f"{program.graph.task}, test split"
+    return with_steps(raw[: request.samples], request.steps), None if y is None else y[: request.samples], origin
+
+
+def _run(
+    program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
+) -> tuple[RunRecord, RunRecord, Agreement]:
+    """Run the integers and the float law batch by batch; keep probes only where a verification needs them."""
+    agreement, records, floats = Agreement(), [], []
+    whole = request.backend == "lava"
+    for first in range(0, len(raw), len(raw) if whole else BATCH):
+        part = raw[first : first + (len(raw) if whole else BATCH)]
+        with watch.stage("simulate"):
+            record = program.run(part, backend=request.backend, probe=True, time_limit=request.lava_timeout)
+            if whole:
+                record = replace(record, layers=count_messages(program.graph, record.probes, record.steps))
+        with watch.stage("float reference"):
+            reference = program.run_float(part)
+            agreement.add(program.graph, reference, record)
+        records.append(record if request.verify else replace(record, probes={}))
+        floats.append(replace(reference, probes={}))
+        advance(len(part))
+    return merge(records), merge(floats), agreement
+
+
+def _missed(summary: dict[str, Any], request: Request) -> tuple[str, ...]:
+    """Say which thresholds were missed: the verification, --strict, --min-agreement, --max-energy."""
+    missed = []
+    check_result = summary["verify"]
+    if check_result:
+        for kind, total, equal in (("spike slots", "spike_slots", "equal"), ("states", "states", "states_equal")):
+            if check_result[equal] != check_result[total]:
+                different = check_result[total] - check_result[equal]
+                missed.append(f"{request.verify} differs in {different} of {check_result[total]} {kind}")
+    if request.strict:
+        missed += [
+            f"strict: layer '{layer['name']}' saturated {layer['saturations']} words"
+            for layer in summary["layers"]
+            if layer["saturations"]
+        ]
+    if request.min_agreement is not None:
+        missed += [
+            f"layer '{row['layer']}' agrees with float in {row['share']:.4f} of its spikes, wanted {request.min_agreement}"
+            for row in summary["agreement"]
+            if row["share"] < request.min_agreement
+        ]
+    dynamic = summary["energy"]["dynamic"]["value"]
+    if request.max_energy_uj is not None and dynamic is not None and dynamic > request.max_energy_uj * 1e6:
+        missed.append(f"{dynamic / 1e6:.3f} uJ dynamic energy a sample, wanted at most {request.max_energy_uj}")
+    return tuple(missed)
+
+
+def _write_nir(program: Program, path: Path) -> None:
+    from .nir_bridge import write_nir
+
+    write_nir(program.reference, path)
+
+
+def _check_output(output: Path) -> None:
+    """Refuse, before any work, a folder that cannot be written or that we did not write."""
+    if output.exists() and not (output.is_dir() and (not any(output.iterdir()) or (output / "summary.json").exists())):
+        raise InputError(f"{output} exists and is not a former output of bim-compile", "choose another folder with -o")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(output.parent, os.W_OK):
+        raise InputError(f"cannot write into {output.parent}", "choose another folder with -o")
+
+
+@contextmanager
+def _folder(output: Path) -> Iterator[Path]:
+    """Give a folder beside ``output`` to fill, and swap it in when all went well."""
+    temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        if output.exists():
+            former = temporary.with_name(temporary.name + ".former")
+            output.replace(former)
+            temporary.replace(output)
+            shutil.rmtree(former)
+        else:
+            temporary.replace(output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+

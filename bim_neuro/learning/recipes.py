@@ -1,0 +1,29 @@
+"""The default model and training recipe of each task, with where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .trainer import Recipe
+
+
+@dataclass(frozen=True)
+class Default:
+    """A task's default ``encoder``, network shape and ``recipe``; ``score`` names what early stopping watches."""
+
+    channels: int
+    states: int
+    blocks: int
+    taps: int
+    recipe: Recipe
+    encoder: str = "graded"
+    score: str = "accuracy"
+
+
+DEFAULTS: dict[str, Default] = {
+    # digits: chosen by 4-fold cross-validation inside the training two thirds (docs/decisions/0004-digits-recipe.md)
+    "digits": Default(
+        channels=128, states=8, blocks=1, taps=4, recipe=Recipe(epochs=300, label_smoothing=0.1, patience=300)
+    ),
+    "own": Default(channels=64, states=8, blocks=1, taps=4, recipe=Recipe(epochs=100, label_smoothing=0.05, patience=30)),
+}

@@ -1,0 +1,16 @@
+"""NIR: the way in from other frameworks and the way out to them; the only room that imports nir.
+
+A file we write has two layers:
+
+    /node        the graph in standard NIR nodes with flat dotted names, for any tool (`standard`); and what NIR
+                 cannot say, one JSON text on the top graph under the key 'bim_neuro' (`metadata`)
+    /bim_neuro   an exact copy of the float graph, invisible to other tools (`exact`); read back first
+
+A file somebody else wrote is read by our own tolerant reader (`hdf5`), checked (`support`), and becomes a float
+graph (`foreign`).
+"""
+
+from .read import read_nir
+from .write import write_nir
+
+__all__ = ["read_nir", "write_nir"]

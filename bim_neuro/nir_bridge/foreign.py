@@ -1,0 +1,260 @@
+r"""A NIR graph of any framework becomes a float graph: linear nodes fold into synapses, neurons step like ours.
+
+    LIF       v[t] = d v[t-1] + (1 - d) (v_leak + r i[t])                     d from tau (see `integrator`)
+    IF        v[t] = v[t-1] + dt r i[t]
+    CubaLIF   c[t] = e c[t-1] + (1 - e) w_in i[t],  then LIF on c[t]          e from tau_syn, d from tau_mem
+    LI, I     LIF and IF without spikes; v is the message, and an LI starts at rest, v[-1] = v_leak
+    spike     v[t] > v_threshold, then v[t] = 0 in the same step;  v[-1] = c[-1] = 0
+
+A LIF layer on the chip has one decay, one threshold and no resistance: r, w_in and the factors (1 - d) fold into the
+rows of the weights, v_leak into the bias, unequal positive thresholds into the rows too (v / v_threshold against 1).
+What a file leaves open is decided once for all nodes and listed in ``FloatGraph.extra['assumptions']``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import Edge, FloatGraph
+from ..nodes import LIF, Diagonal, Encoder, Readout, Relay, Source
+from ..nodes.arithmetic import Array
+from ..nodes.node import Node
+from .hdf5 import NirGraph
+from .integrator import Integrator
+from .linear import Form, message_of
+from .support import FIELDS, NEURONS, SPIKING, lines_read
+
+
+@dataclass(frozen=True)
+class _Law:
+    """A layer discretised: ``gain`` of its input and ``leak`` added a step, (neurons,); one decay, one threshold."""
+
+    decay: float
+    current_decay: float
+    gain: Array
+    leak: Array
+    v_threshold: float
+
+
+def to_float_graph(
+    nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None = None
+) -> FloatGraph:
+    """Return the float graph of a flat NIR graph in which all is supported (see `support`)."""
+    return _Conversion(nir, dt, integrator, encoder).run(_order(nir))
+
+
+def _order(nir: NirGraph) -> list[str]:
+    before: dict[str, list[str]] = {name: [] for name in sorted(nir.nodes)}
+    for source, target in nir.edges:
+        before[target].append(source)
+    try:
+        return list(TopologicalSorter(before).static_order())
+    except CycleError as loop:
+        path = " -> ".join(reversed(loop.args[1]))
+        raise InputError(f"the graph has a loop, {path}", "recurrent edges are not supported yet") from None
+
+
+class _Conversion:
+    """One walk through a NIR graph, sources first: every output as a linear form, every neuron as a node."""
+
+    def __init__(self, nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None) -> None:
+        self.nir, self.dt, self.integrator, self.encoder = nir, dt, integrator, encoder
+        self.forms: dict[str, Form] = {}
+        self.nodes: dict[str, Node] = {}
+        self.edges: list[Edge] = []
+        self.assumptions: list[str] = []
+
+    def run(self, order: list[str]) -> FloatGraph:
+        source = self._only("Input")
+        output = self._only("Output")
+        width = self._input_width(source)
+        for name in order:
+            if name == source:
+                self.nodes[name] = self.encoder.source if self.encoder else Source(width, graded=False)
+                self.forms[name] = message_of(name, self.nodes[name].neurons)
+            elif self.nir.nodes[name].type in NEURONS:
+                self._add_neuron(name, self._input_of(name))
+            else:
+                self.forms[name] = self._linear(name, self._input_of(name))
+        self._end(output)
+        encoder = self.encoder or Encoder("spikes", np.ones(width), np.zeros(width))
+        extra = {"assumptions": [*self._standing(), *self.assumptions]}
+        return FloatGraph(self.nodes, tuple(self.edges), self.dt, encoder, extra=extra)
+
+    def _only(self, kind: str) -> str:
+        found = [name for name, node in self.nir.nodes.items() if node.type == kind]
+        if len(found) != 1:
+            names = ", ".join(found) or "none"
+            raise InputError(f"the graph needs exactly one {kind} node, it has {len(found)}: {names}")
+        return found[0]
+
+    def _input_width(self, source: str) -> int:
+        """Return how many lines the input has; leading axes that no reader wants are batch and time (rockpool)."""
+        nodes = self.nir.nodes
+        shape = [int(size) for size in nodes[source].fields.get("shape", np.empty(0)).ravel()]
+        width = int(np.prod(shape)) if shape else 0
+        wanted = {lines_read(nodes[target]) for start, target in self.nir.edges if start == source} - {0}
+        if len(wanted) == 1 and width not in wanted and (not shape or shape[-1] in wanted):
+            width = wanted.pop()
+            if shape:
+                self.assumptions.append(
+                    f"the input's shape {shape} counts batch or time: it has {width} lines"
+                )
+        if width < 1:
+            raise InputError(f"the input '{source}' has shape {shape}, which gives no lines")
+        return width
+
+    def _input_of(self, name: str) -> Form:
+        forms = [(start, self.forms[start]) for start, target in self.nir.edges if target == name]
+        if not forms:
+            raise InputError(f"node '{name}' ({self.nir.nodes[name].type}) has no input")
+        start, total = forms[0]
+        for other, form in forms[1:]:
+            if form.width != total.width:
+                raise InputError(
+                    f"node '{name}' adds {total.width} values of '{start}' and {form.width} of '{other}'",
+                )
+            total = total.plus(form)
+        return total
+
+    def _linear(self, name: str, form: Form) -> Form:
+        """Fold a node without memory, or a delay, into the form it reads."""
+        node = self.nir.nodes[name]
+        if node.type in ("Linear", "Affine"):
+            weight = node.fields["weight"].astype(np.float64)
+            if weight.shape[1] != form.width:
+                got = f"it receives {form.width}"
+                raise InputError(f"node '{name}' ({node.type}) takes {weight.shape[1]} values, {got}")
+            form = form.through(weight)
+            return form.shifted(self._field(name, "bias", form.width)) if node.type == "Affine" else form
+        if node.type == "Scale":
+            return form.scaled(self._field(name, "scale", form.width))
+        if node.type == "Delay":
+            return self._delay(name, form)
+        return form
+
+    def _delay(self, name: str, form: Form) -> Form:
+        seconds = self._field(name, "delay", form.width)
+        steps = np.rint(seconds / self.dt)
+        off = np.abs(steps * self.dt - seconds) > 1e-3 * self.dt
+        if off.any() or steps.min() < 0:
+            wrong = seconds[np.argmax(off)]
+            message = f"node '{name}' delays by {wrong:.4g} s, not a whole number of steps of {self.dt:g} s"
+            raise InputError(message, "check --dt")
+        if form.bias[steps > 0].any():
+            self.assumptions.append(f"the constant that '{name}' delays is there from the first step on")
+        return form.delayed(steps.astype(np.int64))
+
+    def _add_neuron(self, name: str, form: Form) -> None:
+        node = self.nir.nodes[name]
+        law = self._discretise(name, form.width)
+        if node.type in SPIKING:
+            port = "i"
+            if law.current_decay and form.bias.any():
+                self._add_constant(name, law.gain * form.bias)
+                bias = law.leak
+            else:
+                bias = law.gain * form.bias + law.leak
+            self.nodes[name] = LIF(form.width, law.decay, law.v_threshold, bias, law.current_decay)
+            self.forms[name] = message_of(name, form.width)
+        else:
+            port = "a"
+            self.nodes[name] = Readout(law.decay, law.gain * form.bias)
+            rest = self._field(name, "v_leak", form.width) if node.type == "LI" else 0.0
+            self.forms[name] = message_of(name, form.width).shifted(rest)
+        self._connect(form.scaled(law.gain), name, port)
+
+    def _add_constant(self, name: str, current: Array) -> None:
+        """Let a relay without input say a bias every step, where the bias passes a synaptic current first."""
+        relay = f"{name}.bias"
+        while relay in self.nir.nodes:
+            relay += "_"
+        self.nodes[relay] = Relay(current, float(np.abs(current).max()))
+        self.edges.append(Edge(relay, name, "i", Diagonal(np.ones(len(current)))))
+
+    def _discretise(self, name: str, width: int) -> _Law:
+        kind = self.nir.nodes[name].type
+        if kind in ("IF", "I"):
+            decay, current_decay = 1.0, 0.0
+            gain, leak = self.dt * self._field(name, "r", width), np.zeros(width)
+        else:
+            decay = self._decay(name, "tau_mem" if kind == "CubaLIF" else "tau")
+            gain = (1 - decay) * self._field(name, "r", width)
+            leak = (1 - decay) * self._field(name, "v_leak", width)
+            current_decay = self._decay(name, "tau_syn") if kind == "CubaLIF" else 0.0
+            if kind == "CubaLIF":
+                gain = (1 - current_decay) * self._field(name, "w_in", width) * gain
+        if kind not in SPIKING:
+            return _Law(decay, current_decay, gain, leak, 0.0)
+        threshold = self._field(name, "v_threshold", width)
+        if np.ptp(threshold) == 0:
+            return _Law(decay, current_decay, gain, leak, float(threshold[0]))
+        return _Law(decay, current_decay, gain / threshold, leak / threshold, 1.0)
+
+    def _decay(self, name: str, key: str) -> float:
+        tau = float(self.nir.nodes[name].fields[key].ravel()[0])
+        if tau <= 0:
+            raise InputError(f"node '{name}' has {key} = {tau:g} s, a time constant is positive")
+        decay = self.integrator.decay(tau / self.dt)
+        if decay < 0:
+            hint = "give the --dt the model was trained with"
+            raise InputError(f"dt = {self.dt:g} s is longer than {key} = {tau:.4g} s of node '{name}'", hint)
+        return decay
+
+    def _connect(self, form: Form, name: str, port: str) -> None:
+        for (source, delay), synapse in form.synapses().items():
+            self.edges.append(Edge(source, name, port, synapse, delay))
+
+    def _end(self, output: str) -> None:
+        """Make the one node that the Output reads the last one; drop what does not lead there."""
+        form = self.forms[output]
+        last = form.is_message_of()
+        if last is None or isinstance(self.nodes[last], Source):
+            last = output
+            self.nodes[output] = Readout(0.0, form.bias)
+            self._connect(form, output, "a")
+        edges = self._used(last)
+        kept = {last} | {edge.source for edge in edges}
+        dropped = [name for name in self.nodes if name not in kept]
+        if any(isinstance(self.nodes[name], Source) for name in dropped):
+            raise InputError(f"the output '{output}' does not depend on the input")
+        if dropped:
+            self.assumptions.append(f"left out, since the output does not read them: {', '.join(dropped)}")
+        self.nodes = {name: node for name, node in self.nodes.items() if name in kept}
+        self.edges = edges
+
+    def _used(self, last: str) -> list[Edge]:
+        """Return the edges from which ``last`` can be reached."""
+        kept = {last}
+        for _ in self.nodes:
+            kept |= {edge.source for edge in self.edges if edge.target in kept}
+        return [edge for edge in self.edges if edge.target in kept]
+
+    def _field(self, name: str, key: str, width: int) -> Array:
+        """Return a field as (width,) float64; one value stands for all, an absent one for its default."""
+        node = self.nir.nodes[name]
+        value = node.fields.get(key, np.array(FIELDS[node.type][key])).astype(np.float64).ravel()
+        if value.size not in (1, width):
+            got = f"{key} has {value.size} values, its input has {width}"
+            raise InputError(f"node '{name}' ({node.type}): {got}")
+        return np.broadcast_to(value, (width,)).copy()
+
+    def _standing(self) -> list[str]:
+        types = {node.type for node in self.nir.nodes.values()}
+        said = []
+        if types & {"LIF", "LI", "CubaLIF"}:
+            law = f"{self.integrator.name}, {self.integrator.law}"
+            said.append(f"time constants step by {law}, dt = {self.dt:g} s")
+        if types & {"IF", "I"}:
+            said.append(f"IF and I add dt * r * input a step, dt = {self.dt:g} s")
+        if types & set(SPIKING):
+            said.append("a neuron spikes where v > v_threshold and is set to 0 in the same step")
+        if "CubaLIF" in types:
+            said.append("the membrane of a CubaLIF reads the synaptic current of the same step")
+        if types & set(NEURONS):
+            said.append("voltages and currents start at 0, those of an LI at its v_leak")
+        return said

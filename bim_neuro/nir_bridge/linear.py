@@ -1,0 +1,91 @@
+r"""Linear forms: what a wire of a NIR graph carries, in terms of the messages of neurons.
+
+    y[t] = bias + sum_k map_k m_k[t - delay_k]        map (post, pre), or (post,) where it is diagonal
+
+NIR's Linear, Affine, Scale, Flatten and Delay are nodes; here they fold into the synapses between neurons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..nodes import Dense, Diagonal
+from ..nodes.arithmetic import Array
+
+Origin = tuple[str, int]  # whose message, how many steps ago
+
+
+@dataclass(frozen=True)
+class Form:
+    """``maps`` by origin, ``bias`` (width,)."""
+
+    maps: dict[Origin, Array]
+    bias: Array
+
+    @property
+    def width(self) -> int:
+        return len(self.bias)
+
+    def plus(self, other: Form) -> Form:
+        """Two wires into one node add."""
+        return Form(_merged([*self.maps.items(), *other.maps.items()]), self.bias + other.bias)
+
+    def through(self, weight: Array) -> Form:
+        """Pass through a weight matrix (post, pre)."""
+        return self._mapped(lambda m: weight * m if m.ndim == 1 else weight @ m, weight @ self.bias)
+
+    def scaled(self, factor: Array) -> Form:
+        """Multiply by one factor a neuron."""
+        return self._mapped(lambda m: _rows(factor, m), factor * self.bias)
+
+    def shifted(self, bias: Array) -> Form:
+        """Add a bias."""
+        return Form(self.maps, self.bias + bias)
+
+    def delayed(self, steps: Array) -> Form:
+        """Delay each neuron by its own number of steps; the bias is taken as it always was."""
+        parts = [
+            ((source, delay + int(step)), _rows((steps == step).astype(np.float64), m))
+            for step in np.unique(steps)
+            for (source, delay), m in self.maps.items()
+        ]
+        return Form(_merged(parts), self.bias)
+
+    def is_message_of(self) -> str | None:
+        """Return the neuron whose message this is, unchanged; None if it is anything else."""
+        if len(self.maps) != 1 or self.bias.any():
+            return None
+        [((source, delay), m)] = self.maps.items()
+        return source if delay == 0 and m.ndim == 1 and bool((m == 1).all()) else None
+
+    def synapses(self) -> dict[Origin, Dense | Diagonal]:
+        """Return a synapse for each origin that reaches a neuron."""
+        return {key: Diagonal(m) if m.ndim == 1 else Dense(m) for key, m in self.maps.items() if m.any()}
+
+    def _mapped(self, law: Callable[[Array], Array], bias: Array) -> Form:
+        return Form({key: law(m) for key, m in self.maps.items()}, bias)
+
+
+def message_of(name: str, width: int) -> Form:
+    """Return the form of a neuron's own message."""
+    return Form({(name, 0): np.ones(width)}, np.zeros(width))
+
+
+def _rows(factor: Array, m: Array) -> Array:
+    return factor * m if m.ndim == 1 else factor[:, None] * m
+
+
+def _merged(parts: list[tuple[Origin, Array]]) -> dict[Origin, Array]:
+    maps: dict[Origin, Array] = {}
+    for key, m in parts:
+        maps[key] = _sum(maps[key], m) if key in maps else m
+    return maps
+
+
+def _sum(left: Array, right: Array) -> Array:
+    if left.ndim != right.ndim:
+        left, right = (np.diag(m) if m.ndim == 1 else m for m in (left, right))
+    return np.asarray(left + right)

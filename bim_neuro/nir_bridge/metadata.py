@@ -1,0 +1,109 @@
+"""What NIR cannot say, as one JSON text on the top graph, keyed by node.
+
+    {"format": 1, "dt": seconds, "integrator": "exponential Euler", "task": ..., "labels": [...],
+     "encoder": {"kind": ..., "gain": [...], "offset": [...]},
+     "nodes": {"block1.lif":  {"kind": "lif", "spike": "v > v_threshold", "reset": "hard, to 0, same step", ...},
+               "block1.scan": {"kind": "scan", "product": {...}, "ranges": {...}, ...}}}
+
+Every node has the empty slots "quantisation" and "plasticity": NIR has no fields for either.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import FloatGraph
+from ..nodes import LIF, Encoder, Readout, Relay, Scan
+from ..nodes.node import Node
+from .integrator import EXPONENTIAL, INTEGRATORS, Integrator
+
+KEY = "bim_neuro"
+FORMAT = 1
+
+_PRODUCT = {
+    "delta": "softplus(dt + bias_dt)",
+    "h": "exp(delta * A) * h[t-1] + delta * u * B",
+    "y": "sum over states of C * h, + D_skip * u",
+}
+_SURROGATE = "the standard nodes hold the product's linearisation at zero input; the exact copy is /bim_neuro"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What the JSON text of a file of ours says about the whole graph."""
+
+    dt: float
+    integrator: Integrator
+    task: str
+    labels: tuple[str, ...]
+    encoder: Encoder
+    products: tuple[str, ...]
+
+
+def describe(graph: FloatGraph) -> str:
+    """Return the JSON text of a graph."""
+    encoder = graph.encoder
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "dt": graph.dt,
+            "integrator": EXPONENTIAL.name,
+            "task": graph.task,
+            "labels": list(graph.labels),
+            "encoder": {
+                "kind": encoder.kind,
+                "gain": encoder.gain.tolist(),
+                "offset": encoder.offset.tolist(),
+            },
+            "nodes": {name: _describe_node(graph, name, node) for name, node in graph.nodes.items()},
+        }
+    )
+
+
+def parse(text: str) -> Metadata:
+    """Read the JSON text back; an `InputError` says what is garbled."""
+    try:
+        content = json.loads(text)
+        if content["format"] != FORMAT:
+            raise InputError(f"the metadata have format {content['format']!r}, this bim-neuro reads {FORMAT}")
+        encoder = content["encoder"]
+        return Metadata(
+            dt=float(content["dt"]),
+            integrator=INTEGRATORS[content["integrator"]],
+            task=str(content["task"]),
+            labels=tuple(str(label) for label in content["labels"]),
+            encoder=Encoder(str(encoder["kind"]), _vector(encoder["gain"]), _vector(encoder["offset"])),
+            products=tuple(name for name, node in content["nodes"].items() if "product" in node),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"the metadata '{KEY}' are garbled: {type(error).__name__} {error}") from None
+
+
+def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:
+    about: dict[str, Any] = {"kind": node.kind, "quantisation": {}, "plasticity": {}}
+    if isinstance(node, LIF):
+        about |= {"spike": "v > v_threshold", "reset": "hard, to 0, same step", "v_initial": 0.0}
+    if isinstance(node, Relay):
+        about["ranges"] = {"message": node.message_range}
+    if isinstance(node, Readout):
+        about["ranges"] = {"v": node.v_range}
+    if isinstance(node, Scan):
+        inputs = {
+            port: sorted({edge.source for edge in graph.into(name) if edge.port == port})
+            for port in node.ports
+        }
+        about["product"] = {**_PRODUCT, "inputs": inputs, "surrogate": _SURROGATE}
+        about["ranges"] = asdict(node.ranges)
+    return about
+
+
+def _vector(values: Any) -> Any:
+    vector = np.array(values, dtype=np.float64)
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        raise ValueError("the encoder's gain and offset are lists of finite numbers")
+    return vector

@@ -1,0 +1,73 @@
+"""Read a .nir file: the exact copy if it is there, else the standard graph with what it leaves open decided aloud."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isclose
+from pathlib import Path
+
+from ..errors import DoesNotFit, InputError
+from ..graph import FloatGraph
+from . import exact
+from .foreign import to_float_graph
+from .hdf5 import NirGraph, open_nir, read_graph
+from .integrator import FORWARD, find_integrator
+from .metadata import KEY, Metadata, parse
+from .support import check_values, unsupported
+
+
+def read_nir(path: Path, dt: float | None = None, *, integrator: str | None = None) -> FloatGraph:
+    """Return the float graph of a .nir file.
+
+    ``dt`` (seconds a step) is needed for graphs of other frameworks, whose files do not hold it; where a file of ours
+    holds another, that is an `InputError`. ``integrator`` is 'forward Euler' (the default) or 'exponential Euler'
+    (see `integrator`). Raises `InputError` for what cannot be read and `DoesNotFit`, with a finding for every node,
+    for what has no counterpart here. What was assumed stands in ``graph.extra['assumptions']``.
+    """
+    path = Path(path)
+    if dt is not None:
+        exact.check_dt(dt)
+    with open_nir(path) as file:
+        graph = exact.load(file[exact.GROUP]) if exact.GROUP in file else None
+        nir = NirGraph() if graph else read_graph(file, KEY)
+    try:
+        if graph:
+            _agree(dt, graph.dt)
+            return graph
+        return _read_standard(nir, dt, integrator)
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", error.hint) from None
+
+
+def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None) -> FloatGraph:
+    ours = parse(nir.metadata) if nir.metadata is not None else None
+    if ours and ours.products:
+        raise InputError(
+            f"another tool rewrote this file and left out the exact copy; the selective products of "
+            f"{', '.join(ours.products)} cannot be rebuilt from the standard nodes",
+            "compile the file that bim-compile wrote, or model.pt",
+        )
+    check_values(nir)
+    findings = unsupported(nir)
+    if findings:
+        raise DoesNotFit(findings)
+    if ours:
+        return _restore(nir, ours, dt)
+    if dt is None:
+        hint = "give it with --dt SECONDS, as the model was trained"
+        raise InputError("a NIR graph does not say how long a step is", hint)
+    return to_float_graph(nir, dt, find_integrator(integrator) if integrator else FORWARD)
+
+
+def _restore(nir: NirGraph, ours: Metadata, dt: float | None) -> FloatGraph:
+    """Read a file of ours that lost its exact copy, with what its metadata say."""
+    _agree(dt, ours.dt)
+    graph = to_float_graph(nir, exact.check_dt(ours.dt), ours.integrator, ours.encoder)
+    graph = replace(graph, task=ours.task, labels=ours.labels)
+    exact.check(graph)
+    return graph
+
+
+def _agree(dt: float | None, stored: float) -> None:
+    if dt is not None and not isclose(dt, stored, rel_tol=1e-9):
+        raise InputError(f"the file was written with dt = {stored:g} s, --dt says {dt:g} s", "leave --dt out")

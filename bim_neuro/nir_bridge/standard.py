@@ -1,0 +1,206 @@
+r"""The standard layer: a float graph in NIR's own nodes, for any tool; time constants in seconds, float32.
+
+    Source              Input
+    Relay               Affine (weights and bias)
+    LIF                 LIF:      tau = -dt / ln(decay), r = 1 / (1 - decay), so that exponential Euler,
+                                  v[t] = decay v[t-1] + (1 - decay) r i[t], is our law
+    LIF with a current  CubaLIF:  likewise, w_in = 1 / (1 - current_decay)
+    LIF, decay 1        IF:       r = 1 / dt
+    Readout             LI:       as LIF;  I where decay is 1;  Affine where it is 0
+    Scan                LI and what leads there: see below
+    dense, diagonal     Affine, Scale; then a Delay of k dt where the synapse has one
+
+NIR cannot multiply two signals, so a scan is written as its linearisation at zero input. There delta is
+softplus(bias_dt), u, B and C are constants, and each state has the steady gain G = delta / (1 - exp(delta A)), (D, N):
+
+    y ~ sum_n G B C (u + du) + u G C dB + u G B dC  +  u sum_n B C dG/ddelta sigmoid(bias_dt) ddt  +  D_skip o (u + du)
+
+All but the skip pass one leaky integrator a channel, with the mean time constant of its N states: gains at rest are
+exact, transients those of one state in place of N. The exact law is in /bim_neuro, the products in the metadata.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import nir
+import numpy as np
+
+from ..errors import InputError
+from ..graph import Edge, FloatGraph
+from ..nodes import LIF, Dense, Diagonal, Readout, Relay, Scan, Source
+from ..nodes.arithmetic import Array
+from ..nodes.node import Node
+
+FASTEST = 1e-30  # stands for a decay of 0, whose time constant would be 0
+
+
+def standard_graph(graph: FloatGraph) -> Any:
+    """Return the nir.NIRGraph of a float graph."""
+    layer = _Layer(graph)
+    for name in graph.order:
+        _write(graph.nodes[name], name, layer)
+    end = layer.fresh("output")
+    layer.nodes[end] = nir.Output(np.array([graph.nodes[graph.output].neurons]))
+    layer.wire(graph.output, [end])
+    return nir.NIRGraph(dict(layer.nodes), list(layer.edges))
+
+
+class _Layer:
+    """The standard nodes and edges so far. ``exits`` names the nodes whose sum is the message of a scan."""
+
+    def __init__(self, graph: FloatGraph) -> None:
+        self.graph, self.dt = graph, graph.dt
+        self.nodes: dict[str, Any] = {}
+        self.edges: dict[tuple[str, str], None] = {}
+        self.exits: dict[str, list[str]] = {}
+
+    def fresh(self, name: str) -> str:
+        """Return a name that no node has, in the float graph or here."""
+        while name in self.graph.nodes or name in self.nodes:
+            name += "_"
+        return name
+
+    def wire(self, source: str, targets: list[str]) -> None:
+        starts = self.exits.get(source, [source])
+        self.edges.update({(start, end): None for start in starts for end in targets})
+
+    def insert(self, name: str, node: Any, targets: list[str]) -> str:
+        """Add a node in front of others; return its name."""
+        name = self.fresh(name)
+        self.nodes[name] = node
+        self.wire(name, targets)
+        return name
+
+    def synapses(self, name: str, port: str, targets: list[str], bias: Array | None = None) -> None:
+        """Lead all edges of a port into ``targets``; a bias goes on the first dense one, or on a node of its own."""
+        edges = [edge for edge in self.graph.into(name) if edge.port == port]
+        carrier = next((edge for edge in edges if isinstance(edge.synapse, Dense) and not edge.delay), None)
+        if bias is not None and bias.any() and carrier is None:
+            targets = [self.insert(f"{name}.bias", _shift(bias), targets)]
+        for index, edge in enumerate(edges):
+            label = f"{name}.{port}{index if len(edges) > 1 else ''}"
+            self.synapse(edge, label, targets, bias if edge is carrier else None)
+
+    def synapse(self, edge: Edge, label: str, targets: list[str], bias: Array | None = None) -> None:
+        width = self.graph.nodes[edge.target].ports[edge.port]
+        if edge.delay:
+            targets = [self.insert(f"{label}.delay", nir.Delay(_full(width, edge.delay * self.dt)), targets)]
+        if isinstance(edge.synapse, Dense):
+            bias = np.zeros(width) if bias is None else bias
+            targets = [self.insert(label, nir.Affine(_f4(edge.synapse.weight), _f4(bias)), targets)]
+        elif isinstance(edge.synapse, Diagonal):
+            targets = [self.insert(label, nir.Scale(_f4(edge.synapse.weight)), targets)]
+        self.wire(edge.source, targets)
+
+    def at_rest(self, name: str, port: str) -> Array:
+        """Return what a port receives at zero input: the biases of the relays before it."""
+        total = np.zeros(self.graph.nodes[name].ports[port])
+        for edge in self.graph.into(name):
+            source = self.graph.nodes[edge.source]
+            if edge.port == port and isinstance(source, Relay):
+                total = total + edge.synapse.apply(source.bias)
+        return total
+
+
+@singledispatch
+def _write(node: Node, name: str, layer: _Layer) -> None:
+    raise InputError(f"layer '{name}': no NIR node for {type(node).__name__}")
+
+
+@_write.register
+def _(node: Source, name: str, layer: _Layer) -> None:
+    layer.nodes[name] = nir.Input(np.array([node.channels]))
+
+
+@_write.register
+def _(node: Relay, name: str, layer: _Layer) -> None:
+    edges = layer.graph.into(name)
+    if len(edges) == 1 and isinstance(edges[0].synapse, Dense) and not edges[0].delay:
+        layer.nodes[name] = nir.Affine(_f4(edges[0].synapse.weight), _f4(node.bias))
+        layer.wire(edges[0].source, [name])
+    else:
+        layer.nodes[name] = _shift(node.bias)
+        layer.synapses(name, "a", [name])
+
+
+@_write.register
+def _(node: LIF, name: str, layer: _Layer) -> None:
+    size, dt = node.size, layer.dt
+    threshold = _full(size, node.v_threshold)
+    if node.current_decay:
+        decay = min(node.decay, 1 - 1e-6)
+        layer.nodes[name] = nir.CubaLIF(
+            tau_syn=_full(size, _tau(node.current_decay, dt)),
+            tau_mem=_full(size, _tau(decay, dt)),
+            r=_full(size, 1 / (1 - decay)),
+            v_leak=_f4(node.bias / (1 - decay)),
+            v_threshold=threshold,
+            w_in=_full(size, 1 / (1 - node.current_decay)),
+        )
+        layer.synapses(name, "i", [name])
+        return
+    if node.decay == 1:
+        layer.nodes[name] = nir.IF(_full(size, 1 / dt), threshold)
+    else:
+        r = _full(size, 1 / (1 - node.decay))
+        layer.nodes[name] = nir.LIF(_full(size, _tau(node.decay, dt)), r, np.zeros_like(r), threshold)
+    layer.synapses(name, "i", [name], node.bias)
+
+
+@_write.register
+def _(node: Readout, name: str, layer: _Layer) -> None:
+    size = node.neurons
+    if node.decay == 0:
+        layer.nodes[name] = _shift(node.bias)
+        layer.synapses(name, "a", [name])
+        return
+    if node.decay == 1:
+        layer.nodes[name] = nir.I(_full(size, 1 / layer.dt))
+    else:
+        r = _full(size, 1 / (1 - node.decay))
+        layer.nodes[name] = nir.LI(_full(size, _tau(node.decay, layer.dt)), r, np.zeros_like(r))
+    layer.synapses(name, "a", [name], node.bias)
+
+
+@_write.register
+def _(node: Scan, name: str, layer: _Layer) -> None:
+    """Write the linearisation at zero input (see the module)."""
+    delta = np.logaddexp(0.0, node.bias_dt)
+    decay = np.exp(delta[:, None] * node.a)
+    taps, b, c = (layer.at_rest(name, port) for port in ("u", "B", "C"))
+    u = taps + node.bias_u
+    gain = delta[:, None] / (1 - decay)
+    slope = 1 / (1 - decay) + delta[:, None] * node.a * decay / (1 - decay) ** 2  # dG / ddelta
+    to_u = gain @ (b * c)
+    to_b, to_c = u[:, None] * gain * c, u[:, None] * gain * b
+    to_dt = u * (slope @ (b * c)) / (1 + np.exp(-node.bias_dt))
+    rest = u * to_u + node.d_skip * node.bias_u - to_u * taps
+
+    tau = (layer.dt / (delta[:, None] * -node.a)).mean(axis=1)
+    layer.nodes[name] = nir.LI(_f4(tau), np.ones(len(tau), dtype="f4"), _f4(rest))
+    skip = layer.insert(f"{name}.skip", nir.Scale(_f4(node.d_skip)), [])
+    layer.exits[name] = [name, skip]
+    layer.synapses(name, "u", [layer.insert(f"{name}.u", nir.Scale(_f4(to_u)), [name]), skip])
+    layer.synapses(name, "dt", [layer.insert(f"{name}.dt.gain", nir.Scale(_f4(to_dt)), [name])])
+    for port, weight, offset in (("B", to_b, b), ("C", to_c, c)):
+        source = next((edge.source for edge in layer.graph.into(name) if edge.port == port), f"{name}.{port}")
+        spread = nir.Affine(_f4(weight), _f4(-weight @ offset))
+        layer.synapses(name, port, [layer.insert(f"{source}.broadcast", spread, [name])])
+
+
+def _tau(decay: float, dt: float) -> float:
+    return -dt / float(np.log(max(decay, FASTEST)))
+
+
+def _shift(bias: Array) -> Any:
+    return nir.Affine(np.eye(len(bias), dtype=np.float32), _f4(bias))
+
+
+def _full(size: int, value: float) -> Array:
+    return np.full(size, value, dtype=np.float32)
+
+
+def _f4(values: Array) -> Array:
+    return np.asarray(values, dtype=np.float32)

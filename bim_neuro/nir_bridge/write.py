@@ -1,0 +1,44 @@
+"""Write a .nir file: the standard layer, then the exact copy beside it, then one rename."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import h5py
+import nir
+
+from ..errors import InputError
+from ..graph import FloatGraph
+from . import exact
+from .metadata import KEY, describe
+from .standard import standard_graph
+
+
+def write_nir(graph: FloatGraph, path: Path) -> None:
+    """Write a float graph atomically: an interrupted write leaves the former file or none."""
+    exact.check(graph)
+    path = Path(path)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            part = Path(folder) / "part.nir"
+            _write(graph, part)
+            part.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _write(graph: FloatGraph, path: Path) -> None:
+    standard = standard_graph(graph)
+    standard.metadata = {KEY: describe(graph)}
+    nir.write(path, standard)
+    with h5py.File(path, "r+") as file:
+        _drop_resets(file)
+        exact.store(graph, file)
+
+
+def _drop_resets(file: h5py.File) -> None:
+    """Delete the ``v_reset`` fields, all 0 and so the default: nir before 1.0.6 cannot read files with them."""
+    for node in file["node/nodes"].values():
+        if "v_reset" in node:
+            del node["v_reset"]

@@ -1,0 +1,114 @@
+"""The one structure every report is made of; docs/summary.schema.json describes it.
+
+Counts are totals over ``samples`` samples, energy is per sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..energy import EnergyReport, price
+from ..engine.agreement import Agreement
+from ..graph import IntegerGraph, PlacedGraph
+from ..hardware import HardwareProfile
+from ..nodes import Dense, Diagonal
+from ..nodes.arithmetic import Array
+from ..record import RunRecord
+from ..tasks import metrics
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a compile found out: the placed program, its runs, and what was asked."""
+
+    model: str
+    input: str
+    command: str
+    placed: PlacedGraph
+    profile: HardwareProfile
+    assumptions: tuple[str, ...]
+    record: RunRecord
+    floats: RunRecord
+    agreement: Agreement
+    y: Array | None
+    verification: dict[str, Any] | None
+
+
+def summarise(facts: Facts) -> dict[str, Any]:
+    """Return summary.json as a dict of plain values; ``seconds`` is filled by the caller."""
+    graph, record = facts.placed.graph, facts.record
+    energy = price(facts.placed, record, facts.profile)
+    return {
+        "bim_neuro": __version__,
+        "command": facts.command,
+        "model": facts.model,
+        "task": graph.task,
+        "input": facts.input,
+        "target": facts.profile.name,
+        "backend": record.backend,
+        "dt": graph.dt,
+        "samples": record.samples,
+        "steps": record.steps,
+        "period": record.period,
+        "latency_steps": graph.latency,
+        "assumptions": list(facts.assumptions),
+        "cores": {"used": len({core.index for core in facts.placed.cores}), "limit": facts.profile.usable_cores},
+        "layers": [_layer(name, facts, energy) for name in graph.order if name != graph.source],
+        "energy": _energy(energy),
+        "accuracy": _accuracy(facts),
+        "agreement": facts.agreement.rows(),
+        "verify": facts.verification,
+        "judge": {name: "lava" if node.lava_process else "own" for name, node in graph.nodes.items()},
+        "seconds": {},
+    }
+
+
+def _layer(name: str, facts: Facts, energy: EnergyReport) -> dict[str, Any]:
+    graph, record = facts.placed.graph, facts.record
+    node, totals = graph.nodes[name], record.layers[name].totals()
+    slots = record.samples * record.steps * node.neurons
+    rate = totals["messages"] / slots
+    return {
+        "name": name,
+        "kind": node.kind,
+        "judge": "lava" if node.lava_process else "own",
+        "neurons": node.neurons,
+        "synapses": sum(edge.synapse.count for edge in graph.into(name)),
+        "weight_sparsity": _weight_sparsity(graph, name),
+        "synops_hardware": totals["synops_hardware"],
+        "synops_effective": totals["synops_effective"],
+        "updates": totals["updates"],
+        "spikes": totals["messages"],
+        "message_bits": node.message_bits,
+        "spike_rate": rate,
+        "sparsity": 1 - rate,
+        "cores": len(facts.placed.cores_of(name)),
+        "energy_pj": energy.layer(name),
+        "saturations": totals["saturations"],
+    }
+
+
+def _weight_sparsity(graph: IntegerGraph, name: str) -> float:
+    synapses = [edge.synapse for edge in graph.into(name) if isinstance(edge.synapse, Dense | Diagonal)]
+    count = sum(synapse.count for synapse in synapses)
+    return 1 - sum(synapse.nonzero for synapse in synapses) / count if count else 0.0
+
+
+def _energy(energy: EnergyReport) -> dict[str, Any]:
+    return {"unit": "pJ per sample", **asdict(energy)}
+
+
+def _accuracy(facts: Facts) -> dict[str, Any] | None:
+    """Return {float, integer} accuracies and, with class names, the metrics behind them; None without labels."""
+    if facts.y is None:
+        return None
+    sides = {"float": facts.floats.predicted, "integer": facts.record.predicted}
+    accuracy: dict[str, Any] = {side: float(np.mean(predicted == facts.y)) for side, predicted in sides.items()}
+    labels = facts.placed.graph.labels
+    if labels:
+        accuracy["metrics"] = {side: dict(metrics(facts.y, predicted, labels)) for side, predicted in sides.items()}
+    return accuracy

@@ -1,0 +1,116 @@
+"""The report in a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
+
+
+def show(summary: dict[str, Any], folder: Path | None, console: Console) -> None:
+    """Print the report of a compile, and where its files are."""
+    console.print(
+        f"[bold]{escape(summary['model'])}[/] on [bold]{escape(summary['target'])}[/]: "
+        f"{summary['samples']} samples of {summary['steps']} steps ({escape(summary['input'])}), "
+        f"{escape(summary['backend'])} integers",
+        soft_wrap=True,
+    )
+    console.print(_layers(summary))
+    for line in _lines(summary):
+        console.print(line, soft_wrap=True)
+    if folder is not None:
+        console.print(f"report: {escape(str(folder / 'summary.txt'))}", soft_wrap=True)
+
+
+def show_training(record: dict[str, Any], model: Path, console: Console) -> None:
+    """Print what a training run reached."""
+    score, value = next((key, value) for key, value in record["validation"].items() if key != "samples")
+    console.print(
+        f"trained {record['epochs']} epochs in {record['seconds']:.0f} s; best {record['best_epoch']}: "
+        f"validation {score} {value:.4f} on {record['validation']['samples']} samples"
+    )
+    for name, scores in _score_rows(record):
+        sensitivity = "  ".join(f"{label} {share:.3f}" for label, share in scores["sensitivity"].items())
+        console.print(f"{name:<22} accuracy {scores['accuracy']:.4f}  macro-F1 {scores['macro_f1']:.4f}  {sensitivity}")
+    console.print(f"model: {escape(str(model))}", soft_wrap=True)
+
+
+def _score_rows(record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    rows = [(f"test, {side}", record["test"][side]) for side in ("float", "integer")] if "test" in record else []
+    return rows + ([("logistic regression", record["baseline"])] if "baseline" in record else [])
+
+
+def energy(quantity: dict[str, Any] | None) -> str:
+    """Write {low, value, high} in pJ as '1.2 uJ (0.7-2.4)'; 'unpriced' where there is no price."""
+    if not quantity or quantity["value"] is None:
+        return "unpriced"
+    scale, unit = next(((s, u) for s, u in _UNITS if abs(quantity["value"]) >= s), _UNITS[-1])
+    low, value, high = (quantity[key] / scale for key in ("low", "value", "high"))
+    return f"{value:.3g} {unit} ({low:.3g}-{high:.3g})"
+
+
+def _layers(summary: dict[str, Any]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("layer")
+    table.add_column("judge")
+    for heading in ("neurons", "synapses", "cores", "synops/sample", "of these effective", "rate", "sparsity"):
+        table.add_column(heading, justify="right")
+    table.add_column("energy/sample", justify="right")
+    table.add_column("saturated", justify="right")
+    samples = summary["samples"]
+    for layer in summary["layers"]:
+        hardware = layer["synops_hardware"]
+        table.add_row(
+            escape(layer["name"]),
+            layer["judge"],
+            f"{layer['neurons']:,}",
+            f"{layer['synapses']:,}",
+            str(layer["cores"]),
+            f"{hardware / samples:,.0f}",
+            f"{layer['synops_effective'] / hardware:.1%}" if hardware else "-",
+            f"{layer['spike_rate']:.3f}",
+            f"{layer['sparsity']:.1%}",
+            energy(layer["energy_pj"]),
+            str(layer["saturations"] or "-"),
+        )
+    return table
+
+
+def _lines(summary: dict[str, Any]) -> list[str]:
+    costs, cores = summary["energy"], summary["cores"]
+    lines = [
+        f"cores {cores['used']} of {cores['limit'] or 'unlimited'}; latency {summary['latency_steps']} steps, "
+        f"one sample every {summary['period']} steps",
+        f"energy a sample: dynamic {energy(costs['dynamic'])}, static {energy(costs['static'])}; "
+        f"weakest basis: {costs['weakest_basis']}",
+    ]
+    if costs["unpriced"]:
+        lines.append(f"unpriced: {', '.join(map(escape, costs['unpriced']))}")
+    accuracy = summary["accuracy"]
+    if accuracy:
+        lines.append(f"accuracy: float {accuracy['float']:.4f}, integer {accuracy['integer']:.4f}")
+    lines += [
+        f"spikes equal to float in {escape(row['layer'])}: {row['share']:.2%} "
+        f"(rate {row['rate_float']:.3f} float, {row['rate_integer']:.3f} integer)"
+        for row in summary["agreement"]
+    ]
+    if summary["verify"]:
+        lines.append(_verification(summary["verify"]))
+    own = [name for name, judge in summary["judge"].items() if judge == "own"]
+    if own:
+        lines.append(f"Lava ships no process for {', '.join(map(escape, own))}: microcode neurons on the chip")
+    return lines
+
+
+def _verification(check: dict[str, Any]) -> str:
+    equal = check["equal"] == check["spike_slots"] and check["states_equal"] == check["states"]
+    colour = "green" if equal else "red"
+    return (
+        f"[{colour}]{check['backend']}: {check['equal']:,} of {check['spike_slots']:,} spike slots and "
+        f"{check['states_equal']:,} of {check['states']:,} state values equal[/]"
+    )

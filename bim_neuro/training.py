@@ -1,0 +1,122 @@
+"""Train on a task: data, encoder, BPTT, calibration, the test numbers in float and in integers, model.pt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .compilers.align import align
+from .compilers.calibrate import calibrate
+from .compilers.quantise import quantise
+from .engine.reference import Progress, simulate
+from .learning.recipes import DEFAULTS, Default
+from .learning.trainer import Epoch, accuracy, predict, train
+from .model.checkpoint import Checkpoint, save_checkpoint
+from .model.export import export
+from .model.network import BIMNetwork, NetworkConfig
+from .nodes import Encoder, fit_encoder
+from .nodes.arithmetic import Array
+from .tasks import Dataset, Task, metrics
+
+CALIBRATION_SAMPLES = 2048
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train: a task and the choices that differ from its default."""
+
+    task: Task
+    default: Default
+    resume_file: Path | None = None
+
+    @property
+    def encoder(self) -> Encoder:
+        return fit_encoder(self.default.encoder, self.task.train.x)
+
+
+def plan_for(task: Task, **changes: Any) -> Plan:
+    """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
+    default = DEFAULTS[task.name]
+    given = {name: value for name, value in changes.items() if value is not None}
+    shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
+    return Plan(task, replace(default, recipe=replace(default.recipe, **given), **shape))
+
+
+def train_task(
+    plan: Plan,
+    path: Path,
+    *,
+    command: str = "",
+    report: Callable[[Epoch], None] = lambda epoch: None,
+    progress: Progress | None = None,
+    test: bool = True,
+) -> Checkpoint:
+    """Train, calibrate, measure on the test split, and write model.pt; return what was written."""
+    start = time.perf_counter()
+    task, encoder = plan.task, plan.encoder
+    training, validation = (_encoded(encoder, part) for part in (task.train, task.validation))
+    shape = plan.default
+    config = NetworkConfig(
+        encoder.source.neurons, len(task.class_names), shape.channels, shape.states, shape.taps, shape.blocks
+    )
+    network, run = train(
+        config, shape.recipe, training, validation, score=_score(plan), resume_file=plan.resume_file, report=report
+    )
+    seconds = time.perf_counter() - start
+    checkpoint = Checkpoint(config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {})
+    ranges = calibrate(export(checkpoint), training[0][_spread(len(training[0]))])
+    record = {
+        "command": command,
+        "rule": "bptt",
+        "seed": shape.recipe.seed,
+        "recipe": asdict(shape.recipe),
+        "epochs": run.epoch,
+        "best_epoch": run.best_epoch + 1,
+        "validation": {shape.score: run.best_score, "samples": len(validation[1])},
+        "seconds": seconds,
+        "log": run.log,
+    }
+    checkpoint = replace(checkpoint, ranges=ranges, training=record)
+    if test:
+        record["test"] = evaluate(checkpoint, network, task.test, progress)
+    save_checkpoint(checkpoint, path)
+    if plan.resume_file is not None:
+        plan.resume_file.unlink(missing_ok=True)
+    return checkpoint
+
+
+def evaluate(
+    checkpoint: Checkpoint, network: BIMNetwork, data: Dataset, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Return {samples, accuracy, float{...}, integer{...}} of a labelled split; accuracy is the float one."""
+    x, y = _encoded(checkpoint.encoder, data)
+    graph = align(quantise(export(checkpoint)))
+    integers = simulate(graph, checkpoint.encoder.encode(data.x), progress=progress)
+    floats = metrics(y, predict(network, x), checkpoint.labels)
+    return {
+        "samples": len(y),
+        "accuracy": floats["accuracy"],
+        "float": dict(floats),
+        "integer": dict(metrics(y, integers.predicted, checkpoint.labels)),
+    }
+
+
+def _encoded(encoder: Encoder, data: Dataset) -> tuple[Array, Array]:
+    assert data.y is not None  # load_task refuses unlabelled training data
+    return encoder.to_float(encoder.encode(data.x)).astype(np.float32), data.y
+
+
+def _score(plan: Plan) -> Callable[[Array, Array], float]:
+    if plan.default.score == "accuracy":
+        return accuracy
+    return lambda y, predicted: float(metrics(y, predicted, plan.task.class_names)["macro_f1"])
+
+
+def _spread(samples: int) -> Array:
+    """Return evenly spread indices, at most `CALIBRATION_SAMPLES`."""
+    return np.unique(np.linspace(0, samples - 1, min(samples, CALIBRATION_SAMPLES)).astype(int))
