@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .pipeline import Program
 
-__version__ = "0.1.0"
 
 
 def compile(model: str | Path | Any, target: str = "loihi2", *, dt: float | None = None) -> Program:  # noqa: A001

@@ -11,14 +11,21 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from . import __version__
-from .console import err, guarded, out, progress_bar
-from .errors import InputError, ThresholdMissed
+from ._version import __version__
+from .console import guarded, out, progress_bar
+from .errors import ThresholdMissed
 
-_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-compile_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP, rich_markup_mode="rich")
-train_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP, rich_markup_mode="rich")
-report_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP, rich_markup_mode="rich")
+
+def _app() -> typer.Typer:
+    settings = {"help_option_names": ["-h", "--help"]}
+    return typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, context_settings=settings, rich_markup_mode="rich"
+    )
+
+
+compile_app = _app()
+train_app = _app()
+report_app = _app()
 
 
 class Backend(str, Enum):
@@ -50,7 +57,7 @@ def compile_command(
     model: Annotated[Path, typer.Argument(help="A model.pt, a .nir graph, or a .bimn artefact with --self-test.")],
     target: Annotated[str, typer.Option(help="Chip: a shipped profile (loihi2, lava_cpu) or a TOML file.")] = "loihi2",
     dt: Annotated[float | None, typer.Option(help="Seconds a step; needed for .nir files that do not say.")] = None,
-    input: Annotated[Path | None, typer.Option(help="Own input: .npz with x (samples, steps, channels), y.")] = None,
+    input: Annotated[Path | None, typer.Option(help="Own input: .npz with x (samples, steps, channels), y.")] = None,  # noqa: A002
     data: Annotated[Path | None, typer.Option(help="Where the task's recordings lie (ecg).")] = None,
     samples: Annotated[int, typer.Option(min=1, help="How many samples of the input to run.")] = 32,
     steps: Annotated[int | None, typer.Option(min=1, help="Use only the first steps of each sample.")] = None,
@@ -203,7 +210,9 @@ def train_command(
             )
         record = dict(checkpoint.training)
         if baseline:
-            record["baseline"] = training.logistic_regression(plan.task)
+            from .tasks import logistic_regression_baseline
+
+            record["baseline"] = dict(logistic_regression_baseline(plan.task))
         _print_training(record, model)
         if json_file is not None:
             job.write_text(json_file, json.dumps(record, indent=2) + "\n")

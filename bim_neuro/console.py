@@ -15,7 +15,9 @@ from .errors import BimError, DoesNotFit
 
 INTERRUPTED = 130
 
-out = Console(highlight=False)
+_PIPED_WIDTH = 110  # columns where standard output is not a terminal
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 
@@ -37,7 +39,7 @@ def guarded(command: Callable[[], None], debug: bool) -> None:
         if debug:
             raise
         where = f" {error.filename}" if error.filename else ""
-        err.print(f"[bold red]error:[/] cannot read or write{where}: {error.strerror or error}", soft_wrap=True)
+        err.print(f"[bold red]error:[/] cannot read or write{escape(where)}: {escape(str(error.strerror or error))}", soft_wrap=True)
         raise SystemExit(2) from None
     except Exception as error:
         if debug:

@@ -3,9 +3,9 @@ r"""Energy: the counts of a run times the prices of a profile, per sample, as lo
     E(layer) = synops * e_synop + updates * passes * e_pass + messages * (hops_ew * e_ew + hops_ns * e_ns)
     E(static) = steps * step time * static power
 
-Every term is count * price, so low and high are the same sum with every price at its end of the range. Hardware synops
-are priced: zeros in a dense list are executed. A term without a published price is listed in ``unpriced``; a total then
-says "at least". With prices of scope 'all_in' a synop contains every other term, and nothing is added to it.
+Every term is a count times a price, so low and high are the same sum with each price at that end of it.
+Hardware synops are priced: zeros in a dense list are executed. A term without a published price is listed in
+``unpriced``, and a total is then a floor. With prices of scope 'all_in' a synop contains every other term.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .nodes.node import IntegerNode
 from .record import RunRecord
 
 _PJ_PER_US_MW = 1000  # 1 us * 1 mW = 1 nJ
+_US_PER_S = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ UNPRICED = Range(None, None, None)
 
 @dataclass(frozen=True)
 class LayerEnergy:
-    """One layer, by kind of event: 'synops', 'updates', 'hops', 'messages'; only what has a price is in ``events``."""
+    """One layer. ``events`` holds what has a price, of 'synops', 'updates', 'hops' and 'messages'."""
 
     layer: str
     events: dict[str, Range]
@@ -47,9 +48,9 @@ class LayerEnergy:
 
 @dataclass(frozen=True)
 class EnergyReport:
-    """pJ a sample. ``dynamic`` is what the layers' events and the ``barrier`` cost; ``unpriced`` names what is left out.
+    """pJ a sample. ``dynamic`` is what all layers and the barrier cost; ``unpriced`` names what is left out.
 
-    Lines are not added up: a small network's static power drowns its events.
+    The lines are not added up: in a small network static power drowns the events.
     """
 
     target: str
@@ -75,7 +76,7 @@ class EnergyReport:
 
 @dataclass(frozen=True)
 class Term:
-    """``count`` events over all samples, each costing the product of ``prices``; ``name`` is how `unpriced` calls it."""
+    """``count`` events over all samples, each costing the product of ``prices``; `unpriced` says ``name``."""
 
     event: str
     name: str
@@ -86,12 +87,12 @@ class Term:
     def priced(self) -> bool:
         return bool(self.prices) and all(price.published for price in self.prices)
 
-    def over(self, samples: int) -> Range:
-        """Return what the events cost a sample."""
+    def over(self, parts: int) -> Range:
+        """Return what the events cost, over ``parts``: the samples."""
         if not self.priced:
             return UNPRICED
         ends = (prod(getattr(price, end) for price in self.prices) for end in ("low", "value", "high"))
-        return Range(*(self.count * price / samples for price in ends))
+        return Range(*(self.count * price / parts for price in ends))
 
 
 def price(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> EnergyReport:
@@ -111,7 +112,7 @@ def price(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> E
         host=host,
         unpriced=tuple(dict.fromkeys(term.name for term in happened if not term.priced)),
         weakest_basis=weakest_basis(price for term in happened if term.priced for price in term.prices),
-        seconds_per_sample=Term("time", "time", record.period / 1e6, (profile.timing.step_us,)).over(1),
+        seconds_per_sample=Term("time", "time", record.period, (profile.timing.step_us,)).over(_US_PER_S),
         layers=layers,
     )
 
@@ -150,7 +151,7 @@ def _update_term(node: IntegerNode, updates: int, profile: HardwareProfile) -> T
     if passes is None:
         return Term("updates", f"updates of {node.kind} neurons", updates, ())
     states = node.state_words if passes.unit == "passes/state" else 1
-    return Term("updates", f"updates of {node.kind} neurons", updates * states, (passes, profile.energy.update_pass_pj))
+    return Term("updates", "neuron updates", updates * states, (passes, profile.energy.update_pass_pj))
 
 
 def _shared_terms(record: RunRecord, profile: HardwareProfile) -> Iterator[Term]:

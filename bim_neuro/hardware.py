@@ -1,18 +1,18 @@
 """Hardware profiles: a chip is a table, and every number in it has a range, a unit, a basis and a source.
 
-The dataclasses are the schema of hardware_profiles/*.toml: a section is a class, a key is a field, and nothing else is
-read. How to add a chip: docs/adding_a_chip.md.
+The dataclasses are the schema of hardware_profiles/*.toml: a section is a class, a key is a field, and there
+are no other keys. How to add a chip: docs/adding_a_chip.md.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields
 from importlib.resources import files
-from math import inf, isnan
+from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from .errors import InputError
 
@@ -21,18 +21,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+# How a number is known, strongest first; hardware_profiles/README.md says what each word means.
 BASES = ("metered", "measured", "simulated", "calibrated", "derived", "assumed", "unpublished")
-"""How a number is known, strongest first; hardware_profiles/README.md says what each word means."""
 
+# What a price covers: one kind of event, or all that the chip spends, divided by its synaptic operations.
 SCOPES = ("per_term", "all_in")
-"""What a price covers: one kind of event, or everything the chip spends divided by its synaptic operations."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number with its range; ``value`` is inf where nothing limits, and None where ``basis`` is 'unpublished'."""
+    """A number and its range: inf where nothing limits, None where ``basis`` is 'unpublished'."""
 
     value: float | None
     low: float | None
@@ -56,55 +54,61 @@ def weakest_basis(quantities: Iterable[Quantity]) -> str:
     return max((quantity.basis for quantity in quantities), key=BASES.index, default="unpublished")
 
 
-def _in(*units: str) -> Any:
-    """Declare a quantity of the schema by the units it may have."""
-    return field(metadata={"units": units})
+Cores = Annotated[Quantity, "cores"]
+Words = Annotated[Quantity, "words"]
+Groups = Annotated[Quantity, "groups"]
+Bits = Annotated[Quantity, "bits"]
+Steps = Annotated[Quantity, "steps"]
+Microseconds = Annotated[Quantity, "us"]
+Picojoules = Annotated[Quantity, "pJ"]
+Milliwatts = Annotated[Quantity, "mW"]
+Passes = Annotated[Quantity, "passes", "passes/state"]
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What there is: cores on the chip, and what each core holds. The names are those of `Core.resources`."""
+    """What there is: cores on the chip, and what each core holds (the names of `Core.resources`)."""
 
-    cores: Quantity = _in("cores")
-    mesh_columns: Quantity = _in("cores")  # cores a row of the mesh
-    neuron_words: Quantity = _in("words")
-    synapse_words: Quantity = _in("words")
-    axon_in_words: Quantity = _in("words")
-    axon_map_words: Quantity = _in("words")
-    axon_mem_words: Quantity = _in("words")
-    core_words: Quantity = _in("words")  # all of the above together
-    groups: Quantity = _in("groups")  # neuron models on a core
-    neuron_state_words: Quantity = _in("words")  # of one neuron
+    cores: Cores
+    mesh_columns: Cores  # cores a row of the mesh
+    neuron_words: Words
+    synapse_words: Words
+    axon_in_words: Words
+    axon_map_words: Words
+    axon_mem_words: Words
+    core_words: Words  # all of the above together
+    groups: Groups  # neuron models on a core
+    neuron_state_words: Words  # of one neuron
 
 
 @dataclass(frozen=True)
 class Memory:
     """What things take: a synapse list is a header and, for each target, a weight and an index."""
 
-    word_bits: Quantity = _in("bits")
-    list_header_bits: Quantity = _in("bits")
-    list_index_bits: Quantity = _in("bits")
-    axon_in_words: Quantity = _in("words")  # a list
-    axon_map_words: Quantity = _in("words")  # a neuron and outgoing edge
-    axon_mem_words: Quantity = _in("words")  # a neuron and outgoing edge
+    word_bits: Bits
+    list_header_bits: Bits
+    list_index_bits: Bits
+    axon_in_words: Words  # a list
+    axon_map_words: Words  # a neuron and outgoing edge
+    axon_mem_words: Words  # a neuron and outgoing edge
 
 
 @dataclass(frozen=True)
 class Numeric:
     """How wide the chip's numbers are, sign included; a threshold has no sign."""
 
-    weight_bits: Quantity = _in("bits")
-    state_bits: Quantity = _in("bits")
-    message_bits: Quantity = _in("bits")
-    v_threshold_bits: Quantity = _in("bits")
-    delay_steps: Quantity = _in("steps")
+    weight_bits: Bits
+    state_bits: Bits
+    message_bits: Bits
+    v_threshold_bits: Bits
+    delay_steps: Steps
 
 
 @dataclass(frozen=True)
 class Timing:
     """How fast the chip steps; ``step_us`` is the least a step takes."""
 
-    step_us: Quantity = _in("us")
+    step_us: Microseconds
 
 
 @dataclass(frozen=True)
@@ -112,15 +116,15 @@ class Energy:
     """What an event costs. ``scope`` is one of SCOPES; with 'all_in' only ``synop_pj`` may have a value."""
 
     scope: str
-    synop_pj: Quantity = _in("pJ")
-    update_pass_pj: Quantity = _in("pJ")  # one pass of a neuron's program
-    hop_east_west_pj: Quantity = _in("pJ")
-    hop_north_south_pj: Quantity = _in("pJ")
-    message_pj: Quantity = _in("pJ")  # generating and sending one
-    input_message_pj: Quantity = _in("pJ")  # bringing one onto the chip
-    barrier_pj: Quantity = _in("pJ")  # one synchronisation a step
-    static_mw: Quantity = _in("mW")
-    host_mw: Quantity = _in("mW")
+    synop_pj: Picojoules
+    update_pass_pj: Picojoules  # one pass of a neuron's program
+    hop_east_west_pj: Picojoules
+    hop_north_south_pj: Picojoules
+    message_pj: Picojoules  # generating and sending one
+    input_message_pj: Picojoules  # bringing one onto the chip
+    barrier_pj: Picojoules  # one synchronisation a step
+    static_mw: Milliwatts
+    host_mw: Milliwatts
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class HardwareProfile:
-    """One target. ``passes_per_update`` is keyed by node kind, in 'passes' or in 'passes/state'."""
+    """One target. ``passes_per_update`` is keyed by node kind."""
 
     name: str
     title: str
@@ -142,8 +146,8 @@ class HardwareProfile:
     numeric: Numeric
     timing: Timing
     energy: Energy
+    passes_per_update: dict[str, Passes]
     capabilities: Capabilities
-    passes_per_update: dict[str, Quantity] = _in("passes", "passes/state")
 
     @property
     def usable_cores(self) -> int | None:
@@ -153,17 +157,19 @@ class HardwareProfile:
 
     def quantities(self) -> dict[str, Quantity]:
         """Return every number of the profile by its key, as 'energy.synop_pj'."""
-        found = {f"passes_per_update.{kind}": passes for kind, passes in self.passes_per_update.items()}
-        for section in (self.capacity, self.memory, self.numeric, self.timing, self.energy):
-            prefix = type(section).__name__.lower()
-            values = {f"{prefix}.{f.name}": getattr(section, f.name) for f in fields(section)}
+        found: dict[str, Quantity] = {}
+        for name in ("capacity", "memory", "numeric", "timing", "energy"):
+            section = getattr(self, name)
+            values = {f"{name}.{f.name}": getattr(section, f.name) for f in fields(section)}
             found |= {key: value for key, value in values.items() if isinstance(value, Quantity)}
-        return found
+        passes = {f"passes_per_update.{kind}": value for kind, value in self.passes_per_update.items()}
+        return found | passes
 
 
 def list_profiles() -> tuple[str, ...]:
     """Return the names of the profiles that come with the package."""
-    return tuple(sorted(path.name[: -len(".toml")] for path in _folder().iterdir() if path.name.endswith(".toml")))
+    names = (path.name for path in _folder().iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
 def load_profile(name_or_path: str) -> HardwareProfile:
@@ -175,12 +181,13 @@ def load_profile(name_or_path: str) -> HardwareProfile:
         return _parse(_folder().joinpath(f"{name_or_path}.toml").read_bytes(), f"{name_or_path}.toml")
     path = Path(name_or_path)
     if path.suffix != ".toml":
-        known = f"known targets: {', '.join(list_profiles())}; or give the path of a profile, my_chip.toml"
+        known = f"known targets: {', '.join(list_profiles())}; or the path of a profile, as my_chip.toml"
         raise InputError(f"unknown target '{name_or_path}'", known)
     try:
         return _parse(path.read_bytes(), name_or_path)
-    except OSError as error:
-        raise InputError(f"cannot read the profile {name_or_path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the profile {name_or_path}: {reason}") from None
 
 
 def _folder() -> Any:
@@ -191,65 +198,63 @@ class _Key(NamedTuple):
     """Where in which file a value stands."""
 
     file: str
-    key: str
+    path: str = ""
 
     def __truediv__(self, name: str) -> _Key:
-        return _Key(self.file, f"{self.key}.{name}" if self.key else name)
+        return _Key(self.file, f"{self.path}.{name}" if self.path else name)
 
-    def refuse(self, value: object, allowed: str) -> InputError:
-        return InputError(f"{self.file}: '{self.key}' is {value!r}, allowed: {allowed}")
+    def refusal(self, value: object, allowed: str) -> InputError:
+        return InputError(f"{self.file}: '{self.path}' is {value}, allowed: {allowed}")
 
 
 def _parse(content: bytes, file: str) -> HardwareProfile:
-    top = _Key(file, "")
     try:
         table = tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file} is not TOML: {error}", "a profile looks like the one in docs/adding_a_chip.md") from None
-    profile = _section(HardwareProfile, table, top)
-    _check_cores(profile, top)
-    _check_scope(profile, top)
+        raise InputError(f"{file} is not TOML: {error}", "docs/adding_a_chip.md shows a profile") from None
+    profile: HardwareProfile = _section(HardwareProfile, table, _Key(file))
+    _check_cores(profile, _Key(file))
+    _check_scope(profile, _Key(file))
     return profile
 
 
-def _section(schema: type[T], table: Mapping[str, Any], key: _Key) -> T:
+def _section(schema: type[Any], table: Mapping[str, Any], key: _Key) -> Any:
     """Read a table as a dataclass: the same keys, each of its field's type."""
-    types = get_type_hints(schema)
+    types = get_type_hints(schema, include_extras=True)
     _check_keys(table, types, key)
-    units = {f.name: f.metadata.get("units", ()) for f in fields(schema)}  # type: ignore[arg-type]
-    return schema(**{name: _value(types[name], table[name], key / name, units[name]) for name in types})
+    return schema(**{name: _value(kind, table[name], key / name) for name, kind in types.items()})
 
 
-def _value(kind: Any, value: Any, key: _Key, units: tuple[str, ...]) -> Any:
-    if kind in (str, bool):
-        if not isinstance(value, kind) or value == "":
-            raise key.refuse(value, "true or false" if kind is bool else "a text")
+def _value(kind: Any, value: Any, key: _Key) -> Any:
+    if kind is str:
+        return _text(value, key)
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise key.refusal(repr(value), "true, false")
         return value
     if not isinstance(value, Mapping):
-        raise key.refuse(value, "a table")
-    if is_dataclass(kind) and kind is not Quantity:
-        return _section(kind, value, key)
-    if kind is Quantity:
-        return _quantity(value, key, units)
-    return {name: _value(Quantity, entry, key / name, units) for name, entry in value.items()}
+        raise key.refusal(repr(value), f"a table {{{', '.join(f.name for f in fields(Quantity))}}}")
+    if get_origin(kind) is Annotated:
+        return _quantity(value, key, units=get_args(kind)[1:])
+    if get_origin(kind) is dict:
+        return {name: _value(get_args(kind)[1], entry, key / name) for name, entry in value.items()}
+    return _section(kind, value, key)
 
 
 def _quantity(table: Mapping[str, Any], key: _Key, units: tuple[str, ...]) -> Quantity:
     """Read {value, low, high, unit, basis, source}; an unpublished number has no value, low and high."""
+    numbers, words = ("value", "low", "high"), ("unit", "basis", "source")
     unpublished = table.get("basis") == "unpublished"
-    names = [f.name for f in fields(Quantity)]
-    _check_keys(table, names[3:] if unpublished else names, key)
+    _check_keys(table, words if unpublished else (*numbers, *words), key)
     for name, allowed in (("unit", units), ("basis", BASES)):
         if table[name] not in allowed:
-            raise (key / name).refuse(table[name], ", ".join(allowed))
-    source = _value(str, table["source"], key / "source", ())
+            raise (key / name).refusal(repr(table[name]), ", ".join(allowed))
+    source = _text(table["source"], key / "source")
     if unpublished:
         return Quantity(None, None, None, table["unit"], "unpublished", source)
-    for name in names[:3]:
-        _check_number(table[name], key / name)
-    low, value, high = table["low"], table["value"], table["high"]
+    value, low, high = (_number(table[name], key / name) for name in numbers)
     if not low <= value <= high:
-        raise key.refuse(f"low {low}, value {value}, high {high}", "low <= value <= high")
+        raise key.refusal(f"low {low}, value {value}, high {high}", "low <= value <= high")
     return Quantity(value, low, high, table["unit"], table["basis"], source)
 
 
@@ -257,42 +262,42 @@ def _check_keys(table: Mapping[str, Any], allowed: Iterable[str], key: _Key) -> 
     names = list(allowed)
     for name in table:
         if name not in names:
-            raise InputError(f"{key.file}: unknown key '{(key / name).key}', allowed: {', '.join(names)}")
+            raise InputError(f"{key.file}: unknown key {(key / name).path!r}, allowed: {', '.join(names)}")
     for name in names:
         if name not in table:
-            raise InputError(f"{key.file}: '{(key / name).key}' is missing, allowed: {', '.join(names)}")
+            raise InputError(f"{key.file}: '{(key / name).path}' is missing, needed: {', '.join(names)}")
 
 
-def _check_number(value: object, key: _Key) -> None:
-    """Accept 0 to inf; a TOML integer has 64 bits."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or isnan(min(value, 2**63)) or value < 0 or (isinstance(value, int) and value >= 2**63):  # type: ignore
-        raise key.refuse(value, "a number, 0 or more (inf where nothing limits)")
+def _text(value: object, key: _Key) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise key.refusal(repr(value), "a text")
+    return value
+
+
+def _number(value: object, key: _Key) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and (0 <= value < 2**63 or value == inf):
+        return value
+    raise key.refusal(repr(value), "a number, 0 or more (inf where nothing limits)")
 
 
 def _check_cores(profile: HardwareProfile, top: _Key) -> None:
-    """Refuse cores whose number, shape or word sizes are not known: nothing could be placed on them."""
-    capacity, memory = profile.capacity, profile.memory
-    if not capacity.cores.published:
-        raise (top / "capacity.cores").refuse("unpublished", "a number, or inf for a simulation")
-    needed = {"capacity.mesh_columns": capacity.mesh_columns}
-    needed |= {f"memory.{f.name}": getattr(memory, f.name) for f in fields(memory)}
+    """Refuse cores whose number, mesh or word sizes are not known: nothing could be placed on them."""
+    if not profile.capacity.cores.published:
+        raise (top / "capacity.cores").refusal("unpublished", "a number, inf for a simulation")
     if profile.usable_cores is None:
         return
-    for key, quantity in needed.items():
-        if not quantity.number < inf:
-            raise (top / key).refuse(quantity.value or "unpublished", "a number, since capacity.cores is one")
-    for key in ("capacity.mesh_columns", "memory.word_bits"):
-        if needed[key].number < 1:
-            raise (top / key).refuse(needed[key].value, "1 or more")
+    for name, quantity in profile.quantities().items():
+        if name == "capacity.mesh_columns" or name.startswith("memory."):
+            least = 1 if name in ("capacity.mesh_columns", "memory.word_bits") else 0
+            if not least <= quantity.number < inf:
+                raise (top / name).refusal(quantity.value, f"a number, {least} or more, as there are cores")
 
 
 def _check_scope(profile: HardwareProfile, top: _Key) -> None:
     """Refuse an all-in price beside prices of terms that it already contains."""
-    energy = profile.energy
-    if energy.scope not in SCOPES:
-        raise (top / "energy.scope").refuse(energy.scope, ", ".join(SCOPES))
-    for f in fields(energy):
-        price = getattr(energy, f.name)
-        if energy.scope == "all_in" and f.name not in ("scope", "synop_pj") and price.published:
-            raise (top / "energy" / f.name).refuse(price.value, "unpublished, since an all_in synop_pj contains it")
+    scope = profile.energy.scope
+    if scope not in SCOPES:
+        raise (top / "energy.scope").refusal(repr(scope), ", ".join(SCOPES))
+    for name, quantity in profile.quantities().items() if scope == "all_in" else ():
+        if name.startswith("energy.") and name != "energy.synop_pj" and quantity.published:
+            raise (top / name).refusal(quantity.value, "unpublished, as an all_in synop_pj contains it")

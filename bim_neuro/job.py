@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,22 +10,25 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-
 from . import report
+from .atomic import replacing
 from .compilers.artefact import save_artefact
 from .compilers.design_rules import check
 from .compilers.place import place
+from .compilers.to_lava.compat import how_to_install, lava_available
 from .engine.agreement import Agreement
 from .engine.counting import count_messages
-from .errors import DoesNotFit, Finding, InputError
+from .errors import BackendMissing, DoesNotFit, Finding, InputError
 from .hardware import load_profile
 from .nodes.arithmetic import Array
 from .pipeline import Program, Stopwatch, compile_model, verify, with_steps
 from .record import RunRecord, merge
-from .tasks import Task, load_task
+from .tasks import Dataset, Task, load_task, read_sequences
 
 BATCH = 64
 ARTEFACT_SAMPLES = 4
+OUTPUT_FILES = {"model.bimn", "model.nir", *report.FILES}
+"""What a finished folder holds; a folder that holds anything else is never replaced."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ Stage = Callable[[str, int | None], None]
 def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int], None]) -> Outcome:
     """Compile, run, verify, price; write the folder; return what it says."""
     _check_output(request.output)
+    _check_backends(request)
     watch = Stopwatch()
     program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
     with watch.stage("input"):
@@ -95,7 +98,7 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
         missed = _missed(summary, request)
         with _folder(request.output) as folder:
             save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES]), folder / "model.bimn")
-            #_write_nir(program, folder / "model.nir")
+            _write_nir(program, folder / "model.nir")
             summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
             report.write_files(summary, program.placed, folder)
     return Outcome(summary, missed)
@@ -108,7 +111,7 @@ def check_model(model: Path, target: str, dt: float | None) -> dict[str, Any]:
     try:
         program = compile_model(model, target, dt=dt)
         findings: tuple[Finding, ...] = check(program.graph, profile)
-        cores["used"] = len(place(program.graph, profile).cores)
+        cores["used"] = len({core.index for core in place(program.graph, profile).cores})
     except DoesNotFit as error:
         findings = error.findings
     return {
@@ -142,28 +145,28 @@ def resume_file_for(model: Path, restart: bool) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text)
 
 
 def _input(request: Request, program: Program) -> tuple[Array, Array | None, str]:
     """Return raw sequences, labels if known, and where they come from."""
     if request.input is not None:
-        from .tasks.own import read_input
-
-        raw, y = read_input(request.input, channels=len(program.graph.encoder.gain))
-        origin = str(request.input)
+        given, origin = read_sequences(request.input), str(request.input)
     else:
         if program.graph.task == "own":
             raise InputError("this model has no task with data of its own", "give --input FILE.npz")
-        test = task_for(program.graph.task, request.data).split("test")
-        raw, y, origin = test.x, test.y, f"{program.graph.task}, test split"
-    return with_steps(raw[: request.samples], request.steps), None if y is None else y[: request.samples], origin
+        given = task_for(program.graph.task, request.data).split("test")
+        origin = f"{program.graph.task}, test split"
+    chosen = given.take(slice(request.samples))
+    return with_steps(chosen.x, request.steps), _labels(chosen, program), origin
+
+
+def _labels(data: Dataset, program: Program) -> Array | None:
+    classes = program.graph.nodes[program.graph.output].neurons
+    if data.y is not None and not (data.y.min() >= 0 and data.y.max() < classes):
+        raise InputError(f"labels run from {data.y.min()} to {data.y.max()}, the model has {classes} classes")
+    return data.y
 
 
 def _run(
@@ -206,11 +209,14 @@ def _missed(summary: dict[str, Any], request: Request) -> tuple[str, ...]:
         missed += [
             f"layer '{row['layer']}' agrees with float in {row['share']:.4f} of its spikes, wanted {request.min_agreement}"
             for row in summary["agreement"]
-            if row["share"] < request.min_agreement
+            if not row["share"] >= request.min_agreement
         ]
-    dynamic = summary["energy"]["dynamic"]["value"]
-    if request.max_energy_uj is not None and dynamic is not None and dynamic > request.max_energy_uj * 1e6:
-        missed.append(f"{dynamic / 1e6:.3f} uJ dynamic energy a sample, wanted at most {request.max_energy_uj}")
+    if request.max_energy_uj is not None:
+        dynamic = summary["energy"]["dynamic"]["value"]
+        if dynamic is None:
+            missed.append(f"{summary['target']} has no energy prices, --max-energy {request.max_energy_uj} is not shown")
+        elif not dynamic <= request.max_energy_uj * 1e6:
+            missed.append(f"{dynamic / 1e6:.3g} uJ dynamic energy a sample, wanted at most {request.max_energy_uj}")
     return tuple(missed)
 
 
@@ -221,29 +227,51 @@ def _write_nir(program: Program, path: Path) -> None:
 
 
 def _check_output(output: Path) -> None:
-    """Refuse, before any work, a folder that cannot be written or that we did not write."""
-    if output.exists() and not (output.is_dir() and (not any(output.iterdir()) or (output / "summary.json").exists())):
-        raise InputError(f"{output} exists and is not a former output of bim-compile", "choose another folder with -o")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(output.parent, os.W_OK):
-        raise InputError(f"cannot write into {output.parent}", "choose another folder with -o")
+    """Refuse, before any work, a folder that cannot be written or that holds what we did not write."""
+    hint = "choose another folder with -o"
+    if output.is_dir():
+        strange = sorted({entry.name for entry in output.iterdir()} - OUTPUT_FILES)
+        if strange:
+            raise InputError(f"{output} holds '{strange[0]}', which bim-compile did not write", hint)
+        if output.samefile(Path.cwd()):
+            raise InputError(f"{output} is the current folder and cannot be replaced", hint)
+    elif output.exists():
+        raise InputError(f"{output} exists and is not a folder", hint)
+    beside = next(parent for parent in output.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=beside, prefix=f".{output.name}."):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write into {beside}: {error.strerror}", hint) from None
+
+
+def _check_backends(request: Request) -> None:
+    """Refuse, before any work, a backend that is not installed or cannot answer."""
+    if "lava" not in (request.backend, request.verify):
+        return
+    available, reason = lava_available()
+    if not available:
+        raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
+    if request.strict and request.backend == "lava":
+        raise InputError("--strict counts saturated words, which Lava does not tell", "use --backend reference")
 
 
 @contextmanager
 def _folder(output: Path) -> Iterator[Path]:
-    """Give a folder beside ``output`` to fill, and swap it in when all went well."""
-    temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+    """Give a folder beside ``output`` to fill, and swap it in when all went well; else the former stays."""
+    output = output.resolve()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+    fresh, former = stage / "fresh", stage / "former"
     try:
-        temporary.chmod(0o755)
-        yield temporary
+        fresh.mkdir()
+        yield fresh
         if output.exists():
-            former = temporary.with_name(temporary.name + ".former")
             output.replace(former)
-            temporary.replace(output)
-            shutil.rmtree(former)
-        else:
-            temporary.replace(output)
+        fresh.replace(output)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if former.exists() and not output.exists():
+            former.replace(output)
+        shutil.rmtree(stage, ignore_errors=True)
 
 

@@ -55,11 +55,11 @@ def unpack(header: Header, arrays: dict[str, Array]) -> Graph[Any]:
     """Rebuild the graph; a header that does not describe one is refused."""
     try:
         graph = _unpack(header, arrays)
-    except (KeyError, TypeError, ValueError) as error:
+        if not isinstance(graph, Graph):
+            raise InputError(f"the header describes a {type(graph).__name__}, not a graph")
+        _check_edges(graph)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"the graph's header is garbled: {type(error).__name__} {error}") from None
-    if not isinstance(graph, Graph):
-        raise InputError(f"the header describes a {type(graph).__name__}, not a graph")
-    _check_edges(graph)
     return graph
 
 

@@ -168,7 +168,7 @@ def run(
 
 def verify(record: RunRecord, other: RunRecord) -> dict[str, Any]:
     """Compare every message and state of two probed runs, layer by layer and step by step."""
-    layers = []
+    layers: list[dict[str, Any]] = []
     for key, values in record.probes.items():
         theirs = other.probes[key]
         equal = int((values == theirs).sum()) if values.shape == theirs.shape else 0
@@ -179,10 +179,10 @@ def verify(record: RunRecord, other: RunRecord) -> dict[str, Any]:
     return {
         "backend": other.backend,
         "samples": record.samples,
-        "spike_slots": sum(int(row["values"]) for row in messages),
-        "equal": sum(int(row["equal"]) for row in messages),
-        "states": sum(int(row["values"]) for row in states),
-        "states_equal": sum(int(row["equal"]) for row in states),
+        "spike_slots": sum(row["values"] for row in messages),
+        "equal": sum(row["equal"] for row in messages),
+        "states": sum(row["values"] for row in states),
+        "states_equal": sum(row["equal"] for row in states),
         "layers": layers,
     }
 

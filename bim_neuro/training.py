@@ -39,12 +39,12 @@ class Plan:
         return fit_encoder(self.default.encoder, self.task.train.x)
 
 
-def plan_for(task: Task, **changes: Any) -> Plan:
+def plan_for(task: Task, resume_file: Path | None = None, **changes: Any) -> Plan:
     """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
     default = DEFAULTS[task.name]
     given = {name: value for name, value in changes.items() if value is not None}
     shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
-    return Plan(task, replace(default, recipe=replace(default.recipe, **given), **shape))
+    return Plan(task, replace(default, recipe=replace(default.recipe, **given), **shape), resume_file)
 
 
 def train_task(

@@ -7,20 +7,19 @@ sample and compares every message with what was stored: a self-test that needs n
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..atomic import replacing
 from ..engine.reference import simulate
 from ..errors import InputError, ThresholdMissed
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
+from .align import MAX_DELAY
 
 FORMAT = "bim-neuro program"
 VERSION = 1
@@ -42,13 +41,8 @@ def save_artefact(artefact: Artefact, path: Path) -> None:
     header = {"format": FORMAT, "version": VERSION, "target": artefact.target, "graph": graph}
     content = {f"graph:{key}": value for key, value in arrays.items()}
     content |= {f"expected:{key}": value for key, value in artefact.expected.items()}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, header=np.array(json.dumps(header)), sample=artefact.sample, **content)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, header=np.array(json.dumps(header)), sample=artefact.sample, **content)  # type: ignore[arg-type]
 
 
 def load_artefact(path: Path) -> Artefact:
@@ -58,20 +52,37 @@ def load_artefact(path: Path) -> Artefact:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             content: dict[str, Array] = dict(archive.items())
-        header: dict[str, Any] = json.loads(str(content["header"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        header: dict[str, Any] = dict(json.loads(str(content["header"])))
+        sample = content["sample"].astype(np.int64)
+    except Exception as error:  # noqa: BLE001  numpy, zlib and zipfile raise whatever damaged bytes lead them to
         raise InputError(f"{path} is damaged or not a .bimn artefact: {_first_line(error)}") from None
     if header.get("format") != FORMAT or header.get("version") != VERSION:
         raise InputError(f"{path} is not a bim-neuro program of version {VERSION}")
-    graph = unpack(header["graph"], _under("graph:", content))
-    if not isinstance(graph, IntegerGraph) or not graph.depth:
+    graph = unpack(header.get("graph", {}), _under("graph:", content))
+    known = isinstance(graph, IntegerGraph) and isinstance(graph.depth, dict)
+    if not known or graph.depth.keys() != graph.nodes.keys():
         raise InputError(f"{path} holds no aligned integer graph")
-    return Artefact(graph, str(header["target"]), content["sample"].astype(np.int64), _under("expected:", content))
+    _check_times(graph, path)
+    return Artefact(graph, str(header.get("target", "")), sample, _under("expected:", content))
+
+
+def _check_times(graph: IntegerGraph, path: Path) -> None:
+    """Refuse delays and depths that no chip has and that a simulation would wait for."""
+    times = {edge.name: edge.delay for edge in graph.edges} | graph.depth | {"the gap between samples": graph.gap}
+    for name, steps in times.items():
+        limit = len(graph.nodes) if name in graph.depth else MAX_DELAY
+        if type(steps) is not int or not 0 <= steps <= limit:
+            raise InputError(f"{path}: '{name}' has {steps!r} steps, allowed are 0 to {limit}")
 
 
 def check(artefact: Artefact) -> int:
     """Run the sample; return how many messages were compared, or raise `ThresholdMissed` at the first layer that differs."""
-    record = simulate(artefact.graph, artefact.sample, probe=True)
+    if not artefact.expected:
+        raise InputError("the artefact holds no expected messages to compare with")
+    try:
+        record = simulate(artefact.graph, artefact.sample, probe=True)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
+        raise InputError(f"the artefact's program does not run: {_first_line(error)}") from None
     compared = 0
     for key, expected in artefact.expected.items():
         got = record.probes.get(key)

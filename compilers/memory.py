@@ -2,9 +2,9 @@
 
     synapse words of a list = ceil((targets * (weight bits + index bits) + header bits) / word bits)
 
-The incoming synapses of a neuron live on its core: one list a source neuron and edge. A state of a neuron takes one
-word, with its constants beside it. The word model is that of the profile; for Loihi 2 it is derived from the tables
-Intel's compiler prints (hardware_profiles/loihi2.toml).
+The incoming synapses of a neuron live on its core: one list a source neuron and edge. A state of a neuron
+takes one word, its constants included. The numbers are the profile's; for Loihi 2 they are derived from the
+tables that Intel's compiler prints (hardware_profiles/loihi2.toml).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WEIGHT_BITS = 8  # what `quantise` makes
 
 
 def hosts(graph: IntegerGraph) -> dict[str, str]:
-    """Return {layer: layer whose cores hold it}: itself, or the scan whose soma it is; the source needs no core."""
+    """Return {layer: layer whose cores hold it}, itself or the scan whose soma it is; the source has none."""
     scan_of = {edge.target: edge.source for edge in graph.edges if isinstance(edge.synapse, Soma)}
     return {name: scan_of.get(name, name) for name in graph.order if name != graph.source}
 
@@ -70,7 +70,7 @@ def list_words(profile: HardwareProfile, targets: int) -> int:
 
 @singledispatch
 def lists_of(synapse: Synapse, count: int) -> tuple[int, int]:
-    """Return (lists, targets a list) on a core that holds ``count`` target neurons; zeros in a dense list stay."""
+    """Return (lists, targets a list) on a core with ``count`` target neurons; zeros in a dense list stay."""
     kind = type(synapse).__name__
     raise DoesNotFit([Finding("supported-synapse", kind, f"no memory model for the synapse {kind}")])
 

@@ -1,7 +1,8 @@
 """Place: cut every layer over as many cores as it needs, and lay the cores row by row on the chip's mesh.
 
-A core holds neurons of one layer, ``first`` to ``last``, both included. A scan and the LIF its soma edge feeds are one
-microcode neuron: both are listed on each of their cores, with the same index and resources. The input needs no core.
+A core holds neurons of one layer, ``first`` to ``last``, both included. A scan and the LIF its soma edge
+feeds are one microcode neuron: both are listed for each of their cores, with the same index and resources.
+The input needs no core.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ def _cut(graph: IntegerGraph, profile: HardwareProfile, layer: str) -> Iterator[
 
 
 def average_hops(placed: PlacedGraph, profile: HardwareProfile) -> dict[str, tuple[float, float]]:
-    """Return {layer: (east-west, north-south)}: the hops of one message of a layer, averaged over its neurons.
+    """Return {layer: (east-west, north-south)}, the hops of a message, averaged over the layer's neurons.
 
-    A message goes once to every core that holds a target, on every edge, by the shortest way on the mesh. Messages of
-    the input are not on the mesh, and those of a scan stay inside its neuron: both have none.
+    A message goes, on every edge, to every core that holds a target, by the shortest way on the mesh. Those
+    of the input do not start on the mesh, and those of a scan stay inside its neuron: neither has hops.
     """
     cores = {layer: placed.cores_of(layer) for layer in hosts(placed.graph)}
     columns = int(profile.capacity.mesh_columns.number) if placed.cores else 1

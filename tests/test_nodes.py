@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from small_models import small_checkpoint, small_input
 
 from bim_neuro.engine.reference import simulate_float
 from bim_neuro.model.export import export
 from bim_neuro.nodes import LIF, Broadcast, Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, fit_encoder
 from bim_neuro.nodes.lif import wrap
-from small_models import small_checkpoint, small_input
 
 
 def run_lif(node: IntegerLIF, inputs: list[int]) -> tuple[list[int], list[int], list[int]]:

@@ -70,13 +70,20 @@ def test_the_source_archive_holds_plain_files_once(built: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_imports_from_its_own_folder(built: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_runs_from_its_own_folder(built: Path, tmp_path: Path) -> None:
     (wheel,) = built.glob("*.whl")
     site = tmp_path / "site"
     python("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site), str(wheel))
-    script = "import bim_neuro.compilers.quantise as module; print(module.__file__)"
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    script = """
+import bim_neuro.compilers.quantise as module
+from bim_neuro.hardware import load_profile
+print(module.__file__, load_profile("loihi2").name)
+"""
     place = site / "bim_neuro/compilers/quantise.py"
-    assert python("-c", script, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}) == str(place)
+    assert python("-c", script, cwd=tmp_path, env=environment) == f"{place} loihi2"
+    for command in ("bim-compile", "bim-train", "bim-report"):
+        assert "Usage" in python(str(site / "bin" / command), "--help", cwd=tmp_path, env=environment)
 
 
 def test_an_editable_install_reaches_compilers_through_the_link(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_models import small_graphs, small_input
 
 from bim_neuro.compilers.align import align
-from bim_neuro.compilers.artefact import check, expected_messages, load_artefact, save_artefact, Artefact
+from bim_neuro.compilers.artefact import Artefact, check, expected_messages, load_artefact, save_artefact
 from bim_neuro.compilers.quantise import quantise
 from bim_neuro.engine import simulate, simulate_float
 from bim_neuro.errors import DoesNotFit, InputError, ThresholdMissed
@@ -14,7 +15,6 @@ from bim_neuro.graph import Edge, FloatGraph, IntegerGraph
 from bim_neuro.nodes import LIF, Dense, Encoder, IntegerLIF, Source
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.pack import equal, pack, unpack
-from small_models import small_graphs, small_input
 
 
 def encoded(graph: IntegerGraph, samples: int = 4, steps: int = 8) -> Array:

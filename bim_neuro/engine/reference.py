@@ -63,7 +63,7 @@ class _History:
     """The last messages of a node, oldest forgotten: ``at(t)`` is zero before the first."""
 
     def __init__(self, neurons: int, samples: int, reach: int, dtype: type) -> None:
-        self.ring = np.zeros((reach + 1, samples, neurons), dtype=dtype)
+        self.ring: Array = np.zeros((reach + 1, samples, neurons), dtype=dtype)
 
     def put(self, t: int, message: Array) -> None:
         self.ring[t % len(self.ring)] = message

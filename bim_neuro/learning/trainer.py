@@ -142,7 +142,7 @@ def _train_epoch(
         noisy = _augment(x[chosen], recipe, generator)
         loss = F.cross_entropy(network(noisy.transpose(0, 1)), y[chosen], label_smoothing=recipe.label_smoothing)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()

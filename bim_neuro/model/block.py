@@ -73,7 +73,7 @@ class BIMBlock(nn.Module):
         """Sequence form: x (T, batch, M) to spikes (T, batch, D)."""
         delta, du, u, b, c = self.project(x)
         decay = torch.exp(delta[..., None] * -torch.exp(self.a_log))  # (T, batch, D, N)
-        h = LinearScan.apply(decay, du[..., None] * b[..., None, :])
+        h = LinearScan.apply(decay, du[..., None] * b[..., None, :])  # type: ignore[no-untyped-call]
         y = torch.einsum("tbdn,tbn->tbd", h, c) + self.d_skip * u
         v = torch.zeros_like(y[0])
         s = torch.zeros_like(v)
@@ -81,7 +81,7 @@ class BIMBlock(nn.Module):
         leak, threshold = self.decay, self.threshold
         for y_t in y.unbind(0):
             v = leak * v * (1 - s) + y_t
-            s = Spike.apply(v - threshold, self.surrogate_slope)
+            s = Spike.apply(v - threshold, self.surrogate_slope)  # type: ignore[no-untyped-call]
             spikes.append(s)
         return torch.stack(spikes)
 
@@ -107,7 +107,7 @@ class BIMBlock(nn.Module):
         h = decay * state.h + (delta * u)[..., None] * b[:, None, :]
         y = (h * c[:, None, :]).sum(-1) + self.d_skip * u
         v = self.decay * state.v * (1 - state.s) + y
-        s = Spike.apply(v - self.threshold, self.surrogate_slope)
+        s = Spike.apply(v - self.threshold, self.surrogate_slope)  # type: ignore[no-untyped-call]
         return s, BlockState(window[: self.taps - 1], h, v, s)
 
 
@@ -115,13 +115,13 @@ class Spike(torch.autograd.Function):
     """H(x), strictly above zero; backward 1 / (1 + slope |x|)^2 (SuperSpike, Zenke and Ganguli 2018)."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, slope: float) -> Tensor:  # type: ignore[override]
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, slope: float) -> Tensor:
         ctx.save_for_backward(x)
         ctx.slope = slope  # type: ignore[attr-defined]
         return (x > 0).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
         return grad / (1 + ctx.slope * x.abs()) ** 2, None  # type: ignore[attr-defined]
 
@@ -130,7 +130,7 @@ class LinearScan(torch.autograd.Function):
     """h_t = a_t o h_{t-1} + b_t over the first axis, with the reverse recurrence written out for speed."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: torch.autograd.function.FunctionCtx, a: Tensor, b: Tensor) -> Tensor:
         h = torch.empty_like(b)
         previous = torch.zeros_like(b[0])
         for t in range(len(b)):
@@ -140,7 +140,7 @@ class LinearScan(torch.autograd.Function):
         return h
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor]:
         a, h = ctx.saved_tensors  # type: ignore[attr-defined]
         grad_b = torch.empty_like(h)
         grad_a = torch.zeros_like(h)

@@ -12,10 +12,7 @@ Tensors, numbers, strings, lists and dicts only: torch.load(weights_only=True) r
 
 from __future__ import annotations
 
-import os
 import pickle
-import tempfile
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +20,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..atomic import replacing
 from ..errors import InputError
 from ..nodes import Encoder
+from ..nodes.arithmetic import Array
 from .network import BIMNetwork, NetworkConfig
 
 FORMAT = "bim-neuro"
 VERSION = 1
+ENCODERS = ("graded", "delta", "spikes")
+_LOGARITHMS = ("a_log", "log_threshold")  # parameters the block takes the exponential of
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,22 @@ class Checkpoint:
 
     def network(self) -> BIMNetwork:
         """Build the network with these weights."""
+        self.check_shapes()
         network = BIMNetwork(self.config)
-        try:
-            network.load_state_dict(self.state)
-        except RuntimeError as error:
-            raise InputError(f"the weights do not fit the config: {_first_line(error)}") from None
+        network.load_state_dict(self.state)
         return network
+
+    def check_shapes(self) -> None:
+        """Refuse weights of other names or shapes than the config's; a config of absurd size takes no memory here."""
+        if self.config.blocks > len(self.state):
+            raise InputError(f"the config has {self.config.blocks:,} blocks, there are {len(self.state)} weights in all")
+        with torch.device("meta"):
+            wanted = {name: tuple(value.shape) for name, value in BIMNetwork(self.config).state_dict().items()}
+        given = {name: tuple(value.shape) for name, value in self.state.items()}
+        for name in {**wanted, **given}:
+            if wanted.get(name) != given.get(name):
+                has, needs = (str(shapes.get(name, "absent")) for shapes in (given, wanted))
+                raise InputError(f"the weights do not fit the config: '{name}' is {has}, the config wants {needs}")
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -78,14 +89,9 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:
-    """Write beside the target and rename: an interrupted save leaves the former file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
-    try:
+    """Write a dict of tensors and plain values; an interrupted save leaves the former file."""
+    with replacing(path) as temporary:
         torch.save(content, temporary)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -97,7 +103,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path} has format version {content.get('version')!r}, this bim-neuro reads {VERSION}")
     try:
         checkpoint = _parse(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
         raise InputError(f"{path} lacks or garbles a field: {type(error).__name__} {_first_line(error)}") from None
     _check_values(checkpoint, path)
     return checkpoint
@@ -114,7 +120,7 @@ def load_plain(path: Path) -> dict[str, Any]:
     except pickle.UnpicklingError:
         hint = "only tensors, numbers, strings, lists and dicts are accepted; nothing in the file was executed"
         raise InputError(f"{path} is not a plain PyTorch file", hint) from None
-    except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError, KeyError, UnicodeDecodeError) as error:
+    except Exception as error:  # noqa: BLE001  torch's reader raises whatever damaged bytes lead it to
         raise InputError(f"{path} is damaged or not a PyTorch file: {_first_line(error)}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, a bim-neuro model is a dict")
@@ -128,30 +134,51 @@ def _parse(content: dict[str, Any]) -> Checkpoint:
         dt=float(content["dt"]),
         task=str(content["task"]),
         labels=tuple(str(label) for label in content["labels"]),
-        encoder=Encoder(str(encoder["kind"]), np.asarray(encoder["gain"]), np.asarray(encoder["offset"])),
+        encoder=Encoder(str(encoder["kind"]), _floats(encoder["gain"]), _floats(encoder["offset"])),
         state={str(name): torch.as_tensor(value) for name, value in content["state"].items()},
         ranges={str(name): float(value) for name, value in content["ranges"].items()},
         training=dict(content["training"]),
     )
 
 
+def _floats(values: Any) -> Array:
+    return np.asarray(values, dtype=np.float64)
+
+
 def _check_values(checkpoint: Checkpoint, path: Path) -> None:
     for name, value in checkpoint.state.items():
+        if not value.is_floating_point() or value.layout != torch.strided:
+            raise InputError(f"{path}: '{name}' holds {value.dtype} ({value.layout}), dense real numbers are needed")
         bad = int((~torch.isfinite(value)).sum())
         if bad:
             raise InputError(f"{path}: {bad} of {value.numel()} values of '{name}' are not finite", "retrain the model")
+        if name.endswith(_LOGARITHMS) and not torch.isfinite(torch.exp(value.double())).all():
+            raise InputError(f"{path}: '{name}' holds {float(value.max()):g}, whose exponential overflows")
     if not 0 < checkpoint.dt < float("inf"):
         raise InputError(f"{path}: dt is {checkpoint.dt} s, it must be positive and finite")
+    for name, largest in checkpoint.ranges.items():
+        if not 0 <= largest < float("inf"):
+            raise InputError(f"{path}: the calibrated range '{name}' is {largest}, it must be finite and not negative")
     if checkpoint.labels and len(checkpoint.labels) != checkpoint.config.classes:
-        raise InputError(
-            f"{path}: {len(checkpoint.labels)} labels for {checkpoint.config.classes} classes"
-        )
+        raise InputError(f"{path}: {len(checkpoint.labels)} labels for {checkpoint.config.classes} classes")
+    _check_encoder(checkpoint.encoder, path)
     if checkpoint.encoder.source.neurons != checkpoint.config.inputs:
         raise InputError(
             f"{path}: the encoder gives {checkpoint.encoder.source.neurons} lines, "
             f"the network reads {checkpoint.config.inputs}"
         )
-    checkpoint.network()
+    try:
+        checkpoint.check_shapes()
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}") from None
+
+
+def _check_encoder(encoder: Encoder, path: Path) -> None:
+    if encoder.kind not in ENCODERS:
+        raise InputError(f"{path}: unknown encoder '{encoder.kind}'", f"there are: {', '.join(ENCODERS)}")
+    for name, values in (("gain", encoder.gain), ("offset", encoder.offset)):
+        if values.ndim != 1 or values.shape != encoder.gain.shape or not np.isfinite(values).all():
+            raise InputError(f"{path}: the encoder's {name} must be one finite number a channel")
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,11 +2,11 @@
 
 A file we write has two layers:
 
-    /node        the graph in standard NIR nodes with flat dotted names, for any tool (`standard`); and what NIR
-                 cannot say, one JSON text on the top graph under the key 'bim_neuro' (`metadata`)
+    /node        the graph in standard NIR nodes with flat dotted names, for any tool (`standard`); what NIR
+                 cannot say is one JSON text on the top graph, under the key 'bim_neuro' (`metadata`)
     /bim_neuro   an exact copy of the float graph, invisible to other tools (`exact`); read back first
 
-A file somebody else wrote is read by our own tolerant reader (`hdf5`), checked (`support`), and becomes a float
+A file somebody else wrote is read by our own tolerant reader (`hdf5`), checked (`support`), and made a float
 graph (`foreign`).
 """
 

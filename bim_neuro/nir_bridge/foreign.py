@@ -1,4 +1,4 @@
-r"""A NIR graph of any framework becomes a float graph: linear nodes fold into synapses, neurons step like ours.
+r"""A NIR graph of any framework becomes a float graph: linear nodes fold into synapses, neurons become ours.
 
     LIF       v[t] = d v[t-1] + (1 - d) (v_leak + r i[t])                     d from tau (see `integrator`)
     IF        v[t] = v[t-1] + dt r i[t]
@@ -6,9 +6,9 @@ r"""A NIR graph of any framework becomes a float graph: linear nodes fold into s
     LI, I     LIF and IF without spikes; v is the message, and an LI starts at rest, v[-1] = v_leak
     spike     v[t] > v_threshold, then v[t] = 0 in the same step;  v[-1] = c[-1] = 0
 
-A LIF layer on the chip has one decay, one threshold and no resistance: r, w_in and the factors (1 - d) fold into the
-rows of the weights, v_leak into the bias, unequal positive thresholds into the rows too (v / v_threshold against 1).
-What a file leaves open is decided once for all nodes and listed in ``FloatGraph.extra['assumptions']``.
+A LIF layer on the chip has one decay, one threshold and no resistance: r, w_in and the factors (1 - d) fold
+into the rows of the weights, v_leak into the bias, unequal positive thresholds into the rows too (v over
+v_threshold against 1). What a file leaves open is decided once and listed in ``extra['assumptions']``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .support import FIELDS, NEURONS, SPIKING, lines_read
 
 @dataclass(frozen=True)
 class _Law:
-    """A layer discretised: ``gain`` of its input and ``leak`` added a step, (neurons,); one decay, one threshold."""
+    """A layer discretised; ``gain`` of its input and ``leak`` added each step, both (neurons,)."""
 
     decay: float
     current_decay: float
@@ -93,7 +93,7 @@ class _Conversion:
         return found[0]
 
     def _input_width(self, source: str) -> int:
-        """Return how many lines the input has; leading axes that no reader wants are batch and time (rockpool)."""
+        """Return how many lines the input has; leading axes that no reader wants are batch and time."""
         nodes = self.nir.nodes
         shape = [int(size) for size in nodes[source].fields.get("shape", np.empty(0)).ravel()]
         width = int(np.prod(shape)) if shape else 0
@@ -101,9 +101,7 @@ class _Conversion:
         if len(wanted) == 1 and width not in wanted and (not shape or shape[-1] in wanted):
             width = wanted.pop()
             if shape:
-                self.assumptions.append(
-                    f"the input's shape {shape} counts batch or time: it has {width} lines"
-                )
+                self.assumptions.append(f"the input's shape {shape} counts batch or time: {width} lines")
         if width < 1:
             raise InputError(f"the input '{source}' has shape {shape}, which gives no lines")
         return width
@@ -115,9 +113,8 @@ class _Conversion:
         start, total = forms[0]
         for other, form in forms[1:]:
             if form.width != total.width:
-                raise InputError(
-                    f"node '{name}' adds {total.width} values of '{start}' and {form.width} of '{other}'",
-                )
+                widths = f"{total.width} values of '{start}' and {form.width} of '{other}'"
+                raise InputError(f"node '{name}' ({self.nir.nodes[name].type}) adds {widths}")
             total = total.plus(form)
         return total
 
@@ -140,10 +137,11 @@ class _Conversion:
     def _delay(self, name: str, form: Form) -> Form:
         seconds = self._field(name, "delay", form.width)
         steps = np.rint(seconds / self.dt)
-        off = np.abs(steps * self.dt - seconds) > 1e-3 * self.dt
-        if off.any() or steps.min() < 0:
-            wrong = seconds[np.argmax(off)]
-            message = f"node '{name}' delays by {wrong:.4g} s, not a whole number of steps of {self.dt:g} s"
+        wrong = seconds[(np.abs(steps * self.dt - seconds) > 1e-3 * self.dt) | (steps < 0)]
+        if wrong.size:
+            message = (
+                f"node '{name}' delays by {wrong[0]:.4g} s, not a whole number of steps of {self.dt:g} s"
+            )
             raise InputError(message, "check --dt")
         if form.bias[steps > 0].any():
             self.assumptions.append(f"the constant that '{name}' delays is there from the first step on")
@@ -164,7 +162,7 @@ class _Conversion:
         else:
             port = "a"
             self.nodes[name] = Readout(law.decay, law.gain * form.bias)
-            rest = self._field(name, "v_leak", form.width) if node.type == "LI" else 0.0
+            rest = self._field(name, "v_leak", form.width) if node.type == "LI" else np.zeros(form.width)
             self.forms[name] = message_of(name, form.width).shifted(rest)
         self._connect(form.scaled(law.gain), name, port)
 

@@ -1,6 +1,6 @@
 """The tolerant reader: HDF5 becomes plain NIR nodes and edges, also where nir.read refuses a sound graph.
 
-It does not ask for optional fields, infers no types, expands nested graphs (their nodes get dotted names), and
+It asks for no optional field, infers no types, expands nested graphs (their nodes get dotted names), and
 drops duplicate edges. What a node means is `foreign`'s business.
 """
 
@@ -33,7 +33,7 @@ class NirNode:
 
 @dataclass
 class NirGraph:
-    """A flat graph: nodes by dotted name, edges without duplicates, and our metadata text where there is one."""
+    """A flat graph: nodes by dotted name, edges without duplicates, our metadata text where there is one."""
 
     nodes: dict[str, NirNode] = field(default_factory=dict)
     edges: dict[tuple[str, str], None] = field(default_factory=dict)

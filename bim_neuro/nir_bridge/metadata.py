@@ -2,8 +2,8 @@
 
     {"format": 1, "dt": seconds, "integrator": "exponential Euler", "task": ..., "labels": [...],
      "encoder": {"kind": ..., "gain": [...], "offset": [...]},
-     "nodes": {"block1.lif":  {"kind": "lif", "spike": "v > v_threshold", "reset": "hard, to 0, same step", ...},
-               "block1.scan": {"kind": "scan", "product": {...}, "ranges": {...}, ...}}}
+     "nodes": {"block1.scan": {"kind": "scan", "product": {...}, "ranges": {...}, ...},
+               "block1.lif": {"kind": "lif", "reset": "hard, to 0, same step", ...}, ...}}
 
 Every node has the empty slots "quantisation" and "plasticity": NIR has no fields for either.
 """

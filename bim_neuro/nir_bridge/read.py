@@ -1,4 +1,4 @@
-"""Read a .nir file: the exact copy if it is there, else the standard graph with what it leaves open decided aloud."""
+"""Read a .nir file: the exact copy where there is one, else the standard graph, its gaps filled aloud."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import DoesNotFit, InputError
 from ..graph import FloatGraph
 from . import exact
+from .check import check_dt, check_graph
 from .foreign import to_float_graph
 from .hdf5 import NirGraph, open_nir, read_graph
 from .integrator import FORWARD, find_integrator
@@ -19,14 +20,14 @@ from .support import check_values, unsupported
 def read_nir(path: Path, dt: float | None = None, *, integrator: str | None = None) -> FloatGraph:
     """Return the float graph of a .nir file.
 
-    ``dt`` (seconds a step) is needed for graphs of other frameworks, whose files do not hold it; where a file of ours
-    holds another, that is an `InputError`. ``integrator`` is 'forward Euler' (the default) or 'exponential Euler'
-    (see `integrator`). Raises `InputError` for what cannot be read and `DoesNotFit`, with a finding for every node,
-    for what has no counterpart here. What was assumed stands in ``graph.extra['assumptions']``.
+    ``dt`` (seconds a step) is needed for graphs of other frameworks, whose files do not hold it; where a file
+    of ours holds another, that is an `InputError`. ``integrator``, also for those, is 'forward Euler' (the
+    default) or 'exponential Euler'. What was assumed stands in ``graph.extra['assumptions']``. Raises
+    `InputError` for what cannot be read, `DoesNotFit` with a finding for every node without counterpart here.
     """
     path = Path(path)
     if dt is not None:
-        exact.check_dt(dt)
+        check_dt(dt)
     with open_nir(path) as file:
         graph = exact.load(file[exact.GROUP]) if exact.GROUP in file else None
         nir = NirGraph() if graph else read_graph(file, KEY)
@@ -62,9 +63,9 @@ def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None) -> F
 def _restore(nir: NirGraph, ours: Metadata, dt: float | None) -> FloatGraph:
     """Read a file of ours that lost its exact copy, with what its metadata say."""
     _agree(dt, ours.dt)
-    graph = to_float_graph(nir, exact.check_dt(ours.dt), ours.integrator, ours.encoder)
+    graph = to_float_graph(nir, check_dt(ours.dt), ours.integrator, ours.encoder)
     graph = replace(graph, task=ours.task, labels=ours.labels)
-    exact.check(graph)
+    check_graph(graph)
     return graph
 
 

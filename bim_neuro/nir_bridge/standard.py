@@ -10,13 +10,14 @@ r"""The standard layer: a float graph in NIR's own nodes, for any tool; time con
     Scan                LI and what leads there: see below
     dense, diagonal     Affine, Scale; then a Delay of k dt where the synapse has one
 
-NIR cannot multiply two signals, so a scan is written as its linearisation at zero input. There delta is
-softplus(bias_dt), u, B and C are constants, and each state has the steady gain G = delta / (1 - exp(delta A)), (D, N):
+NIR cannot multiply two signals, so a scan is written as its linearisation at zero input. There u, B and C are
+constants, delta is softplus(bias_dt), and a state (D, N) has the steady gain G = delta / (1 - exp(delta A)):
 
-    y ~ sum_n G B C (u + du) + u G C dB + u G B dC  +  u sum_n B C dG/ddelta sigmoid(bias_dt) ddt  +  D_skip o (u + du)
+    y ~ sum_n [G B C (u + du) + u G C dB + u G B dC + u B C G' ddt] + D_skip o (u + du)
+    G' = dG/ddelta sigmoid(bias_dt)
 
-All but the skip pass one leaky integrator a channel, with the mean time constant of its N states: gains at rest are
-exact, transients those of one state in place of N. The exact law is in /bim_neuro, the products in the metadata.
+The sum passes one leaky integrator a channel, with the mean time constant of its N states: gains at rest are
+exact, transients those of one state, not N. The exact law is in /bim_neuro, the products in the metadata.
 """
 
 from __future__ import annotations
@@ -74,10 +75,13 @@ class _Layer:
         return name
 
     def synapses(self, name: str, port: str, targets: list[str], bias: Array | None = None) -> None:
-        """Lead all edges of a port into ``targets``; a bias goes on the first dense one, or on a node of its own."""
-        edges = [edge for edge in self.graph.into(name) if edge.port == port]
+        """Lead all edges of a port into ``targets``; a bias goes on a dense one, or on a node of its own."""
+        into = self.into(name, port)
+        edges = [edge for edge in into if not self.is_constant(edge.source)]
+        constant = self.at_rest(name, port, [edge for edge in into if self.is_constant(edge.source)])
+        bias = constant if bias is None else bias + constant
         carrier = next((edge for edge in edges if isinstance(edge.synapse, Dense) and not edge.delay), None)
-        if bias is not None and bias.any() and carrier is None:
+        if bias.any() and carrier is None:
             targets = [self.insert(f"{name}.bias", _shift(bias), targets)]
         for index, edge in enumerate(edges):
             label = f"{name}.{port}{index if len(edges) > 1 else ''}"
@@ -94,14 +98,21 @@ class _Layer:
             targets = [self.insert(label, nir.Scale(_f4(edge.synapse.weight)), targets)]
         self.wire(edge.source, targets)
 
-    def at_rest(self, name: str, port: str) -> Array:
+    def into(self, name: str, port: str) -> list[Edge]:
+        return [edge for edge in self.graph.into(name) if edge.port == port]
+
+    def at_rest(self, name: str, port: str, edges: list[Edge]) -> Array:
         """Return what a port receives at zero input: the biases of the relays before it."""
         total = np.zeros(self.graph.nodes[name].ports[port])
-        for edge in self.graph.into(name):
+        for edge in edges:
             source = self.graph.nodes[edge.source]
-            if edge.port == port and isinstance(source, Relay):
+            if isinstance(source, Relay):
                 total = total + edge.synapse.apply(source.bias)
         return total
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a node is a relay without input; in NIR that is the bias of an Affine."""
+        return isinstance(self.graph.nodes[name], Relay) and not self.graph.into(name)
 
 
 @singledispatch
@@ -116,7 +127,9 @@ def _(node: Source, name: str, layer: _Layer) -> None:
 
 @_write.register
 def _(node: Relay, name: str, layer: _Layer) -> None:
-    edges = layer.graph.into(name)
+    if layer.is_constant(name):
+        return
+    edges = layer.into(name, "a")
     if len(edges) == 1 and isinstance(edges[0].synapse, Dense) and not edges[0].delay:
         layer.nodes[name] = nir.Affine(_f4(edges[0].synapse.weight), _f4(node.bias))
         layer.wire(edges[0].source, [name])
@@ -169,7 +182,7 @@ def _(node: Scan, name: str, layer: _Layer) -> None:
     """Write the linearisation at zero input (see the module)."""
     delta = np.logaddexp(0.0, node.bias_dt)
     decay = np.exp(delta[:, None] * node.a)
-    taps, b, c = (layer.at_rest(name, port) for port in ("u", "B", "C"))
+    taps, b, c = (layer.at_rest(name, port, layer.into(name, port)) for port in ("u", "B", "C"))
     u = taps + node.bias_u
     gain = delta[:, None] / (1 - decay)
     slope = 1 / (1 - decay) + delta[:, None] * node.a * decay / (1 - decay) ** 2  # dG / ddelta
@@ -179,15 +192,15 @@ def _(node: Scan, name: str, layer: _Layer) -> None:
     rest = u * to_u + node.d_skip * node.bias_u - to_u * taps
 
     tau = (layer.dt / (delta[:, None] * -node.a)).mean(axis=1)
-    layer.nodes[name] = nir.LI(_f4(tau), np.ones(len(tau), dtype="f4"), _f4(rest))
+    layer.nodes[name] = nir.LI(_f4(tau), _full(len(tau), 1.0), _f4(rest))
     skip = layer.insert(f"{name}.skip", nir.Scale(_f4(node.d_skip)), [])
     layer.exits[name] = [name, skip]
     layer.synapses(name, "u", [layer.insert(f"{name}.u", nir.Scale(_f4(to_u)), [name]), skip])
     layer.synapses(name, "dt", [layer.insert(f"{name}.dt.gain", nir.Scale(_f4(to_dt)), [name])])
     for port, weight, offset in (("B", to_b, b), ("C", to_c, c)):
-        source = next((edge.source for edge in layer.graph.into(name) if edge.port == port), f"{name}.{port}")
         spread = nir.Affine(_f4(weight), _f4(-weight @ offset))
-        layer.synapses(name, port, [layer.insert(f"{source}.broadcast", spread, [name])])
+        label = "".join(edge.source for edge in layer.into(name, port)[:1]) or f"{name}.{port}"
+        layer.synapses(name, port, [layer.insert(f"{label}.broadcast", spread, [name])])
 
 
 def _tau(decay: float, dt: float) -> float:

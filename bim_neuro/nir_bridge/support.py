@@ -77,7 +77,8 @@ def lines_read(node: NirNode) -> int:
     """Return how many values a node reads, 0 if its fields do not tell."""
     if node.type in ("Linear", "Affine"):
         return int(node.fields["weight"].shape[-1])
-    return max((node.fields[key].size for key in FIELDS[node.type] if key in node.fields), default=0)
+    width = max((node.fields[key].size for key in FIELDS[node.type] if key in node.fields), default=0)
+    return width if width > 1 else 0
 
 
 def _weights(who: str, name: str, weight: Array) -> list[Finding]:

@@ -11,13 +11,14 @@ import nir
 from ..errors import InputError
 from ..graph import FloatGraph
 from . import exact
+from .check import check_graph
 from .metadata import KEY, describe
 from .standard import standard_graph
 
 
 def write_nir(graph: FloatGraph, path: Path) -> None:
     """Write a float graph atomically: an interrupted write leaves the former file or none."""
-    exact.check(graph)
+    check_graph(graph)
     path = Path(path)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
@@ -38,7 +39,7 @@ def _write(graph: FloatGraph, path: Path) -> None:
 
 
 def _drop_resets(file: h5py.File) -> None:
-    """Delete the ``v_reset`` fields, all 0 and so the default: nir before 1.0.6 cannot read files with them."""
+    """Delete the ``v_reset`` fields, all 0 and so the default: nir before 1.0.6 refuses files with them."""
     for node in file["node/nodes"].values():
         if "v_reset" in node:
             del node["v_reset"]

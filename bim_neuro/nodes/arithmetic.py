@@ -30,7 +30,8 @@ _G_BITS = 15
 def _g_table() -> Array:
     """Tabulate g(e) = ln(1 + e) / e on [0, 1], in units of 2^-15."""
     e = np.arange(1, _G_SEGMENTS + 1) / _G_SEGMENTS
-    return np.rint(np.concatenate([[1.0], np.log1p(e) / e]) * 2**_G_BITS).astype(np.int64)
+    table: Array = np.rint(np.concatenate([[1.0], np.log1p(e) / e]) * 2**_G_BITS).astype(np.int64)
+    return table
 
 
 _G_TABLE = _g_table()
@@ -49,15 +50,15 @@ def multiply_shift(word: Array, factor: Array | int, shift: int) -> Array:
 
     Lava's LIF decays with the same rounding (lava/proc/lif/models.py, subthr_dynamics).
     """
-    product = np.asarray(word, dtype=np.int64) * factor
-    return np.sign(product) * (np.abs(product) >> shift)
+    product: Array = np.asarray(word, dtype=np.int64) * factor
+    return np.asarray(np.sign(product) * (np.abs(product) >> shift))
 
 
 def interpolate(table: Array, position: Array, segment_bits: int) -> Array:
     """N3. Piecewise linear: the table's entry at ``position >> segment_bits``, and the rest of the way to the next."""
     segment = position >> segment_bits
     rest = position & ((1 << segment_bits) - 1)
-    left = table[segment]
+    left: Array = table[segment]
     return left + (((table[segment + 1] - left) * rest) >> segment_bits)
 
 
@@ -65,7 +66,7 @@ def exp2_minus(p: Array) -> Array:
     """N4. 2^-p for p >= 0, both in units of 2^-20; the absolute error stays below 2^-16 (tests/test_arithmetic.py)."""
     fraction = p & (2**FRACTION_BITS - 1)
     mantissa = interpolate(_EXP2_TABLE, fraction, FRACTION_BITS - 6)
-    return mantissa >> np.minimum(p >> FRACTION_BITS, FRACTION_BITS + 1)
+    return np.asarray(mantissa >> np.minimum(p >> FRACTION_BITS, FRACTION_BITS + 1))
 
 
 def softplus(z: Array) -> tuple[Array, int]:

@@ -15,6 +15,9 @@ from ..graph import PlacedGraph
 from .terminal import show
 
 
+FILES = ("summary.json", "summary.csv", "per-layer.csv", "mapping.json", "compile.log", "summary.txt")
+
+
 def write_files(summary: dict[str, Any], placed: PlacedGraph, folder: Path) -> None:
     """Fill a folder with the report."""
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
@@ -29,17 +32,15 @@ def write_files(summary: dict[str, Any], placed: PlacedGraph, folder: Path) -> N
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """Read summary.json of a folder bim-compile wrote."""
+    """Read summary.json of a folder bim-compile wrote; one that cannot be shown is refused."""
     path = folder / "summary.json"
     if not path.is_file():
         raise InputError(f"{folder} holds no summary.json", "give the folder bim-compile wrote with -o")
     try:
         summary = json.loads(path.read_text())
-        layers = summary["layers"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: {error}") from None
-    if not isinstance(layers, list):
-        raise InputError(f"{path} is damaged: 'layers' is not a list")
+        show(summary, folder=None, console=Console(file=io.StringIO()))
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is damaged: {type(error).__name__} {error}") from None
     return dict(summary)
 
 

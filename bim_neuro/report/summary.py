@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
+from .._version import __version__
 from ..energy import EnergyReport, price
 from ..engine.agreement import Agreement
 from ..graph import IntegerGraph, PlacedGraph

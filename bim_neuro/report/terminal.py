@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def show(summary: dict[str, Any], folder: Path | None, console: Console) -> None
         f"{escape(summary['backend'])} integers",
         soft_wrap=True,
     )
-    console.print(_layers(summary))
+    console.print(_layers(summary, wide=console.width >= _WIDE))
     for line in _lines(summary):
         console.print(line, soft_wrap=True)
     if folder is not None:
@@ -54,31 +55,36 @@ def energy(quantity: dict[str, Any] | None) -> str:
     return f"{value:.3g} {unit} ({low:.3g}-{high:.3g})"
 
 
-def _layers(summary: dict[str, Any]) -> Table:
+def _layers(summary: dict[str, Any], wide: bool) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("layer")
-    table.add_column("judge")
-    for heading in ("neurons", "synapses", "cores", "synops/sample", "of these effective", "rate", "sparsity"):
-        table.add_column(heading, justify="right")
-    table.add_column("energy/sample", justify="right")
-    table.add_column("saturated", justify="right")
-    samples = summary["samples"]
+    columns = {heading: cell for heading, cell in _COLUMNS.items() if wide or heading not in _ONLY_WIDE}
+    for heading in columns:
+        table.add_column(heading, justify="left" if heading in ("layer", "judge") else "right", no_wrap=True)
     for layer in summary["layers"]:
-        hardware = layer["synops_hardware"]
-        table.add_row(
-            escape(layer["name"]),
-            layer["judge"],
-            f"{layer['neurons']:,}",
-            f"{layer['synapses']:,}",
-            str(layer["cores"]),
-            f"{hardware / samples:,.0f}",
-            f"{layer['synops_effective'] / hardware:.1%}" if hardware else "-",
-            f"{layer['spike_rate']:.3f}",
-            f"{layer['sparsity']:.1%}",
-            energy(layer["energy_pj"]),
-            str(layer["saturations"] or "-"),
-        )
+        table.add_row(*(cell(layer, summary["samples"]) for cell in columns.values()))
     return table
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+_COLUMNS: dict[str, Callable[[dict[str, Any], int], str]] = {
+    "layer": lambda layer, samples: escape(layer["name"]),
+    "judge": lambda layer, samples: str(layer["judge"]),
+    "neurons": lambda layer, samples: f"{layer['neurons']:,}",
+    "synapses": lambda layer, samples: f"{layer['synapses']:,}",
+    "cores": lambda layer, samples: str(layer["cores"]),
+    "synops": lambda layer, samples: f"{layer['synops_hardware'] / samples:,.0f}",
+    "effective": lambda layer, samples: _share(layer["synops_effective"], layer["synops_hardware"]),
+    "sparsity": lambda layer, samples: f"{layer['sparsity']:.1%}",
+    "energy": lambda layer, samples: energy(layer["energy_pj"]),
+    "saturated": lambda layer, samples: f"{layer['saturations']:,}" if layer["saturations"] else "-",
+}
+"""The columns of the table; synops and energy are a sample's, the rest of the run's."""
+
+_ONLY_WIDE = ("cores", "effective", "saturated")
+_WIDE = 100
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:

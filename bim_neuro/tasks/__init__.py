@@ -10,15 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bim_neuro.errors import InputError
-from bim_neuro.tasks.baseline import logistic_regression_baseline
-from bim_neuro.tasks.dataset import Dataset, Task
-from bim_neuro.tasks.digits import load_digits_task
-from bim_neuro.tasks.ecg import load_ecg_task
-from bim_neuro.tasks.metrics import Metrics, metrics
-from bim_neuro.tasks.own import load_own_task
+from ..errors import InputError
+from .baseline import logistic_regression_baseline
+from .dataset import Dataset, Task
+from .digits import load_digits_task
+from .ecg import load_ecg_task
+from .metrics import Metrics, metrics
+from .own import load_own_task, read_sequences
 
-__all__ = ["TASKS", "Dataset", "Metrics", "Task", "load_task", "logistic_regression_baseline", "metrics"]
+__all__ = [
+    "TASKS",
+    "Dataset",
+    "Metrics",
+    "Task",
+    "load_task",
+    "logistic_regression_baseline",
+    "metrics",
+    "read_sequences",
+]
 
 TASKS: dict[str, Callable[[Path | None, int], Task]] = {
     "digits": load_digits_task,
@@ -28,7 +37,7 @@ TASKS: dict[str, Callable[[Path | None, int], Task]] = {
 
 
 def load_task(name: str, data: Path | None = None, seed: int = 0) -> Task:
-    """The task called ``name``, read from ``data`` where it needs files; ``seed`` draws the split where it is not a fixed one.
+    """Load the task called ``name``, from ``data`` where it needs files; ``seed`` draws the split.
 
     >>> len(load_task("digits").test)
     599

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from bim_neuro.errors import InputError
-from bim_neuro.tasks.dataset import Dataset, Float32Array, Int64Array, Task
-from bim_neuro.tasks.metrics import Metrics, metrics
+from ..errors import InputError
+from .dataset import Dataset, Float32Array, Int64Array, Task
+from .metrics import Metrics, metrics
 
 
 def logistic_regression_baseline(task: Task) -> Metrics:
     """Fit on ``task.train`` and measure on ``task.test``.
 
-    Every step of every channel is one feature, standardised with the training split's mean and deviation; classes weigh the
-    same however rare they are; L2 penalty C = 1, at most 1000 iterations of L-BFGS. The validation split is not used.
+    Every step of every channel is one feature, standardised by the training split's mean and deviation. Classes
+    weigh the same however rare they are; L2 penalty C = 1, at most 1000 iterations of L-BFGS. The validation split
+    is not used.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

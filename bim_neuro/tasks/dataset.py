@@ -1,8 +1,4 @@
-"""What a task is: labelled sequences in three splits, and the checks every sequence passes.
-
-The split names are fields, ``train``, ``validation`` and ``test``. A split may be empty where the data has nothing for it (an
-ECG folder with test records only); ``Task.split`` refuses an empty one in words.
-"""
+"""What a task is: labelled sequences in three splits, and the checks every sequence passes."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bim_neuro.errors import InputError
+from ..errors import InputError
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
@@ -29,7 +25,7 @@ class Dataset:
 
     ``x``      (samples, steps, channels) float32, finite
     ``y``      (samples,) int64 class index, or None
-    ``group``  (samples,) int64, what must not be torn apart by a split (the patient, the record), or None
+    ``group``  (samples,) int64, what a split must not tear apart (the patient, the record), or None
 
     Raises InputError that names the array, the place and the value.
     """
@@ -51,17 +47,17 @@ class Dataset:
         return len(self.x)
 
     def take(self, index: Any) -> Dataset:
-        """The samples at ``index`` (a slice, a mask or an array of positions), with their labels and groups."""
-        return Dataset(
-            self.x[index],
-            None if self.y is None else self.y[index],
-            None if self.group is None else self.group[index],
-        )
+        """The samples at ``index``: a slice, a mask or an array of positions."""
+        y, group = (None if column is None else column[index] for column in (self.y, self.group))
+        return Dataset(self.x[index], y, group)
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A named problem: what the classes and channels are called, the time step in seconds and the three splits."""
+    """A named problem: the names of classes and channels, the time step in seconds, and three splits.
+
+    A split may be empty where the data has nothing for it (an ECG folder with test records only).
+    """
 
     name: str
     title: str
@@ -75,18 +71,13 @@ class Task:
     def __post_init__(self) -> None:
         for split in SPLITS:
             data: Dataset = getattr(self, split)
+            who = f"task '{self.name}', {split} split"
             if data.x.shape[2] != len(self.channel_names):
+                raise InputError(f"{who}: {data.x.shape[2]} channels, {len(self.channel_names)} are named")
+            classes = len(self.class_names)
+            if data.y is not None and len(data) and (data.y.min() < 0 or data.y.max() >= classes):
                 raise InputError(
-                    f"task '{self.name}': the {split} split has {data.x.shape[2]} channels, {len(self.channel_names)} are named"
-                )
-            if (
-                data.y is not None
-                and len(data)
-                and not (0 <= data.y.min() and data.y.max() < len(self.class_names))
-            ):
-                raise InputError(
-                    f"task '{self.name}': labels of the {split} split run from {data.y.min()} to {data.y.max()}, "
-                    f"there are {len(self.class_names)} class names",
+                    f"{who}: labels run from {data.y.min()} to {data.y.max()}, {classes} classes are named",
                     hint="labels count from 0",
                 )
 
@@ -98,7 +89,7 @@ class Task:
         if not len(data):
             raise InputError(
                 f"task '{self.name}': this data has no samples for the {name} split",
-                hint="the task's documentation says which records belong to which split",
+                hint="the task's module says which records belong to which split",
             )
         return data
 
@@ -106,10 +97,7 @@ class Task:
 def check_sequences(x: NDArray[Any], name: str) -> None:
     """Refuse what is not (samples, steps, channels) of finite numbers, naming the first bad place."""
     if x.ndim != 3:
-        raise InputError(
-            f"{name} has {x.ndim} dimensions {x.shape}, 3 are needed",
-            hint="the axes are samples, steps, channels",
-        )
+        raise InputError(f"{name} has {x.ndim} axes {x.shape}, 3 are needed: samples, steps, channels")
     if x.dtype.kind not in "fiub":
         raise InputError(f"{name} holds {x.dtype}, real numbers are needed")
     if 0 in x.shape[1:]:
@@ -128,21 +116,16 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     InputError for a missing or damaged file, a file of another kind, or an array of Python objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(
-                    f"'{path}' holds one bare array, an .npz archive is needed",
-                    hint="write it with numpy.savez(path, x=..., y=...)",
-                )
+        with path.open("rb") as file:  # numpy leaves a damaged archive open
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise InputError(f"'{path}' is one bare array, an .npz archive is needed", hint="numpy.savez(path, x=x)")
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        hint = (
-            "arrays of Python objects are refused: store numbers or fixed-length strings"
-            if "pickle" in str(error)
-            else "write it with numpy.savez"
-        )
-        raise InputError(f"cannot read '{path}': {_first_line(error)}", hint=hint) from error
+        hint = "is it an .npz archive of numbers, without Python objects? numpy.savez writes one"
+        raise InputError(f"cannot read '{path}': {first_line(error)}", hint=hint) from error
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What ``error`` says in its first line, or its kind where it says nothing."""
     return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,9 +1,10 @@
 """Handwritten digits that ship with scikit-learn: 1,797 images of 8 x 8 pixels, read row by row.
 
-An image is 8 steps (rows, from the top) x 8 channels (pixels of the row), 0..16 scaled to 0..1. A step has no duration of its
-own; one millisecond is a convention. A stratified third is the test split, 15 % of the rest the validation split.
+An image is 8 steps (rows, from the top) x 8 channels (pixels of the row), 0..16 scaled to 0..1. A step has no
+duration of its own; one millisecond is a convention. A stratified third is the test split, 15 % of the rest the
+validation split.
 
-Source: scikit-learn ``load_digits``, a copy of the test set of UCI "Optical Recognition of Handwritten Digits".
+Source: scikit-learn ``load_digits``, the test set of UCI "Optical Recognition of Handwritten Digits".
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bim_neuro.errors import InputError
-from bim_neuro.tasks.dataset import Dataset, Int64Array, Task
+from ..errors import InputError
+from .dataset import Dataset, Int64Array, Task
 
 PIXEL_MAX = 16.0
 DT_S = 0.001
@@ -35,9 +36,7 @@ def load_digits_task(data: Path | None = None, seed: int = 0) -> Task:
     y: Int64Array = bunch.target.astype(np.int64)
     every = Dataset((bunch.images / PIXEL_MAX).astype(np.float32), y)
     rest, test = train_test_split(np.arange(len(y)), test_size=TEST_FRACTION, stratify=y, random_state=seed)
-    train, validation = train_test_split(
-        rest, test_size=VALIDATION_FRACTION, stratify=y[rest], random_state=seed
-    )
+    train, validation = train_test_split(rest, test_size=VALIDATION_FRACTION, stratify=y[rest], random_state=seed)
     return Task(
         name="digits",
         title="handwritten digits of 8 x 8 pixels, one row a step",

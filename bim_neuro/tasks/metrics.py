@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from bim_neuro.errors import InputError
+from ..errors import InputError
 
 
 class Metrics(TypedDict):
@@ -26,7 +26,7 @@ class Metrics(TypedDict):
 
 
 def metrics(y: NDArray[Any], predicted: NDArray[Any], class_names: Sequence[str]) -> Metrics:
-    """Accuracy, sensitivity of each class and macro-F1 of ``predicted`` (samples,) against ``y`` (samples,), both class indices.
+    """Compare ``predicted`` (samples,) with the truth ``y`` (samples,), both class indices.
 
     >>> metrics(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), ("rest", "move"))
     {'accuracy': 0.75, 'sensitivity': {'rest': 1.0, 'move': 0.5}, 'macro_f1': 0.7333333333333334}

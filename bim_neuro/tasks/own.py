@@ -6,11 +6,11 @@
     dt           seconds a step, optional: 0.001
     group        (samples,) integers, optional: samples of one group (patient, recording) stay in one split
 
-70 % of the samples are for training, 15 % for validation, 15 % for the test: drawn by ``seed`` class by class, or group by group
-where ``group`` is given (then classes fall as the groups bring them).
+70 % of the samples are for training, 15 % for validation, 15 % for the test: drawn by ``seed`` class by class,
+or, where ``group`` is given, group by group (then 15 % of the groups, and the classes fall as the groups bring them).
 
->>> import numpy as np
->>> np.savez("mine.npz", x=np.zeros((60, 20, 4)), y=np.arange(60) % 3)    # doctest: +SKIP
+    numpy.savez("mine.npz", x=x, y=y)
+    task = load_task("own", Path("mine.npz"))
 """
 
 from __future__ import annotations
@@ -21,104 +21,98 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bim_neuro.errors import InputError
-from bim_neuro.tasks.dataset import Dataset, Int64Array, Task, check_sequences, read_arrays
+from ..errors import InputError
+from .dataset import Dataset, Int64Array, Task, check_sequences, read_arrays
 
 DT_S = 0.001
 HELD_OUT = 0.15
-"""Fraction of the samples in the validation split, and again in the test split."""
+"""Fraction of the samples, or groups, in the validation split, and again in the test split."""
+WANTED = "x is (samples, steps, channels); y is one class index a sample, counting from 0"
 
 
 def load_own_task(data: Path | None = None, seed: int = 0) -> Task:
     """The task in the file ``data``; InputError says which array is missing or wrong."""
     if data is None:
-        raise InputError(
-            "task 'own' needs a file",
-            hint="--data FILE.npz with x (samples, steps, channels) and y (samples,) integers",
-        )
+        raise InputError("task 'own' needs a file", hint=f"--data FILE.npz with arrays x and y: {WANTED}")
     arrays = read_arrays(data)
-    for name in ("x", "y"):
-        if name not in arrays:
-            raise InputError(
-                f"'{data}' has no array '{name}', it has: {', '.join(arrays) or 'none'}",
-                hint="x is (samples, steps, channels); y is one class index a sample",
-            )
-    check_sequences(arrays["x"], f"x of '{data}'")
-    every = Dataset(
-        arrays["x"].astype(np.float32),
-        _integers(arrays, "y", data),
-        _integers(arrays, "group", data) if "group" in arrays else None,
-    )
-    class_names = _class_names(arrays, data)
-    train, validation, test = _split(every, class_names, np.random.default_rng(seed))
+    every = _dataset(arrays, data)
+    if every.y is None:
+        raise InputError(f"'{data}' has no array 'y', and training needs labels", hint=WANTED)
+    rng = np.random.default_rng(seed)
+    dealt = _split(every.y, rng) if every.group is None else _split_groups(every.group, rng)
+    train, validation, test = (every.take(members) for members in dealt)
     return Task(
         name="own",
         title=f"sequences of {data.name}",
-        class_names=class_names,
+        class_names=_class_names(arrays, every.y, data),
         channel_names=tuple(f"channel{channel}" for channel in range(every.x.shape[2])),
-        dt=_dt(arrays, data),
-        train=every.take(train),
-        validation=every.take(validation),
-        test=every.take(test),
+        dt=_dt(arrays.get("dt", np.array(DT_S)), f"dt of '{data}'"),
+        train=train,
+        validation=validation,
+        test=test,
     )
 
 
-def _integers(arrays: dict[str, NDArray[Any]], name: str, path: Path) -> Int64Array:
-    column = arrays[name]
+def read_sequences(path: Path) -> Dataset:
+    """Sequences to run a model on: ``x``, and ``y`` and ``group`` where the file has them."""
+    return _dataset(read_arrays(path), path)
+
+
+def _dataset(arrays: dict[str, NDArray[Any]], path: Path) -> Dataset:
+    if "x" not in arrays:
+        raise InputError(f"'{path}' has no array 'x', it has: {', '.join(arrays) or 'none'}", hint=WANTED)
+    check_sequences(arrays["x"], f"x of '{path}'")
+    if not len(arrays["x"]):
+        raise InputError(f"x of '{path}' is empty: it has 0 samples")
+    y, group = (_integers(arrays[name], f"{name} of '{path}'") if name in arrays else None for name in ("y", "group"))
+    with np.errstate(over="ignore"):  # a number too large for float32 becomes inf, which Dataset refuses
+        return Dataset(arrays["x"].astype(np.float32), y, group)
+
+
+def _integers(column: NDArray[Any], who: str) -> Int64Array:
     if column.dtype.kind not in "iu" or column.ndim != 1:
         raise InputError(
-            f"{name} of '{path}' is {column.dtype} of shape {column.shape}, one integer a sample is needed"
+            f"{who} is {column.dtype} of shape {column.shape}, one integer a sample is needed", hint=WANTED
         )
     return column.astype(np.int64)
 
 
-def _class_names(arrays: dict[str, NDArray[Any]], path: Path) -> tuple[str, ...]:
-    y = arrays["y"]
+def _class_names(arrays: dict[str, NDArray[Any]], y: Int64Array, path: Path) -> tuple[str, ...]:
     if "class_names" not in arrays:
-        return tuple(str(c) for c in range(int(y.max(initial=0)) + 1))
+        if y.max() >= len(y):
+            raise InputError(f"y of '{path}' goes up to {y.max()}, with {len(y)} samples", hint=WANTED)
+        return tuple(str(c) for c in range(int(y.max()) + 1))
     names = arrays["class_names"]
     if names.ndim != 1 or len(set(names.tolist())) != len(names):
-        raise InputError(
-            f"class_names of '{path}' must be one list of different names, its shape is {names.shape}"
-        )
+        raise InputError(f"class_names of '{path}' must be one list of different names, its shape is {names.shape}")
     return tuple(str(name) for name in names.tolist())
 
 
-def _dt(arrays: dict[str, NDArray[Any]], path: Path) -> float:
-    dt = arrays.get("dt", np.array(DT_S))
-    if dt.size != 1 or dt.dtype.kind not in "fiu" or not 0 < float(dt.reshape(())) < np.inf:
-        raise InputError(f"dt of '{path}' must be one positive number of seconds, it is {dt.tolist()}")
-    return float(dt.reshape(()))
+def _dt(dt: NDArray[Any], who: str) -> float:
+    if dt.size != 1 or dt.dtype.kind not in "fiu" or not 0 < dt.item() < np.inf:
+        raise InputError(f"{who} must be one positive number of seconds, it is {dt.tolist()}")
+    return float(dt.item())
 
 
-def _split(every: Dataset, class_names: tuple[str, ...], rng: np.random.Generator) -> list[Int64Array]:
-    """Positions of the training, validation and test samples."""
-    assert every.y is not None
-    if every.group is not None:
-        return _split_groups(every.group, rng)
+def _split(y: Int64Array, rng: np.random.Generator) -> list[Int64Array]:
+    """Positions of the training, validation and test samples, each class in proportion."""
     parts: list[list[Int64Array]] = [[], [], []]
-    for c in np.unique(every.y):
-        members = rng.permutation(np.flatnonzero(every.y == c))
-        if len(members) < 3:
-            name = class_names[c] if 0 <= c < len(class_names) else str(c)
-            raise InputError(f"class '{name}' has {len(members)} samples, 3 are needed: one a split")
-        held = max(1, round(HELD_OUT * len(members)))
-        for part, piece in zip(parts, (members[2 * held :], members[:held], members[held : 2 * held])):
-            part.append(piece)
-    if not parts[0]:
-        raise InputError("x is empty: it has 0 samples")
+    for c in np.unique(y):
+        for part, members in zip(parts, _deal(np.flatnonzero(y == c), f"class {c}", rng), strict=True):
+            part.append(members)
     return [np.sort(np.concatenate(part)) for part in parts]
 
 
 def _split_groups(group: Int64Array, rng: np.random.Generator) -> list[Int64Array]:
-    groups = rng.permutation(np.unique(group))
-    if len(groups) < 3:
-        raise InputError(
-            f"group names {len(groups)} groups, 3 are needed: one a split",
-            hint="leave group out to split by sample",
-        )
-    held = max(1, round(HELD_OUT * len(groups)))
-    return [
-        np.flatnonzero(np.isin(group, chosen))
-        for chosen in (groups[2 * held :], groups[:held], groups[held : 2 * held])
-    ]
+    """Positions of the training, validation and test samples, each group whole."""
+    dealt = _deal(np.unique(group), "group", rng)
+    return [np.flatnonzero(np.isin(group, members)) for members in dealt]
+
+
+def _deal(members: Int64Array, who: str, rng: np.random.Generator) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Shuffle and deal to training, validation and test, at least one to each."""
+    if len(members) < 3:
+        raise InputError(f"{who} has {len(members)} members, 3 are needed: one for each split")
+    held = max(1, round(HELD_OUT * len(members)))
+    shuffled = rng.permutation(members)
+    return shuffled[2 * held :], shuffled[:held], shuffled[held : 2 * held]

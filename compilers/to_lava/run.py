@@ -60,16 +60,27 @@ def _by_sample(rows: Array, depth: int, samples: int, period: int) -> Array:
 
 def _run_child(folder: Path, limit: float, total: int) -> None:
     failure, log = folder / "failure.txt", folder / "log.txt"
-    environment = os.environ | {"BIM_NEURO_LAVA_FAILURE_FILE": str(failure), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "BIM_NEURO_LAVA_FAILURE_FILE": str(failure),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path),
+    }
     command = [sys.executable, "-m", "bim_neuro.compilers.to_lava.child", str(folder)]
     with log.open("wb") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+            command,
+            cwd=folder,  # `python -m` looks there first: no file of the user's can stand in for a module
+            stdin=subprocess.PIPE,  # stays open as long as we live; child.py ends with it
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
         )
         try:
             _wait(child, failure, limit, total)
         finally:
             _end_group(child)
+    _check_failure(failure)
     if child.returncode:
         raise BackendFailed(f"Lava ended with exit code {child.returncode}: {_last_line(log)}")
 
@@ -77,19 +88,23 @@ def _run_child(folder: Path, limit: float, total: int) -> None:
 def _wait(child: subprocess.Popen[bytes], failure: Path, limit: float, total: int) -> None:
     deadline = time.monotonic() + limit
     while child.poll() is None:
-        if failure.exists():
-            raise BackendFailed(f"a Lava process model raised: {_last_line(failure)}")
+        _check_failure(failure)
         if time.monotonic() > deadline:
             hint = "fewer --samples or --steps, or a longer --lava-timeout"
-            raise BackendFailed(f"Lava ran past its time limit of {limit:.0f} s for {total} steps and was stopped", hint)
+            raise BackendFailed(f"Lava ran past its time limit of {limit:g} s for {total} steps and was stopped", hint)
         time.sleep(_POLL_SECONDS)
+
+
+def _check_failure(failure: Path) -> None:
+    if failure.exists() and failure.stat().st_size:
+        raise BackendFailed(f"a Lava process model raised: {_last_line(failure)}")
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
     """End the child and every process Lava started in its group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    child.communicate()
 
 
 def _last_line(file: Path) -> str:

@@ -1,0 +1,156 @@
+"""Is a float graph sound: finite numbers, fields of their type, shapes that fit; every refusal has a name."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from functools import singledispatch
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import Edge, FloatGraph
+from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, ScanRange, Soma, Source
+from ..nodes.arithmetic import Array
+from ..nodes.node import Node
+from ..nodes.synapse import Synapse
+from ..pack import pack
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "int": (int, np.integer),
+    "float": (int, float, np.number),
+    "bool": (bool, np.bool_),
+    "str": str,
+    "Array": np.ndarray,
+    "ScanRange": ScanRange,
+}
+
+
+def check_graph(graph: FloatGraph) -> None:
+    """Refuse a graph whose numbers are not finite or whose shapes do not fit, naming the node or edge."""
+    for name, array in pack(graph)[1].items():
+        _check_finite(name.removeprefix("graph/").replace("/", "."), array)
+    for name, node in graph.nodes.items():
+        _check_fields(f"node '{name}'", node)
+        _expect(f"node '{name}'", _shapes(node))
+    for edge in graph.edges:
+        _check_fields(f"edge '{edge.name}'", edge.synapse)
+        _check_edge(graph, edge)
+    _check_encoder(graph)
+    check_dt(graph.dt)
+
+
+def check_dt(dt: Any) -> float:
+    """Refuse a step that is not a positive finite number of seconds."""
+    if isinstance(dt, bool) or not isinstance(dt, int | float) or not 0 < dt < float("inf"):
+        raise InputError(f"dt is {dt} s, it must be positive and finite")
+    return float(dt)
+
+
+def _check_finite(name: str, array: Array) -> None:
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"array '{name}' holds {array.dtype}, not numbers")
+    bad = int(np.count_nonzero(~np.isfinite(array)))
+    if bad:
+        raise InputError(f"{bad} of {array.size} values of '{name}' are not finite", "retrain the model")
+
+
+def _check_fields(who: str, value: Any) -> None:
+    """Refuse a field of the wrong type, and numbers that are not finite."""
+    for field in fields(value):
+        found = getattr(value, field.name)
+        if not isinstance(found, _TYPES[str(field.type)]):
+            raise InputError(f"{who}: {field.name} is {found!r}, not of type {field.type}")
+        if isinstance(found, float | np.floating) and not isfinite(found):
+            raise InputError(f"{who}: {field.name} is {found}, it must be finite")
+        if is_dataclass(found):
+            _check_fields(f"{who}, {field.name}", found)
+
+
+def _check_encoder(graph: FloatGraph) -> None:
+    encoder = graph.encoder
+    if not isinstance(encoder, Encoder):
+        raise InputError(f"the encoder is a {type(encoder).__name__}")
+    _check_fields("the encoder", encoder)
+    if encoder.kind not in ("graded", "delta", "spikes"):
+        raise InputError(f"the encoder is of unknown kind '{encoder.kind}'")
+    lines = graph.nodes[graph.source].neurons
+    _expect("the encoder", {"gain": (encoder.gain.shape, (encoder.offset.size,))})
+    _expect("the encoder", {"number of lines": (encoder.source.neurons, lines)})
+
+
+def _check_edge(graph: FloatGraph, edge: Edge) -> None:
+    if edge.source not in graph.nodes or edge.port not in getattr(graph.nodes.get(edge.target), "ports", {}):
+        raise InputError(f"edge '{edge.name}' joins nodes or ports that do not exist")
+    source, target = graph.nodes[edge.source].neurons, graph.nodes[edge.target]
+    _expect(f"edge '{edge.name}'", _geometry(edge.synapse, source, target.ports[edge.port], target.neurons))
+    if not isinstance(edge.delay, int) or edge.delay < 0:
+        raise InputError(f"edge '{edge.name}' has a delay of {edge.delay} steps")
+
+
+def _expect(who: str, found: dict[str, tuple[Any, Any]]) -> None:
+    for what, (got, want) in found.items():
+        if got != want:
+            raise InputError(f"{who}: {what} is {got}, it must be {want}")
+
+
+Shapes = dict[str, tuple[Any, Any]]  # what -> (found, wanted)
+
+
+@singledispatch
+def _shapes(node: Node) -> Shapes:
+    raise InputError(f"a float graph cannot hold a {type(node).__name__}")
+
+
+@_shapes.register
+def _(node: Source) -> Shapes:
+    return {"channels": (node.channels, max(int(node.channels), 1))}
+
+
+@_shapes.register
+def _(node: Relay) -> Shapes:
+    return {"bias": (node.bias.shape, (node.bias.size,))}
+
+
+@_shapes.register
+def _(node: Readout) -> Shapes:
+    return {"bias": (node.bias.shape, (node.bias.size,))}
+
+
+@_shapes.register
+def _(node: LIF) -> Shapes:
+    return {"bias": (node.bias.shape, (node.size,))}
+
+
+@_shapes.register
+def _(node: Scan) -> Shapes:
+    channels = len(node.d_skip)
+    states = node.a.size // max(channels, 1)
+    vectors = {name: (getattr(node, name).shape, (channels,)) for name in ("d_skip", "bias_u", "bias_dt")}
+    return {"a": (node.a.shape, (channels, states)), **vectors}
+
+
+@singledispatch
+def _geometry(synapse: Synapse, source: int, width: int, targets: int) -> Shapes:
+    raise InputError(f"a float graph cannot hold a {type(synapse).__name__}")
+
+
+@_geometry.register
+def _(synapse: Dense, source: int, width: int, targets: int) -> Shapes:
+    return {"weight": (synapse.weight.shape, (width, source))}
+
+
+@_geometry.register
+def _(synapse: Diagonal, source: int, width: int, targets: int) -> Shapes:
+    return {"weight": (synapse.weight.shape, (width,)), "source": (source, width)}
+
+
+@_geometry.register
+def _(synapse: Broadcast, source: int, width: int, targets: int) -> Shapes:
+    return {"size": (synapse.size, width), "source": (source, width), "targets": (synapse.targets, targets)}
+
+
+@_geometry.register
+def _(synapse: Soma, source: int, width: int, targets: int) -> Shapes:
+    return {"source": (source, width)}
