@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from enum import Enum
 from pathlib import Path
@@ -98,7 +99,7 @@ def compile_command(
         request = job.Request(
             model, target, dt, input, data, samples, steps, backend.value, verify and verify.value, strict,
             min_agreement, max_energy, output or Path("out") / model.stem, lava_timeout,
-            " ".join(["bim-compile", *sys.argv[1:]]),
+            shlex.join(["bim-compile", *sys.argv[1:]]),
         )  # fmt: skip
         with progress_bar() as bar:
             tracker = bar.add_task("simulate", total=None, note="")
@@ -187,6 +188,8 @@ def train_command(
         from . import job, training
 
         model = output or Path(f"{task}.pt")
+        for file in (model, json_file):
+            job.check_file(file)
         resume_file = job.resume_file_for(model, restart)
         plan = training.plan_for(
             job.task_for(task, data), resume_file=resume_file, seed=seed, epochs=epochs, patience=patience,
@@ -199,7 +202,7 @@ def train_command(
             checkpoint = training.train_task(
                 plan,
                 model,
-                command=" ".join(["bim-train", *sys.argv[1:]]),
+                command=shlex.join(["bim-train", *sys.argv[1:]]),
                 report=lambda epoch: bar.update(
                     epochs_bar,
                     completed=epoch.epoch,

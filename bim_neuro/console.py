@@ -39,15 +39,13 @@ def guarded(command: Callable[[], None], debug: bool) -> None:
         if debug:
             raise
         where = f" {error.filename}" if error.filename else ""
-        err.print(f"[bold red]error:[/] cannot read or write{escape(where)}: {escape(str(error.strerror or error))}", soft_wrap=True)
+        _refusal("error", f"cannot read or write{where}: {error.strerror or error}")
         raise SystemExit(2) from None
     except Exception as error:
         if debug:
             raise
-        err.print(
-            f"[bold red]internal error:[/] {escape(f'{type(error).__name__}: {error}')}"
-            "\n[dim]hint:[/] this is a defect of bim-neuro; --debug shows where",
-            soft_wrap=True,
+        _refusal(
+            "internal error", f"{type(error).__name__}: {error}", "this is a defect of bim-neuro; --debug shows where"
         )
         raise SystemExit(4) from None
 
@@ -56,17 +54,17 @@ def refuse(error: BimError) -> NoReturn:
     """Print an error, or all its findings, with the hints; leave with its exit code."""
     if isinstance(error, DoesNotFit):
         for finding in error.findings:
-            err.print(f"[bold red]does not fit:[/] {escape(finding.message)}", soft_wrap=True)
-            _hint(finding.hint)
+            _refusal("does not fit", finding.message, finding.hint)
     else:
-        err.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
-        _hint(error.hint)
+        _refusal("error", error.message, error.hint)
     raise SystemExit(error.exit_code)
 
 
-def _hint(text: str) -> None:
-    if text:
-        err.print(f"[dim]hint:[/] {escape(text)}", soft_wrap=True)
+def _refusal(kind: str, message: str, hint: str = "") -> None:
+    """Print one line, and one for the hint, whatever the message is made of."""
+    err.print(f"[bold red]{kind}:[/] {escape(' '.join(message.split()))}", soft_wrap=True)
+    if hint:
+        err.print(f"[dim]hint:[/] {escape(' '.join(hint.split()))}", soft_wrap=True)
 
 
 def progress_bar(**options: Any) -> Progress:

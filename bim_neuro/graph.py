@@ -64,24 +64,23 @@ class Graph(Generic[N]):
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Return the node names, sources first; a loop is refused by name."""
-        before: dict[str, list[str]] = {name: [] for name in self.nodes}
-        for edge in self.edges:
-            before[edge.target].append(edge.source)
-        try:
-            return tuple(TopologicalSorter(before).static_order())
-        except CycleError as loop:
-            path = " -> ".join(reversed(loop.args[1]))
-            raise InputError(f"the graph has a loop, {path}", "recurrent edges are not supported yet") from None
+        return _sorted(self.nodes, self.edges, "messages of the float law take no time, so they cannot go round")
 
     @cached_property
     def source(self) -> str:
         """Return the name of the input node."""
         return self._only("source", (name for name, node in self.nodes.items() if node.kind == "source"))
 
+    @property
+    def recurrent(self) -> tuple[Edge, ...]:
+        """Return the edges that close a loop."""
+        return ()
+
     @cached_property
     def output(self) -> str:
-        """Return the name of the output node: the one that nothing reads."""
-        read = {edge.source for edge in self.edges}
+        """Return the name of the output node: the one that nothing reads but loops."""
+        closing = {id(edge) for edge in self.recurrent}
+        read = {edge.source for edge in self.edges if id(edge) not in closing}
         return self._only("output", (name for name in self.nodes if name not in read))
 
     def _only(self, role: str, names: Iterable[str]) -> str:
@@ -105,6 +104,25 @@ class IntegerGraph(Graph[IntegerNode]):
 
     depth: dict[str, int] = field(default_factory=dict)
     gap: int = 0
+
+    @cached_property
+    def recurrent(self) -> tuple[Edge, ...]:
+        """Return the edges that close a loop: those by which a walk from the source comes back to where it is.
+
+        Nodes joined without a synapse count as one, so that a loop is never closed inside a neuron. A closing edge
+        is no part of depth and gets no delay for alignment: what goes round arrives its hop and delay later.
+        """
+        return _closing(self.nodes, self.edges, first=self.source)
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Return the node names, sources first; a loop is followed once, one without a synapse is refused by name."""
+        hint = "a loop needs at least one synapse, which takes a step"
+        try:
+            return _sorted(self.nodes, self.edges, hint)
+        except InputError:
+            closing = {id(edge) for edge in self.recurrent}
+            return _sorted(self.nodes, [edge for edge in self.edges if id(edge) not in closing], hint)
 
     @property
     def latency(self) -> int:
@@ -137,3 +155,51 @@ class PlacedGraph:
 
     def cores_of(self, layer: str) -> tuple[Core, ...]:
         return tuple(core for core in self.cores if core.layer == layer)
+
+
+def _sorted(names: Iterable[str], edges: Iterable[Edge], hint: str) -> tuple[str, ...]:
+    """Sort nodes so that every edge points forward."""
+    before: dict[str, list[str]] = {name: [] for name in names}
+    for edge in edges:
+        before[edge.target].append(edge.source)
+    try:
+        return tuple(TopologicalSorter(before).static_order())
+    except CycleError as loop:
+        path = " -> ".join(reversed(loop.args[1]))
+        raise InputError(f"the graph has a loop, {path}", hint) from None
+
+
+def _closing(names: Iterable[str], edges: tuple[Edge, ...], first: str) -> tuple[Edge, ...]:
+    """Walk depth first, from ``first`` and then from the nodes in order; return the edges that lead back on the path."""
+    unit = _units(names, edges)
+    leaving: dict[str, list[Edge]] = {name: [] for name in unit.values()}
+    for edge in edges:
+        if edge.synapse.hop:
+            leaving[unit[edge.source]].append(edge)
+    closing, path, done = [], set[str](), set[str]()
+    for root in (unit[first], *unit.values()):
+        stack = [] if root in done else [(root, iter(leaving[root]))]
+        path.update(name for name, _ in stack)
+        while stack:
+            here, rest = stack[-1]
+            edge = next(rest, None)
+            if edge is None:
+                stack.pop()
+                path.discard(here)
+                done.add(here)
+            elif (there := unit[edge.target]) in path:
+                closing.append(edge)
+            elif there not in done:
+                path.add(there)
+                stack.append((there, iter(leaving[there])))
+    return tuple(closing)
+
+
+def _units(names: Iterable[str], edges: tuple[Edge, ...]) -> dict[str, str]:
+    """Name, for every node, the first of the nodes that it is joined to without a synapse."""
+    unit = {name: name for name in names}
+    for edge in edges:
+        if not edge.synapse.hop:
+            old, new = unit[edge.target], unit[edge.source]
+            unit = {name: new if of == old else of for name, of in unit.items()}
+    return unit

@@ -133,10 +133,18 @@ def task_for(name: str, data: Path | None) -> Task:
     return load_task(name, data)
 
 
+def check_file(file: Path | None) -> None:
+    """Refuse, before any work, a file that could not be written after it."""
+    if file is None:
+        return
+    if not file.parent.is_dir():
+        raise InputError(f"there is no folder {file.parent} to write {file.name} into")
+    if file.is_dir():
+        raise InputError(f"{file} is a folder", f"give a file, as {file / 'model.pt'}")
+
+
 def resume_file_for(model: Path, restart: bool) -> Path:
     """Return where an interrupted training of ``model`` is kept; forget it with ``restart``."""
-    if not model.parent.is_dir():
-        raise InputError(f"there is no folder {model.parent} to write {model.name} into")
     file = model.with_name(model.name + ".resume")
     if restart:
         file.unlink(missing_ok=True)
@@ -207,14 +215,16 @@ def _missed(summary: dict[str, Any], request: Request) -> tuple[str, ...]:
         ]
     if request.min_agreement is not None:
         missed += [
-            f"layer '{row['layer']}' agrees with float in {row['share']:.4f} of its spikes, wanted {request.min_agreement}"
+            f"layer '{row['layer']}' equals float in {row['share']:.4f} of its slots, wanted {request.min_agreement}"
             for row in summary["agreement"]
             if not row["share"] >= request.min_agreement
         ]
     if request.max_energy_uj is not None:
         dynamic = summary["energy"]["dynamic"]["value"]
         if dynamic is None:
-            missed.append(f"{summary['target']} has no energy prices, --max-energy {request.max_energy_uj} is not shown")
+            missed.append(
+                f"{summary['target']} has no energy prices, --max-energy {request.max_energy_uj} is not shown"
+            )
         elif not dynamic <= request.max_energy_uj * 1e6:
             missed.append(f"{dynamic / 1e6:.3g} uJ dynamic energy a sample, wanted at most {request.max_energy_uj}")
     return tuple(missed)
@@ -269,9 +279,9 @@ def _folder(output: Path) -> Iterator[Path]:
         if output.exists():
             output.replace(former)
         fresh.replace(output)
+    except OSError as error:
+        raise InputError(f"cannot write {output}: {error.strerror or error}") from None
     finally:
         if former.exists() and not output.exists():
             former.replace(output)
         shutil.rmtree(stage, ignore_errors=True)
-
-

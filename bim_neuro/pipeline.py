@@ -138,6 +138,8 @@ def read_model(path: Path, dt: float | None = None) -> FloatGraph:
         from .nir_bridge import read_nir
 
         return read_nir(path, dt=dt)
+    if path.suffix == ".bimn":
+        raise InputError(f"{path} is a compiled artefact", "give the model it was made from, or add --self-test")
     from .model.checkpoint import load_checkpoint
     from .model.export import export
 

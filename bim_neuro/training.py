@@ -14,6 +14,7 @@ from .compilers.align import align
 from .compilers.calibrate import calibrate
 from .compilers.quantise import quantise
 from .engine.reference import Progress, simulate
+from .errors import InputError
 from .learning.recipes import DEFAULTS, Default
 from .learning.trainer import Epoch, accuracy, predict, train
 from .model.checkpoint import Checkpoint, save_checkpoint
@@ -24,6 +25,7 @@ from .nodes.arithmetic import Array
 from .tasks import Dataset, Task, metrics
 
 CALIBRATION_SAMPLES = 2048
+ENCODERS = ("graded", "delta")  # those that can be fitted to data
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Plan:
 def plan_for(task: Task, resume_file: Path | None = None, **changes: Any) -> Plan:
     """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
     default = DEFAULTS[task.name]
+    if changes.get("encoder") not in (None, *ENCODERS):
+        raise InputError(f"unknown encoder '{changes['encoder']}'", f"there are: {', '.join(ENCODERS)}")
     given = {name: value for name, value in changes.items() if value is not None}
     shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
     return Plan(task, replace(default, recipe=replace(default.recipe, **given), **shape), resume_file)

@@ -2,6 +2,10 @@
 
 A synapse takes one step, so a node is as deep as its deepest input path; every shorter path is delayed by the
 difference. The taps of a conv keep their own delay on top.
+
+An edge that closes a loop (`IntegerGraph.recurrent`) does not count for depth and is not delayed: it brings what its
+source sent, its hop and own delay earlier. What still goes round when a sample ends would reach the next one, so the
+samples of a recurrent graph never share a run on the chip: each starts from rest.
 """
 
 from __future__ import annotations
@@ -18,15 +22,19 @@ MAX_DELAY = 62
 def align(graph: IntegerGraph) -> IntegerGraph:
     """Return the graph with delays, the depth of every node, and the gap that flushes the taps between samples."""
     depth: dict[str, int] = {}
+    closing = {id(edge) for edge in graph.recurrent}
     for name in graph.order:
-        depth[name] = max((depth[edge.source] + edge.synapse.hop for edge in graph.into(name)), default=0)
+        forward = (edge for edge in graph.into(name) if id(edge) not in closing)
+        depth[name] = max((depth[edge.source] + edge.synapse.hop for edge in forward), default=0)
     gap = max((edge.delay for edge in graph.edges), default=0)
     edges = tuple(
-        replace(edge, delay=edge.delay + depth[edge.target] - depth[edge.source] - edge.synapse.hop)
+        edge
+        if id(edge) in closing
+        else replace(edge, delay=edge.delay + depth[edge.target] - depth[edge.source] - edge.synapse.hop)
         for edge in graph.edges
     )
     findings = [_too_long(edge.name, edge.delay) for edge in edges if edge.delay > MAX_DELAY]
-    findings += _leaks(graph) if gap else []
+    findings += _leaks(graph) if gap and not closing else []
     if findings:
         raise DoesNotFit(findings)
     return replace(graph, edges=edges, depth=depth, gap=gap)

@@ -59,8 +59,8 @@ def load_artefact(path: Path) -> Artefact:
     if header.get("format") != FORMAT or header.get("version") != VERSION:
         raise InputError(f"{path} is not a bim-neuro program of version {VERSION}")
     graph = unpack(header.get("graph", {}), _under("graph:", content))
-    known = isinstance(graph, IntegerGraph) and isinstance(graph.depth, dict)
-    if not known or graph.depth.keys() != graph.nodes.keys():
+    aligned = isinstance(getattr(graph, "depth", None), dict)  # its type, like all else, came from the file
+    if not isinstance(graph, IntegerGraph) or not aligned or set(graph.depth) != set(graph.nodes):
         raise InputError(f"{path} holds no aligned integer graph")
     _check_times(graph, path)
     return Artefact(graph, str(header.get("target", "")), sample, _under("expected:", content))
@@ -76,7 +76,7 @@ def _check_times(graph: IntegerGraph, path: Path) -> None:
 
 
 def check(artefact: Artefact) -> int:
-    """Run the sample; return how many messages were compared, or raise `ThresholdMissed` at the first layer that differs."""
+    """Run the sample; return how many messages were compared; `ThresholdMissed` names the first layer that differs."""
     if not artefact.expected:
         raise InputError("the artefact holds no expected messages to compare with")
     try:

@@ -43,9 +43,7 @@ def model() -> FloatGraph:
     ranges = {f"block{k}.{key}": 0.5 + k for k in (1, 2) for key in ("u.message", "scan.h", "scan.du")}
     encoder = Encoder("graded", gain=np.linspace(3, 9, 8), offset=np.linspace(-1, 1, 8) / 3)
     labels = tuple("0123456789")
-    return export(
-        Checkpoint(config, DT, "digits", labels, encoder, network.state_dict(), {**ranges, "readout.v": 9.0})
-    )
+    return export(Checkpoint(config, DT, "digits", labels, encoder, network.state_dict(), {**ranges, "readout.v": 9.0}))
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +158,7 @@ def test_the_linearised_scan_is_exact_at_zero_input(model: FloatGraph, tmp_path:
     nodes = nir.read(tmp_path / "quiet.nir").nodes
     b, c = nodes["block1.B"].bias, nodes["block1.C"].bias
     spread = [nodes[f"block1.{port}.broadcast"] for port in "BC"]
-    settled = nodes["block1.scan"].v_leak + sum(
-        s.weight @ x + s.bias for s, x in zip(spread, (b, c), strict=True)
-    )
+    settled = nodes["block1.scan"].v_leak + sum(s.weight @ x + s.bias for s, x in zip(spread, (b, c), strict=True))
     true = simulate_float(model, np.zeros((1, 3000, 8))).probes["block1.scan.message"][0, -1]
     np.testing.assert_allclose(settled, true, rtol=1e-4, atol=1e-6)
 
@@ -216,9 +212,7 @@ def test_a_rewritten_file_with_a_scan_says_what_is_lost(model: FloatGraph, tmp_p
 
 
 @pytest.mark.parametrize("fields", [{}, {"decay": 1.0}, {"current_decay": 0.5}, {"decay": 0.0}], ids=str)
-def test_a_rewritten_file_without_scan_gives_the_same_messages(
-    tmp_path: Path, fields: dict[str, float]
-) -> None:
+def test_a_rewritten_file_without_scan_gives_the_same_messages(tmp_path: Path, fields: dict[str, float]) -> None:
     graph = spiking_graph(**fields)
     again = read_nir(rewritten(graph, tmp_path))
     assert (again.dt, again.labels, again.encoder.kind) == (graph.dt, graph.labels, "spikes")
@@ -226,26 +220,24 @@ def test_a_rewritten_file_without_scan_gives_the_same_messages(
     expected, got = simulate_float(graph, x), simulate_float(again, x)
     assert expected.probes["hidden.message"].any()
     for layer in ("hidden", "top", "readout"):
-        np.testing.assert_allclose(
-            got.probes[f"{layer}.message"], expected.probes[f"{layer}.message"], atol=1e-4
-        )
+        np.testing.assert_allclose(got.probes[f"{layer}.message"], expected.probes[f"{layer}.message"], atol=1e-4)
 
 
 def test_relays_and_diagonal_synapses_survive_a_rewrite(tmp_path: Path) -> None:
     graph = spiking_graph()
-    nodes = {**graph.nodes, "relay": Relay(np.linspace(-1, 1, 6)), "constant": Relay(np.full(4, 0.2))}
+    more = {"relay": Relay(np.linspace(-1, 1, 6)), "late": Relay(np.zeros(6)), "constant": Relay(np.full(4, 0.2))}
     edges = (
-        *graph.edges,
         Edge("x", "relay", "a", Dense(np.eye(6, 5))),
-        Edge("relay", "hidden", "i", Diagonal(np.linspace(0.1, 0.6, 6)), delay=1),
+        Edge("relay", "hidden", "i", Diagonal(np.linspace(0.1, 0.6, 6))),
+        Edge("x", "late", "a", Dense(np.eye(6, 5))),
+        Edge("late", "hidden", "i", Diagonal(np.full(6, 0.3)), delay=2),
         Edge("constant", "top", "i", Diagonal(np.ones(4))),
     )
-    graph = replace(graph, nodes=nodes, edges=edges)
+    graph = replace(graph, nodes={**graph.nodes, **more}, edges=(*graph.edges, *edges))
     x = spikes(4, 50, 5)
-    expected = simulate_float(graph, x).probes
-    got = simulate_float(read_nir(rewritten(graph, tmp_path)), x).probes
-    # The relay's bias waits one step in the graph, and is there from the start once folded into the LIF's.
-    np.testing.assert_allclose(got["readout.message"][:, 40:], expected["readout.message"][:, 40:], atol=0.2)
+    expected = simulate_float(graph, x).probes["readout.message"]
+    got = simulate_float(read_nir(rewritten(graph, tmp_path)), x).probes["readout.message"]
+    np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
 # ------------------------------------------------------------------------------ graphs of other frameworks
@@ -257,15 +249,16 @@ def differing_bins(folder: Path, dt: float, integrator: str | None = None) -> di
         io = dict(file)
     graph = read_nir(folder / "graph.nir", dt=dt, integrator=integrator)
     got = simulate_float(graph, io["x"].swapaxes(0, 1).astype(float)).probes
-    theirs = {
-        key.partition("__")[2]: value for key, value in io.items() if key.startswith(("spk__", "out__"))
+    theirs = {"output": io["out"]} | {
+        prefix + key.partition("__")[2]: value
+        for key, value in io.items()
+        for prefix in ("", "_")
+        if key.startswith(("spk__", "out__"))
     }
-    theirs["output"] = io["out"]
-    layers = {name: next((n for n in (name, f"_{name}") if n in graph.nodes), None) for name in theirs}
     return {
-        layer: int((np.abs(theirs[name].swapaxes(0, 1) - got[f"{layer}.message"]) > 1e-4).sum())
-        for name, layer in layers.items()
-        if layer
+        name: int((np.abs(value.swapaxes(0, 1) - got[f"{name}.message"]) > 1e-4).sum())
+        for name, value in theirs.items()
+        if name in graph.nodes
     }
 
 
@@ -297,9 +290,7 @@ def test_the_wrong_integrator_gives_other_spikes(recordings: Path) -> None:
         ("snntorch_leaky_subtract", "uniform-lif", ["1", "3", "5"]),
     ],
 )
-def test_what_has_no_counterpart_is_refused_by_name(
-    recordings: Path, name: str, rule: str, layers: list[str]
-) -> None:
+def test_what_has_no_counterpart_is_refused_by_name(recordings: Path, name: str, rule: str, layers: list[str]) -> None:
     with pytest.raises(DoesNotFit) as refusal:
         read_nir(recordings / "nir_examples" / name / "graph.nir", dt=1e-4)
     assert [finding.layer for finding in refusal.value.findings] == layers
@@ -325,10 +316,8 @@ def test_a_step_longer_than_a_time_constant_is_refused(tmp_path: Path) -> None:
 
 def test_the_integrator_and_every_other_choice_are_recorded(tmp_path: Path) -> None:
     path = chain(tmp_path / "g.nir", affine(), lif())
-    assumed = [
-        read_nir(path, DT, integrator=name).extra["assumptions"]
-        for name in ("forward Euler", "exponential Euler")
-    ]
+    names = ("forward Euler", "exponential Euler")
+    assumed = [read_nir(path, DT, integrator=name).extra["assumptions"] for name in names]
     assert [said[0] for said in assumed] == [
         "time constants step by forward Euler, decay = 1 - dt / tau, dt = 0.001 s",
         "time constants step by exponential Euler, decay = exp(-dt / tau), dt = 0.001 s",
@@ -349,18 +338,14 @@ def nir_lif(x: Any, node: nir.LIF, w: nir.Affine) -> Any:
     return np.array(out, dtype=float)
 
 
-@pytest.mark.parametrize("threshold", [0.5, np.array([0.3, 0.6, 0.9])], ids=["one threshold", "three"])
-def test_resistance_leak_and_unequal_thresholds_fold_into_weights_and_bias(
-    tmp_path: Path, threshold: Any
-) -> None:
-    node = replace(
-        lif(v_leak=0.2), r=np.array([0.5, 1.0, 2.0]), v_threshold=np.broadcast_to(threshold, 3).copy()
-    )
+@pytest.mark.parametrize("threshold", [[0.5, 0.5, 0.5], [0.3, 0.6, 0.9]], ids=["one threshold", "three"])
+def test_resistance_leak_and_thresholds_fold_into_the_weights(tmp_path: Path, threshold: list[float]) -> None:
+    node = replace(lif(v_leak=0.2), r=np.array([0.5, 1.0, 2.0]), v_threshold=np.array(threshold))
     w = affine(bias=0.4)
     graph = read_nir(chain(tmp_path / "g.nir", w, node), DT)
     x = spikes(1, 200, 2)
     expected = nir_lif(x[0], node, w)
-    assert expected.any(axis=0).all()
+    assert expected.any()
     np.testing.assert_array_equal(simulate_float(graph, x).probes["lif.message"][0], expected)
 
 
@@ -379,13 +364,10 @@ def test_a_current_based_layer_filters_its_bias_too(tmp_path: Path) -> None:
         expected.append(v > node.v_threshold)
         v = np.where(expected[-1], 0, v)
     assert np.any(expected)
-    np.testing.assert_array_equal(
-        simulate_float(graph, x).probes["cubalif.message"][0], np.array(expected, float)
-    )
-    record = simulate(
-        align(quantise(graph)), x.astype(np.int64), probe=True
-    )  # the constant has an integer law too
-    assert np.mean(record.probes["cubalif.message"][0][:200] == np.array(expected)) > 0.9
+    got = simulate_float(graph, x).probes["cubalif.message"]
+    np.testing.assert_array_equal(got[0], np.array(expected, dtype=float))
+    integer = simulate(align(quantise(graph)), x.astype(np.int64), probe=True).probes["cubalif.message"]
+    assert np.mean(integer[0, :200] == np.array(expected)) > 0.95  # the constant has an integer law too
 
 
 def test_linear_nodes_between_neurons_fold_into_one_synapse(tmp_path: Path) -> None:
@@ -404,26 +386,14 @@ def test_linear_nodes_between_neurons_fold_into_one_synapse(tmp_path: Path) -> N
         "li": nir.LI(np.full(3, 0.01), np.full(3, 10.0), np.full(3, 0.25)),
         "out": nir.Output(np.array([3])),
     }
-    ends = (
-        "in first",
-        "first scale",
-        "scale late",
-        "late second",
-        "in skip",
-        "second flat",
-        "skip flat",
-        "flat li",
-        "li out",
-    )
     path = tmp_path / "g.nir"
-    nir.write(path, nir.NIRGraph(nodes, [tuple(end.split()) for end in ends]))
+    edges = [*itertools.pairwise(name for name in nodes if name != "skip"), ("in", "skip"), ("skip", "flat")]
+    nir.write(path, nir.NIRGraph(nodes, edges))
     x = spikes(1, 30, 2)
     record = simulate_float(read_nir(path, DT), x)
 
-    delayed = np.stack(
-        [np.pad(x[0] @ first[i] * scale[i], (d, 0))[:30] for i, d in enumerate((0, 1, 1, 3))], axis=1
-    )
-    drive = delayed @ second.T + 0.1 + x[0] @ skip.T
+    delayed = [np.pad(x[0] @ first[i] * scale[i], (d, 0))[:30] for i, d in enumerate((0, 1, 1, 3))]
+    drive = np.stack(delayed, axis=1) @ second.T + 0.1 + x[0] @ skip.T
     v, expected = np.full(3, 0.25), []
     for drive_t in drive:
         v = v + 0.1 * (0.25 - v + 10 * drive_t)
@@ -443,7 +413,7 @@ def test_a_graph_that_ends_in_weights_gets_a_readout_without_memory(tmp_path: Pa
 def test_neurons_that_the_output_does_not_read_are_left_out(tmp_path: Path) -> None:
     nodes = {"in": nir.Input(np.array([3])), "a": lif(), "b": lif(), "out": nir.Output(np.array([3]))}
     path = tmp_path / "g.nir"
-    nir.write(path, nir.NIRGraph(nodes, [("in", "a"), ("a", "b"), ("a", "out")]))
+    nir.write(path, nir.NIRGraph(nodes, [("in", "a"), ("a", "b"), ("a", "out")], type_check=False))
     graph = read_nir(path, DT)
     assert (list(graph.nodes), graph.output) == (["in", "a"], "a")
     assert "left out, since the output does not read them: b" in graph.extra["assumptions"]
@@ -471,9 +441,7 @@ def test_every_unsupported_node_is_listed(tmp_path: Path) -> None:
         "neuron": lif(16, v_reset=0.5),
         "out": nir.Output(np.array([16])),
     }
-    names = list(nodes)
-    edges = list(itertools.pairwise(names))
-    nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, edges, type_check=False))
+    nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False))
     with pytest.raises(DoesNotFit) as refusal:
         read_nir(tmp_path / "g.nir", DT)
     found = [(finding.layer, finding.rule) for finding in refusal.value.findings]
@@ -576,9 +544,7 @@ def edited(path: Path, folder: Path, key: str, value: Any) -> Path:
         ("bim_neuro/sha256", 5, "is not a text"),
     ],
 )
-def test_a_damaged_exact_copy_is_refused(
-    written: Path, tmp_path: Path, key: str, value: Any, message: str
-) -> None:
+def test_a_damaged_exact_copy_is_refused(written: Path, tmp_path: Path, key: str, value: Any, message: str) -> None:
     assert message in refused(edited(written, tmp_path, key, value))
 
 
@@ -633,25 +599,15 @@ def test_a_tampered_exact_copy_is_refused_by_name(
         ("node/edges", np.array([[b"input", b"affine"], [b"affine", b"elif"]]), "names a node 'elif'"),
         ("node/edges", np.array([b"input", b"affine"]), "must be pairs of names"),
         ("node/edges", np.array([[b"input", b"affine"]]), "has no input"),
-        ("node/metadata", np.ones(3), ""),
     ],
 )
-def test_a_damaged_foreign_graph_is_refused_by_name(
-    tmp_path: Path, key: str, value: Any, message: str
-) -> None:
+def test_a_damaged_foreign_graph_is_refused_by_name(tmp_path: Path, key: str, value: Any, message: str) -> None:
     path = chain(tmp_path / "g.nir", affine(bias=0.1), lif())
-    with h5py.File(path, "r+") as file:
-        if key not in file:
-            file[key] = 0
-    copy = edited(path, tmp_path, key, value)
-    if message:
-        assert message in refused(copy)
-    else:
-        read_nir(copy, DT)
+    assert message in refused(edited(path, tmp_path, key, value))
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"format": 2}', '{"format": 1, "dt": "soon"}', "1" * 5000, "[" * 99999]
+    "text", ["{", "[]", '{"format": 2}', '{"format": 1, "dt": "soon"}', "1" * 5000, "[" * 99999], ids=range(6)
 )
 def test_garbled_metadata_are_refused(tmp_path: Path, text: str) -> None:
     path = chain(tmp_path / "g.nir", affine(), lif())
@@ -661,13 +617,15 @@ def test_garbled_metadata_are_refused(tmp_path: Path, text: str) -> None:
 
 
 def survives(path: Path) -> bool:
-    """Read a damaged file: True if it was read, False if it was refused; anything else is a fault."""
+    """Read a damaged file: True if it was read, False if it was refused in one line; anything else is a fault."""
     try:
         read_nir(path, DT)
     except BimError as error:
-        assert "\n" not in error.message
-        return False
-    return True
+        message = error.message
+    else:
+        return True
+    assert "\n" not in message
+    return False
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["ours", "foreign"])
@@ -680,9 +638,7 @@ def test_truncated_files_are_refused(written: Path, tmp_path: Path, ours: bool) 
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["ours", "foreign"])
-def test_flipped_bytes_are_refused_or_harmless(
-    model: FloatGraph, written: Path, tmp_path: Path, ours: bool
-) -> None:
+def test_flipped_bytes_are_refused_or_harmless(model: FloatGraph, written: Path, tmp_path: Path, ours: bool) -> None:
     content = (written if ours else chain(tmp_path / "g.nir", affine(), lif())).read_bytes()
     rng = np.random.default_rng(11)
     flipped = tmp_path / "flipped.nir"

@@ -6,6 +6,7 @@ same batches and ends with the same weights as one that was not.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -94,7 +95,7 @@ def train(
         optimiser, max_lr=recipe.learning_rate, total_steps=max(2, batches * recipe.epochs)
     )
     progress = Progress()
-    identity = {"config": asdict(config), "recipe": asdict(recipe), "samples": len(training[1])}
+    identity = {"config": asdict(config), "recipe": asdict(recipe), "data": _digest(*training, *validation)}
     if resume_file is not None and resume_file.exists():
         progress = _resume(resume_file, identity, network, optimiser, schedule)
     x, y = torch.as_tensor(training[0], dtype=torch.float32), torch.as_tensor(training[1])
@@ -171,7 +172,7 @@ def _judge(
     network.eval()
     value = score(validation[1], predict(network, validation[0]))
     if not math.isfinite(loss):
-        raise InputError(f"training diverged in epoch {progress.epoch + 1}: the loss is {loss}", "lower --learning-rate")
+        raise InputError(f"training diverged in epoch {progress.epoch + 1}: loss is {loss}", "lower --learning-rate")
     progress.log.append({"epoch": progress.epoch + 1, "loss": loss, "score": value})
     if value > progress.best_score:
         progress.best_score, progress.best_epoch = value, progress.epoch
@@ -208,8 +209,21 @@ def _resume(
 ) -> Progress:
     saved = load_plain(path)
     if saved.get("identity") != identity:
-        raise InputError(f"{path} belongs to a different run", "delete it, or give the same options and data")
-    network.load_state_dict(saved["network"])
-    optimiser.load_state_dict(saved["optimiser"])
-    schedule.load_state_dict(saved["schedule"])
-    return Progress(**saved["progress"])
+        hint = "give the same, or start anew with --restart"
+        raise InputError(f"{path} belongs to a run with other options or data", hint)
+    try:
+        network.load_state_dict(saved["network"])
+        optimiser.load_state_dict(saved["optimiser"])
+        schedule.load_state_dict(saved["schedule"])
+        return Progress(**saved["progress"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged: {type(error).__name__}", "start anew with --restart") from None
+
+
+def _digest(*arrays: Array) -> str:
+    """Return a short name of the arrays' content."""
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(f"{array.dtype}{array.shape}".encode())
+        content.update(np.ascontiguousarray(array).data)
+    return content.hexdigest()

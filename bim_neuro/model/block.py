@@ -9,17 +9,21 @@ r"""The BIM block in PyTorch: selective scan and spiking soma, in sequence form 
     s_t     = H(v_t - th)                               surrogate gradient 1 / (1 + slope |v - th|)^2
 
 Departures from the paper (docs/decisions/0003-float-law.md): selection reads the block input, not theta_t; the soma's
-current is y; no lateral synapses. Tensors are time first: x (T, batch, M).
+current is y; no lateral synapses. Tensors are time first: x (T, batch, M). For the study of learning rules the soma can be
+changed after construction: ``soma`` "soft" (v_t = beta v_{t-1} + y_t - th s_{t-1}) or "none" (s_t = v_t = y_t),
+``reset_gradient`` False (no gradient through the reset). Only "hard" exists on the chip.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Soma = Literal["hard", "soft", "none"]
 
 
 class BlockState(NamedTuple):
@@ -40,6 +44,8 @@ class BIMBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.channels, self.states, self.taps, self.surrogate_slope = channels, states, taps, surrogate_slope
+        self.soma: Soma = "hard"
+        self.reset_gradient = True
         self.w_u = _projection(channels, inputs)
         self.conv = nn.Parameter(_initial_taps(channels, taps))
         self.b_u = nn.Parameter(torch.zeros(channels))
@@ -80,10 +86,20 @@ class BIMBlock(nn.Module):
         spikes = []
         leak, threshold = self.decay, self.threshold
         for y_t in y.unbind(0):
-            v = leak * v * (1 - s) + y_t
-            s = Spike.apply(v - threshold, self.surrogate_slope)  # type: ignore[no-untyped-call]
+            v, s = self.fire(y_t, v, s, leak, threshold)
             spikes.append(s)
         return torch.stack(spikes)
+
+    def fire(self, y: Tensor, v: Tensor, s: Tensor, leak: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
+        """One step of the soma from (v, s) at t - 1 to (v, s) at t, all (batch, D)."""
+        if self.soma == "none":
+            return y, y
+        before = s if self.reset_gradient else s.detach()
+        if self.soma == "hard":
+            v = leak * v * (1 - before) + y
+        else:
+            v = leak * v + y - threshold * before
+        return v, Spike.apply(v - threshold, self.surrogate_slope)  # type: ignore[no-untyped-call]
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The five readings of the block input: delta, delta u, u (T, batch, D), B and C (T, batch, N)."""
@@ -106,8 +122,7 @@ class BIMBlock(nn.Module):
         decay = torch.exp(delta[..., None] * -torch.exp(self.a_log))
         h = decay * state.h + (delta * u)[..., None] * b[:, None, :]
         y = (h * c[:, None, :]).sum(-1) + self.d_skip * u
-        v = self.decay * state.v * (1 - state.s) + y
-        s = Spike.apply(v - self.threshold, self.surrogate_slope)  # type: ignore[no-untyped-call]
+        v, s = self.fire(y, state.v, state.s, self.decay, self.threshold)
         return s, BlockState(window[: self.taps - 1], h, v, s)
 
 

@@ -12,7 +12,9 @@ Tensors, numbers, strings, lists and dicts only: torch.load(weights_only=True) r
 
 from __future__ import annotations
 
+import io
 import pickle
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,23 +48,38 @@ class Checkpoint:
     training: dict[str, Any] = field(default_factory=dict)
 
     def network(self) -> BIMNetwork:
-        """Build the network with these weights."""
-        self.check_shapes()
+        """Build the network with these weights; a config of absurd size is refused before it takes memory."""
+        if self.config.blocks > len(self.state):
+            raise InputError(f"the config has {self.config.blocks:,} blocks, but only {len(self.state)} weights")
+        given = {name: tuple(value.shape) for name, value in self.state.items()}
+        large = _large_weights(self.config)
+        _compare(given, large, large)
         network = BIMNetwork(self.config)
+        wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+        _compare(given, wanted, {**wanted, **given})
         network.load_state_dict(self.state)
         return network
 
-    def check_shapes(self) -> None:
-        """Refuse weights of other names or shapes than the config's; a config of absurd size takes no memory here."""
-        if self.config.blocks > len(self.state):
-            raise InputError(f"the config has {self.config.blocks:,} blocks, there are {len(self.state)} weights in all")
-        with torch.device("meta"):
-            wanted = {name: tuple(value.shape) for name, value in BIMNetwork(self.config).state_dict().items()}
-        given = {name: tuple(value.shape) for name, value in self.state.items()}
-        for name in {**wanted, **given}:
-            if wanted.get(name) != given.get(name):
-                has, needs = (str(shapes.get(name, "absent")) for shapes in (given, wanted))
-                raise InputError(f"the weights do not fit the config: '{name}' is {has}, the config wants {needs}")
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def _large_weights(config: NetworkConfig) -> Shapes:
+    """Return the weights that make a network large: all others are a row or a column of these."""
+    shapes: Shapes = {"w_o": (config.classes, config.channels)}
+    for index in range(config.blocks):
+        inputs = config.channels if index else config.inputs
+        columns = {"w_u": inputs, "a_log": config.states, "conv": config.taps}
+        shapes |= {f"blocks.{index}.{name}": (config.channels, count) for name, count in columns.items()}
+        shapes[f"blocks.{index}.w_b"] = (config.states, inputs)
+    return shapes
+
+
+def _compare(given: Shapes, wanted: Shapes, names: Iterable[str]) -> None:
+    for name in names:
+        if given.get(name) != wanted.get(name):
+            has, needs = (str(shapes.get(name, "absent")) for shapes in (given, wanted))
+            raise InputError(f"the weights do not fit the config: '{name}' is {has}, the config wants {needs}")
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -90,8 +107,10 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:
     """Write a dict of tensors and plain values; an interrupted save leaves the former file."""
+    memory = io.BytesIO()  # torch hides a full disk behind an error of its own
+    torch.save(content, memory)
     with replacing(path) as temporary:
-        torch.save(content, temporary)
+        temporary.write_bytes(memory.getbuffer())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -103,6 +122,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path} has format version {content.get('version')!r}, this bim-neuro reads {VERSION}")
     try:
         checkpoint = _parse(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", error.hint) from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
         raise InputError(f"{path} lacks or garbles a field: {type(error).__name__} {_first_line(error)}") from None
     _check_values(checkpoint, path)
@@ -121,7 +142,9 @@ def load_plain(path: Path) -> dict[str, Any]:
         hint = "only tensors, numbers, strings, lists and dicts are accepted; nothing in the file was executed"
         raise InputError(f"{path} is not a plain PyTorch file", hint) from None
     except Exception as error:  # noqa: BLE001  torch's reader raises whatever damaged bytes lead it to
-        raise InputError(f"{path} is damaged or not a PyTorch file: {_first_line(error)}") from None
+        reason = f": {_first_line(error)}" if isinstance(error, (RuntimeError, OSError)) else ""
+        hint = "bim-train writes model.pt files"
+        raise InputError(f"{path} is damaged or not a PyTorch file{reason}", hint) from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, a bim-neuro model is a dict")
     return content
@@ -168,7 +191,7 @@ def _check_values(checkpoint: Checkpoint, path: Path) -> None:
             f"the network reads {checkpoint.config.inputs}"
         )
     try:
-        checkpoint.check_shapes()
+        checkpoint.network()
     except InputError as error:
         raise InputError(f"{path}: {error.message}") from None
 

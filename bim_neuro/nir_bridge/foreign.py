@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
-from ..nodes import LIF, Diagonal, Encoder, Readout, Relay, Source
+from ..nodes import LIF, Dense, Encoder, Readout, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from .hdf5 import NirGraph
@@ -40,9 +40,7 @@ class _Law:
     v_threshold: float
 
 
-def to_float_graph(
-    nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None = None
-) -> FloatGraph:
+def to_float_graph(nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None = None) -> FloatGraph:
     """Return the float graph of a flat NIR graph in which all is supported (see `support`)."""
     return _Conversion(nir, dt, integrator, encoder).run(_order(nir))
 
@@ -139,9 +137,7 @@ class _Conversion:
         steps = np.rint(seconds / self.dt)
         wrong = seconds[(np.abs(steps * self.dt - seconds) > 1e-3 * self.dt) | (steps < 0)]
         if wrong.size:
-            message = (
-                f"node '{name}' delays by {wrong[0]:.4g} s, not a whole number of steps of {self.dt:g} s"
-            )
+            message = f"node '{name}' delays by {wrong[0]:.4g} s, not a whole number of steps of {self.dt:g} s"
             raise InputError(message, "check --dt")
         if form.bias[steps > 0].any():
             self.assumptions.append(f"the constant that '{name}' delays is there from the first step on")
@@ -167,12 +163,12 @@ class _Conversion:
         self._connect(form.scaled(law.gain), name, port)
 
     def _add_constant(self, name: str, current: Array) -> None:
-        """Let a relay without input say a bias every step, where the bias passes a synaptic current first."""
-        relay = f"{name}.bias"
-        while relay in self.nir.nodes:
-            relay += "_"
-        self.nodes[relay] = Relay(current, float(np.abs(current).max()))
-        self.edges.append(Edge(relay, name, "i", Diagonal(np.ones(len(current)))))
+        """Let one neuron that fires every step carry a bias, where the bias passes a synaptic current first."""
+        always = f"{name}.bias"
+        while always in self.nir.nodes:
+            always += "_"
+        self.nodes[always] = LIF(1, decay=0.0, v_threshold=0.5, bias=np.ones(1))
+        self.edges.append(Edge(always, name, "i", Dense(current[:, None])))
 
     def _discretise(self, name: str, width: int) -> _Law:
         kind = self.nir.nodes[name].type
@@ -180,10 +176,10 @@ class _Conversion:
             decay, current_decay = 1.0, 0.0
             gain, leak = self.dt * self._field(name, "r", width), np.zeros(width)
         else:
-            decay = self._decay(name, "tau_mem" if kind == "CubaLIF" else "tau")
+            decay = self._decay(name, "tau_mem" if kind == "CubaLIF" else "tau", width)
             gain = (1 - decay) * self._field(name, "r", width)
             leak = (1 - decay) * self._field(name, "v_leak", width)
-            current_decay = self._decay(name, "tau_syn") if kind == "CubaLIF" else 0.0
+            current_decay = self._decay(name, "tau_syn", width) if kind == "CubaLIF" else 0.0
             if kind == "CubaLIF":
                 gain = (1 - current_decay) * self._field(name, "w_in", width) * gain
         if kind not in SPIKING:
@@ -193,8 +189,8 @@ class _Conversion:
             return _Law(decay, current_decay, gain, leak, float(threshold[0]))
         return _Law(decay, current_decay, gain / threshold, leak / threshold, 1.0)
 
-    def _decay(self, name: str, key: str) -> float:
-        tau = float(self.nir.nodes[name].fields[key].ravel()[0])
+    def _decay(self, name: str, key: str, width: int) -> float:
+        tau = float(self._field(name, key, width)[0])
         if tau <= 0:
             raise InputError(f"node '{name}' has {key} = {tau:g} s, a time constant is positive")
         decay = self.integrator.decay(tau / self.dt)

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from struct import Struct
+from struct import error as struct_error
 from typing import Any
 
 import h5py
@@ -20,7 +23,19 @@ from ..nodes.arithmetic import Array
 
 MAX_VALUES = 2**28  # 2 GiB of float64: a damaged header may claim any size
 MAX_DEPTH = 16  # of nested graphs
-_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+_HEAP = b"GCOL\x01"
+_SIZE, _OBJECT = Struct("<Q"), Struct("<H6xQ")
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    struct_error,
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,7 @@ def open_nir(path: Path) -> Iterator[h5py.File]:
     try:
         if not h5py.is_hdf5(path):
             raise InputError(f"{path} is not an HDF5 file, so not a NIR graph", "nir.write makes .nir files")
+        check_heaps(path)
         with h5py.File(path, "r") as file:
             yield file
     except InputError as error:
@@ -105,6 +121,26 @@ def read_arrays(group: h5py.Group, prefix: str = "") -> dict[str, Array]:
     return arrays
 
 
+def check_heaps(path: Path) -> None:
+    """Refuse a file with a broken global heap (where HDF5 keeps texts): the HDF5 library would walk it for ever.
+
+    A heap is 8 bytes of signature, its size, and objects of index (2 bytes), count (2), nothing (4), size (8) and
+    content padded to 8; index 0 is the free rest. HDF5 file format 3.0, III.E; an empty free rest is what hangs.
+    """
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        start = content.find(_HEAP)
+        while start >= 0:
+            end = start + _SIZE.unpack_from(content, start + 8)[0]
+            position = start + 16
+            while position + 16 <= end <= len(content):
+                index, size = _OBJECT.unpack_from(content, position)
+                step = size if index == 0 else 16 + (size + 7) // 8 * 8
+                if step < 16:
+                    raise InputError("its table of texts is broken", "copy or export the file again")
+                position += step
+            start = content.find(_HEAP, start + 1)
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error, shortened."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
@@ -148,9 +184,7 @@ def _edges(group: h5py.Group, prefix: str) -> list[tuple[str, str]]:
     if edges.size == 0:
         return []
     if edges.ndim != 2 or edges.shape[1] != 2:
-        raise InputError(
-            f"the edges of '{prefix or '/node'}' have shape {edges.shape}, they must be pairs of names"
-        )
+        raise InputError(f"the edges of '{prefix or '/node'}' have shape {edges.shape}, they must be pairs of names")
     return [(prefix + _name(source), prefix + _name(target)) for source, target in edges]
 
 

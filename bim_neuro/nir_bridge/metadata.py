@@ -93,10 +93,7 @@ def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:
     if isinstance(node, Readout):
         about["ranges"] = {"v": node.v_range}
     if isinstance(node, Scan):
-        inputs = {
-            port: sorted({edge.source for edge in graph.into(name) if edge.port == port})
-            for port in node.ports
-        }
+        inputs = {port: sorted({edge.source for edge in graph.into(name) if edge.port == port}) for port in node.ports}
         about["product"] = {**_PRODUCT, "inputs": inputs, "surrogate": _SURROGATE}
         about["ranges"] = asdict(node.ranges)
     return about

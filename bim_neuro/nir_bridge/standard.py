@@ -41,7 +41,8 @@ def standard_graph(graph: FloatGraph) -> Any:
     """Return the nir.NIRGraph of a float graph."""
     layer = _Layer(graph)
     for name in graph.order:
-        _write(graph.nodes[name], name, layer)
+        if not layer.is_constant(name):
+            _write(graph.nodes[name], name, layer)
     end = layer.fresh("output")
     layer.nodes[end] = nir.Output(np.array([graph.nodes[graph.output].neurons]))
     layer.wire(graph.output, [end])
@@ -102,17 +103,21 @@ class _Layer:
         return [edge for edge in self.graph.into(name) if edge.port == port]
 
     def at_rest(self, name: str, port: str, edges: list[Edge]) -> Array:
-        """Return what a port receives at zero input: the biases of the relays before it."""
+        """Return what a port receives at zero input from relays and from neurons that always fire."""
         total = np.zeros(self.graph.nodes[name].ports[port])
         for edge in edges:
             source = self.graph.nodes[edge.source]
             if isinstance(source, Relay):
                 total = total + edge.synapse.apply(source.bias)
+            elif self.is_constant(edge.source):
+                total = total + edge.synapse.apply(np.ones(source.neurons))
         return total
 
     def is_constant(self, name: str) -> bool:
-        """Whether a node is a relay without input; in NIR that is the bias of an Affine."""
-        return isinstance(self.graph.nodes[name], Relay) and not self.graph.into(name)
+        """Whether a node without input says the same every step; in NIR that is the bias of an Affine."""
+        node = self.graph.nodes[name]
+        always = isinstance(node, LIF) and bool((node.bias > node.v_threshold).all())
+        return (always or isinstance(node, Relay)) and not self.graph.into(name)
 
 
 @singledispatch
@@ -127,8 +132,6 @@ def _(node: Source, name: str, layer: _Layer) -> None:
 
 @_write.register
 def _(node: Relay, name: str, layer: _Layer) -> None:
-    if layer.is_constant(name):
-        return
     edges = layer.into(name, "a")
     if len(edges) == 1 and isinstance(edges[0].synapse, Dense) and not edges[0].delay:
         layer.nodes[name] = nir.Affine(_f4(edges[0].synapse.weight), _f4(node.bias))

@@ -14,7 +14,6 @@ from ..errors import InputError
 from ..graph import PlacedGraph
 from .terminal import show
 
-
 FILES = ("summary.json", "summary.csv", "per-layer.csv", "mapping.json", "compile.log", "summary.txt")
 
 

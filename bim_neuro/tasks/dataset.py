@@ -119,7 +119,9 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file:  # numpy leaves a damaged archive open
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
-                raise InputError(f"'{path}' is one bare array, an .npz archive is needed", hint="numpy.savez(path, x=x)")
+                raise InputError(
+                    f"'{path}' is one bare array, an .npz archive is needed", hint="numpy.savez(path, x=x)"
+                )
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         hint = "is it an .npz archive of numbers, without Python objects? numpy.savez writes one"

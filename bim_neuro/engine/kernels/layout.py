@@ -1,0 +1,84 @@
+"""How a graph lies in memory: tables of numbers that every kernel reads, and the memory of one worker.
+
+`engine.tables` fills both. A node is a row of ``nodes``, an edge a row of ``edges``; their columns are named here and
+hold either a value or a place in one of the pools.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...nodes.arithmetic import Array
+
+# kinds of nodes
+SOURCE, RELAY, SCAN, LIF, WIDE_LIF, READOUT = range(6)
+
+# kinds of synapses
+DENSE, DIAGONAL, IDENTITY, PRODUCT = range(4)
+
+# columns of `nodes`
+KIND = 0
+WIDTH = 1  # neurons
+STATES = 2  # states a channel of a scan
+DEPTH = 3  # the step at which a sample's first step arrives
+GATED = 4  # silent and cleared outside its sample's window
+SPIKES = 5  # messages are lists of active neurons; else rows of values
+MASK = 6  # slots of the message ring, less one (a power of two)
+MESSAGES = 7  # place in work.messages, slots x width
+COUNTS = 8  # place in work.counts: messages that are not zero, a slot
+STATE = 9  # place in work.state32 (LIF) or work.state64
+WORDS = 10  # place in tables.words32 (LIF) or tables.words64: the node's parameters
+SUMS = 11  # place in work.sums32 (LIF) or work.sums64: its ports' accumulators, one after another
+SUM_WIDTH = 12  # neurons of all its ports
+FIRST_EDGE = 13
+LAST_EDGE = 14
+PROBE = 15  # probed words a step before this node's
+NODE_COLUMNS = 16
+
+# columns of `edges`
+SYNAPSE = 0
+ORIGIN = 1  # the source node
+LATE = 2  # steps from sending to arrival
+PORT = 3  # place of the target's port within its accumulators
+POST = 4  # neurons of the port
+WEIGHT = 5  # place in tables.weights, rows of `pre`
+NONZERO = 6  # place in tables.words32: weights that are not zero, a presynaptic neuron
+FAN = 7  # synapses a presynaptic neuron
+FULL = 8  # no weight is zero
+ROWS = 9  # how many rows of graded products an int32 block can hold, 0: none
+PRODUCTS = 10  # place in work.products of a synapse that BLAS multiplies
+EDGE_COLUMNS = 11
+
+# rows of the counters of a node
+HARDWARE, EFFECTIVE, UPDATES, SENT, SATURATIONS = range(5)
+
+
+class Tables(NamedTuple):
+    """One graph. ``stages`` (stages, 3): first node, last node, and whether they form a loop."""
+
+    nodes: Array  # int64 (nodes, NODE_COLUMNS)
+    edges: Array  # int64 (edges, EDGE_COLUMNS), by target
+    stages: Array  # int64 (stages, 3)
+    weights: Array  # int8, row-major [pre, post]
+    words32: Array  # int32
+    words64: Array  # int64
+    output: int
+    probe_words: int  # probed words a step
+
+
+class Work(NamedTuple):
+    """The memory of one worker; nothing in it grows with the steps but ``counters``."""
+
+    messages: Array  # int32
+    counts: Array  # int32
+    state32: Array  # int32
+    state64: Array  # int64
+    sums32: Array  # int32
+    sums64: Array  # int64
+    block16: Array  # int16, one row of partial sums
+    block32: Array  # int32, the same for graded messages
+    flags: Array  # uint8, who fired
+    flag_words: Array  # uint64, the same memory
+    channels: Array  # int64 (4, neurons), scratch of the scan
+    products: Array  # float64, what BLAS multiplied
+    counters: Array  # int64 (nodes, 5, columns)

@@ -1,0 +1,61 @@
+"""Words: the integer arithmetic of docs/numerics.md, N1 to N5, one number at a time.
+
+The tables are made here again from their definition, so that a slip in `nodes.arithmetic` shows as a difference.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .jit import kernel
+
+WORD_MAX = 2**23 - 1
+
+_EXP2 = np.array([round(2.0 ** (20 - i / 64)) for i in range(65)])
+EXP2_LEFT = _EXP2[:64].astype(np.int32)
+EXP2_STEP = np.diff(_EXP2).astype(np.int32)
+
+_LOG2E = round(math.log2(math.e) * 2**15)
+_G = np.array([2**15] + [round(math.log1p(i / 32) / (i / 32) * 2**15) for i in range(1, 33)])
+_G_LEFT = _G[:32].astype(np.int32)
+_G_STEP = np.diff(_G).astype(np.int32)
+
+
+@kernel
+def clip(word: int, limit: int) -> int:
+    """N1. The word, at most ``limit`` either way."""
+    return min(max(word, -limit), limit)
+
+
+@kernel
+def shift_towards_zero(product: int, shift: int) -> int:
+    """N2. sign(p) (|p| >> s): below zero, add 2^s - 1 before the arithmetic shift."""
+    return (product + ((product >> 63) & ((1 << shift) - 1))) >> shift
+
+
+@kernel
+def exp2_minus(p: int) -> int:
+    """N4. 2^-p, both in units of 2^-20, for 0 <= p < 2^24."""
+    rest = p & 16383
+    segment = (p >> 14) & 63
+    mantissa = EXP2_LEFT[segment] + ((EXP2_STEP[segment] * rest) >> 14)
+    return mantissa >> (p >> 20)
+
+
+@kernel
+def softplus(z: int) -> int:
+    """N5. ln(1 + exp z), z in units of 2^-16, the answer in units of 2^-20, not yet clipped."""
+    p = min((abs(z) * _LOG2E) >> 11, 2**24 - 1)
+    e = exp2_minus(p)
+    position = min(e, 2**20 - 1)
+    segment = position >> 15
+    g = _G_LEFT[segment] + ((_G_STEP[segment] * (position & 32767)) >> 15)
+    return (max(z, 0) << 4) + ((e * g) >> 15)
+
+
+@kernel
+def rescale(accumulated: int, multiplier: int, shift: int, bias: int) -> int:
+    """N6. Saturate the sum, multiply, shift, add the bias."""
+    return shift_towards_zero(clip(accumulated, WORD_MAX) * multiplier, shift) + bias

@@ -1,0 +1,126 @@
+r"""The fused law of traces.py: update of all three levels and contraction in one pass, a channel at a time.
+
+All traces of one channel of one sequence lie side by side (`Layout`): 7 N (M + 1) numbers, 30 KiB at M = 64 and N = 16.
+They stay in the core's own cache while the channel goes through all steps of a record, so the machine's memory is read
+and written once a record and not once a step. The functions release the GIL: threads share out the channels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from ..nodes.arithmetic import Array
+
+# Sums may be reordered and fused (that is how they become vector instructions); nan and inf keep their meaning.
+_jit = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+
+
+@_jit  # type: ignore[untyped-decorator,unused-ignore]
+def scan(decay: Array, h: Array, first: int, last: int) -> None:
+    """h[t + 1] = decay[t] h[t] + h[t + 1] in place, where h[t + 1] holds the drive; channels first to last."""
+    steps, batch, _, states = decay.shape
+    for b in range(batch):
+        for d in range(first, last):
+            for t in range(steps):
+                for n in range(states):
+                    h[t + 1, b, d, n] += decay[t, b, d, n] * h[t, b, d, n]
+
+
+@_jit  # type: ignore[untyped-decorator,unused-ignore]
+def advance(
+    memory: Array, x: Array, w: Array, delta: Array, slope: Array, u: Array, b: Array, c: Array, decay: Array, h: Array,
+    kappa: Array, emit: Array, direct: Array, signal: Array, a: Array, conv: Array, d_skip: Array,
+    keep_scan: Any, keep_shared: Any, rho: Any, threshold: Any, local: Array, shared: Array, first: int, last: int,
+) -> None:  # fmt: skip
+    """Take the channels first to last through all steps; where ``signal`` has steps, add the gradient up as well.
+
+    memory (batch, D, width) is changed in place; emit (T, batch, D) is omega psi; signal (T or 0, batch, D);
+    local (D, N + M + 1 + M + 1 + K + 3) and shared (2, N, M + 1) take the gradient's sums. The rest: `steps.Steps`.
+    """
+    steps, batch, _, states = decay.shape
+    taps, inputs = conv.shape[1], x.shape[2]
+    one, reach = inputs + 1, inputs + 1 + taps
+    contracting = len(signal) > 0
+    zero = delta[0, 0, 0] * 0
+    x1, f1 = np.empty(one, memory.dtype), np.empty(reach, memory.dtype)
+    sum_dt, sum_u = np.empty(one, memory.dtype), np.empty(reach, memory.dtype)
+    x1[inputs] = f1[inputs] = zero + 1
+    for i in range(batch):
+        for d in range(first, last):
+            row, at = memory[i, d], 0
+            s_a, at = row[at : at + states], at + states
+            s_dt, at = row[at : at + states * one].reshape(states, one), at + states * one
+            s_u, at = row[at : at + states * reach].reshape(states, reach), at + states * reach
+            s_b, at = row[at : at + states * one].reshape(states, one), at + states * one
+            local_size = states + one + reach  # families a, dt and u lie side by side in both upper levels
+            e_local, at = row[at : at + local_size], at + local_size
+            e_a, e_dt, e_u = e_local[:states], e_local[states : states + one], e_local[states + one :]
+            e_b, at = row[at : at + states * one].reshape(states, one), at + states * one
+            e_c, at = row[at : at + states * one].reshape(states, one), at + states * one
+            e_soma, at = row[at : at + 3], at + 3
+            r_local, at = row[at : at + local_size], at + local_size
+            r_b, at = row[at : at + states * one].reshape(states, one), at + states * one
+            r_c, at = row[at : at + states * one].reshape(states, one), at + states * one
+            r_soma = row[at : at + 3]
+            for t in range(steps):
+                for j in range(inputs):
+                    x1[j] = x[taps - 1 + t, i, j]
+                    f1[j] = zero
+                for k in range(taps):
+                    f1[one + k] = w[taps - 1 + t - k, i, d]
+                    for j in range(inputs):
+                        f1[j] += conv[d, k] * x[taps - 1 + t - k, i, j]
+                kap, out = kappa[t, i, d], emit[t, i, d]
+                kap_shared, rho_shared = kap * keep_shared, rho * keep_shared
+                dt, du = delta[t, i, d], delta[t, i, d] * u[t, i, d]
+                err = signal[t, i, d] if contracting else zero
+                sum_dt[:] = zero
+                sum_u[:] = zero
+                for n in range(states):
+                    dec, cn = decay[t, i, d, n] * keep_scan, c[t, i, n]
+                    dec_shared = dec * keep_shared
+                    through_a = a[d, n] * decay[t, i, d, n] * h[t, i, d, n]
+                    by_dt = (through_a + b[t, i, n] * u[t, i, d]) * slope[t, i, d]
+                    by_u, now = dt * b[t, i, n], h[t + 1, i, d, n]
+                    s_a[n] = dec * s_a[n] + dt * through_a
+                    e_a[n] = kap * e_a[n] + cn * s_a[n]
+                    for j in range(one):
+                        value = dec * s_dt[n, j] + by_dt * x1[j]
+                        s_dt[n, j] = value
+                        sum_dt[j] += cn * value
+                    for j in range(reach):
+                        value = dec * s_u[n, j] + by_u * f1[j]
+                        s_u[n, j] = value
+                        sum_u[j] += cn * value
+                    for j in range(one):
+                        value = dec_shared * s_b[n, j] + du * x1[j]
+                        s_b[n, j] = value
+                        value = kap_shared * e_b[n, j] + cn * value
+                        e_b[n, j] = value
+                        r_b[n, j] = rho_shared * r_b[n, j] + out * value
+                    for j in range(one):
+                        value = kap_shared * e_c[n, j] + now * x1[j]
+                        e_c[n, j] = value
+                        r_c[n, j] = rho_shared * r_c[n, j] + out * value
+                    if contracting:
+                        for j in range(one):
+                            shared[0, n, j] += err * r_b[n, j]
+                            shared[1, n, j] += err * r_c[n, j]
+                for j in range(one):
+                    e_dt[j] = kap * e_dt[j] + sum_dt[j]
+                for j in range(reach):
+                    e_u[j] = kap * e_u[j] + sum_u[j] + d_skip[d] * f1[j]
+                for j in range(3):
+                    e_soma[j] = kap * e_soma[j] + direct[t, i, d, j]
+                    r_soma[j] = rho * r_soma[j] + out * e_soma[j]
+                r_soma[2] -= out * threshold
+                for j in range(local_size):
+                    r_local[j] = rho * r_local[j] + out * e_local[j]
+                if contracting:
+                    for j in range(local_size):
+                        local[d, j] += err * r_local[j]
+                    for j in range(3):
+                        local[d, local_size + j] += err * r_soma[j]

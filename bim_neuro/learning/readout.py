@@ -1,0 +1,135 @@
+r"""The leaky readout's own forward traces, and how a loss reads it.
+
+    r_t = gamma r_{t-1} + W_o s_t + b_o
+    dr_t/dW_o[c] = z_t = gamma z_{t-1} + s_t        dr_t/dgamma = q_t = gamma q_{t-1} + r_{t-1}
+
+A loss at the end reads the mean (or, with other shares, any weighted sum) of the readout; as that is linear, each spike's
+traces are added up with the weight with which the spike will count, and no sum over steps is kept a second time:
+
+    logits = sum_t p_t r_t = sum_t omega_t (W_o s_t + b_o)        omega_t = p_t + gamma omega_{t+1}
+
+    loss at the end     rho = 1        omega_t as above: it needs to be known how long the sequence is
+    loss every step     rho = gamma    omega_t = 1
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Head(NamedTuple):
+    """A leaky readout's parameters: w_o (C, D), b_o (C,), readout_logit; gamma = sigmoid(readout_logit)."""
+
+    w_o: nn.Parameter
+    b_o: nn.Parameter
+    readout_logit: nn.Parameter
+
+
+class Loss(NamedTuple):
+    """Cross entropy against classes y (batch,): of the weighted sum of r at the end, or of r_t ``every`` step."""
+
+    y: Tensor
+    every: bool = False
+    smoothing: float = 0.0
+
+    def of(self, r: Tensor, share: Tensor) -> tuple[float, Tensor]:
+        """Return share-weighted loss and its gradient for r (..., batch, C), share (..., batch): mean over the batch."""
+        classes = r.shape[-1]
+        target = r.new_full((len(self.y), classes), self.smoothing / classes)
+        target[torch.arange(len(self.y)), self.y] += 1 - self.smoothing
+        logs = torch.log_softmax(r, -1)
+        scale = share / len(self.y)
+        return float((-(target * logs).sum(-1) * scale).sum()), (logs.exp() - target) * scale[..., None]
+
+
+def even_shares(steps: int, batch: int, like: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return p (T, batch): every step counts alike, or every step that ``mask`` (T, batch) marks."""
+    p = like.new_ones(steps, batch) if mask is None else mask.to(like.dtype)
+    return p / p.sum(0).clamp(min=1)
+
+
+def discounted(p: Tensor, gamma: float) -> Tensor:
+    """Return omega (T, batch): omega_t = p_t + gamma omega_{t+1}."""
+    omega = p.clone()
+    for t in range(len(p) - 2, -1, -1):
+        omega[t] += gamma * omega[t + 1]
+    return omega
+
+
+class ReadoutTraces:
+    """State and traces of one readout for a batch."""
+
+    def __init__(self, head: Head, batch: int, keep: bool = True) -> None:
+        self.head, self.keep = head, float(keep)
+        zeros = head.w_o.detach().new_zeros
+        classes, channels = head.w_o.shape
+        self.r, self.q = zeros(batch, classes), zeros(batch, classes)
+        self.z = zeros(batch, channels + 1)  # the bias is the weight of a spike that is always there
+        self.logits, self.logits_by_gamma = zeros(batch, classes), zeros(batch, classes)
+        self._gradient = (torch.zeros_like(head.w_o), torch.zeros_like(head.b_o), torch.zeros_like(head.readout_logit))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the readout's traces."""
+        return sum(part.numel() * part.element_size() for part in (self.q, self.z, self.logits_by_gamma))
+
+    @property
+    def gamma(self) -> float:
+        return float(torch.sigmoid(self.head.readout_logit.detach()))
+
+    @torch.no_grad()
+    def at_end(self, s: Tensor, p: Tensor, omega: Tensor) -> None:
+        """Take spikes s (T, batch, D) in, with their shares p and weights omega (T, batch)."""
+        gamma = self.gamma
+        drive = s @ self.head.w_o.T + self.head.b_o
+        for t in range(len(s)):
+            self.q = gamma * self.keep * self.q + self.r
+            self.r = gamma * self.r + drive[t]
+            self.logits += p[t][:, None] * self.r
+            self.logits_by_gamma = self.keep * self.logits_by_gamma + p[t][:, None] * self.q
+        if not self.keep:
+            s, omega = s[-1:], omega[-1:]
+        self.z = self.keep * self.z
+        self.z[:, :-1] += torch.einsum("tb,tbd->bd", omega, s)
+        self.z[:, -1] += omega.sum(0)
+
+    @torch.no_grad()
+    def every_step(self, s: Tensor, loss: Loss, p: Tensor) -> tuple[float, Tensor]:
+        """Take spikes in with a loss at each step; return its value and the signal W_o^T dL/dr (T, batch, D)."""
+        gamma = self.gamma
+        drive = s @ self.head.w_o.T + self.head.b_o
+        r, q, z = [], [], []
+        for t in range(len(s)):
+            self.q = gamma * self.keep * self.q + self.r
+            self.r = gamma * self.r + drive[t]
+            self.z = gamma * self.keep * self.z
+            self.z[:, :-1] += s[t]
+            self.z[:, -1] += 1
+            r.append(self.r)
+            q.append(self.q)
+            z.append(self.z)
+        value, error = loss.of(torch.stack(r), p)
+        self._collect(torch.einsum("tbc,tbd->cd", error, torch.stack(z)), (error * torch.stack(q)).sum())
+        return value, error
+
+    @torch.no_grad()
+    def finish(self, loss: Loss) -> tuple[float, Tensor]:
+        """Return the loss at the end and dL/dlogits (batch, C)."""
+        value, error = loss.of(self.logits, torch.ones_like(self.z[:, 0]))
+        self._collect(error.T @ self.z, (error * self.logits_by_gamma).sum())
+        return value, error
+
+    def take_gradient(self) -> dict[str, Tensor]:
+        """Return what was added up for w_o, b_o and readout_logit since the last call."""
+        names = ("w_o", "b_o", "readout_logit")
+        taken = dict(zip(names, self._gradient, strict=True))
+        self._gradient = tuple(torch.zeros_like(part) for part in self._gradient)  # type: ignore[assignment]
+        return taken
+
+    def _collect(self, by_line: Tensor, by_gamma: Tensor) -> None:
+        w_o, b_o, logit = self._gradient
+        gamma = self.gamma
+        self._gradient = (w_o + by_line[:, :-1], b_o + by_line[:, -1], logit + gamma * (1 - gamma) * by_gamma)

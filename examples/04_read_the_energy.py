@@ -1,0 +1,18 @@
+"""Where the energy goes: counts of each layer times the profile's prices, as a range."""
+
+from pathlib import Path
+
+import bim_neuro
+from bim_neuro.energy import price
+from bim_neuro.tasks import load_task
+
+program = bim_neuro.compile(Path(__file__).parent / "digits.pt")
+record = program.run(load_task("digits").test.x[:16])
+energy = price(program.placed, record, program.profile)
+
+for layer in energy.layers:
+    if layer.total.value is not None:
+        terms = ", ".join(f"{event} {cost.value / 1e3:.1f}" for event, cost in layer.events.items())
+        print(f"{layer.layer:<12} {layer.total.value / 1e3:8.1f} nJ a sample ({terms})")
+print(f"dynamic {energy.dynamic.low / 1e6:.2f} to {energy.dynamic.high / 1e6:.2f} uJ a sample, "
+      f"weakest basis: {energy.weakest_basis}; unpriced: {', '.join(energy.unpriced)}")  # fmt: skip
