@@ -158,7 +158,7 @@ def _self_test(model: Path, as_json: bool) -> None:
 def train_command(
     task: Annotated[str, typer.Argument(help="digits, ecg, or own (with --data my.npz).")],
     data: Annotated[Path | None, typer.Option(help="Recordings of the task, or a .npz for 'own'.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where model.pt goes (default TASK.pt).")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write (default TASK.pt).")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, batches and noise.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs.")] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without a better validation score.")] = None,

@@ -1,8 +1,9 @@
 """Pack: a graph as one JSON-able header and named arrays, and back; what every file format of ours is made of.
 
-    header  {"graph": "IntegerGraph", "dt": ..., "nodes": {name: {"type": "IntegerLIF", "du": 4095, "bias": "@nodes/..."}}, ...}
+    {"type": "IntegerGraph", "dt": 0.001,
+     "nodes": {"type": "dict", "items": {"lif": {"type": "IntegerLIF", "du": 4095, "bias": {"array": "graph/..."}}}}}
 
-A string that begins with '@' names an array. Only the classes listed here can come back: nothing is executed.
+Only the classes listed here can come back: nothing is executed.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _CLASSES: dict[str, type] = {
         *(Dense, Diagonal, Broadcast, Soma, Encoder, Edge, FloatGraph, IntegerGraph),
     )
 }
-_REFERENCE = "@"
+_ARRAY = "array"
 
 Header = dict[str, Any]
 
@@ -74,7 +75,7 @@ def equal(left: Graph[Any], right: Graph[Any]) -> bool:
 def _pack(value: Any, path: str, arrays: dict[str, Array]) -> Any:
     if isinstance(value, np.ndarray):
         arrays[path] = value
-        return _REFERENCE + path
+        return {_ARRAY: path}
     if is_dataclass(value) and not isinstance(value, type):
         packed = {f.name: _pack(getattr(value, f.name), f"{path}/{f.name}", arrays) for f in fields(value)}
         return {"type": type(value).__name__, **packed}
@@ -88,12 +89,12 @@ def _pack(value: Any, path: str, arrays: dict[str, Array]) -> Any:
 
 
 def _unpack(value: Any, arrays: dict[str, Array]) -> Any:
-    if isinstance(value, str) and value.startswith(_REFERENCE):
-        return arrays[value.removeprefix(_REFERENCE)]
     if isinstance(value, list):
         return tuple(_unpack(item, arrays) for item in value)
     if not isinstance(value, dict):
         return value
+    if _ARRAY in value:
+        return arrays[value[_ARRAY]]
     kind = value["type"]
     if kind == "dict":
         return {key: _unpack(item, arrays) for key, item in value["items"].items()}

@@ -6,6 +6,7 @@ sample and compares every message with what was stored: a self-test that needs n
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,10 @@ def save_artefact(artefact: Artefact, path: Path) -> None:
     header = {"format": FORMAT, "version": VERSION, "target": artefact.target, "graph": graph}
     content = {f"graph:{key}": value for key, value in arrays.items()}
     content |= {f"expected:{key}": value for key, value in artefact.expected.items()}
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, header=np.array(json.dumps(header)), sample=artefact.sample, **content)  # type: ignore[arg-type]
+    memory = io.BytesIO()  # a full disk would leave zipfile with an archive it cannot close
+    np.savez_compressed(memory, header=np.array(json.dumps(header)), sample=artefact.sample, **content)  # type: ignore[arg-type]
+    with replacing(path) as temporary:
+        temporary.write_bytes(memory.getbuffer())
 
 
 def load_artefact(path: Path) -> Artefact:

@@ -64,6 +64,7 @@ def quantise(graph: FloatGraph) -> IntegerGraph:
             integer, scales[port] = _quantise_port(into, width, done, per_neuron=not isinstance(node, LIF))
             edges.update({edge.name: edge for edge in integer})
         done[name] = quantise_node(node, scales, name)
+        _check_constants(done[name].node, name)
     return IntegerGraph(
         {name: done[name].node for name in graph.nodes},
         tuple(edges[edge.name] for edge in graph.edges),
@@ -82,7 +83,8 @@ def _quantise_port(
     exponent = max(exponents, default=0)
     largest = np.zeros(width)
     for edge in edges:
-        largest = np.maximum(largest, _row_maximum(edge.synapse, width) * 2.0 ** (exponent - done[edge.source].exponent))
+        step = 2.0 ** (exponent - done[edge.source].exponent)
+        largest = np.maximum(largest, _row_maximum(edge.synapse, width) * step)
     if not per_neuron:
         largest = np.full(width, largest.max(initial=0.0))
     weighted = any(isinstance(edge.synapse, (Dense, Diagonal)) for edge in edges)
@@ -206,8 +208,22 @@ def exponent_for(largest: float, maximum: int, headroom: float = HEADROOM) -> in
 def as_factor(real: Array) -> tuple[Array, int]:
     """Write positive reals as 16-bit integers times one power of two: real = factor * 2^-shift."""
     shift = min(max(floor(log2(FACTOR_MAX / max(float(np.max(real)), 1e-12))), 0), _MAX_SHIFT)
-    return np.rint(real * 2.0**shift).astype(np.int64), shift
+    return _whole(real * 2.0**shift), shift
 
 
 def _integer(real: Array, exponent: int) -> Array:
-    return np.rint(real * 2.0**exponent).astype(np.int64)
+    return _whole(real * 2.0**exponent)
+
+
+def _whole(real: Array) -> Array:
+    """Round to integers; what is far beyond a word stays so, without wrapping."""
+    return np.asarray(np.rint(np.clip(real, -(2.0**62), 2.0**62)), dtype=np.int64)
+
+
+def _check_constants(node: IntegerNode, name: str) -> None:
+    """Refuse a bias or factor that no word of the chip holds: it is far beyond what calibration saw."""
+    for part, value in vars(node).items():
+        largest = int(np.abs(value).max(initial=0)) if isinstance(value, np.ndarray) else 0
+        if largest > WORD_MAX:
+            message = f"layer '{name}' needs a {part} of {largest:.3g}, a word holds {WORD_MAX:,}"
+            raise DoesNotFit([Finding("constant-bits", name, message, largest, WORD_MAX, "calibrate or train anew")])

@@ -175,7 +175,7 @@ def test_a_pickle_that_would_run_code_does_not_run(tmp_path: Path, samples: Path
     refused(
         bim_compile(path, "--input", samples, "-o", tmp_path / "out"),
         2,
-        "not a PyTorch file" if how == "pickle" else "executed",
+        "PyTorch file" if how == "pickle" else "executed",
     )
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.pt"]
 
@@ -198,7 +198,8 @@ def test_bytes_that_were_turned_are_refused_or_harmless(tmp_path: Path, model: P
         damaged[rng.integers(len(whole), size=5)] = rng.integers(256, size=5)
         path.write_bytes(damaged.tobytes())
         ended = bim_compile(path, "--check")
-        assert ended.code in (0, 1, 2) and len(ended.errors) <= 1, ended
+        assert ended.code in (0, 1, 2), ended
+        assert len(ended.errors) <= 1
 
 
 @pytest.mark.parametrize(

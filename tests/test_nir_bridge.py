@@ -616,16 +616,14 @@ def test_garbled_metadata_are_refused(tmp_path: Path, text: str) -> None:
     assert "metadata" in refused(path)
 
 
-def survives(path: Path) -> bool:
-    """Read a damaged file: True if it was read, False if it was refused in one line; anything else is a fault."""
+def read_damaged(path: Path) -> FloatGraph | None:
+    """Read a damaged file; None if it was refused in one line, anything else is a fault."""
     try:
-        read_nir(path, DT)
+        return read_nir(path, DT)
     except BimError as error:
         message = error.message
-    else:
-        return True
     assert "\n" not in message
-    return False
+    return None
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["ours", "foreign"])
@@ -634,7 +632,7 @@ def test_truncated_files_are_refused(written: Path, tmp_path: Path, ours: bool) 
     cut = tmp_path / "cut.nir"
     for size in np.linspace(0, len(content) - 1, 60).astype(int):
         cut.write_bytes(content[:size])
-        assert not survives(cut)
+        assert read_damaged(cut) is None
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["ours", "foreign"])
@@ -642,9 +640,19 @@ def test_flipped_bytes_are_refused_or_harmless(model: FloatGraph, written: Path,
     content = (written if ours else chain(tmp_path / "g.nir", affine(), lif())).read_bytes()
     rng = np.random.default_rng(11)
     flipped = tmp_path / "flipped.nir"
-    for position in rng.integers(0, len(content), 150):
+    for position in rng.integers(0, len(content), 100):
         damaged = bytearray(content)
         damaged[position] ^= 1 << int(rng.integers(8))
         flipped.write_bytes(bytes(damaged))
-        if survives(flipped) and ours:
-            assert pack.equal(model, read_nir(flipped))
+        graph = read_damaged(flipped)
+        assert graph is None or not ours or pack.equal(model, graph)
+
+
+def test_a_broken_table_of_texts_is_refused_and_not_walked_for_ever(tmp_path: Path) -> None:
+    """The HDF5 library hangs on this file: a text that claims to reach into the table's empty end."""
+    path = chain(tmp_path / "g.nir", affine(), lif())
+    content = bytearray(path.read_bytes())
+    first_text = content.index(b"GCOL") + 16
+    content[first_text + 9] = 4  # its size grows by 1024
+    path.write_bytes(bytes(content))
+    assert "its table of texts is broken" in refused(path)

@@ -253,8 +253,8 @@ def test_a_made_record_gives_the_beats_that_were_written(tmp_path: Path) -> None
     train = load_task("ecg", tmp_path).train
     assert train.y is not None
     assert train.y.tolist() == [0, 0, 1, 2, 3, 0]  # the ninth is kept for validation
-    assert np.flatnonzero(train.x[0, :, :8]).tolist() == [90]
-    assert train.x[0, 11, 2] == 1.0
+    assert np.flatnonzero(train.x[0, :, :16]).tolist() == [90]
+    assert train.x[0, 5, 10] == 1.0
 
 
 def test_the_archive_and_the_record_give_the_same_sequences(tmp_path: Path) -> None:
@@ -278,8 +278,8 @@ def beats_of(rr: list[int], window: np.ndarray | None = None) -> Beats:
 def context(beats: Beats) -> dict[str, list[float]]:
     """The repeated channels by name, one value a beat."""
     x = ecg_task.features(beats)
-    assert np.array_equal(x[:, :1, 8:].repeat(32, axis=1), x[:, :, 8:])
-    return {name: x[:, 0, 8 + i].tolist() for i, name in enumerate(ecg_task.CHANNEL_NAMES[8:])}
+    assert np.array_equal(x[:, :1, 16:].repeat(16, axis=1), x[:, :, 16:])
+    return {name: x[:, 0, 16 + i].tolist() for i, name in enumerate(ecg_task.CHANNEL_NAMES[16:])}
 
 
 def test_rhythm_channels_worked_out_by_hand() -> None:

@@ -112,7 +112,7 @@ def interrupted(data: Path, model: Path, after: int, **changes: Any) -> None:
         if epoch.epoch == after:
             raise Killed
 
-    small = dict(channels=8, states=2, taps=2, batch=16, learning_rate=0.03)
+    small = {"channels": 8, "states": 2, "taps": 2, "batch": 16, "learning_rate": 0.03}
     plan = plan_for(load_task("own", data), Path(f"{model}.resume"), **small, **changes)
     with pytest.raises(Killed):
         train_task(plan, model, report=report)
@@ -136,16 +136,17 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_was_not_interrupted(
 def test_a_run_killed_outright_goes_on_where_it_was(tmp_path: Path, data: Path) -> None:
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
     resume = Path(f"{parts}.resume")
-    assert own(data, whole, "--epochs", 60, "--patience", 60, "--no-test").code == 0
-    arguments = ("own", "--data", data, "-o", parts, *SMALL, "--epochs", 60, "--patience", 60, "--no-test")
+    assert own(data, whole, "--epochs", 40, "--patience", 40, "--no-test").code == 0
+    arguments = ("own", "--data", data, "-o", parts, *SMALL, "--epochs", 40, "--patience", 40, "--no-test")
     process = start("train", *arguments)
     deadline = time.monotonic() + 60
     while not resume.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
     assert finish(process).code == -9
-    assert resume.exists() and not parts.exists()
-    assert own(data, parts, "--epochs", 60, "--patience", 60, "--no-test").code == 0
+    assert resume.exists()
+    assert not parts.exists()
+    assert own(data, parts, "--epochs", 40, "--patience", 40, "--no-test").code == 0
     assert weights(whole) == weights(parts)
 
 
@@ -161,7 +162,8 @@ def test_resuming_with_other_options_is_refused_until_restart(
     interrupted(data, model, 1, epochs=5)
     ended = own(data, model, "--epochs", 5, *options)
     assert (ended.code, len(ended.errors)) == (2, 1)
-    assert "other options or data" in ended.err and "--restart" in ended.err
+    assert "other options or data" in ended.err
+    assert "--restart" in ended.err
     assert not model.exists()
     assert own(data, model, "--epochs", 5, *options, "--restart", "--no-test").code == 0
 

@@ -6,7 +6,6 @@ are wide enough, once, here; what no word holds is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import singledispatch
 from itertools import pairwise
@@ -208,22 +207,197 @@ def largest_sum(plan: Plan, place: int) -> int:
 
 
 def _stages(graph: IntegerGraph) -> list[tuple[tuple[str, ...], bool]]:
-    """Group the nodes into stages that can run a whole chunk each: single nodes, and loops with all that lies on them."""
-    order = graph.order
-    place = {name: index for index, name in enumerate(order)}
-    joined = list(range(len(order)))  # the first place of the stage that a place belongs to
+    """Group the nodes, in order, into stages that can run a whole chunk each: single nodes, and what a loop spans."""
+    place = {name: index for index, name in enumerate(graph.order)}
+    until = list(range(len(place)))  # the last place of a loop that comes back to this one
     for edge in graph.edges:
-        first, last = place[edge.target], place[edge.source]
-        if last >= first:
-            joined[first : last + 1] = [min(joined[first], at) for at in joined[first : last + 1]]
-    starts = [0]
-    for at in range(1, len(order)):
-        joined[at] = min(joined[at], at)
-        if joined[at] == at or joined[at] > starts[-1] and False:
+        back = place[edge.target]
+        until[back] = max(until[back], place[edge.source])  # an edge that points forward changes nothing
+    starts, end = [0], until[0]
+    for at in range(1, len(place)):
+        if at > end:
             starts.append(at)
-    return [(order[a:b], b - a > 1) for a, b in pairwise([*starts, len(order)])]
+        end = max(end, until[at])
+    return [(graph.order[a:b], b - a > 1) for a, b in pairwise([*starts, len(place)])]
 
 
 def _places(ports: dict[str, int]) -> dict[str, int]:
     starts = np.cumsum([0, *ports.values()])
     return {port: int(start) for port, start in zip(ports, starts, strict=False)}
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A node's parameters as the kernels read them."""
+
+    kind: int
+    words: Array
+    state_words: int = 0
+    states: int = 0
+
+
+@singledispatch
+def _form(node: IntegerNode, bounds: dict[str, int], name: str) -> _Form:
+    raise InputError(f"layer '{name}': the engine has no kernel for {type(node).__name__}", "use --backend reference")
+
+
+@_form.register
+def _(node: Source, bounds: dict[str, int], name: str) -> _Form:
+    return _Form(layout.SOURCE, np.zeros(0, np.int64))
+
+
+@_form.register
+def _(node: IntegerLIF, bounds: dict[str, int], name: str) -> _Form:
+    _check_range(node.du, "du", name, 0, 4095)
+    _check_range(node.dv, "dv", name, 0, 4096)
+    _check_range(node.v_threshold, "v_threshold", name, 0, 2**24)
+    _check_length(node.bias, node.size, "bias", name)
+    words = np.concatenate([[4095 - node.du, 4096 - node.dv, node.v_threshold << 6], _whole(node.bias, "bias", name)])
+    narrow = bounds["i"] <= NARROW_INPUT and int(np.abs(words[3:]).max(initial=0)) < _NARROW_BIAS
+    return _Form(layout.LIF if narrow else layout.WIDE_LIF, words, state_words=2 * node.size)
+
+
+@_form.register
+def _(node: IntegerRelay, bounds: dict[str, int], name: str) -> _Form:
+    return _Form(layout.RELAY, np.concatenate([_shifts([node.shift], name), *_affine(node, name)]))
+
+
+@_form.register
+def _(node: IntegerReadout, bounds: dict[str, int], name: str) -> _Form:
+    _check_range(node.decay, "decay", name, 0, 2**16)
+    words = np.concatenate([_shifts([node.shift], name), [node.decay], *_affine(node, name)])
+    return _Form(layout.READOUT, words, state_words=node.neurons)
+
+
+@_form.register
+def _(node: IntegerScan, bounds: dict[str, int], name: str) -> _Form:
+    channels, states = node.alpha.shape
+    for port in ("B", "C"):
+        if bounds[port] >= 2**38:
+            raise InputError(f"port '{port}' of layer '{name}' may sum up to {bounds[port]}, the engine's limit is 2^38")
+    rows = {"u_multiplier": 2**32, "dt_multiplier": 2**32, "u_bias": 2**61, "dt_bias": 2**61, "d_skip": 2**46}
+    values = [_whole(getattr(node, row), row, name, limit) for row, limit in rows.items()]
+    for row, value in zip(rows, values, strict=True):
+        _check_length(value, channels, row, name)
+    alpha = _whole(node.alpha, "alpha", name, 2**38)
+    if (alpha < 0).any():
+        raise InputError(f"layer '{name}': alpha holds {(alpha < 0).sum()} negative rates, a state would grow")
+    shifts = _shifts(
+        [node.u_shift, node.dt_shift, node.alpha_shift, node.du_shift, node.b_shift, node.c_shift, node.d_shift], name
+    )
+    return _Form(layout.SCAN, np.concatenate([shifts, *values, alpha.T.reshape(-1)]), channels * states, states)
+
+
+def _affine(node: IntegerRelay | IntegerReadout, name: str) -> tuple[Array, Array]:
+    multiplier, bias = _whole(node.multiplier, "multiplier", name, 2**32), _whole(node.bias, "bias", name, 2**61)
+    _check_length(multiplier, node.neurons, "multiplier", name)
+    return multiplier, bias
+
+
+def _shifts(shifts: list[int], name: str) -> Array:
+    for shift in shifts:
+        _check_range(shift, "shift", name, 0, 62)
+    return np.array(shifts, np.int64)
+
+
+def _check_range(value: int, what: str, name: str, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InputError(f"layer '{name}': {what} is {value}, allowed are {low} to {high}")
+
+
+def _check_length(values: Array, neurons: int, what: str, name: str) -> None:
+    if values.shape != (neurons,):
+        raise InputError(f"layer '{name}': {what} has shape {values.shape}, its {neurons} neurons want ({neurons},)")
+
+
+def _whole(values: Array, what: str, name: str, limit: int = 2**62) -> Array:
+    """Return int64 values; fractions, NaN and what the kernels could not multiply are refused."""
+    whole = np.asarray(values)
+    if whole.dtype.kind == "f" and not (np.isfinite(whole).all() and (whole == np.rint(whole)).all()):
+        raise InputError(f"'{name}': {what} holds values that are not whole numbers")
+    if whole.size and not (-limit <= int(whole.min()) and int(whole.max()) <= limit):
+        raise InputError(f"'{name}': {what} runs from {whole.min()} to {whole.max()}, the limit is {limit}")
+    return whole.astype(np.int64)
+
+
+@singledispatch
+def _message_bound(node: IntegerNode, name: str) -> int:
+    return 1
+
+
+@_message_bound.register
+def _(node: Source, name: str) -> int:
+    return LINE_MAX if node.graded else 1
+
+
+@_message_bound.register
+def _(node: IntegerRelay, name: str) -> int:
+    return 2**15 - 1
+
+
+@_message_bound.register
+def _(node: IntegerScan, name: str) -> int:
+    return 2**17 - 1
+
+
+@_message_bound.register
+def _(node: IntegerReadout, name: str) -> int:
+    return 2**23 - 1
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A synapse as the kernels read it: int8 ``rows`` [pre, post], and its ``nonzero`` weights a presynaptic neuron."""
+
+    kind: int
+    rows: Array
+    nonzero: Array
+    fan: int
+    pre: int
+    post: int
+
+
+@singledispatch
+def _shape(synapse: Synapse, name: str) -> _Shape:
+    raise InputError(f"synapse '{name}': the engine has no kernel for {type(synapse).__name__}", "use --backend reference")
+
+
+@_shape.register
+def _(synapse: Dense, name: str) -> _Shape:
+    post, pre = synapse.weight.shape
+    weight = _whole(synapse.weight, "weight", name, 128)
+    return _Shape(layout.DENSE, weight.T, np.count_nonzero(weight, axis=0), post, pre, post)
+
+
+@_shape.register
+def _(synapse: Diagonal, name: str) -> _Shape:
+    weight = _whole(synapse.weight, "weight", name, 128)
+    return _Shape(layout.DIAGONAL, weight, (weight != 0).astype(np.int64), 1, len(weight), len(weight))
+
+
+@_shape.register
+def _(synapse: Broadcast, name: str) -> _Shape:
+    fan = np.full(synapse.size, synapse.targets)
+    return _Shape(layout.IDENTITY, np.zeros(0), fan, synapse.targets, synapse.size, synapse.size)
+
+
+@_shape.register
+def _(synapse: Soma, name: str) -> _Shape:
+    return _Shape(layout.IDENTITY, np.zeros(0), np.zeros(0, np.int64), 0, -1, -1)
+
+
+def _check_fit(edge: Edge, shape: _Shape, pre: int, post: int) -> None:
+    have = (pre if shape.pre < 0 else shape.pre, pre if shape.post < 0 else shape.post)
+    if have != (pre, post):
+        raise InputError(f"synapse '{edge.name}' joins {have[0]} to {have[1]} neurons, its ends have {pre} and {post}")
+    if not 0 <= edge.delay <= 2**15:
+        raise InputError(f"synapse '{edge.name}' has a delay of {edge.delay} steps")
+
+
+def _gain(synapse: Synapse) -> int:
+    """Return the largest sum of weights, by magnitude, that one neuron receives."""
+    if isinstance(synapse, Dense):
+        return int(np.abs(synapse.weight.astype(np.int64)).sum(axis=1).max(initial=0))
+    if isinstance(synapse, Diagonal):
+        return int(np.abs(synapse.weight.astype(np.int64)).max(initial=0))
+    return 1

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..model.block import BIMBlock
+from .kernels import advance
 from .steps import Steps, Weights
 from .traces import Keep, Traces, parameters
 
@@ -37,8 +38,6 @@ class FusedTraces(Traces):
     def run(
         self, steps: Steps, weights: Weights, rho: float, omega: Tensor, signal: Tensor | None = None
     ) -> None:
-        from .kernels import advance
-
         emit = omega[..., None] * steps.psi
         kappa = steps.kappa * float(self.keep.membrane)
         if signal is None:

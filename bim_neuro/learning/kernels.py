@@ -19,14 +19,34 @@ _jit = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"}, erro
 
 
 @_jit  # type: ignore[untyped-decorator,unused-ignore]
-def scan(decay: Array, h: Array, first: int, last: int) -> None:
-    """h[t + 1] = decay[t] h[t] + h[t + 1] in place, where h[t + 1] holds the drive; channels first to last."""
-    steps, batch, _, states = decay.shape
-    for b in range(batch):
-        for d in range(first, last):
-            for t in range(steps):
-                for n in range(states):
-                    h[t + 1, b, d, n] += decay[t, b, d, n] * h[t, b, d, n]
+def scan(decay: Array, h: Array) -> None:
+    """h[t + 1] = decay[t] h[t] + h[t + 1] in place, where h[t + 1] (T + 1, rows) holds the drive; decay (T, rows)."""
+    steps, rows = decay.shape
+    for t in range(steps):
+        for i in range(rows):
+            h[t + 1, i] += decay[t, i] * h[t, i]
+
+
+@_jit  # type: ignore[untyped-decorator,unused-ignore]
+def fire(y: Array, v: Array, s: Array, leak: Any, threshold: Any, hard: bool) -> None:
+    """Fill v and s (T + 1, rows) from their first step on, y (T, rows) the current; the soma's law is in block.py."""
+    steps, rows = y.shape
+    for t in range(steps):
+        for i in range(rows):
+            if hard:
+                v[t + 1, i] = leak * v[t, i] * (1 - s[t, i]) + y[t, i]
+            else:
+                v[t + 1, i] = leak * v[t, i] + y[t, i] - threshold * s[t, i]
+            s[t + 1, i] = v[t + 1, i] > threshold
+
+
+@_jit  # type: ignore[untyped-decorator,unused-ignore]
+def leak_through(x: Array, leak: Any) -> None:
+    """x[t + 1] = leak x[t] + x[t + 1] in place, x (T + 1, rows)."""
+    steps, rows = x.shape
+    for t in range(steps - 1):
+        for i in range(rows):
+            x[t + 1, i] += leak * x[t, i]
 
 
 @_jit  # type: ignore[untyped-decorator,unused-ignore]
@@ -100,15 +120,17 @@ def advance(
                         s_b[n, j] = value
                         value = kap_shared * e_b[n, j] + cn * value
                         e_b[n, j] = value
-                        r_b[n, j] = rho_shared * r_b[n, j] + out * value
+                        value = rho_shared * r_b[n, j] + out * value
+                        r_b[n, j] = value
+                        if contracting:
+                            shared[0, n, j] += err * value
                     for j in range(one):
                         value = kap_shared * e_c[n, j] + now * x1[j]
                         e_c[n, j] = value
-                        r_c[n, j] = rho_shared * r_c[n, j] + out * value
-                    if contracting:
-                        for j in range(one):
-                            shared[0, n, j] += err * r_b[n, j]
-                            shared[1, n, j] += err * r_c[n, j]
+                        value = rho_shared * r_c[n, j] + out * value
+                        r_c[n, j] = value
+                        if contracting:
+                            shared[1, n, j] += err * value
                 for j in range(one):
                     e_dt[j] = kap * e_dt[j] + sum_dt[j]
                 for j in range(reach):

@@ -27,8 +27,11 @@ from .steps import Memory, Steps, Weights, begin, record
 from .traces import Keep, Traces
 
 Credit = Literal["spatial", "local"]
-Listener = Callable[[int, Steps, Tensor], None]
-"""Called for every block with its index, the record, and omega psi (T, batch, D): what a spike rule needs."""
+Listener = Callable[[int, Steps, float | None, Tensor, Tensor | None], None]
+"""Called for every block: its index, the record, rho (None: no readout of its own), omega (T, batch), the signal
+(T, batch, D) where the loss is at every step."""
+Finisher = Callable[[int, Tensor], None]
+"""Called for the same blocks at the end, with the learning signal (batch, D) of a loss at the end."""
 
 RECORD_STEPS = 32
 """Steps of one record: bounds what is kept, and lets a channel's traces stay in the cache meanwhile."""
@@ -101,6 +104,7 @@ class ForwardGradient:
         *,
         mask: Tensor | None = None,
         listeners: Sequence[Listener] = (),
+        finish: Finisher | None = None,
         after_record: Callable[[], None] | None = None,
     ) -> float:
         """Run x (T, batch, inputs) from the beginning and return the loss; `take` gives its gradient.
@@ -119,7 +123,7 @@ class ForwardGradient:
             total += self.advance(x[now], loss, p[now], {i: omega[now] for i, omega in omegas.items()}, listeners)
             if after_record is not None:
                 after_record()
-        return total + (0.0 if loss.every else self._finish(loss))
+        return total + (0.0 if loss.every else self._finish(loss, finish))
 
     def advance(
         self, x: Tensor, loss: Loss, p: Tensor, omegas: dict[int, Tensor] | None = None, listeners: Sequence[Listener] = ()
@@ -131,22 +135,27 @@ class ForwardGradient:
             steps, self.memory[index] = record(block, x, self.memory[index], weights[index])
             records.append(steps)
             x = steps.s
-        total = 0.0
+        total, rho = 0.0, 1.0
         error = omega = x
-        for index, readout in self.readouts.items():
-            steps = records[index]
+        for index, steps in enumerate(records):
+            readout = self.readouts.get(index)
+            if readout is None:
+                for listen in listeners:
+                    listen(index, steps, None, p, None)
+                continue
+            signal = None
             if loss.every:
-                rho, omega, signal = readout.gamma, torch.ones_like(p), None
+                rho, omega = readout.gamma, torch.ones_like(p)
                 value, error = readout.every_step(steps.s, loss, p)
                 total += value
                 signal = error @ readout.head.w_o.detach()
             else:
                 assert omegas is not None
-                rho, omega, signal = 1.0, omegas[index], None
+                rho, omega = 1.0, omegas[index]
                 readout.at_end(steps.s, p, omega)
             self.traces[index].run(steps, weights[index], rho, omega, signal)
             for listen in listeners:
-                listen(index, steps, omega[..., None] * steps.psi)
+                listen(index, steps, rho, omega, signal)
         self._advance_below(records, weights, rho, omega, error if loss.every else None)
         return total
 
@@ -162,14 +171,17 @@ class ForwardGradient:
             )
         return gradients
 
-    def _finish(self, loss: Loss) -> float:
+    def _finish(self, loss: Loss, finish: Finisher | None) -> float:
         """Contract all traces with the loss at the end; return its value."""
         total = 0.0
         error = self.memory[0].s
         for index, readout in self.readouts.items():
             value, error = readout.finish(loss)
             total += value
-            self.traces[index].collect(error @ readout.head.w_o.detach())
+            signal = error @ readout.head.w_o.detach()
+            self.traces[index].collect(signal)
+            if finish is not None:
+                finish(index, signal)
         for traces in self.traces:
             if isinstance(traces, ClassTraces):
                 traces.collect(error)

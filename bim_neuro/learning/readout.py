@@ -19,6 +19,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from . import kernels
+
 
 class Head(NamedTuple):
     """A leaky readout's parameters: w_o (C, D), b_o (C,), readout_logit; gamma = sigmoid(readout_logit)."""
@@ -59,6 +61,18 @@ def discounted(p: Tensor, gamma: float) -> Tensor:
     return omega
 
 
+def leak_on(before: Tensor, drive: Tensor, leak: float) -> Tensor:
+    """Return x_t = leak x_{t-1} + drive_t (T, ...) from ``before`` (...)."""
+    x = torch.cat([before[None], drive])
+    if x.device.type == "cpu":
+        flat = x.flatten(1).numpy()
+        kernels.leak_through(flat, flat.dtype.type(leak))
+    else:
+        for t in range(len(drive)):
+            x[t + 1] += leak * x[t]
+    return x[1:]
+
+
 class ReadoutTraces:
     """State and traces of one readout for a batch."""
 
@@ -83,37 +97,31 @@ class ReadoutTraces:
     @torch.no_grad()
     def at_end(self, s: Tensor, p: Tensor, omega: Tensor) -> None:
         """Take spikes s (T, batch, D) in, with their shares p and weights omega (T, batch)."""
-        gamma = self.gamma
-        drive = s @ self.head.w_o.T + self.head.b_o
-        for t in range(len(s)):
-            self.q = gamma * self.keep * self.q + self.r
-            self.r = gamma * self.r + drive[t]
-            self.logits += p[t][:, None] * self.r
-            self.logits_by_gamma = self.keep * self.logits_by_gamma + p[t][:, None] * self.q
-        if not self.keep:
-            s, omega = s[-1:], omega[-1:]
-        self.z = self.keep * self.z
+        r, q = self._run(s)
+        self.logits += torch.einsum("tb,tbc->bc", p, r)
+        if not self.keep:  # only the last step's own path lives
+            s, p, q, omega = s[-1:], p[-1:], q[-1:], omega[-1:]
+            self.z, self.logits_by_gamma = torch.zeros_like(self.z), torch.zeros_like(self.logits)
+        self.logits_by_gamma += torch.einsum("tb,tbc->bc", p, q)
         self.z[:, :-1] += torch.einsum("tb,tbd->bd", omega, s)
         self.z[:, -1] += omega.sum(0)
 
     @torch.no_grad()
     def every_step(self, s: Tensor, loss: Loss, p: Tensor) -> tuple[float, Tensor]:
-        """Take spikes in with a loss at each step; return its value and the signal W_o^T dL/dr (T, batch, D)."""
-        gamma = self.gamma
-        drive = s @ self.head.w_o.T + self.head.b_o
-        r, q, z = [], [], []
-        for t in range(len(s)):
-            self.q = gamma * self.keep * self.q + self.r
-            self.r = gamma * self.r + drive[t]
-            self.z = gamma * self.keep * self.z
-            self.z[:, :-1] += s[t]
-            self.z[:, -1] += 1
-            r.append(self.r)
-            q.append(self.q)
-            z.append(self.z)
-        value, error = loss.of(torch.stack(r), p)
-        self._collect(torch.einsum("tbc,tbd->cd", error, torch.stack(z)), (error * torch.stack(q)).sum())
+        """Take spikes in with a loss at each step; return its value and dL/dr (T, batch, C)."""
+        r, q = self._run(s)
+        z = leak_on(self.z, torch.cat([s, torch.ones_like(s[..., :1])], -1), self.gamma * self.keep)
+        self.z = z[-1]
+        value, error = loss.of(r, p)
+        self._collect(torch.einsum("tbc,tbd->cd", error, z), (error * q).sum())
         return value, error
+
+    def _run(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        """Return r and q = dr/dgamma (T, batch, C) of these spikes."""
+        r = leak_on(self.r, s @ self.head.w_o.T + self.head.b_o, self.gamma)
+        q = leak_on(self.q, torch.cat([self.r[None], r[:-1]]), self.gamma * self.keep)
+        self.r, self.q = r[-1], q[-1]
+        return r, q
 
     @torch.no_grad()
     def finish(self, loss: Loss) -> tuple[float, Tensor]:

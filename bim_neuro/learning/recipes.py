@@ -25,5 +25,25 @@ DEFAULTS: dict[str, Default] = {
     "digits": Default(
         channels=128, states=8, blocks=1, taps=4, recipe=Recipe(epochs=300, label_smoothing=0.1, patience=300)
     ),
+    # ecg: strong augmentation and few epochs, since 17 training patients are soon learnt by heart
+    # (docs/decisions/0007-ecg-model.md)
+    "ecg": Default(
+        channels=64,
+        states=8,
+        blocks=1,
+        taps=4,
+        recipe=Recipe(
+            epochs=8,
+            batch=128,
+            learning_rate=4e-3,
+            weight_decay=0.05,
+            augment_gain=0.25,
+            augment_noise=0.15,
+            label_smoothing=0.1,
+            balance=0.7,
+            epoch_samples=16_000,
+        ),
+        score="macro_f1",
+    ),
     "own": Default(channels=64, states=8, blocks=1, taps=4, recipe=Recipe(epochs=100, label_smoothing=0.05, patience=30)),
 }

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model.block import BIMBlock
+from . import kernels
 
 
 class Memory(NamedTuple):
@@ -108,8 +109,11 @@ def _scan(delta: Tensor, u: Tensor, b: Tensor, a: Tensor, h: Tensor) -> tuple[Te
     decay = torch.exp(delta[..., None] * a)
     drive = (delta * u)[..., None] * b[..., None, :]
     states = torch.cat([h[None], drive])
-    for t in range(len(drive)):
-        states[t + 1].addcmul_(decay[t], states[t])
+    if states.device.type == "cpu":
+        kernels.scan(decay.flatten(1).numpy(), states.flatten(1).numpy())
+    else:
+        for t in range(len(drive)):
+            states[t + 1].addcmul_(decay[t], states[t])
     return decay, states
 
 
@@ -118,13 +122,16 @@ def _fire(block: BIMBlock, y: Tensor, memory: Memory, weights: Weights) -> tuple
     if block.soma == "none":
         v = torch.cat([memory.v[None], y])
         return v, v, torch.cat([memory.psi[None], torch.ones_like(y)])
-    vs, ss = [memory.v], [memory.s]
-    for y_t in y.unbind(0):
-        v, s = vs[-1], ss[-1]
-        v = weights.leak * v * (1 - s) + y_t if block.soma == "hard" else weights.leak * v + y_t - weights.threshold * s
-        vs.append(v)
-        ss.append((v > weights.threshold).to(v.dtype))
-    v, s = torch.stack(vs), torch.stack(ss)
+    v, s = (torch.cat([before[None], torch.empty_like(y)]) for before in (memory.v, memory.s))
+    if y.device.type == "cpu":
+        number = y.numpy().dtype.type
+        flat = (part.flatten(1).numpy() for part in (y.contiguous(), v, s))
+        kernels.fire(*flat, number(weights.leak), number(weights.threshold), block.soma == "hard")
+    else:
+        for t, y_t in enumerate(y):
+            kept = v[t] * (1 - s[t]) if block.soma == "hard" else v[t]
+            v[t + 1] = weights.leak * kept + y_t - (0.0 if block.soma == "hard" else weights.threshold * s[t])
+            s[t + 1] = (v[t + 1] > weights.threshold).to(v.dtype)
     psi = (1 + block.surrogate_slope * (v[1:] - weights.threshold).abs()) ** -2
     return v, s, torch.cat([memory.psi[None], psi])
 

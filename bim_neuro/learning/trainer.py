@@ -28,7 +28,7 @@ from ..nodes.arithmetic import Array
 class Recipe:
     """How to train. ``augment_gain`` and ``augment_noise`` are relative to the encoded range; ``patience`` in epochs.
 
-    ``balance`` samples classes with weight count^-balance: 0 as they come, 1 all alike; ``epoch_samples`` caps an epoch.
+    ``balance`` draws classes with weight count^-balance: 0 as they come, 1 all alike; ``epoch_samples`` caps an epoch.
     """
 
     epochs: int = 300

@@ -1,6 +1,6 @@
 """Heartbeats of the MIT-BIH Arrhythmia Database, sorted into N, S, V and F on patients unseen in training.
 
-A beat (``mitbih``) is cut into 32 steps x 8 samples in time order, so a step lasts 8/360 s. Channels that compare the
+A beat (``mitbih``) is cut into 16 steps x 16 samples in time order, so a step lasts 16/360 s. Channels that compare the
 beat with the record's earlier beats follow, the same on every step (``features``). Nothing looks past the end of the
 beat's window.
 
@@ -24,7 +24,7 @@ from ..errors import InputError
 from .dataset import Dataset, Float32Array, Int64Array, Task
 from .mitbih import BEFORE, DS1, DS2, FS_HZ, HINT, Beats, read_beats
 
-STEPS, SAMPLES_A_STEP = 32, 8
+STEPS, SAMPLES_A_STEP = 16, 16
 CLASS_NAMES = ("N", "S", "V", "F")
 VALIDATION = (118, 124, 201, 205, 223)
 """Records of DS1 held out for validation: 331 of its 944 S beats, 805 of 3,788 V, 33 of 415 F.
@@ -114,7 +114,7 @@ MAX_CHANGE = 4.0
 
 
 def features(beats: Beats) -> Float32Array:
-    r"""The (beats, 32, 15) sequences of one record's beats.
+    r"""The (beats, 16, 23) sequences of one record's beats.
 
     With m the mean beat and r the mean interval of the beats before (running means, see ``_mean_before``):
 

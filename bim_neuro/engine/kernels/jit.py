@@ -13,14 +13,9 @@ from typing import Any, TypeVar, cast
 
 import numba  # type: ignore[import-untyped]
 
+from ...nodes.arithmetic import Array
+
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def kernel(function: F) -> F:
-    """Compile a function on its first call: without the interpreter's lock, cached on disk, exact integer arithmetic."""
-    compiled = numba.njit(nogil=True, cache=True)(function)
-    compiled._cache._cache_file._source_stamp = _STAMP
-    return cast(F, compiled)
 
 
 def _stamp() -> str:
@@ -31,3 +26,25 @@ def _stamp() -> str:
 
 
 _STAMP = _stamp()
+
+
+def _compiled(function: F, **options: bool) -> F:
+    compiled = numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
+    compiled._cache._cache_file._source_stamp = _STAMP
+    return cast(F, compiled)
+
+
+def kernel(function: F) -> F:
+    """Compile a function that only kernels call; no wrapper for Python is made, which halves the first run."""
+    return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def entry(function: F) -> F:
+    """Compile a function that Python calls; it runs without the interpreter's lock."""
+    return _compiled(function, no_cfunc_wrapper=True)
+
+
+@kernel
+def bare(array: Array) -> Array:
+    """Return the same memory as an array that is not reference-counted; the caller keeps the original alive."""
+    return numba.carray(array.ctypes, array.shape)  # type: ignore[no-any-return]

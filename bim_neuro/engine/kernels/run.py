@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...nodes.arithmetic import Array
-from .jit import kernel
+from .jit import bare, entry, kernel
 from .layout import (
     COUNTS,
     DEPTH,
@@ -48,52 +48,75 @@ from .scan import scan
 from .synapses import accumulate, operations
 
 
-@kernel
-def run_samples(
+@entry
+def run(
     tables: Tables,
     work: Work,
     x: Array,
     output: Array,
     probes: Array,
-    first: int,
-    last: int,
+    stages: tuple[int, int],
+    steps: tuple[int, int],
     period: int,
-    total: int,
     chunk: int,
 ) -> None:
-    """Run samples ``first`` to ``last`` of x, int8 (samples, steps, lines), each from rest for ``total`` steps."""
-    for sample in range(first, last):
-        work.state32[:] = 0
-        work.state64[:] = 0
-        for t0 in range(0, total, chunk):
-            t1 = min(t0 + chunk, total)
-            advance(tables, work, x[sample], output[sample], probes[sample], 0, len(tables.stages), t0, t1, period, False)
+    """Run every sample of x, int8 (samples, steps, lines), through some ``stages`` and ``steps``; step 0 starts at rest.
+
+    With period 0 x is one line of an endless stream: no sample ever ends, and all steps count as one.
+    """
+    tables, work = _bare_tables(tables), _bare_work(work)
+    for sample in range(len(x)):
+        if steps[0] == 0:
+            _rest(work)
+        for t0 in range(steps[0], steps[1], chunk):
+            t1 = min(t0 + chunk, steps[1])
+            for stage in range(stages[0], stages[1]):
+                first, nodes = tables.stages[stage, 0], tables.stages[stage, 1] - tables.stages[stage, 0]
+                for i in range((t1 - t0) * nodes):
+                    t, node = t0 + i // nodes, first + i % nodes
+                    _step(tables, work, bare(x[sample]), bare(output[sample]), bare(probes[sample]), node, t, t0, period)
 
 
 @kernel
-def advance(
-    tables: Tables,
-    work: Work,
-    x: Array,
-    output: Array,
-    probe: Array,
-    first_stage: int,
-    last_stage: int,
-    t0: int,
-    t1: int,
-    period: int,
-    endless: bool,
-) -> None:
-    """Run some stages through steps t0 to t1 of one sample; an endless stream takes x row by row and never ends."""
-    for stage in range(first_stage, last_stage):
-        first, last, loop = tables.stages[stage]
-        if loop:
-            for t in range(t0, t1):
-                for node in range(first, last):
-                    _step(tables, work, x, output, probe, node, t, t0, period, endless)
-        else:
-            for t in range(t0, t1):
-                _step(tables, work, x, output, probe, first, t, t0, period, endless)
+def _bare_tables(tables: Tables) -> Tables:
+    """Give the tables without reference counts, whose upkeep would cost more than a small layer."""
+    return Tables(
+        bare(tables.nodes),
+        bare(tables.edges),
+        bare(tables.stages),
+        bare(tables.weights),
+        bare(tables.words32),
+        bare(tables.words64),
+        tables.output,
+        tables.probe_words,
+    )
+
+
+@kernel
+def _bare_work(work: Work) -> Work:
+    return Work(
+        bare(work.messages),
+        bare(work.counts),
+        bare(work.state32),
+        bare(work.state64),
+        bare(work.sums32),
+        bare(work.sums64),
+        bare(work.block16),
+        bare(work.block32),
+        bare(work.flags),
+        bare(work.flag_words),
+        bare(work.channels),
+        bare(work.products),
+        bare(work.counters),
+    )
+
+
+@kernel
+def _rest(work: Work) -> None:
+    for j in range(len(work.state32)):
+        work.state32[j] = 0
+    for j in range(len(work.state64)):
+        work.state64[j] = 0
 
 
 @kernel
@@ -107,11 +130,11 @@ def _step(
     t: int,
     t0: int,
     period: int,
-    endless: bool,
 ) -> None:
     """Let one node take step t: gather what arrives, apply its law, send, count."""
     node = tables.nodes[index]
     width, slot, phase = node[WIDTH], t & node[MASK], t - node[DEPTH]
+    endless = period == 0
     inside = 0 <= phase and (endless or phase < len(x))
     counter = work.counters[index]
     column = phase if not endless else np.int64(0)
@@ -138,7 +161,7 @@ def _step(
             saturated = _word_step(tables, work, node, sums64, message, width)
             sent = _compact(work, message, width) if node[SPIKES] else _nonzero(message)
     elif not node[SPIKES]:
-        message[:] = 0
+        _zero(message)
     work.counts[node[COUNTS] + slot] = sent
     if counted:
         if runs:
@@ -155,13 +178,19 @@ def _step(
 def _clear(work: Work, node: Array) -> None:
     width, start = node[WIDTH], node[STATE]
     if node[KIND] == LIF:
-        work.state32[start : start + 2 * width] = 0
+        _zero(work.state32[start : start + 2 * width])
     elif node[KIND] == WIDE_LIF:
-        work.state64[start : start + 2 * width] = 0
+        _zero(work.state64[start : start + 2 * width])
     elif node[KIND] == SCAN:
-        work.state64[start : start + node[STATES] * width] = 0
+        _zero(work.state64[start : start + node[STATES] * width])
     elif node[KIND] == READOUT:
-        work.state64[start : start + width] = 0
+        _zero(work.state64[start : start + width])
+
+
+@kernel
+def _zero(row: Array) -> None:
+    for j in range(len(row)):
+        row[j] = 0
 
 
 @kernel
@@ -176,7 +205,7 @@ def _count_arrivals(tables: Tables, work: Work, node: Array, counter: Array, col
 
 @kernel
 def _gather(tables: Tables, work: Work, node: Array, sums: Array, t: int, t0: int) -> None:
-    sums[:] = 0
+    _zero(sums)
     for e in range(node[FIRST_EDGE], node[LAST_EDGE]):
         edge = tables.edges[e]
         if t >= edge[LATE]:
@@ -251,27 +280,23 @@ def _add_output(node: Array, message: Array, sent: int, output: Array) -> None:
 
 @kernel
 def _keep(work: Work, node: Array, message: Array, sent: int, probe: Array, period: int, phase: int) -> None:
-    """Write the message and the state of this step where `engine.probes` will look for them."""
-    width, states, base = node[WIDTH], node[STATES], node[PROBE] * period
+    """Write the message and the state of this step where `compiled` will look for them."""
+    kind, width, states, base, start = node[KIND], node[WIDTH], node[STATES], node[PROBE] * period, node[STATE]
     row = probe[base + phase * width : base + (phase + 1) * width]
+    for j in range(width):
+        row[j] = 0 if node[SPIKES] else message[j]
     if node[SPIKES]:
-        row[:] = 0
         for k in range(sent):
             row[message[k]] = 1
-    else:
-        row[:] = message
     base += period * width
-    start = node[STATE]
-    if node[KIND] == SCAN:
+    variables = 2 if kind == LIF or kind == WIDE_LIF else (1 if kind == READOUT else 0)
+    for variable in range(variables):
+        place = base + (variable * period + phase) * width
+        for j in range(width):
+            word = start + variable * width + j
+            probe[place + j] = work.state32[word] if kind == LIF else work.state64[word]
+    if kind == SCAN:
         place = base + phase * width * states
         for n in range(states):
             for d in range(width):
                 probe[place + d * states + n] = work.state64[start + n * width + d]
-    elif node[KIND] == READOUT:
-        probe[base + phase * width : base + (phase + 1) * width] = work.state64[start : start + width]
-    elif node[KIND] == LIF or node[KIND] == WIDE_LIF:
-        pool = 0
-        for variable in range(2):
-            place, pool = base + (variable * period + phase) * width, start + variable * width
-            for j in range(width):
-                probe[place + j] = work.state32[pool + j] if node[KIND] == LIF else work.state64[pool + j]

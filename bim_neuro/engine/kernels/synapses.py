@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...nodes.arithmetic import Array
-from .jit import kernel
+from .jit import entry, kernel
 from .layout import (
     COUNTS,
     DENSE,
@@ -94,14 +94,15 @@ def operations(tables: Tables, work: Work, edge: Array, t: int) -> tuple[int, in
     return hardware, effective
 
 
-@kernel
+@entry
 def unfold(tables: Tables, work: Work, edge: Array, t0: int, t1: int, matrix: Array) -> None:
     """Write the messages that arrive over ``edge`` at steps t0 to t1 as rows of a matrix, zeros included."""
     node = tables.nodes[edge[ORIGIN]]
     width = node[WIDTH]
     for t in range(t0, t1):
         row, sent = matrix[t - t0], t - edge[LATE]
-        row[:] = 0
+        for j in range(width):
+            row[j] = 0
         if sent < 0:
             continue
         slot = sent & node[MASK]

@@ -1,0 +1,210 @@
+"""The engine: the same integers as `reference`, from compiled kernels, over all cores.
+
+Samples are dealt out in blocks of ``batch`` to threads; a thread has its own memory and counters. Integers are summed
+in whatever order they come, so the record does not depend on the threads or the batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import IntegerGraph
+from ..nodes.arithmetic import Array
+from ..record import LayerCount, RunRecord
+from .dense import PATHS, Product, choose_products, multiply, products_of
+from .kernels import Work, run
+from .reference import Progress, check_input
+from .tables import CHUNK, LINE_MAX, Plan, lay_out
+
+BATCH = 64
+
+
+def simulate_engine(
+    graph: IntegerGraph,
+    x: Array,
+    *,
+    probe: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    batch: int = BATCH,
+    path: str = "auto",
+    probe_folder: Path | None = None,
+) -> RunRecord:
+    """Run an aligned integer graph on encoded input (samples, steps, channels) and count everything.
+
+    ``probe`` keeps every message and state, in memory or, with ``probe_folder``, in a file there. ``threads`` is by
+    default one for each core; ``path`` says how dense synapses add up: 'events' (rows of those who fired), 'gemm' (BLAS
+    over all), or 'auto', which measures the activity of the first sample. ``extra`` of the record tells what was chosen.
+    """
+    check_input(graph, x)
+    if path not in PATHS:
+        raise InputError(f"unknown path '{path}'", f"there are: {', '.join(PATHS)}")
+    if batch < 1 or (threads is not None and threads < 1):
+        raise InputError(f"batch {batch} and threads {threads} must be at least 1")
+    run = _Run(graph, x, probe, probe_folder)
+    done = 0
+    if path == "auto":
+        run.play([slice(0, 1)], 1, progress)
+        done = 1
+    run.choose(path)
+    blocks = [slice(first, min(first + batch, len(x))) for first in range(done, len(x), batch)]
+    if run.products:
+        run.plan = lay_out(graph, multiplied=frozenset(product.place for product in run.products))
+    run.play(blocks, threads or cores(), progress)
+    return run.record()
+
+
+def cores() -> int:
+    """Return the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_lines(graph: IntegerGraph, x: Array) -> Array:
+    """Return input as int8; what the source's lines cannot carry is refused."""
+    graded = graph.nodes[graph.source].message_bits > 1
+    low, high = (-LINE_MAX, LINE_MAX - 1) if graded else (0, 1)
+    if x.dtype == np.bool_:
+        x = x.view(np.int8)
+    if x.dtype.kind not in "iuf":
+        raise InputError(f"input holds {x.dtype}, the engine wants integers")
+    smallest, largest = x.min(), x.max()
+    if not (low <= smallest and largest <= high):
+        kind = "graded lines carry" if graded else "spike lines carry"
+        raise InputError(f"input runs from {smallest} to {largest}, {kind} {low} to {high}")
+    lines = x.astype(np.int8, copy=False)
+    if x.dtype.kind == "f" and not (lines == x).all():
+        raise InputError(f"input holds {int((lines != x).sum())} values that are not whole numbers")
+    return np.ascontiguousarray(lines)
+
+
+@dataclass
+class _Run:
+    """One call of `simulate_engine`: what all threads share."""
+
+    graph: IntegerGraph
+    x: Array
+    probe: bool
+    probe_folder: Path | None
+
+    def __post_init__(self) -> None:
+        self.plan = lay_out(self.graph)
+        self.products: list[Product] = []
+        self.paths: list[dict[str, Any]] = []
+        self.steps = self.x.shape[1]
+        self.period = self.graph.period(self.steps)
+        self.total = self.period + max(self.graph.depth.values())
+        samples, words = len(self.x), self.plan.tables.probe_words * self.period * self.probe
+        self.output = np.zeros((samples, self.graph.nodes[self.graph.output].neurons), np.int64)
+        self.probes = _probe_array((samples, words), self.probe_folder)
+        self.counters = np.zeros((len(self.plan.names), 5, self.period), np.int64)
+
+    def play(self, blocks: list[slice], threads: int, progress: Progress | None) -> None:
+        """Run blocks of samples, each on the thread that is free; an interrupt stops after the blocks that run."""
+        idle: SimpleQueue[Work] = SimpleQueue()
+        works = [self.plan.work(self.period) for _ in range(min(threads, len(blocks)))]
+        for work in works:
+            idle.put(work)
+        if len(works) <= 1:
+            for block in blocks:
+                _report(self._play_block(block, idle), progress)
+        else:
+            for done in _in_threads(self._play_block, blocks, idle, len(works)):
+                _report(done, progress)
+        for work in works:
+            self.counters += work.counters
+
+    def choose(self, path: str) -> None:
+        """Decide which synapses BLAS multiplies, from the activity counted so far."""
+        steps = int(min(len(self.x), 1) * self.period)
+        activity = {
+            name: self.counters[place, 3].sum() / (steps * self.graph.nodes[name].neurons)
+            for place, name in enumerate(self.plan.names)
+        }
+        self.paths = choose_products(self.plan, activity, path, min(CHUNK, self.total))
+        self.products = products_of(self.plan, self.paths)
+
+    def record(self) -> RunRecord:
+        layers = {
+            name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes
+        }
+        probes = _by_name(self.plan, self.probes, self.period) if self.probe else {}
+        samples = len(self.x)
+        extra = {"paths": self.paths} if self.paths else {}
+        return RunRecord("engine", samples, self.steps, self.period, layers, self.output, probes, extra)
+
+    def _play_block(self, block: slice, idle: SimpleQueue[Work]) -> int:
+        lines = check_lines(self.graph, self.x[block])
+        work = idle.get()
+        try:
+            output, probes = self.output[block], self.probes[block]
+            if self.products:
+                for sample in range(len(lines)):
+                    one = slice(sample, sample + 1)
+                    self._play_with_products(work, lines[one], output[one], probes[one])
+            else:
+                tables = self.plan.tables
+                stages = (0, len(tables.stages))
+                run(tables, work, lines, output, probes, stages, (0, self.total), self.period, CHUNK)
+        finally:
+            idle.put(work)
+        return len(lines)
+
+    def _play_with_products(self, work: Work, lines: Array, output: Array, probes: Array) -> None:
+        """Run one sample, stopping in front of every stage that BLAS feeds."""
+        tables = self.plan.tables
+        for t0 in range(0, self.total, CHUNK):
+            t1, stage = min(t0 + CHUNK, self.total), 0
+            for product in self.products:
+                if product.stage > stage:
+                    run(tables, work, lines, output, probes, (stage, product.stage), (t0, t1), self.period, CHUNK)
+                    stage = product.stage
+                multiply(tables, work, product, t0, t1)
+            run(tables, work, lines, output, probes, (stage, len(tables.stages)), (t0, t1), self.period, CHUNK)
+
+
+def _in_threads(play: Any, blocks: list[slice], idle: SimpleQueue[Work], threads: int) -> Iterator[int]:
+    """Yield the samples of each finished block; blocks that have not begun are dropped when the caller leaves."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="engine") as pool:
+        waiting: set[Future[int]] = {pool.submit(play, block, idle) for block in blocks}
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _report(samples: int, progress: Progress | None) -> None:
+    if progress:
+        progress(samples)
+
+
+def _probe_array(shape: tuple[int, int], folder: Path | None) -> Array:
+    if folder is None or shape[1] == 0:
+        return np.zeros(shape, np.int64)
+    return np.lib.format.open_memmap(folder / "probes.npy", mode="w+", dtype=np.int64, shape=shape)
+
+
+def _by_name(plan: Plan, probes: Array, period: int) -> dict[str, Array]:
+    """Cut what the kernels wrote into views (samples, period, ...) keyed 'layer.message' and 'layer.<state>'."""
+    views: dict[str, Array] = {}
+    place = 0
+    for name in plan.names:
+        node = plan.graph.nodes[name]
+        shapes = {"message": (node.neurons,), **{key: value.shape for key, value in node.initial(()).items()}}
+        for key, shape in shapes.items():
+            size = period * int(np.prod(shape))
+            views[f"{name}.{key}"] = probes[:, place : place + size].reshape(len(probes), period, *shape)
+            place += size
+    order = [key for name in plan.graph.nodes for key in views if key.rsplit(".", 1)[0] == name]
+    return {key: views[key] for key in order}

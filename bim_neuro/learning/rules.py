@@ -1,0 +1,232 @@
+r"""The learning rules, by name: what each keeps of the exact gradient, and what it adds.
+
+    dw = -eta lambda dL/dw + eta_s (1 - lambda) Omega          eq 4; the paper prints +dL/dw, which climbs
+
+    name         gradient of the blocks                                                    w_u besides
+    bptt         autograd through time                                                     -
+    rtrl         exact forward traces (of the top block; credit below it: depth.py)        -
+    hybrid       as rtrl                                                                   eq 4 with pair STDP
+    s-tllr       as rtrl                                                                   S-TLLR in the gradient's place
+    stdp         none: readout by its gradient, the rest of the blocks stays               pair STDP alone
+    e-prop-like  traces of each channel's own synapses; dropped: the gradient through      -
+                 the reset, and all memory of the shared projections B and C
+    no-trace     the last step's own path: every trace is forgotten at every step          -
+
+The readout's gradient is exact in all but no-trace. Omega is divided by steps and batch, and |w_u| stays below
+`BOUND` times its first bound where it is added: pair STDP alone has no other limit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import InputError
+from ..model.block import BIMBlock
+from ..model.network import BIMNetwork
+from .online import RECORD_STEPS, ForwardGradient, LocalReadouts
+from .readout import Loss
+from .steps import Steps
+from .stdp import PairTraces, ThreeFactorTraces, Window
+from .traces import Keep
+
+BOUND = 4.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a rule keeps, whether gradients pass the reset, and what it does with w_u."""
+
+    keep: Keep | None = None
+    reset_gradient: bool = True
+    spikes: str | None = None  # "pair" or "three-factor"
+    gradient: bool = True  # False: the blocks get none
+    mixes: bool = False  # lambda means something
+
+
+RULES: dict[str, Rule] = {
+    "bptt": Rule(),
+    "rtrl": Rule(Keep()),
+    "hybrid": Rule(Keep(), spikes="pair", mixes=True),
+    "s-tllr": Rule(Keep(), spikes="three-factor"),
+    "stdp": Rule(Keep(), spikes="pair", gradient=False),
+    "e-prop-like": Rule(Keep(shared=False), reset_gradient=False),
+    "no-trace": Rule(Keep.nothing()),
+}
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Which rule, and how. ``mix`` is the paper's lambda; ``online`` updates the weights every that many steps."""
+
+    rule: str = "bptt"
+    mix: float = 0.9
+    credit: str = "spatial"
+    online: int | None = None
+    stdp_rate: float = 1.0
+    window: Window = Window()
+    sparsity: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise InputError(f"unknown rule '{self.rule}'", f"there are: {', '.join(RULES)}")
+        if not 0 <= self.mix <= 1:
+            raise InputError(f"lambda is {self.mix}, it must lie in [0, 1]", "1 is the gradient alone, 0 STDP alone")
+        if self.credit not in ("spatial", "local"):
+            raise InputError(f"unknown credit '{self.credit}'", "there are: spatial, local")
+        if self.sparsity is not None and not 0 <= self.sparsity < 1:
+            raise InputError(f"sparsity {self.sparsity} is outside [0, 1)", "0.7 prunes 70 % of the synapses")
+        if self.online is not None and self.online < 1:
+            raise InputError(f"online updates every {self.online} steps are not possible", "give 1 or more")
+        if self.rule == "bptt" and (self.online is not None or self.credit == "local"):
+            raise InputError("bptt goes back through the whole sequence", "choose --rule rtrl for online or local credit")
+
+    @property
+    def law(self) -> Rule:
+        return RULES[self.rule]
+
+    @property
+    def weight_of_gradient(self) -> float:
+        """Lambda, as far as the rule has one."""
+        return self.mix if self.law.mixes else float(self.law.gradient)
+
+
+class Learner:
+    """Sets the gradients of a network by a rule, and takes the optimiser's step with what the rule adds."""
+
+    def __init__(self, network: BIMNetwork, learning: Learning) -> None:
+        self.network, self.learning = network, learning
+        law = learning.law
+        self.blocks = [block for block in network.blocks if isinstance(block, BIMBlock)]
+        for block in self.blocks:
+            block.reset_gradient = law.reset_gradient
+        local = learning.credit == "local" and network.config.blocks > 1
+        self.local = LocalReadouts(network) if local else None
+        self._passes: dict[int, ForwardGradient] = {}
+        self._omega: dict[int, Tensor] = {}
+
+    @property
+    def trainable(self) -> list[nn.Parameter]:
+        """All parameters the optimiser steps, the network's first."""
+        return [*self.network.parameters(), *(self.local.parameters() if self.local is not None else ())]
+
+    @property
+    def trace_bytes(self) -> int:
+        """Bytes of traces of the largest batch so far; 0 for bptt, which keeps the whole sequence instead."""
+        return max((gradient.nbytes for gradient in self._passes.values()), default=0)
+
+    def gradients(
+        self, x: Tensor, y: Tensor, smoothing: float = 0.0, step: Callable[[], None] | None = None
+    ) -> float:
+        """Set .grad of every trainable parameter for x (T, batch, inputs), y (batch,); return the loss.
+
+        With online learning ``step`` is called after every ``online`` steps, and the last gradient is left to the caller.
+        """
+        if self.learning.rule == "bptt":
+            return self._backpropagate(x, y, smoothing)
+        online = self.learning.online
+        forward = self._forward(x.shape[1])
+        spikes = _Spikes(self, x.shape[1])
+        records = math.ceil(len(x) / forward.record_steps)
+
+        def after_record() -> None:
+            nonlocal records
+            records -= 1
+            if online is not None and records and step is not None:
+                self._set(forward.take(), spikes)
+                step()
+
+        loss = Loss(y, online is not None, smoothing)
+        value = forward.sequence(x, loss, listeners=[spikes.listen], finish=spikes.finish, after_record=after_record)
+        self._set(forward.take(), spikes)
+        return value
+
+    @torch.no_grad()
+    def step(self, optimiser: torch.optim.Optimizer) -> None:
+        """Take the optimiser's step, w_u's share of it only lambda wide, and add the STDP term."""
+        share, mixing = self.learning.weight_of_gradient, self.learning.law.spikes == "pair"
+        before = [block.w_u.detach().clone() for block in self.blocks] if mixing else []
+        optimiser.step()
+        rate = optimiser.param_groups[0]["lr"] * self.learning.stdp_rate * (1 - share)
+        for index, old in enumerate(before):
+            block = self.blocks[index]
+            bound = BOUND * math.sqrt(3.0 / block.w_u.shape[1])
+            block.w_u.copy_((old + share * (block.w_u - old) + rate * self._omega[index]).clamp(-bound, bound))
+
+    def state(self) -> dict[str, Any]:
+        """Return what a resumed run needs besides network and optimiser."""
+        return {} if self.local is None else dict(self.local.state_dict())
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
+        if self.local is not None:
+            self.local.load_state_dict(state)
+
+    def _forward(self, batch: int) -> ForwardGradient:
+        if batch not in self._passes:
+            steps, keep = self.learning.online or RECORD_STEPS, self.learning.law.keep
+            self._passes[batch] = ForwardGradient(
+                self.network, batch, keep=keep, local=self.local, record_steps=steps
+            )
+        return self._passes[batch]
+
+    def _backpropagate(self, x: Tensor, y: Tensor, smoothing: float) -> float:
+        self.network.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(self.network(x), y, label_smoothing=smoothing)
+        loss.backward()
+        return float(loss.detach())
+
+    def _set(self, gradients: dict[str, Tensor], spikes: _Spikes) -> None:
+        """Hand the gradients to the parameters; what a rule leaves alone gets none."""
+        gradients.update(spikes.take())
+        parameters = dict(self.network.named_parameters())
+        if self.local is not None:
+            parameters.update({f"local.{name}": value for name, value in self.local.named_parameters()})
+        for name, parameter in parameters.items():
+            frozen = name.startswith("blocks.") and not self.learning.law.gradient
+            parameter.grad = None if frozen else gradients[name]
+
+
+class _Spikes:
+    """What a rule takes from the spikes of one batch: pair STDP, or the eligibilities of S-TLLR."""
+
+    def __init__(self, learner: Learner, batch: int) -> None:
+        self.learner, kind = learner, learner.learning.law.spikes
+        window = learner.learning.window
+        sizes = [(batch, block.w_u.shape[1], block.channels, block.w_u.detach()) for block in learner.blocks]
+        self.pairs = [PairTraces(window, *size) for size in sizes] if kind == "pair" else []
+        self.three = [ThreeFactorTraces(window, *size) for size in sizes] if kind == "three-factor" else []
+        self.steps = [0] * len(sizes)
+        self.heard: set[int] = set()  # blocks with a readout of their own
+
+    def listen(self, index: int, steps: Steps, rho: float | None, omega: Tensor, signal: Tensor | None) -> None:
+        """Take one record in."""
+        x = steps.x[len(steps.x) - len(steps) :]
+        self.steps[index] += len(steps)
+        if self.pairs:
+            self.pairs[index].advance(x, steps.s)
+        if self.three and rho is not None:
+            self.heard.add(index)
+            self.three[index].advance(x, steps.psi, rho, omega, signal)
+
+    def finish(self, index: int, signal: Tensor) -> None:
+        """Take the learning signal of the end in."""
+        if self.three:
+            self.three[index].collect(signal)
+
+    def take(self) -> dict[str, Tensor]:
+        """Leave Omega with the learner, and return the gradients that replace the traces'."""
+        for index, pair in enumerate(self.pairs):
+            self.learner._omega[index] = pair.omega / (self.steps[index] * len(pair.pre))
+            pair.omega = torch.zeros_like(pair.omega)
+            self.steps[index] = 0
+        taken = {f"blocks.{index}.w_u": self.three[index].gradient for index in self.heard}
+        for three in self.three:
+            three.gradient = torch.zeros_like(three.gradient)
+        return taken
