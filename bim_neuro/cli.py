@@ -156,7 +156,7 @@ def _self_test(model: Path, as_json: bool) -> None:
 
 @train_app.command()
 def train_command(
-    task: Annotated[str, typer.Argument(help="digits, ecg, or own (with --data my.npz).")],
+    task: Annotated[str, typer.Argument(help="digits, ecg, cue, copy, or own (with --data my.npz).")],
     data: Annotated[Path | None, typer.Option(help="Recordings of the task, or a .npz for 'own'.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write (default TASK.pt).")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, batches and noise.")] = None,
@@ -169,6 +169,11 @@ def train_command(
     blocks: Annotated[int | None, typer.Option(min=1, help="BIM blocks in a chain.")] = None,
     taps: Annotated[int | None, typer.Option(min=1, help="K, taps of the causal conv.")] = None,
     encoder: Annotated[str | None, typer.Option(help="graded (8-bit values) or delta (send-on-delta events).")] = None,
+    rule: Annotated[str, typer.Option(help="bptt, rtrl, hybrid, s-tllr, stdp, e-prop-like or no-trace.")] = "bptt",
+    mix: Annotated[float, typer.Option("--lambda", help="hybrid: share of the gradient, the rest is STDP.")] = 0.9,
+    credit: Annotated[str, typer.Option(help="Below the top block: spatial, or a local readout each.")] = "spatial",
+    online: Annotated[int | None, typer.Option(min=1, help="Update inside a sequence, every so many steps.")] = None,
+    prune: Annotated[float | None, typer.Option(help="Share of the synapses to prune, as 0.7.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Ignore an interrupted run instead of resuming.")] = False,
     test: Annotated[bool, typer.Option("--test/--no-test", help="Measure the test split once, at the end.")] = True,
     baseline: Annotated[bool, typer.Option("--baseline", help="Also measure a logistic regression.")] = False,
@@ -181,12 +186,15 @@ def train_command(
     \b
     bim-train digits -o digits.pt
     bim-train ecg --data mitbih/ -o ecg.pt
+    bim-train cue --rule rtrl --json record.json
     bim-train own --data my.npz          (x (samples, steps, channels), y (samples,))
     """
 
     def command() -> None:
         from . import job, training
+        from .learning.rules import Learning
 
+        learning = Learning(rule, mix, credit, online, sparsity=prune)
         model = output or Path(f"{task}.pt")
         for file in (model, json_file):
             job.check_file(file)
@@ -194,7 +202,7 @@ def train_command(
         plan = training.plan_for(
             job.task_for(task, data), resume_file=resume_file, seed=seed, epochs=epochs, patience=patience,
             batch=batch, learning_rate=learning_rate, channels=channels, states=states, blocks=blocks, taps=taps,
-            encoder=encoder,
+            encoder=encoder, learning=learning,
         )  # fmt: skip
         with progress_bar() as bar:
             epochs_bar = bar.add_task("train", total=plan.default.recipe.epochs, note="")

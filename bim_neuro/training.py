@@ -1,4 +1,4 @@
-"""Train on a task: data, encoder, BPTT, calibration, the test numbers in float and in integers, model.pt."""
+"""Train on a task: data, encoder, a learning rule, calibration, the test numbers in float and in integers, model.pt."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .compilers.quantise import quantise
 from .engine.reference import Progress, simulate
 from .errors import InputError
 from .learning.recipes import DEFAULTS, Default
+from .learning.rules import Learning
 from .learning.trainer import Epoch, accuracy, predict, train
 from .model.checkpoint import Checkpoint, save_checkpoint
 from .model.export import export
@@ -35,20 +36,23 @@ class Plan:
     task: Task
     default: Default
     resume_file: Path | None = None
+    learning: Learning = Learning()
 
     @property
     def encoder(self) -> Encoder:
         return fit_encoder(self.default.encoder, self.task.train.x)
 
 
-def plan_for(task: Task, resume_file: Path | None = None, **changes: Any) -> Plan:
+def plan_for(
+    task: Task, resume_file: Path | None = None, learning: Learning | None = None, **changes: Any
+) -> Plan:
     """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
     default = DEFAULTS[task.name]
     if changes.get("encoder") not in (None, *ENCODERS):
         raise InputError(f"unknown encoder '{changes['encoder']}'", f"there are: {', '.join(ENCODERS)}")
     given = {name: value for name, value in changes.items() if value is not None}
     shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
-    return Plan(task, replace(default, recipe=replace(default.recipe, **given), **shape), resume_file)
+    return Plan(task, replace(default, recipe=replace(default.recipe, **given), **shape), resume_file, learning or Learning())
 
 
 def train_task(
@@ -69,16 +73,26 @@ def train_task(
         encoder.source.neurons, len(task.class_names), shape.channels, shape.states, shape.taps, shape.blocks
     )
     network, run = train(
-        config, shape.recipe, training, validation, score=_score(plan), resume_file=plan.resume_file, report=report
+        config,
+        shape.recipe,
+        training,
+        validation,
+        score=_score(plan),
+        learning=plan.learning,
+        resume_file=plan.resume_file,
+        report=report,
     )
     seconds = time.perf_counter() - start
     checkpoint = Checkpoint(config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {})
     ranges = calibrate(export(checkpoint), training[0][_spread(len(training[0]))])
     record = {
         "command": command,
-        "rule": "bptt",
+        "rule": plan.learning.rule,
         "seed": shape.recipe.seed,
         "recipe": asdict(shape.recipe),
+        "learning": asdict(plan.learning),
+        "trace_bytes": run.trace_bytes,
+        "sparsity": run.sparsity,
         "epochs": run.epoch,
         "best_epoch": run.best_epoch + 1,
         "validation": {shape.score: run.best_score, "samples": len(validation[1])},

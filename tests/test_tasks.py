@@ -343,7 +343,7 @@ def test_a_beat_cut_by_the_end_is_dropped_and_still_counts_as_past(tmp_path: Pat
     [
         ([101, 118, 100], (9, 9, 9)),  # a training, a validation and a test record
         ([101, 106], (9, 9, 0)),  # no validation record: the last third is held out
-        ([118, 124, 201], (18, 9, 0)),  # validation records only
+        ([116, 118, 205], (18, 9, 0)),  # validation records only
         ([101, 999], (8, 1, 0)),  # one record: its last fifth; 999 is not MIT-BIH's
         ([100, 103], (0, 0, 18)),  # test records only
     ],

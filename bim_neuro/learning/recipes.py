@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Default] = {
         blocks=1,
         taps=4,
         recipe=Recipe(
-            epochs=8,
+            epochs=6,
             batch=128,
             learning_rate=4e-3,
             weight_decay=0.05,
@@ -41,9 +41,25 @@ DEFAULTS: dict[str, Default] = {
             augment_noise=0.15,
             label_smoothing=0.1,
             balance=0.7,
-            epoch_samples=16_000,
+            epoch_samples=12_000,
+            keep="last",
         ),
         score="macro_f1",
+    ),
+    # cue and copy: chosen so that the rules can be told apart in seconds (docs/learning.md)
+    "copy": Default(
+        channels=32,
+        states=8,
+        blocks=1,
+        taps=4,
+        recipe=Recipe(epochs=40, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=40),
+    ),
+    "cue": Default(
+        channels=32,
+        states=8,
+        blocks=1,
+        taps=4,
+        recipe=Recipe(epochs=6, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=6),
     ),
     "own": Default(channels=64, states=8, blocks=1, taps=4, recipe=Recipe(epochs=100, label_smoothing=0.05, patience=30)),
 }

@@ -84,6 +84,8 @@ class Learning:
             raise InputError(f"sparsity {self.sparsity} is outside [0, 1)", "0.7 prunes 70 % of the synapses")
         if self.online is not None and self.online < 1:
             raise InputError(f"online updates every {self.online} steps are not possible", "give 1 or more")
+        if self.online is not None and self.sparsity is not None:
+            raise InputError("online updates and pruning cannot be combined", "leave out one of the two")
         if self.rule == "bptt" and (self.online is not None or self.credit == "local"):
             raise InputError("bptt goes back through the whole sequence", "choose --rule rtrl for online or local credit")
 

@@ -1,4 +1,4 @@
-"""BPTT training: seed, progress, early stopping on a validation split, a checkpoint every epoch, resume after a kill.
+"""Training by any rule: seed, progress, early stopping on a validation split, a checkpoint every epoch, resume after a kill.
 
 Everything random comes from one generator seeded by (seed, epoch), so an interrupted run that is resumed takes the
 same batches and ends with the same weights as one that was not.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..errors import InputError
 from ..model.checkpoint import load_plain, save_atomically
 from ..model.network import BIMNetwork, NetworkConfig
 from ..nodes.arithmetic import Array
+from .pruning import EVERY, HARD_FROM, Pruner
+from .rules import Learner, Learning
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Recipe:
     """How to train. ``augment_gain`` and ``augment_noise`` are relative to the encoded range; ``patience`` in epochs.
 
     ``balance`` draws classes with weight count^-balance: 0 as they come, 1 all alike; ``epoch_samples`` caps an epoch.
+    ``keep`` is 'best' (the weights of the best validation epoch) or 'last' (the end of the one-cycle schedule).
     """
 
     epochs: int = 300
@@ -41,6 +44,7 @@ class Recipe:
     balance: float = 0.0
     epoch_samples: int | None = None
     patience: int = 60
+    keep: str = "best"
     seed: int = 0
 
 
@@ -63,6 +67,8 @@ class Progress:
     best_epoch: int = -1
     best_state: dict[str, Tensor] = field(default_factory=dict)
     log: list[dict[str, float]] = field(default_factory=list)
+    trace_bytes: int = 0
+    sparsity: float | None = None
 
 
 Score = Callable[[Array, Array], float]
@@ -80,6 +86,7 @@ def train(
     validation: tuple[Array, Array],
     *,
     score: Score = accuracy,
+    learning: Learning | None = None,
     resume_file: Path | None = None,
     report: Callable[[Epoch], None] = lambda epoch: None,
 ) -> tuple[BIMNetwork, Progress]:
@@ -87,27 +94,79 @@ def train(
 
     ``resume_file`` is written after every epoch and, where it exists, continued from.
     """
+    learning = learning or Learning()
     torch.manual_seed(recipe.seed)
-    network = BIMNetwork(config)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    batches = math.ceil(_epoch_length(recipe, len(training[1])) / recipe.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=recipe.learning_rate, total_steps=max(2, batches * recipe.epochs)
-    )
+    run = Run(BIMNetwork(config), recipe, learning, len(training[1]))
     progress = Progress()
-    identity = {"config": asdict(config), "recipe": asdict(recipe), "data": _digest(*training, *validation)}
+    given = {"config": asdict(config), "recipe": asdict(recipe), "learning": asdict(learning)}
+    identity = {**given, "data": _digest(*training, *validation)}
     if resume_file is not None and resume_file.exists():
-        progress = _resume(resume_file, identity, network, optimiser, schedule)
+        progress = _resume(resume_file, identity, run)
     x, y = torch.as_tensor(training[0], dtype=torch.float32), torch.as_tensor(training[1])
     while progress.epoch < recipe.epochs and progress.epoch - progress.best_epoch <= recipe.patience:
-        loss = _train_epoch(network, optimiser, schedule, x, y, recipe, progress.epoch)
-        _judge(network, validation, score, progress, loss)
+        loss = run.epoch(x, y, progress.epoch)
+        with run.masked():
+            _judge(run.network, validation, score, progress, loss, eligible=run.final)
         progress.epoch += 1
+        progress.trace_bytes = run.learner.trace_bytes
+        progress.sparsity = run.pruner.sparsity if run.pruner else None
         if resume_file is not None:
-            _save(resume_file, identity, network, optimiser, schedule, progress)
-        report(Epoch(progress.epoch, loss, progress.log[-1]["score"], progress.best_score))
-    network.load_state_dict(progress.best_state)
-    return network, progress
+            _save(resume_file, identity, run, progress)
+        report(Epoch(progress.epoch, loss, progress.log[-1]["score"], max(progress.best_score, 0.0)))
+    if recipe.keep == "best":
+        run.network.load_state_dict(progress.best_state)
+    return run.network, progress
+
+
+class Run:
+    """A network in training: its rule, its optimiser, its masks."""
+
+    def __init__(self, network: BIMNetwork, recipe: Recipe, learning: Learning, samples: int) -> None:
+        self.network, self.recipe = network, recipe
+        self.learner = Learner(network, learning)
+        self.pruner = None if learning.sparsity is None else Pruner(network, learning.sparsity)
+        self.optimiser = torch.optim.AdamW(
+            self.learner.trainable, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        batches = math.ceil(_epoch_length(recipe, samples) / recipe.batch)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, max_lr=recipe.learning_rate, total_steps=max(2, batches * recipe.epochs)
+        )
+
+    @property
+    def final(self) -> bool:
+        """Whether what is trained now could be shipped: masks, if there are any, no longer change."""
+        return self.pruner is None or self.pruner.hard
+
+    def masked(self) -> AbstractContextManager[None]:
+        """Compute with the masked weights."""
+        return nullcontext() if self.pruner is None else self.pruner.masked()
+
+    def epoch(self, x: Tensor, y: Tensor, epoch: int) -> float:
+        """Train one epoch; return the mean loss."""
+        recipe = self.recipe
+        generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
+        total = 0.0
+        order = _draw(y, recipe, generator)
+        if self.pruner is not None and not self.pruner.hard and epoch >= int(HARD_FROM * recipe.epochs):
+            self.pruner.harden()
+        self.network.train()
+        for number, chosen in enumerate(order.split(recipe.batch)):
+            if self.pruner is not None and number % EVERY == 0:
+                self.pruner.update(generator)
+            noisy = _augment(x[chosen], recipe, generator).transpose(0, 1)
+            with self.masked():
+                loss = self.learner.gradients(noisy, y[chosen], recipe.label_smoothing, self._step)
+            self._step()
+            self.schedule.step()
+            total += loss * len(chosen)
+        return total / len(order)
+
+    def _step(self) -> None:
+        torch.nn.utils.clip_grad_norm_(self.learner.trainable, 1.0)
+        self.learner.step(self.optimiser)
+        if self.pruner is not None:
+            self.pruner.apply()
 
 
 def predict(network: BIMNetwork, x: Array, batch: int = 512) -> Array:
@@ -126,31 +185,6 @@ def _epoch_length(recipe: Recipe, samples: int) -> int:
     return min(recipe.epoch_samples or samples, samples)
 
 
-def _train_epoch(
-    network: BIMNetwork,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.OneCycleLR,
-    x: Tensor,
-    y: Tensor,
-    recipe: Recipe,
-    epoch: int,
-) -> float:
-    generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
-    total = 0.0
-    order = _draw(y, recipe, generator)
-    network.train()
-    for chosen in order.split(recipe.batch):
-        noisy = _augment(x[chosen], recipe, generator)
-        loss = F.cross_entropy(network(noisy.transpose(0, 1)), y[chosen], label_smoothing=recipe.label_smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        total += float(loss.detach()) * len(chosen)
-    return total / len(order)
-
-
 def _draw(y: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """Choose the samples of one epoch."""
     length = _epoch_length(recipe, len(y))
@@ -167,54 +201,55 @@ def _augment(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
 
 
 def _judge(
-    network: BIMNetwork, validation: tuple[Array, Array], score: Score, progress: Progress, loss: float
+    network: BIMNetwork,
+    validation: tuple[Array, Array],
+    score: Score,
+    progress: Progress,
+    loss: float,
+    *,
+    eligible: bool,
 ) -> None:
     network.eval()
     value = score(validation[1], predict(network, validation[0]))
     if not math.isfinite(loss):
         raise InputError(f"training diverged in epoch {progress.epoch + 1}: loss is {loss}", "lower --learning-rate")
     progress.log.append({"epoch": progress.epoch + 1, "loss": loss, "score": value})
-    if value > progress.best_score:
+    if not eligible:
+        progress.best_epoch = progress.epoch  # patience begins when the masks are final
+    elif value > progress.best_score:
         progress.best_score, progress.best_epoch = value, progress.epoch
         progress.best_state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def _save(
-    path: Path,
-    identity: dict[str, Any],
-    network: BIMNetwork,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.OneCycleLR,
-    progress: Progress,
-) -> None:
+def _save(path: Path, identity: dict[str, Any], run: Run, progress: Progress) -> None:
+    schedule = run.schedule.state_dict()
     save_atomically(
         {
             "format": "bim-neuro training",
             "identity": identity,
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "schedule": {k: v for k, v in schedule.state_dict().items() if isinstance(v, (int, float, bool, list))},
+            "network": run.network.state_dict(),
+            "optimiser": run.optimiser.state_dict(),
+            "schedule": {k: v for k, v in schedule.items() if isinstance(v, (int, float, bool, list))},
+            "learner": run.learner.state(),
+            "pruner": run.pruner.state() if run.pruner else {},
             "progress": asdict(progress),
         },
         path,
     )
 
 
-def _resume(
-    path: Path,
-    identity: dict[str, Any],
-    network: BIMNetwork,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.OneCycleLR,
-) -> Progress:
+def _resume(path: Path, identity: dict[str, Any], run: Run) -> Progress:
     saved = load_plain(path)
     if saved.get("identity") != identity:
         hint = "give the same, or start anew with --restart"
         raise InputError(f"{path} belongs to a run with other options or data", hint)
     try:
-        network.load_state_dict(saved["network"])
-        optimiser.load_state_dict(saved["optimiser"])
-        schedule.load_state_dict(saved["schedule"])
+        run.network.load_state_dict(saved["network"])
+        run.optimiser.load_state_dict(saved["optimiser"])
+        run.schedule.load_state_dict(saved["schedule"])
+        run.learner.load_state(saved["learner"])
+        if run.pruner is not None:
+            run.pruner.load_state(saved["pruner"])
         return Progress(**saved["progress"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} is damaged: {type(error).__name__}", "start anew with --restart") from None

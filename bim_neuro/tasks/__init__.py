@@ -12,6 +12,8 @@ from pathlib import Path
 
 from ..errors import InputError
 from .baseline import logistic_regression_baseline
+from .copying import load_copy_task
+from .cue import load_cue_task
 from .dataset import Dataset, Task
 from .digits import load_digits_task
 from .ecg import load_ecg_task
@@ -30,6 +32,8 @@ __all__ = [
 ]
 
 TASKS: dict[str, Callable[[Path | None, int], Task]] = {
+    "copy": load_copy_task,
+    "cue": load_cue_task,
     "digits": load_digits_task,
     "ecg": load_ecg_task,
     "own": load_own_task,

@@ -13,8 +13,6 @@ from typing import Any, TypeVar, cast
 
 import numba  # type: ignore[import-untyped]
 
-from ...nodes.arithmetic import Array
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -29,7 +27,7 @@ _STAMP = _stamp()
 
 
 def _compiled(function: F, **options: bool) -> F:
-    compiled = numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
+    compiled = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False, **options)(function)
     compiled._cache._cache_file._source_stamp = _STAMP
     return cast(F, compiled)
 
@@ -43,8 +41,3 @@ def entry(function: F) -> F:
     """Compile a function that Python calls; it runs without the interpreter's lock."""
     return _compiled(function, no_cfunc_wrapper=True)
 
-
-@kernel
-def bare(array: Array) -> Array:
-    """Return the same memory as an array that is not reference-counted; the caller keeps the original alive."""
-    return numba.carray(array.ctypes, array.shape)  # type: ignore[no-any-return]

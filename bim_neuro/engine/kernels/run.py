@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...nodes.arithmetic import Array
-from .jit import bare, entry, kernel
+from .jit import entry, kernel
 from .layout import (
     COUNTS,
     DEPTH,
@@ -64,7 +64,6 @@ def run(
 
     With period 0 x is one line of an endless stream: no sample ever ends, and all steps count as one.
     """
-    tables, work = _bare_tables(tables), _bare_work(work)
     for sample in range(len(x)):
         if steps[0] == 0:
             _rest(work)
@@ -74,41 +73,7 @@ def run(
                 first, nodes = tables.stages[stage, 0], tables.stages[stage, 1] - tables.stages[stage, 0]
                 for i in range((t1 - t0) * nodes):
                     t, node = t0 + i // nodes, first + i % nodes
-                    _step(tables, work, bare(x[sample]), bare(output[sample]), bare(probes[sample]), node, t, t0, period)
-
-
-@kernel
-def _bare_tables(tables: Tables) -> Tables:
-    """Give the tables without reference counts, whose upkeep would cost more than a small layer."""
-    return Tables(
-        bare(tables.nodes),
-        bare(tables.edges),
-        bare(tables.stages),
-        bare(tables.weights),
-        bare(tables.words32),
-        bare(tables.words64),
-        tables.output,
-        tables.probe_words,
-    )
-
-
-@kernel
-def _bare_work(work: Work) -> Work:
-    return Work(
-        bare(work.messages),
-        bare(work.counts),
-        bare(work.state32),
-        bare(work.state64),
-        bare(work.sums32),
-        bare(work.sums64),
-        bare(work.block16),
-        bare(work.block32),
-        bare(work.flags),
-        bare(work.flag_words),
-        bare(work.channels),
-        bare(work.products),
-        bare(work.counters),
-    )
+                    _step(tables, work, x[sample], output[sample], probes[sample], node, t, t0, period)
 
 
 @kernel
@@ -248,15 +213,16 @@ def _word_step(tables: Tables, work: Work, node: Array, sums: Array, message: Ar
 
 @kernel
 def _compact(work: Work, message: Array, width: int) -> int:
-    """List the neurons whose flag is set, skipping eight silent ones at a time."""
+    """List the neurons whose flag is set: skip eight silent ones at a time, and write without asking (count <= j)."""
     count = 0
-    for word in range((width + 7) >> 3):
-        if work.flag_words[word] == 0:
-            continue
-        for j in range(8 * word, min(8 * word + 8, width)):
-            if work.flags[j]:
-                message[count] = j
-                count += 1
+    for word in range(width >> 3):
+        if work.flag_words[word] != 0:
+            for k in range(8):
+                message[count] = 8 * word + k
+                count += work.flags[8 * word + k]
+    for j in range(width & ~7, width):
+        message[count] = j
+        count += work.flags[j]
     return count
 
 

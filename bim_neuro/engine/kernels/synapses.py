@@ -132,32 +132,30 @@ def _block_of_rows(weights: Array, fired: Array, post: int, block: Array) -> Non
     few = len(fired) & 7
     for j in range(post):
         block[j] = 0
+    k = 0
     if few & 4:
-        a, b, c, d = _row(weights, fired[0], post), _row(weights, fired[1], post), _row(weights, fired[2], post), _row(
-            weights, fired[3], post
-        )
+        a, b = weights[fired[0] * post :], weights[fired[1] * post :]
+        c, d = weights[fired[2] * post :], weights[fired[3] * post :]
         for j in range(post):
             block[j] += _i16(a[j]) + _i16(b[j]) + _i16(c[j]) + _i16(d[j])
+        k = 4
     if few & 2:
-        a, b = _row(weights, fired[few & 4], post), _row(weights, fired[(few & 4) + 1], post)
+        a, b = weights[fired[k] * post :], weights[fired[k + 1] * post :]
         for j in range(post):
             block[j] += _i16(a[j]) + _i16(b[j])
+        k += 2
     if few & 1:
-        a = _row(weights, fired[few - 1], post)
+        a = weights[fired[k] * post :]
         for j in range(post):
             block[j] += _i16(a[j])
     for k in range(few, len(fired), 8):
-        a, b = _row(weights, fired[k], post), _row(weights, fired[k + 1], post)
-        c, d = _row(weights, fired[k + 2], post), _row(weights, fired[k + 3], post)
-        e, f = _row(weights, fired[k + 4], post), _row(weights, fired[k + 5], post)
-        g, h = _row(weights, fired[k + 6], post), _row(weights, fired[k + 7], post)
+        a, b = weights[fired[k] * post :], weights[fired[k + 1] * post :]
+        c, d = weights[fired[k + 2] * post :], weights[fired[k + 3] * post :]
+        e, f = weights[fired[k + 4] * post :], weights[fired[k + 5] * post :]
+        g, h = weights[fired[k + 6] * post :], weights[fired[k + 7] * post :]
         for j in range(post):
-            block[j] += _i16(a[j]) + _i16(b[j]) + _i16(c[j]) + _i16(d[j]) + _i16(e[j]) + _i16(f[j]) + _i16(g[j]) + _i16(h[j])
-
-
-@kernel
-def _row(weights: Array, pre: int, post: int) -> Array:
-    return weights[pre * post : (pre + 1) * post]
+            half = _i16(a[j]) + _i16(b[j]) + _i16(c[j]) + _i16(d[j])
+            block[j] += half + _i16(e[j]) + _i16(f[j]) + _i16(g[j]) + _i16(h[j])
 
 
 @kernel
@@ -174,7 +172,7 @@ def _add_products(weights: Array, message: Array, post: int, rows: int, block: A
         m = message[i]
         if m == 0:
             continue
-        row = _row(weights, i, post)
+        row = weights[i * post :]
         if rows == 0:
             for j in range(post):
                 sums[j] += np.int64(m) * row[j]
