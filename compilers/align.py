@@ -15,6 +15,7 @@ from dataclasses import replace
 from ..errors import DoesNotFit, Finding
 from ..graph import IntegerGraph
 from ..nodes import IntegerLIF
+from ..nodes.node import IntegerNode
 
 MAX_DELAY = 62
 
@@ -54,5 +55,10 @@ def _leaks(graph: IntegerGraph) -> list[Finding]:
             f"synapse '{edge.name}' delays a LIF with bias or synaptic current across the end of a sample",
         )
         for edge in graph.edges
-        if edge.delay and isinstance(node := graph.nodes[edge.source], IntegerLIF) and (node.bias.any() or node.du < 4095)
+        if edge.delay and _speaks_in_the_gap(graph.nodes[edge.source])
     ]
+
+
+def _speaks_in_the_gap(node: IntegerNode) -> bool:
+    """Whether a node may send when nothing reaches it: a LIF driven by its bias or by its synaptic current."""
+    return isinstance(node, IntegerLIF) and bool(node.bias.any() or node.du < 4095)

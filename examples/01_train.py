@@ -1,4 +1,4 @@
-"""Train a small Bio-Inspired Mamba on scikit-learn's digits and keep it as model.pt (a minute; --epochs 3 for a look)."""
+"""Train a small Bio-Inspired Mamba on scikit-learn's digits and keep it as digits.pt (a minute; try --epochs 3)."""
 
 import argparse
 from pathlib import Path

@@ -23,7 +23,9 @@ def small_input(samples: int = 3, steps: int = 6, channels: int = 5, seed: int =
     return np.random.default_rng(seed).uniform(-1, 1, (samples, steps, channels))
 
 
-def small_checkpoint(seed: int = 0, *, channels: int = 12, states: int = 3, taps: int = 4, blocks: int = 1) -> Checkpoint:
+def small_checkpoint(
+    seed: int = 0, *, channels: int = 12, states: int = 3, taps: int = 4, blocks: int = 1
+) -> Checkpoint:
     """Return a random network of 5 inputs and 4 classes with calibrated ranges."""
     torch.manual_seed(seed)
     config = NetworkConfig(inputs=5, classes=4, channels=channels, states=states, taps=taps, blocks=blocks)

@@ -107,7 +107,8 @@ def test_float_lif_equals_norse() -> None:
     total = 0
     for i in currents:
         state, s, _ = ours.step(state, {"i": i})
-        z, their_state = norse.lif_box_feed_forward_step(torch.tensor(i / (1 - decay)), their_state, parameters, dt=1e-3)
+        current = torch.tensor(i / (1 - decay))
+        z, their_state = norse.lif_box_feed_forward_step(current, their_state, parameters, dt=1e-3)
         np.testing.assert_array_equal(s, z.numpy())
         np.testing.assert_allclose(state["v"], their_state.v.numpy(), atol=1e-12)
         total += int(s.sum())

@@ -247,6 +247,16 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_a_second_batch_starts_from_nothing(blocks: int) -> None:
+    forward = ForwardGradient(network(blocks), 2)
+    x, loss = sequences(12, 2, False)
+    forward.sequence(x, loss)
+    first = forward.take()
+    forward.sequence(x, loss)
+    assert worst(forward.take(), first) == 0
+
+
 def test_the_records_length_changes_nothing_but_rounding() -> None:
     net = network()
     x, loss = sequences(50, 2, True)

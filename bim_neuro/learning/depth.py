@@ -38,6 +38,11 @@ class ClassTraces(Traces):
     def nbytes(self) -> int:
         return super().nbytes + sum(trace.numel() * trace.element_size() for trace in self.classes.values())
 
+    def reset(self) -> None:
+        super().reset()
+        for trace in self.classes.values():
+            trace.zero_()
+
     @torch.no_grad()
     def read_classes(
         self, steps: Steps, t: int, weights: Weights, rho: float, omega: Tensor, reach: Tensor

@@ -59,7 +59,7 @@ DEFAULTS: dict[str, Default] = {
         states=8,
         blocks=1,
         taps=4,
-        recipe=Recipe(epochs=6, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=6),
+        recipe=Recipe(epochs=4, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=4),
     ),
     "own": Default(channels=64, states=8, blocks=1, taps=4, recipe=Recipe(epochs=100, label_smoothing=0.05, patience=30)),
 }

@@ -17,7 +17,7 @@ from .block import BIMBlock, BlockState, _projection
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The shape of a network: ``inputs`` source lines, ``channels`` D, ``states`` N, ``taps`` K, ``blocks``, ``classes``."""
+    """The shape: ``inputs`` source lines, ``channels`` D, ``states`` N, ``taps`` K, ``blocks``, ``classes``."""
 
     inputs: int
     classes: int
@@ -71,7 +71,8 @@ class BIMNetwork(nn.Module):
     def read(self, s: Tensor) -> Tensor:
         """Spikes of the last block (T, batch, D) to logits: the mean of the leaky readout over the steps.
 
-        The mean is linear, so the readout's loop is summed in closed form: step t weighs (1 - gamma^(T - t)) / (1 - gamma).
+        The mean is linear, so the readout's loop is summed in closed form: spikes at step t weigh
+        (1 - gamma^(T - t)) / (1 - gamma).
         """
         steps = len(s)
         gamma = self.readout_decay

@@ -59,7 +59,7 @@ def interpolate(table: Array, position: Array, segment_bits: int) -> Array:
     segment = position >> segment_bits
     rest = position & ((1 << segment_bits) - 1)
     left: Array = table[segment]
-    return left + (((table[segment + 1] - left) * rest) >> segment_bits)
+    return np.asarray(left + (((table[segment + 1] - left) * rest) >> segment_bits))
 
 
 def exp2_minus(p: Array) -> Array:

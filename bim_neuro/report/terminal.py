@@ -51,8 +51,12 @@ def energy(quantity: dict[str, Any] | None) -> str:
     if not quantity or quantity["value"] is None:
         return "unpriced"
     scale, unit = next(((s, u) for s, u in _UNITS if abs(quantity["value"]) >= s), _UNITS[-1])
-    low, value, high = (quantity[key] / scale for key in ("low", "value", "high"))
-    return f"{value:.3g} {unit} ({low:.3g}-{high:.3g})"
+    low, value, high = (_short(quantity[key] / scale) for key in ("low", "value", "high"))
+    return f"{value} {unit} ({low}-{high})"
+
+
+def _short(number: float) -> str:
+    return f"{number:.3g}" if number < 1000 else f"{number:,.0f}"
 
 
 def _layers(summary: dict[str, Any], wide: bool) -> Table:

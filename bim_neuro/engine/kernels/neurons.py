@@ -15,13 +15,20 @@ _i32 = np.int32
 
 @kernel
 def decay32(word: np.int32, factor: np.int32) -> np.int32:
-    """Multiply by factor / 4096, towards zero, in 32 bits: |w| f >> 12 = (|w| >> 12) f + (((|w| & 4095) f) >> 12).
+    """Multiply by factor / 4096, towards zero, without leaving 32 bits.
+
+        w f >> 12 = (w >> 12) f + ((w & 4095) f + r >> 12)        r = 4095 where w < 0, which turns down into towards zero
 
     Exact for |w| <= 2^23 and 0 <= f <= 4096; sixteen words go through one vector register.
     """
-    size = _i32(abs(word))
-    decayed = _i32(_i32(_i32(size >> 12) * factor) + _i32(_i32(_i32(size & 4095) * factor) >> 12))
-    return _i32(-decayed) if word < 0 else decayed
+    rest = _i32(_i32(_i32(word & 4095) * factor) + _i32(_i32(word >> 31) & 4095))
+    return _i32(_i32(_i32(word >> 12) * factor) + _i32(rest >> 12))
+
+
+@kernel
+def wrap32(word: np.int32) -> np.int32:
+    """Wrap into -2^23 < w <= 2^23, once, for |w| < 3 * 2^23: sign-extend the lowest 24 bits of w - 1."""
+    return _i32(_i32(_i32(_i32(word - 1) << 8) >> 8) + 1)
 
 
 @kernel
@@ -31,24 +38,23 @@ def lif(words: Array, sums: Array, u: Array, v: Array, flags: Array, width: int)
     `engine.tables` sends here only layers whose input stays within 2^18, so that no 32-bit sum can overflow.
     """
     current, membrane, threshold, bias = words[0], words[1], words[2], words[3:]
-    saturated = 0
-    if current == 0:
+    saturated = _i32(0)
+    if current != 0:
         for j in range(width):
-            u[j] = _i32(sums[j] << 6)
+            sums[j] = _i32(_i32(sums[j] << 6) + decay32(u[j], current))
     else:
         for j in range(width):
-            u[j] = _i32(decay32(u[j], current) + _i32(sums[j] << 6))
+            sums[j] = _i32(sums[j] << 6)
     for j in range(width):
-        wide = u[j]
-        wrapped = _i32(wide - 2 * _WRAP) if wide > _WRAP else (_i32(wide + 2 * _WRAP) if wide <= -_WRAP else wide)
+        wrapped = wrap32(sums[j])
         x = _i32(_i32(decay32(v[j], membrane) + wrapped) + bias[j])
         y = _i32(min(max(x, _i32(-WORD_MAX)), _i32(WORD_MAX)))
-        saturated += (wrapped != wide) + (y != x)
+        saturated = _i32(_i32(saturated + _i32(wrapped != sums[j])) + _i32(y != x))
         fired = y > threshold
         u[j] = wrapped
         v[j] = _i32(0) if fired else y
         flags[j] = fired
-    return saturated
+    return np.int64(saturated)
 
 
 @kernel

@@ -51,7 +51,7 @@ class LeakyReadout(AbstractProcess):
 
 
 class MessageRecorder(AbstractProcess):
-    """Write every message on ``a_in`` to a .npy file, (steps, neurons): Lava's own sink hands out one value a message."""
+    """Write every message on ``a_in`` to a .npy file, (steps, neurons); Lava's own sink hands out value by value."""
 
     def __init__(self, shape: tuple[int, ...], file: Path, steps: int) -> None:
         super().__init__(file=str(file))
