@@ -32,7 +32,7 @@ def saved(path: Path, **arrays: object) -> Path:
 def test_an_unknown_task_is_refused_with_the_list() -> None:
     with pytest.raises(InputError, match="no task is called 'speech'") as refusal:
         load_task("speech")
-    assert refusal.value.hint == "one of: digits, ecg, own"
+    assert refusal.value.hint == "one of: copy, cue, digits, ecg, own"
 
 
 def test_a_seed_that_no_generator_takes_is_refused() -> None:
@@ -408,7 +408,7 @@ def test_the_inter_patient_split_holds_what_de_chazal_counted(mitbih: Task) -> N
     assert set(np.unique(mitbih.test.group)) == set(DS2)
 
 
-@pytest.mark.parametrize(("record", "split"), [(100, "test"), (119, "train")])
+@pytest.mark.parametrize(("record", "split"), [(100, "test"), (119, "validation")])
 def test_a_real_record_and_the_archive_give_the_same_sequences(
     mitbih: Task, recordings: Path, record: int, split: str
 ) -> None:
