@@ -33,7 +33,8 @@ static int compact(const uint8_t *flags, int n, int *out) {
     return count;
 }
 
-static void add_rows(const int8_t *restrict w, const int *s, int count, int n, int16_t *restrict block, int32_t *restrict sum) {
+static void add_rows(const int8_t *restrict w, const int *s, int count, int n, int16_t *restrict block,
+                     int32_t *restrict sum) {
     for (int done = 0; done < count; ) {
         int last = count < done + 252 ? count : done + 252, k = done;
         memset(block, 0, n * sizeof *block);
@@ -51,7 +52,8 @@ static void add_rows(const int8_t *restrict w, const int *s, int count, int n, i
     }
 }
 
-static void lif(int n, int factor, int threshold, const int32_t *restrict sum, int32_t *restrict v, uint8_t *restrict flags) {
+static void lif(int n, int factor, int threshold, const int32_t *restrict sum, int32_t *restrict v,
+                uint8_t *restrict flags) {
     for (int j = 0; j < n; j++) {
         int32_t a = v[j] < 0 ? -v[j] : v[j];
         int32_t d = (a >> 12) * factor + (((a & 4095) * factor) >> 12);
@@ -65,7 +67,8 @@ static void lif(int n, int factor, int threshold, const int32_t *restrict sum, i
 }
 
 /* Layer 0 is the input: x (steps, n) of 0 and 1. Every synapse takes one step. Returns the spikes of all layers. */
-long run(int layers, Layer *layer, Edge *edge, int steps, const uint8_t *x, int16_t *block, int32_t *sum, uint8_t *flags) {
+long run(int layers, Layer *layer, Edge *edge, int steps, const uint8_t *x, int16_t *block, int32_t *sum,
+         uint8_t *flags) {
     long spikes = 0;
     for (int t = 0; t < steps; t++) {
         for (int l = layers - 1; l > 0; l--) {  /* backwards: spikes[] still holds what the step before sent */
@@ -115,11 +118,11 @@ long read_all(const int64_t *x, long n) {
 
 
 class _Edge(ctypes.Structure):
-    _fields_ = [("w", ctypes.c_void_p), ("pre", ctypes.c_int), ("post", ctypes.c_int), ("source", ctypes.c_int)]  # noqa: RUF012
+    _fields_ = [("w", ctypes.c_void_p), ("pre", ctypes.c_int), ("post", ctypes.c_int), ("source", ctypes.c_int)]
 
 
 class _Layer(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         *((name, ctypes.c_int) for name in ("n", "dv", "threshold", "first", "last")),
         ("v", ctypes.c_void_p),
         ("spikes", ctypes.c_void_p),
@@ -150,7 +153,9 @@ def pointer(array: np.ndarray) -> ctypes.c_void_p:
 class LifLoop:
     """A network of LIF layers ready for the C loop: ``run()`` returns the spikes of all layers."""
 
-    def __init__(self, library: Any, layers: list[tuple[int, int, int]], edges: list[tuple[int, int, np.ndarray]]) -> None:
+    def __init__(
+        self, library: Any, layers: list[tuple[int, int, int]], edges: list[tuple[int, int, np.ndarray]]
+    ) -> None:
         """``layers``: (neurons, dv, threshold), the input first; ``edges``: (source, target, weight (post, pre))."""
         self.library, self.keep = library, []
         ordered = sorted(edges, key=lambda edge: edge[1])

@@ -32,6 +32,7 @@ report_app = _app()
 class Backend(str, Enum):
     """Where the integers are computed."""
 
+    engine = "engine"
     reference = "reference"
     lava = "lava"
 
@@ -62,7 +63,7 @@ def compile_command(
     data: Annotated[Path | None, typer.Option(help="Where the task's recordings lie (ecg).")] = None,
     samples: Annotated[int, typer.Option(min=1, help="How many samples of the input to run.")] = 32,
     steps: Annotated[int | None, typer.Option(min=1, help="Use only the first steps of each sample.")] = None,
-    backend: Annotated[Backend, typer.Option(help="Where to run the integers.")] = Backend.reference,
+    backend: Annotated[Backend, typer.Option(help="Where to run the integers.")] = Backend.engine,
     verify: Annotated[Backend | None, typer.Option(help="Compare every message and state with this backend.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only the design rules: does it fit? Nothing is run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Any saturated or wrapped word is an error.")] = False,

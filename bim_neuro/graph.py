@@ -86,7 +86,8 @@ class Graph(Generic[N]):
     def _only(self, role: str, names: Iterable[str]) -> str:
         found = list(names)
         if len(found) != 1:
-            raise InputError(f"the graph needs exactly one {role} node, it has {len(found)}: {', '.join(found) or 'none'}")
+            names_found = ", ".join(found) or "none"
+            raise InputError(f"the graph needs exactly one {role} node, it has {len(found)}: {names_found}")
         return found[0]
 
 
@@ -170,7 +171,7 @@ def _sorted(names: Iterable[str], edges: Iterable[Edge], hint: str) -> tuple[str
 
 
 def _closing(names: Iterable[str], edges: tuple[Edge, ...], first: str) -> tuple[Edge, ...]:
-    """Walk depth first, from ``first`` and then from the nodes in order; return the edges that lead back on the path."""
+    """Walk depth first, from ``first`` and then from the nodes in order; return the edges back onto the path."""
     unit = _units(names, edges)
     leaving: dict[str, list[Edge]] = {name: [] for name in unit.values()}
     for edge in edges:
@@ -182,13 +183,13 @@ def _closing(names: Iterable[str], edges: tuple[Edge, ...], first: str) -> tuple
         path.update(name for name, _ in stack)
         while stack:
             here, rest = stack[-1]
-            edge = next(rest, None)
-            if edge is None:
+            following = next(rest, None)
+            if following is None:
                 stack.pop()
                 path.discard(here)
                 done.add(here)
-            elif (there := unit[edge.target]) in path:
-                closing.append(edge)
+            elif (there := unit[following.target]) in path:
+                closing.append(following)
             elif there not in done:
                 path.add(there)
                 stack.append((there, iter(leaving[there])))

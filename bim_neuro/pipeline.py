@@ -24,7 +24,7 @@ from .record import RunRecord
 if TYPE_CHECKING:
     from .compilers.to_lava.build import LavaNetwork
 
-BACKENDS = ("reference", "lava")
+BACKENDS = ("engine", "reference", "lava")
 
 
 @dataclass
@@ -76,12 +76,12 @@ class Program:
         self,
         raw: Array,
         *,
-        backend: str = "reference",
+        backend: str = "engine",
         probe: bool = False,
         progress: Progress | None = None,
         time_limit: float | None = None,
     ) -> RunRecord:
-        """Run raw sequences on a backend ('reference' or 'lava') and count what happened.
+        """Run raw sequences on a backend ('engine', 'reference' or 'lava') and count what happened.
 
         ``probe`` keeps every message and state; ``time_limit`` (seconds) is for Lava.
         """
@@ -159,6 +159,10 @@ def run(
     time_limit: float | None = None,
 ) -> RunRecord:
     """Run encoded input on a backend by name."""
+    if backend == "engine":
+        from .engine.compiled import simulate_engine
+
+        return simulate_engine(graph, x, probe=probe, progress=progress)
     if backend == "reference":
         return simulate(graph, x, probe=probe, progress=progress)
     if backend == "lava":

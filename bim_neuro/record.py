@@ -63,4 +63,5 @@ def merge(parts: list[RunRecord]) -> RunRecord:
     }
     probes = {key: np.concatenate([part.probes[key] for part in parts]) for key in first.probes}
     output = np.concatenate([part.output for part in parts])
-    return RunRecord(first.backend, sum(p.samples for p in parts), first.steps, first.period, layers, output, probes)
+    samples = sum(part.samples for part in parts)
+    return RunRecord(first.backend, samples, first.steps, first.period, layers, output, probes, first.extra)

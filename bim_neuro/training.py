@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,23 +36,23 @@ class Plan:
     task: Task
     default: Default
     resume_file: Path | None = None
-    learning: Learning = Learning()
+    learning: Learning = field(default_factory=Learning)
 
     @property
     def encoder(self) -> Encoder:
         return fit_encoder(self.default.encoder, self.task.train.x)
 
 
-def plan_for(
-    task: Task, resume_file: Path | None = None, learning: Learning | None = None, **changes: Any
-) -> Plan:
+def plan_for(task: Task, resume_file: Path | None = None, learning: Learning | None = None, **changes: Any) -> Plan:
     """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
     default = DEFAULTS[task.name]
     if changes.get("encoder") not in (None, *ENCODERS):
         raise InputError(f"unknown encoder '{changes['encoder']}'", f"there are: {', '.join(ENCODERS)}")
     given = {name: value for name, value in changes.items() if value is not None}
     shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
-    return Plan(task, replace(default, recipe=replace(default.recipe, **given), **shape), resume_file, learning or Learning())
+    return Plan(
+        task, replace(default, recipe=replace(default.recipe, **given), **shape), resume_file, learning or Learning()
+    )
 
 
 def train_task(

@@ -34,7 +34,7 @@ def data(samples: int = 24, steps: int = 7) -> tuple[Any, Any]:
     return (rng.random((samples, steps, 3)) < 0.3).astype(np.float32) + np.eye(3, dtype=np.float32)[y][:, None], y
 
 
-class Killed(Exception):  # noqa: N818  it is no error
+class Killed(Exception):
     """The process ends here."""
 
 

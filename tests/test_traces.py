@@ -231,7 +231,8 @@ def test_backpropagation_keeps_more_the_longer_the_sequence() -> None:
     assert saved(400) > 3.5 * saved(100)
 
 
-def test_the_number_of_threads_does_not_change_a_bit() -> None:
+def test_the_number_of_threads_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bim_neuro.learning.fused.THREADS_FROM", 0)
     torch.manual_seed(0)
     net = BIMNetwork(NetworkConfig(7, 3, 100, 4))
     x, loss = torch.randn(40, 3, 7), Loss(torch.tensor([0, 1, 2]), True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,8 +21,9 @@ from ..errors import InputError
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..record import LayerCount, RunRecord
-from .dense import PATHS, Product, choose_products, multiply, products_of
+from .dense import PATHS, Product, choose_products, multiply, products_of, single_threaded_blas
 from .kernels import Work, run
+from .kernels.layout import SENT, UPDATES
 from .reference import Progress, check_input
 from .tables import CHUNK, LINE_MAX, Plan, lay_out
 
@@ -35,32 +37,60 @@ def simulate_engine(
     probe: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
-    batch: int = BATCH,
-    path: str = "auto",
-    probe_folder: Path | None = None,
 ) -> RunRecord:
-    """Run an aligned integer graph on encoded input (samples, steps, channels) and count everything.
+    """Run an aligned integer graph on encoded input (samples, steps, channels) and count everything."""
+    return Engine(graph).run(x, probe=probe, threads=threads, progress=progress)
 
-    ``probe`` keeps every message and state, in memory or, with ``probe_folder``, in a file there. ``threads`` is by
-    default one for each core; ``path`` says how dense synapses add up: 'events' (rows of those who fired), 'gemm' (BLAS
-    over all), or 'auto', which measures the activity of the first sample. ``extra`` of the record tells what was chosen.
+
+class Engine:
+    """A graph made ready once and run often.
+
+    >>> engine = Engine(program.graph)                                   # doctest: +SKIP
+    >>> engine.run(program.encode(raw)).predicted                         # doctest: +SKIP
     """
-    check_input(graph, x)
-    if path not in PATHS:
-        raise InputError(f"unknown path '{path}'", f"there are: {', '.join(PATHS)}")
-    if batch < 1 or (threads is not None and threads < 1):
-        raise InputError(f"batch {batch} and threads {threads} must be at least 1")
-    run = _Run(graph, x, probe, probe_folder)
-    done = 0
-    if path == "auto":
-        run.play([slice(0, 1)], 1, progress)
-        done = 1
-    run.choose(path)
-    blocks = [slice(first, min(first + batch, len(x))) for first in range(done, len(x), batch)]
-    if run.products:
-        run.plan = lay_out(graph, multiplied=frozenset(product.place for product in run.products))
-    run.play(blocks, threads or cores(), progress)
-    return run.record()
+
+    def __init__(self, graph: IntegerGraph) -> None:
+        self.graph = graph
+        self.plan = lay_out(graph)
+
+    def run(
+        self,
+        x: Array,
+        *,
+        probe: bool = False,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        batch: int = BATCH,
+        path: str = "auto",
+        probe_folder: Path | None = None,
+    ) -> RunRecord:
+        """Run encoded input (samples, steps, channels) and count everything.
+
+        ``probe`` keeps every message and state, in memory or, with ``probe_folder``, in a file there. ``threads`` is
+        by default one for each core; ``path`` says how dense synapses add up: 'events' (the rows of those who fired),
+        'gemm' (BLAS over all), or 'auto', which measures the first steps. ``extra["paths"]`` tells what was chosen.
+        """
+        check_input(self.graph, x)
+        if path not in PATHS:
+            raise InputError(f"unknown path '{path}'", f"there are: {', '.join(PATHS)}")
+        if batch < 1 or (threads is not None and threads < 1):
+            raise InputError(f"batch {batch} and threads {threads} must be at least 1")
+        choices = choose_products(self.plan, self._activity(x[:1, :CHUNK]), path) if path != "events" else []
+        products = products_of(self.plan, choices)
+        plan = lay_out(self.graph, multiplied=frozenset(p.place for p in products)) if products else self.plan
+        run = _Run(plan, products, x, probe, probe_folder)
+        blocks = [slice(first, min(first + batch, len(x))) for first in range(0, len(x), batch)]
+        with single_threaded_blas() if products else nullcontext():
+            run.play(blocks, threads or cores(), progress)
+        return run.record({"paths": choices} if choices else {})
+
+    def _activity(self, x: Array) -> dict[str, float]:
+        """Return the share of neurons that speak in a step, by name, on a first piece of input."""
+        run = _Run(self.plan, [], x, False, None)
+        run.play([slice(0, 1)], 1, None)
+        updates = np.maximum(run.counters[:, UPDATES].sum(axis=1), 1)
+        share = run.counters[:, SENT].sum(axis=1) / updates
+        return dict(zip(self.plan.names, share.tolist(), strict=True))
 
 
 def cores() -> int:
@@ -90,15 +120,14 @@ def check_lines(graph: IntegerGraph, x: Array) -> Array:
 class _Run:
     """One call of `simulate_engine`: what all threads share."""
 
-    graph: IntegerGraph
+    plan: Plan
+    products: list[Product]
     x: Array
     probe: bool
     probe_folder: Path | None
 
     def __post_init__(self) -> None:
-        self.plan = lay_out(self.graph)
-        self.products: list[Product] = []
-        self.paths: list[dict[str, Any]] = []
+        self.graph = self.plan.graph
         self.steps = self.x.shape[1]
         self.period = self.graph.period(self.steps)
         self.total = self.period + max(self.graph.depth.values())
@@ -122,24 +151,10 @@ class _Run:
         for work in works:
             self.counters += work.counters
 
-    def choose(self, path: str) -> None:
-        """Decide which synapses BLAS multiplies, from the activity counted so far."""
-        steps = int(min(len(self.x), 1) * self.period)
-        activity = {
-            name: self.counters[place, 3].sum() / (steps * self.graph.nodes[name].neurons)
-            for place, name in enumerate(self.plan.names)
-        }
-        self.paths = choose_products(self.plan, activity, path, min(CHUNK, self.total))
-        self.products = products_of(self.plan, self.paths)
-
-    def record(self) -> RunRecord:
-        layers = {
-            name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes
-        }
+    def record(self, extra: dict[str, Any]) -> RunRecord:
+        layers = {name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes}
         probes = _by_name(self.plan, self.probes, self.period) if self.probe else {}
-        samples = len(self.x)
-        extra = {"paths": self.paths} if self.paths else {}
-        return RunRecord("engine", samples, self.steps, self.period, layers, self.output, probes, extra)
+        return RunRecord("engine", len(self.x), self.steps, self.period, layers, self.output, probes, extra)
 
     def _play_block(self, block: slice, idle: SimpleQueue[Work]) -> int:
         lines = check_lines(self.graph, self.x[block])

@@ -6,25 +6,26 @@ Integers in floating point are exact while no sum leaves the significand: 2^24 i
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import threadpoolctl  # type: ignore[import-untyped,unused-ignore]
 
 from ..errors import InputError
 from ..nodes import Dense
 from ..nodes.arithmetic import Array
-from .kernels import Tables, Work, unfold
-from .kernels import layout
+from .kernels import Tables, Work, layout, unfold
 from .tables import Plan, largest_sum
 
 PATHS = ("auto", "events", "gemm")
 
 # Seconds, measured on one core of an AMD EPYC with AVX-512 (docs/engine.md); only their ratios matter for the choice.
-SPIKE_EVENT = 1 / 55e9
-GRADED_EVENT = 1 / 12e9
-PRODUCT = 1 / 60e9
-PRODUCT_CALL = 6e-6
+SPIKE_EVENT = 18e-12  # one weight of a neuron that fired
+GRADED_EVENT = 46e-12  # one weight times a message
+PRODUCT = 34e-12  # one weight of any neuron, in single precision
+PRODUCT_STEP = 0.6e-6  # writing messages out as a matrix and reading the sums back
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Product:
     weight: Array
 
 
-def choose_products(plan: Plan, activity: dict[str, float], path: str, rows: int) -> list[dict[str, Any]]:
+def choose_products(plan: Plan, activity: dict[str, float], path: str) -> list[dict[str, Any]]:
     """Say, for every dense synapse, how it adds up and why: both costs a step, from the ``activity`` of its source."""
     choices = []
     for place, edge in enumerate(plan.edges):
@@ -46,7 +47,7 @@ def choose_products(plan: Plan, activity: dict[str, float], path: str, rows: int
         active = activity[edge.source]
         spikes = plan.graph.nodes[edge.source].message_bits == 1
         events = active * pre * post * (SPIKE_EVENT if spikes else GRADED_EVENT)
-        gemm = pre * post * PRODUCT * (1 if largest_sum(plan, place) < 2**24 else 2) + PRODUCT_CALL / rows
+        gemm = pre * post * PRODUCT * (1 if largest_sum(plan, place) < 2**24 else 2) + PRODUCT_STEP
         able = _able(plan, place)
         wanted = gemm < events if path == "auto" else path == "gemm"
         choices.append(
@@ -55,8 +56,8 @@ def choose_products(plan: Plan, activity: dict[str, float], path: str, rows: int
                 "place": place,
                 "path": "gemm" if wanted and able else "events",
                 "activity": round(float(active), 6),
-                "events_us": round(events * 1e6, 4),
-                "gemm_us": round(gemm * 1e6, 4),
+                "events_us": round(float(events) * 1e6, 4),
+                "gemm_us": round(float(gemm) * 1e6, 4),
                 "in_loop": _in_loop(plan, place),
             }
         )
@@ -86,6 +87,12 @@ def multiply(tables: Tables, work: Work, product: Product, t0: int, t1: int) -> 
     unfold(tables, work, edge, t0, t1, messages)
     start = edge[layout.PRODUCTS]
     work.products[start : start + (t1 - t0) * post] = (messages @ product.weight).reshape(-1)
+
+
+def single_threaded_blas() -> AbstractContextManager[Any]:
+    """Keep BLAS to the calling thread while open: the samples have threads already, and two teams would collide."""
+    limits: AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def _able(plan: Plan, place: int) -> bool:

@@ -85,6 +85,7 @@ class Plan:
             sums64=np.zeros(self.sizes["sums64"], np.int64),
             block16=np.zeros(widest, np.int16),
             block32=np.zeros(widest, np.int32),
+            active=np.zeros(widest + 1, np.int32),
             flags=flags,
             flag_words=flags.view(np.uint64),
             channels=np.zeros((3, widest), np.int64),
@@ -126,7 +127,7 @@ class _Builder:
             self._add_node(name, node, probe)
             probe += node.neurons + sum(int(np.prod(s.shape)) for s in node.initial(()).values())
         lasts = np.cumsum([len(stage) for stage, _ in self.stages])
-        stages = [(int(last) - len(stage), int(last), int(loop)) for (stage, loop), last in zip(self.stages, lasts, strict=True)]
+        stages = [(last - len(stage), last, loop) for (stage, loop), last in zip(self.stages, lasts, strict=True)]
         tables = Tables(
             nodes=np.array(self.rows, np.int64),
             edges=np.array(self.edge_rows, np.int64).reshape(-1, layout.EDGE_COLUMNS),
@@ -193,7 +194,7 @@ class _Builder:
         """Return, for each port, the largest magnitude its accumulated sum can have."""
         bounds = dict.fromkeys(self.graph.nodes[name].ports, 0)
         for edge in self.graph.into(name):
-            bounds[edge.port] += _gain(edge.synapse) * self.bounds[edge.source]
+            bounds[edge.port] += _gain(edge) * self.bounds[edge.source]
         for port, bound in bounds.items():
             if bound >= _WORD_LIMIT:
                 raise InputError(f"port '{port}' of layer '{name}' may sum up to {bound}, 64 bits hold {_WORD_LIMIT}")
@@ -203,7 +204,7 @@ class _Builder:
 def largest_sum(plan: Plan, place: int) -> int:
     """Return the bound of what one synapse adds to an accumulator."""
     edge = plan.edges[place]
-    return _gain(edge.synapse) * plan.bounds[edge.source]
+    return _gain(edge) * plan.bounds[edge.source]
 
 
 def _stages(graph: IntegerGraph) -> list[tuple[tuple[str, ...], bool]]:
@@ -274,7 +275,7 @@ def _(node: IntegerScan, bounds: dict[str, int], name: str) -> _Form:
     channels, states = node.alpha.shape
     for port in ("B", "C"):
         if bounds[port] >= 2**38:
-            raise InputError(f"port '{port}' of layer '{name}' may sum up to {bounds[port]}, the engine's limit is 2^38")
+            raise InputError(f"port '{port}' of layer '{name}' may sum up to {bounds[port]}, the engine holds 2^38")
     rows = {"u_multiplier": 2**32, "dt_multiplier": 2**32, "u_bias": 2**61, "dt_bias": 2**61, "d_skip": 2**46}
     values = [_whole(getattr(node, row), row, name, limit) for row, limit in rows.items()]
     for row, value in zip(rows, values, strict=True):
@@ -313,6 +314,8 @@ def _check_length(values: Array, neurons: int, what: str, name: str) -> None:
 def _whole(values: Array, what: str, name: str, limit: int = 2**62) -> Array:
     """Return int64 values; fractions, NaN and what the kernels could not multiply are refused."""
     whole = np.asarray(values)
+    if whole.dtype == np.int8 and limit >= 128:
+        return whole
     if whole.dtype.kind == "f" and not (np.isfinite(whole).all() and (whole == np.rint(whole)).all()):
         raise InputError(f"'{name}': {what} holds values that are not whole numbers")
     if whole.size and not (-limit <= int(whole.min()) and int(whole.max()) <= limit):
@@ -359,14 +362,16 @@ class _Shape:
 
 @singledispatch
 def _shape(synapse: Synapse, name: str) -> _Shape:
-    raise InputError(f"synapse '{name}': the engine has no kernel for {type(synapse).__name__}", "use --backend reference")
+    message = f"synapse '{name}': the engine has no kernel for {type(synapse).__name__}"
+    raise InputError(message, "use --backend reference")
 
 
 @_shape.register
 def _(synapse: Dense, name: str) -> _Shape:
     post, pre = synapse.weight.shape
     weight = _whole(synapse.weight, "weight", name, 128)
-    return _Shape(layout.DENSE, weight.T, np.count_nonzero(weight, axis=0), post, pre, post)
+    rows = np.ascontiguousarray(weight.T)
+    return _Shape(layout.DENSE, rows, np.count_nonzero(rows, axis=1), post, pre, post)
 
 
 @_shape.register
@@ -394,10 +399,9 @@ def _check_fit(edge: Edge, shape: _Shape, pre: int, post: int) -> None:
         raise InputError(f"synapse '{edge.name}' has a delay of {edge.delay} steps")
 
 
-def _gain(synapse: Synapse) -> int:
+def _gain(edge: Edge) -> int:
     """Return the largest sum of weights, by magnitude, that one neuron receives."""
-    if isinstance(synapse, Dense):
-        return int(np.abs(synapse.weight.astype(np.int64)).sum(axis=1).max(initial=0))
-    if isinstance(synapse, Diagonal):
-        return int(np.abs(synapse.weight.astype(np.int64)).max(initial=0))
-    return 1
+    if not isinstance(edge.synapse, (Dense, Diagonal)):
+        return 1
+    size = np.abs(_whole(edge.synapse.weight, "weight", edge.name, 128), dtype=np.int16)
+    return int((size.sum(axis=1, dtype=np.int64) if size.ndim == 2 else size).max(initial=0))

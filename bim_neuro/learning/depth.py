@@ -6,7 +6,8 @@ A block below reaches the readout through the blocks above. Of that path only th
 
 and the readout's memory is kept a class at a time, as G changes from step to step:
 
-    R_t[c, p] = rho R_{t-1}[c, p] + omega_t sum_d G_t[c, d] psi_t[d] (E_t - dth/dp)[d]       dL/dp = sum_c dL/dr[c] R[c, p]
+    R_t[c, p] = rho R_{t-1}[c, p] + omega_t sum_d G_t[c, d] psi_t[d] (E_t - dth/dp)[d]
+    dL/dp     = sum_c dL/dr[c] R[c, p]
 
 What is lost: every path that goes from this block's spikes through the memory of a block above. The gradient of the top
 block stays exact. Source of the scheme: Zucchet et al., NeurIPS 2023; measured cosines: docs/learning.md.
@@ -44,9 +45,7 @@ class ClassTraces(Traces):
             trace.zero_()
 
     @torch.no_grad()
-    def read_classes(
-        self, steps: Steps, t: int, weights: Weights, rho: float, omega: Tensor, reach: Tensor
-    ) -> None:
+    def read_classes(self, steps: Steps, t: int, weights: Weights, rho: float, omega: Tensor, reach: Tensor) -> None:
         """R <- rho R + omega G psi (E - dth); reach is G (batch, C, D), omega (batch,)."""
         emit = omega[:, None, None] * reach * steps.psi[t][:, None, :]
         carried = rho * float(self.keep.readout)

@@ -7,9 +7,10 @@ depend on how many threads there are. Why numba and why in this order: docs/deci
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ from .traces import Keep, Traces, parameters
 
 GROUP = 32
 """Channels of one call: long enough to outweigh the call, short enough to give two cores work."""
+THREADS_FROM = 50_000_000
+"""Trace updates of one record (some 10 ms on one core) from which threads are worth the wait for each other."""
 
 
 class FusedTraces(Traces):
@@ -35,9 +38,7 @@ class FusedTraces(Traces):
         self._local = zeros(block.channels, local)
         self._shared = zeros(len(self.groups), 2, layout.states, one)
 
-    def run(
-        self, steps: Steps, weights: Weights, rho: float, omega: Tensor, signal: Tensor | None = None
-    ) -> None:
+    def run(self, steps: Steps, weights: Weights, rho: float, omega: Tensor, signal: Tensor | None = None) -> None:
         emit = omega[..., None] * steps.psi
         kappa = steps.kappa * float(self.keep.membrane)
         if signal is None:
@@ -54,10 +55,13 @@ class FusedTraces(Traces):
         scalars = [float(keep.scan), float(keep.shared), rho * float(keep.readout), weights.threshold]
         numbers = [number(scalar) for scalar in scalars]
         local, shared = self._local.numpy(), self._shared.numpy()
-        share_out(
-            lambda group: advance(*arrays, *numbers, local, shared[group], *self.groups[group]),
-            range(len(self.groups)),
-        )
+        call = cast(Callable[..., None], advance)
+
+        def work(group: int) -> None:
+            call(*arrays, *numbers, local, shared[group], *self.groups[group])
+
+        worth_threads = self.memory.numel() * len(steps) > THREADS_FROM
+        share_out(work, range(len(self.groups)), torch.get_num_threads() if worth_threads else 1)
 
     def take_gradient(self) -> dict[str, Tensor]:
         layout = self.layout
@@ -70,10 +74,9 @@ class FusedTraces(Traces):
         return {name: value + at_end[name] if at_end else value for name, value in every_step.items()}
 
 
-def share_out(work: Callable[[int], None], items: Iterable[int]) -> None:
-    """Do ``work`` on every item, on as many threads as torch uses."""
-    items = list(items)
-    threads = min(torch.get_num_threads(), len(items))
+def share_out(work: Callable[[int], None], items: Sequence[int], threads: int) -> None:
+    """Do ``work`` on every item, on at most so many threads."""
+    threads = min(threads, len(items))
     if threads == 1:
         for item in items:
             work(item)

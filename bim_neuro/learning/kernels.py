@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba  # type: ignore[import-untyped]
+import numba  # type: ignore[import-untyped,unused-ignore]
 import numpy as np
 
 from ..nodes.arithmetic import Array

@@ -4,9 +4,9 @@
     loss = gradients.sequence(x, Loss(y))                 x (T, batch, inputs)
     gradients.take()                                      {parameter name: gradient}, by the network's names
 
-What is exact: a network of one block, with a loss at the end or at every step, whatever T. Of several blocks the top one
-and the readout are; below, credit is ``spatial`` (`bim_neuro.learning.depth`) or comes from a ``local`` readout of each
-block, whose loss it then is the exact gradient of.
+What is exact: a network of one block, with a loss at the end or at every step, whatever T. Of several blocks the top
+one and the readout are; below, credit is ``spatial`` (`bim_neuro.learning.depth`) or comes from a ``local`` readout of
+each block, whose loss it then is the exact gradient of.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ Listener = Callable[[int, Steps, float | None, Tensor, Tensor | None], None]
 Finisher = Callable[[int, Tensor], None]
 """Called for the same blocks at the end, with the learning signal (batch, D) of a loss at the end."""
 
-RECORD_STEPS = 32
-"""Steps of one record: bounds what is kept, and lets a channel's traces stay in the cache meanwhile."""
+RECORD_NUMBERS, RECORD_STEPS = 2**17, 64
+"""A record keeps at most so many numbers of scan states and at most so many steps, but no fewer than `LEAST_STEPS`."""
+LEAST_STEPS = 8
 
 
 class LocalReadouts(nn.Module):
@@ -52,6 +53,12 @@ class LocalReadouts(nn.Module):
         return [Head(*parts) for parts in zip(self.w_o, self.b_o, self.readout_logit, strict=True)]
 
 
+def _record_steps(network: BIMNetwork, batch: int) -> int:
+    """Return how many steps a record takes, whatever the length of the sequence."""
+    states = batch * network.config.channels * network.config.states
+    return max(LEAST_STEPS, min(RECORD_STEPS, RECORD_NUMBERS // states))
+
+
 class ForwardGradient:
     """Forward traces of every block and of the readout for one batch of sequences."""
 
@@ -63,16 +70,17 @@ class ForwardGradient:
         keep: Keep | None = None,
         local: LocalReadouts | None = None,
         fused: bool = True,
-        record_steps: int = RECORD_STEPS,
+        record_steps: int | None = None,
     ) -> None:
-        self.network, self.batch, self.record_steps = network, batch, record_steps
+        self.network, self.batch = network, batch
+        self.record_steps = record_steps or _record_steps(network, batch)
         self.blocks = [block for block in network.blocks if isinstance(block, BIMBlock)]
         self.keep = keep or Keep()
         fused = fused and network.w_o.device.type == "cpu"
         heads = local.heads() if local is not None else []
         heads = [*heads, Head(network.w_o, network.b_o, network.readout_logit)]
         self.heads: list[Head | None] = [*[None] * (len(self.blocks) - len(heads)), *heads]
-        self.traces = [
+        self.traces: list[Traces] = [
             ClassTraces(block, batch, network.config.classes, self.keep)
             if head is None
             else (FusedTraces if fused else Traces)(block, batch, self.keep)
@@ -83,7 +91,7 @@ class ForwardGradient:
     @property
     def nbytes(self) -> int:
         """Bytes of all traces."""
-        return sum(part.nbytes for part in [*self.traces, *self.readouts.values()])
+        return sum(part.nbytes for part in self.traces) + sum(part.nbytes for part in self.readouts.values())
 
     def begin(self) -> None:
         """Begin new sequences: every state and trace is 0."""
@@ -126,7 +134,12 @@ class ForwardGradient:
         return total + (0.0 if loss.every else self._finish(loss, finish))
 
     def advance(
-        self, x: Tensor, loss: Loss, p: Tensor, omegas: dict[int, Tensor] | None = None, listeners: Sequence[Listener] = ()
+        self,
+        x: Tensor,
+        loss: Loss,
+        p: Tensor,
+        omegas: dict[int, Tensor] | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> float:
         """Take one record x (T, batch, inputs) in, shares p (T, batch); return the loss of its steps."""
         weights = [Weights.of(block) for block in self.blocks]

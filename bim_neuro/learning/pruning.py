@@ -1,12 +1,12 @@
 r"""Adaptive pruning by a threshold that seeks its sparsity.
 
-    p_ij      = sigmoid(beta (theta - |w_ij|))            eq 9; the paper prints beta (|w| - theta), which prunes the large
+    p_ij      = sigmoid(beta (theta - |w_ij|))          eq 9; printed: beta (|w| - theta), which prunes the large
     dtheta/dt = gamma (rho - sparsity)                    eq 10, as printed
 
 |w| and theta are in units of the weights' root mean square, so that beta and gamma need not be chosen anew for every
-matrix. Masks are drawn again from the dense weights at every update: a permanent mask could only grow. For the last part
-of training `harden` cuts exactly the share rho of the smallest weights, for good: they are zeros in model.pt and hence
-no synapses in the integer graph.
+matrix. Masks are drawn again from the dense weights at every update: a permanent mask could only grow. For the last
+part of training `harden` cuts exactly the share rho of the smallest weights, for good: they are zeros in model.pt and
+hence no synapses in the integer graph.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ r"""The leaky readout's own forward traces, and how a loss reads it.
     r_t = gamma r_{t-1} + W_o s_t + b_o
     dr_t/dW_o[c] = z_t = gamma z_{t-1} + s_t        dr_t/dgamma = q_t = gamma q_{t-1} + r_{t-1}
 
-A loss at the end reads the mean (or, with other shares, any weighted sum) of the readout; as that is linear, each spike's
-traces are added up with the weight with which the spike will count, and no sum over steps is kept a second time:
+A loss at the end reads the mean (or, with other shares, any weighted sum) of the readout; as that is linear, each
+spike's traces are added up with the weight with which the spike will count, and no second sum over steps is kept:
 
     logits = sum_t p_t r_t = sum_t omega_t (W_o s_t + b_o)        omega_t = p_t + gamma omega_{t+1}
 
@@ -38,7 +38,7 @@ class Loss(NamedTuple):
     smoothing: float = 0.0
 
     def of(self, r: Tensor, share: Tensor) -> tuple[float, Tensor]:
-        """Return share-weighted loss and its gradient for r (..., batch, C), share (..., batch): mean over the batch."""
+        """Return the loss, weighted by share (..., batch), and its gradient by r (..., batch, C)."""
         classes = r.shape[-1]
         target = r.new_full((len(self.y), classes), self.smoothing / classes)
         target[torch.arange(len(self.y)), self.y] += 1 - self.smoothing

@@ -52,7 +52,7 @@ DEFAULTS: dict[str, Default] = {
         states=8,
         blocks=1,
         taps=4,
-        recipe=Recipe(epochs=40, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=40),
+        recipe=Recipe(epochs=25, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=25),
     ),
     "cue": Default(
         channels=32,
@@ -61,5 +61,7 @@ DEFAULTS: dict[str, Default] = {
         taps=4,
         recipe=Recipe(epochs=4, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=4),
     ),
-    "own": Default(channels=64, states=8, blocks=1, taps=4, recipe=Recipe(epochs=100, label_smoothing=0.05, patience=30)),
+    "own": Default(
+        channels=64, states=8, blocks=1, taps=4, recipe=Recipe(epochs=100, label_smoothing=0.05, patience=30)
+    ),
 }

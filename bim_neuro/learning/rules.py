@@ -2,15 +2,15 @@ r"""The learning rules, by name: what each keeps of the exact gradient, and what
 
     dw = -eta lambda dL/dw + eta_s (1 - lambda) Omega          eq 4; the paper prints +dL/dw, which climbs
 
-    name         gradient of the blocks                                                    w_u besides
-    bptt         autograd through time                                                     -
-    rtrl         exact forward traces (of the top block; credit below it: depth.py)        -
-    hybrid       as rtrl                                                                   eq 4 with pair STDP
-    s-tllr       as rtrl                                                                   S-TLLR in the gradient's place
-    stdp         none: readout by its gradient, the rest of the blocks stays               pair STDP alone
-    e-prop-like  traces of each channel's own synapses; dropped: the gradient through      -
+    name         gradient of the blocks                                                 w_u besides
+    bptt         autograd through time                                                  -
+    rtrl         exact forward traces (of the top block; credit below it: depth.py)     -
+    hybrid       as rtrl                                                                eq 4 with pair STDP
+    s-tllr       as rtrl                                                                S-TLLR instead
+    stdp         none: readout by its gradient, the rest of the blocks stays            pair STDP alone
+    e-prop-like  traces of each channel's own synapses; dropped: the gradient through   -
                  the reset, and all memory of the shared projections B and C
-    no-trace     the last step's own path: every trace is forgotten at every step          -
+    no-trace     the last step's own path: every trace is forgotten at every step       -
 
 The readout's gradient is exact in all but no-trace. Omega is divided by steps and batch, and |w_u| stays below
 `BOUND` times its first bound where it is added: pair STDP alone has no other limit.
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,10 +30,10 @@ from torch.nn import functional as F
 from ..errors import InputError
 from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
-from .online import RECORD_STEPS, ForwardGradient, LocalReadouts
+from .online import ForwardGradient, LocalReadouts
 from .readout import Loss
-from .steps import Steps
 from .stdp import PairTraces, ThreeFactorTraces, Window
+from .steps import Steps
 from .traces import Keep
 
 BOUND = 4.0
@@ -70,7 +70,7 @@ class Learning:
     credit: str = "spatial"
     online: int | None = None
     stdp_rate: float = 1.0
-    window: Window = Window()
+    window: Window = field(default_factory=Window)
     sparsity: float | None = None
 
     def __post_init__(self) -> None:
@@ -87,7 +87,9 @@ class Learning:
         if self.online is not None and self.sparsity is not None:
             raise InputError("online updates and pruning cannot be combined", "leave out one of the two")
         if self.rule == "bptt" and (self.online is not None or self.credit == "local"):
-            raise InputError("bptt goes back through the whole sequence", "choose --rule rtrl for online or local credit")
+            raise InputError(
+                "bptt goes back through the whole sequence", "choose --rule rtrl for online or local credit"
+            )
 
     @property
     def law(self) -> Rule:
@@ -123,12 +125,10 @@ class Learner:
         """Bytes of traces of the largest batch so far; 0 for bptt, which keeps the whole sequence instead."""
         return max((gradient.nbytes for gradient in self._passes.values()), default=0)
 
-    def gradients(
-        self, x: Tensor, y: Tensor, smoothing: float = 0.0, step: Callable[[], None] | None = None
-    ) -> float:
+    def gradients(self, x: Tensor, y: Tensor, smoothing: float = 0.0, step: Callable[[], None] | None = None) -> float:
         """Set .grad of every trainable parameter for x (T, batch, inputs), y (batch,); return the loss.
 
-        With online learning ``step`` is called after every ``online`` steps, and the last gradient is left to the caller.
+        With online learning ``step`` is called after every ``online`` steps, and the last is left to the caller.
         """
         if self.learning.rule == "bptt":
             return self._backpropagate(x, y, smoothing)
@@ -172,10 +172,8 @@ class Learner:
 
     def _forward(self, batch: int) -> ForwardGradient:
         if batch not in self._passes:
-            steps, keep = self.learning.online or RECORD_STEPS, self.learning.law.keep
-            self._passes[batch] = ForwardGradient(
-                self.network, batch, keep=keep, local=self.local, record_steps=steps
-            )
+            online, keep = self.learning.online, self.learning.law.keep
+            self._passes[batch] = ForwardGradient(self.network, batch, keep=keep, local=self.local, record_steps=online)
         return self._passes[batch]
 
     def _backpropagate(self, x: Tensor, y: Tensor, smoothing: float) -> float:

@@ -10,8 +10,8 @@ The double sum needs every spike of the past; two traces a synapse's ends give t
     Omega_ij  = sum_t A_+ s_i[t] pre_j[t] - A_- post_i[t] x_j[t]
 
 The traces are read before the spikes of the step are added, hence W(0) = 0. S-TLLR (Apolinario and Roy, TMLR 2025)
-takes both branches times the learning signal, with the surrogate psi in the place of the post spike and pairs of the same
-step counted as causal:
+takes both branches times the learning signal, with the surrogate psi in the place of the post spike and pairs of the
+same step counted as causal:
 
     dL/dw_ij = sum_t delta_i[t] (a_post psi_i[t] pre'_j[t] + a_pre x_j[t] post'_i[t-1])
 """

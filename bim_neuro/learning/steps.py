@@ -125,8 +125,8 @@ def _fire(block: BIMBlock, y: Tensor, memory: Memory, weights: Weights) -> tuple
     v, s = (torch.cat([before[None], torch.empty_like(y)]) for before in (memory.v, memory.s))
     if y.device.type == "cpu":
         number = y.numpy().dtype.type
-        flat = (part.flatten(1).numpy() for part in (y.contiguous(), v, s))
-        kernels.fire(*flat, number(weights.leak), number(weights.threshold), block.soma == "hard")
+        current, vs, ss = (part.flatten(1).numpy() for part in (y.contiguous(), v, s))
+        kernels.fire(current, vs, ss, number(weights.leak), number(weights.threshold), block.soma == "hard")
     else:
         for t, y_t in enumerate(y):
             kept = v[t] * (1 - s[t]) if block.soma == "hard" else v[t]

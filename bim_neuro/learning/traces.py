@@ -79,9 +79,7 @@ class Layout:
     def views(self, memory: Tensor) -> dict[str, Tensor]:
         """Name the parts of memory (batch, D, width) without copying: each is (batch, D, *shape)."""
         parts = memory.split([math.prod(shape) for shape in self.shapes.values()], dim=-1)
-        return {
-            name: part.unflatten(-1, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
-        }
+        return {name: part.unflatten(-1, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
 
 class Traces:
@@ -97,9 +95,7 @@ class Traces:
         self.views = self.layout.views(self.memory)
         self._gradient: dict[str, Tensor] = {}
 
-    def run(
-        self, steps: Steps, weights: Weights, rho: float, omega: Tensor, signal: Tensor | None = None
-    ) -> None:
+    def run(self, steps: Steps, weights: Weights, rho: float, omega: Tensor, signal: Tensor | None = None) -> None:
         """Advance through all steps; omega (T, batch). Where ``signal`` (T, batch, D) is given, add up the gradient."""
         for t in range(len(steps)):
             self.advance(steps, t, weights)

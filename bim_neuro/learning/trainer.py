@@ -1,4 +1,4 @@
-"""Training by any rule: seed, progress, early stopping on a validation split, a checkpoint every epoch, resume after a kill.
+"""Training by any rule: seed, progress, early stopping on a validation split, a checkpoint an epoch, resume.
 
 Everything random comes from one generator seeded by (seed, epoch), so an interrupted run that is resumed takes the
 same batches and ends with the same weights as one that was not.

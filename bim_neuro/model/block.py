@@ -9,8 +9,8 @@ r"""The BIM block in PyTorch: selective scan and spiking soma, in sequence form 
     s_t     = H(v_t - th)                               surrogate gradient 1 / (1 + slope |v - th|)^2
 
 Departures from the paper (docs/decisions/0003-float-law.md): selection reads the block input, not theta_t; the soma's
-current is y; no lateral synapses. Tensors are time first: x (T, batch, M). For the study of learning rules the soma can be
-changed after construction: ``soma`` "soft" (v_t = beta v_{t-1} + y_t - th s_{t-1}) or "none" (s_t = v_t = y_t),
+current is y; no lateral synapses. Tensors are time first: x (T, batch, M). For the study of learning rules the soma
+can be changed after construction: ``soma`` "soft" (v_t = beta v_{t-1} + y_t - th s_{t-1}) or "none" (s_t = v_t = y_t),
 ``reset_gradient`` False (no gradient through the reset). Only "hard" exists on the chip.
 """
 
@@ -95,10 +95,7 @@ class BIMBlock(nn.Module):
         if self.soma == "none":
             return y, y
         before = s if self.reset_gradient else s.detach()
-        if self.soma == "hard":
-            v = leak * v * (1 - before) + y
-        else:
-            v = leak * v + y - threshold * before
+        v = leak * v * (1 - before) + y if self.soma == "hard" else leak * v + y - threshold * before
         return v, Spike.apply(v - threshold, self.surrogate_slope)  # type: ignore[no-untyped-call]
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

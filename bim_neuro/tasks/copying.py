@@ -1,7 +1,7 @@
 """Copy from memory: a symbol is shown, and again another, and the last step asks for the first or for the second.
 
-Two symbols of three lines each appear one after the other, a silent delay follows, and then one of two ask lines spikes:
-the class is the symbol that was shown first, or the one shown second. A readout that merely adds up cannot answer, as
+Two symbols of three lines each appear one after the other, a silent delay follows, and one of two ask lines spikes: the
+class is the symbol that was shown first, or the one shown second. A readout that merely adds up cannot answer, as
 what counts is known only at the end: the block's own state must hold both symbols, and the question must select.
 """
 

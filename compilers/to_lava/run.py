@@ -20,7 +20,7 @@ import numpy as np
 from ...errors import BackendFailed, BackendMissing
 from ...graph import IntegerGraph
 from ...nodes.arithmetic import Array
-from ...record import RunRecord
+from ...record import RunRecord, merge
 from ..artefact import Artefact, save_artefact
 from .compat import how_to_install, lava_available
 
@@ -33,11 +33,14 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
     """Play encoded input x (samples, steps, channels) through Lava; return every message and state.
 
     Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks or passes ``time_limit``
-    (seconds; by default one minute and a quarter of a second a step).
+    (seconds; by default one minute and a quarter of a second a step). A recurrent graph plays every sample in a run of
+    its own, because what goes round in a loop would reach the next sample.
     """
     available, reason = lava_available()
     if not available:
         raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
+    if graph.recurrent and len(x) > 1:
+        return merge([run_lava(graph, x[at : at + 1], time_limit=time_limit) for at in range(len(x))])
     samples, steps, _ = x.shape
     period = graph.period(steps)
     total = samples * period + max(graph.depth.values())

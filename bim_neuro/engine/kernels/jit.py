@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numba  # type: ignore[import-untyped]
+import numba  # type: ignore[import-untyped,unused-ignore]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,10 +24,11 @@ def _stamp() -> str:
 
 
 _STAMP = _stamp()
+_njit: Any = numba.njit  # `_nrt`, no reference counts, is an option that its types do not list
 
 
 def _compiled(function: F, **options: bool) -> F:
-    compiled = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False, **options)(function)
+    compiled = _njit(nogil=True, cache=True, error_model="numpy", _nrt=False, **options)(function)
     compiled._cache._cache_file._source_stamp = _STAMP
     return cast(F, compiled)
 
@@ -40,4 +41,3 @@ def kernel(function: F) -> F:
 def entry(function: F) -> F:
     """Compile a function that Python calls; it runs without the interpreter's lock."""
     return _compiled(function, no_cfunc_wrapper=True)
-

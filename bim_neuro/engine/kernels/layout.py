@@ -45,7 +45,7 @@ WEIGHT = 5  # place in tables.weights, rows of `pre`
 NONZERO = 6  # place in tables.words32: weights that are not zero, a presynaptic neuron
 FAN = 7  # synapses a presynaptic neuron
 FULL = 8  # no weight is zero
-ROWS = 9  # how many rows of graded products an int32 block can hold, 0: none
+ROWS = 9  # how many rows of graded products an int32 block can hold
 PRODUCTS = 10  # place in work.products of a synapse that BLAS multiplies
 EDGE_COLUMNS = 11
 
@@ -77,8 +77,9 @@ class Work(NamedTuple):
     sums64: Array  # int64
     block16: Array  # int16, one row of partial sums
     block32: Array  # int32, the same for graded messages
+    active: Array  # int32, which graded messages are not zero
     flags: Array  # uint8, who fired
     flag_words: Array  # uint64, the same memory
-    channels: Array  # int64 (4, neurons), scratch of the scan
+    channels: Array  # int64 (3, neurons), scratch of the scan
     products: Array  # float64, what BLAS multiplied
     counters: Array  # int64 (nodes, 5, columns)

@@ -17,7 +17,7 @@ _i32 = np.int32
 def decay32(word: np.int32, factor: np.int32) -> np.int32:
     """Multiply by factor / 4096, towards zero, without leaving 32 bits.
 
-        w f >> 12 = (w >> 12) f + ((w & 4095) f + r >> 12)        r = 4095 where w < 0, which turns down into towards zero
+        w f >> 12 = (w >> 12) f + ((w & 4095) f + r >> 12)        r = 4095 where w < 0: towards zero, not down
 
     Exact for |w| <= 2^23 and 0 <= f <= 4096; sixteen words go through one vector register.
     """
@@ -54,7 +54,7 @@ def lif(words: Array, sums: Array, u: Array, v: Array, flags: Array, width: int)
         u[j] = wrapped
         v[j] = _i32(0) if fired else y
         flags[j] = fired
-    return np.int64(saturated)
+    return int(saturated)
 
 
 @kernel

@@ -5,8 +5,6 @@ A layer's weights stay in the core's own cache while it runs through a chunk; it
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...nodes.arithmetic import Array
 from .jit import entry, kernel
 from .layout import (
@@ -60,12 +58,12 @@ def run(
     period: int,
     chunk: int,
 ) -> None:
-    """Run every sample of x, int8 (samples, steps, lines), through some ``stages`` and ``steps``; step 0 starts at rest.
+    """Run every sample of x, int8 (samples, steps, lines), through ``stages`` and ``steps``; the first start at rest.
 
     With period 0 x is one line of an endless stream: no sample ever ends, and all steps count as one.
     """
     for sample in range(len(x)):
-        if steps[0] == 0:
+        if steps[0] == 0 and stages[0] == 0:
             _rest(work)
         for t0 in range(steps[0], steps[1], chunk):
             t1 = min(t0 + chunk, steps[1])
@@ -100,10 +98,10 @@ def _step(
     node = tables.nodes[index]
     width, slot, phase = node[WIDTH], t & node[MASK], t - node[DEPTH]
     endless = period == 0
-    inside = 0 <= phase and (endless or phase < len(x))
+    inside = phase >= 0 and (endless or phase < len(x))
     counter = work.counters[index]
-    column = phase if not endless else np.int64(0)
-    counted = 0 <= phase and (endless or phase < period)
+    column = 0 if endless else phase
+    counted = phase >= 0 and (endless or phase < period)
     if phase == 0 or (node[GATED] and not inside):
         _clear(work, node)
     start = node[MESSAGES] + slot * width
@@ -255,7 +253,7 @@ def _keep(work: Work, node: Array, message: Array, sent: int, probe: Array, peri
         for k in range(sent):
             row[message[k]] = 1
     base += period * width
-    variables = 2 if kind == LIF or kind == WIDE_LIF else (1 if kind == READOUT else 0)
+    variables = 2 if kind in (LIF, WIDE_LIF) else (1 if kind == READOUT else 0)
     for variable in range(variables):
         place = base + (variable * period + phase) * width
         for j in range(width):

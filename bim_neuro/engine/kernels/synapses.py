@@ -62,7 +62,7 @@ def accumulate(tables: Tables, work: Work, edge: Array, sums: Array, t: int, t0:
         else:
             _add_spikes(edge[SYNAPSE] == DIAGONAL, weights, message, count, sums)
     elif edge[SYNAPSE] == DENSE:
-        _add_products(weights, message, post, edge[ROWS], work.block32, sums)
+        _add_products(weights, message, post, edge[ROWS], work.active, work.block32, sums)
     elif edge[SYNAPSE] == DIAGONAL:
         for j in range(width):
             sums[j] += np.int64(message[j]) * weights[j]
@@ -73,24 +73,24 @@ def accumulate(tables: Tables, work: Work, edge: Array, sums: Array, t: int, t0:
 
 @kernel
 def operations(tables: Tables, work: Work, edge: Array, t: int) -> tuple[int, int]:
-    """Return the synaptic operations that the messages arriving at step t cost: on the chip, and without zero weights."""
+    """Return the synaptic operations of the messages that arrive at step t: on the chip, and without zero weights."""
     node = tables.nodes[edge[ORIGIN]]
     slot = (t - edge[LATE]) & node[MASK]
-    count = np.int64(work.counts[node[COUNTS] + slot])
-    hardware = count * edge[FAN]
+    count = int(work.counts[node[COUNTS] + slot])
+    hardware = count * int(edge[FAN])
     if edge[FULL] or hardware == 0:
         return hardware, hardware
     width = node[WIDTH]
     start = node[MESSAGES] + slot * width
     message = work.messages[start : start + width]
     nonzero = tables.words32[edge[NONZERO] :]
-    effective = np.int64(0)
+    effective = 0
     if node[SPIKES]:
         for k in range(count):
-            effective += nonzero[message[k]]
+            effective += int(nonzero[message[k]])
     else:
         for j in range(width):
-            effective += nonzero[j] if message[j] != 0 else 0
+            effective += int(nonzero[j]) if message[j] != 0 else 0
     return hardware, effective
 
 
@@ -165,29 +165,48 @@ def _add_spikes(diagonal: bool, weights: Array, fired: Array, count: int, sums: 
 
 
 @kernel
-def _add_products(weights: Array, message: Array, post: int, rows: int, block: Array, sums: Array) -> None:
-    """Add m w for graded messages: ``rows`` products at a time in 32 bits, or each in 64 where none would be safe."""
-    held = 0
+def _add_products(
+    weights: Array, message: Array, post: int, rows: int, active: Array, block: Array, sums: Array
+) -> None:
+    """Add m w for graded messages, four rows at a time: ``rows`` products in 32 bits, then the block into the sums."""
+    count = 0
     for i in range(len(message)):
-        m = message[i]
-        if m == 0:
-            continue
-        row = weights[i * post :]
-        if rows == 0:
-            for j in range(post):
-                sums[j] += np.int64(m) * row[j]
-            continue
-        if held == 0:
-            for j in range(post):
-                block[j] = _i32(m * _i32(row[j]))
-        else:
-            for j in range(post):
-                block[j] += _i32(m * _i32(row[j]))
-        held += 1
-        if held == rows:
-            for j in range(post):
-                sums[j] += block[j]
-            held = 0
-    if held:
+        active[count] = i
+        count += message[i] != 0
+    if rows < 4:
+        _add_wide_products(weights, message, post, active[:count], sums)
+        return
+    done = 0
+    while done < count:
+        last = min(count, done + (rows & ~3))
+        _block_of_products(weights, message, post, active[done:last], block)
         for j in range(post):
             sums[j] += block[j]
+        done = last
+
+
+@kernel
+def _block_of_products(weights: Array, message: Array, post: int, active: Array, block: Array) -> None:
+    few = len(active) & 3
+    for j in range(post):
+        block[j] = 0
+    for k in range(few):
+        a, i = weights[active[k] * post :], message[active[k]]
+        for j in range(post):
+            block[j] += _i32(i * _i32(a[j]))
+    for k in range(few, len(active), 4):
+        a, b = weights[active[k] * post :], weights[active[k + 1] * post :]
+        c, d = weights[active[k + 2] * post :], weights[active[k + 3] * post :]
+        ma, mb, mc, md = message[active[k]], message[active[k + 1]], message[active[k + 2]], message[active[k + 3]]
+        for j in range(post):
+            half = _i32(_i32(ma * _i32(a[j])) + _i32(mb * _i32(b[j])))
+            block[j] += _i32(half + _i32(_i32(mc * _i32(c[j])) + _i32(md * _i32(d[j]))))
+
+
+@kernel
+def _add_wide_products(weights: Array, message: Array, post: int, active: Array, sums: Array) -> None:
+    """Add products that four to a block could overflow 32 bits, each in 64."""
+    for k in range(len(active)):
+        a, i = weights[active[k] * post :], int(message[active[k]])
+        for j in range(post):
+            sums[j] += i * a[j]

@@ -9,18 +9,21 @@ import math
 
 import numpy as np
 
+from ...nodes.arithmetic import Array
 from .jit import kernel
 
 WORD_MAX = 2**23 - 1
 
-_EXP2 = np.array([round(2.0 ** (20 - i / 64)) for i in range(65)])
-EXP2_LEFT = _EXP2[:64].astype(np.int32)
-EXP2_STEP = np.diff(_EXP2).astype(np.int32)
 
+def _segments(values: list[int]) -> Array:
+    """Pack value and step to the next of every segment into one word, so that a lookup is one load."""
+    left = np.array(values, np.int64)
+    return np.asarray(left[:-1] | (np.diff(left) << 32))
+
+
+_EXP2 = _segments([round(2.0 ** (20 - i / 64)) for i in range(65)])
 _LOG2E = round(math.log2(math.e) * 2**15)
-_G = np.array([2**15] + [round(math.log1p(i / 32) / (i / 32) * 2**15) for i in range(1, 33)])
-_G_LEFT = _G[:32].astype(np.int32)
-_G_STEP = np.diff(_G).astype(np.int32)
+_G = _segments([2**15] + [round(math.log1p(i / 32) / (i / 32) * 2**15) for i in range(1, 33)])
 
 
 @kernel
@@ -38,10 +41,9 @@ def shift_towards_zero(product: int, shift: int) -> int:
 @kernel
 def exp2_minus(p: int) -> int:
     """N4. 2^-p, both in units of 2^-20, for 0 <= p < 2^24."""
-    rest = p & 16383
-    segment = (p >> 14) & 63
-    mantissa = EXP2_LEFT[segment] + ((EXP2_STEP[segment] * rest) >> 14)
-    return mantissa >> (p >> 20)
+    segment = _EXP2[(p >> 14) & 63]
+    mantissa = (segment & 0xFFFFFFFF) + (((segment >> 32) * (p & 16383)) >> 14)
+    return int(mantissa >> (p >> 20))
 
 
 @kernel
@@ -50,9 +52,9 @@ def softplus(z: int) -> int:
     p = min((abs(z) * _LOG2E) >> 11, 2**24 - 1)
     e = exp2_minus(p)
     position = min(e, 2**20 - 1)
-    segment = position >> 15
-    g = _G_LEFT[segment] + ((_G_STEP[segment] * (position & 32767)) >> 15)
-    return (max(z, 0) << 4) + ((e * g) >> 15)
+    segment = _G[position >> 15]
+    g = (segment & 0xFFFFFFFF) + (((segment >> 32) * (position & 32767)) >> 15)
+    return int((max(z, 0) << 4) + ((e * g) >> 15))
 
 
 @kernel

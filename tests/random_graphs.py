@@ -1,0 +1,170 @@
+"""Random aligned graphs of every node and synapse, with loops, odd sizes and words that saturate; and their input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bim_neuro.compilers.align import align
+from bim_neuro.errors import DoesNotFit, InputError
+from bim_neuro.graph import Edge, IntegerGraph
+from bim_neuro.nodes import (
+    Broadcast,
+    Dense,
+    Diagonal,
+    Encoder,
+    IntegerLIF,
+    IntegerReadout,
+    IntegerRelay,
+    IntegerScan,
+    Soma,
+    Source,
+)
+from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.nodes.node import IntegerNode
+
+KINDS = ("lif", "relay", "scan", "readout")
+
+
+def random_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool) -> IntegerGraph:
+    """Return a graph of about ``layers`` nodes of 1 to ``width`` neurons; ``loud`` ones saturate and wrap."""
+    draw = np.random.default_rng(seed)
+    channels = int(draw.integers(1, width + 1))
+    graded = bool(draw.integers(2))
+    nodes: dict[str, IntegerNode] = {"input": Source(channels, graded=graded)}
+    edges: list[Edge] = []
+    for index in range(layers):
+        last = index == layers - 1
+        kind = str(draw.choice(("lif", "readout") if last else KINDS))
+        _grow(draw, nodes, edges, f"n{index}", kind, width, loud)
+    _join_loose_ends(draw, nodes, edges)
+    encoder = Encoder("graded" if graded else "spikes", np.ones(channels), np.zeros(channels))
+    graph = IntegerGraph(nodes, tuple(edges), 1e-3, encoder)
+    if loops and _has_output(looped := replace(graph, edges=(*edges, *_loops(draw, nodes)))):
+        graph = looped
+    try:
+        return align(graph)
+    except DoesNotFit:  # a tap from a LIF with a bias or a current
+        return align(replace(graph, edges=tuple(replace(edge, delay=0) for edge in graph.edges)))
+
+
+def random_input(graph: IntegerGraph, seed: int, *, samples: int, steps: int, activity: float) -> Array:
+    """Return input (samples, steps, lines) of which a share ``activity`` is not zero."""
+    draw = np.random.default_rng(seed)
+    shape = (samples, steps, graph.nodes[graph.source].neurons)
+    active = draw.random(shape) < activity
+    graded = graph.nodes[graph.source].message_bits > 1
+    return np.where(active, draw.integers(-127, 128, shape) if graded else 1, 0)
+
+
+def _grow(
+    draw: np.random.Generator,
+    nodes: dict[str, IntegerNode],
+    edges: list[Edge],
+    name: str,
+    kind: str,
+    width: int,
+    loud: bool,
+) -> None:
+    """Add one node, fed by one to three of the nodes there are."""
+    size = int(draw.integers(1, width + 1))
+    before = list(nodes)
+    nodes[name] = _node(draw, kind, size, loud)
+    for port, neurons in nodes[name].ports.items():
+        sources = draw.choice(before, size=int(draw.integers(1, 4)))
+        edges.extend(_edge(draw, nodes, str(source), name, port, neurons) for source in sources)
+    if kind == "scan" and draw.random() < 0.7:  # a soma in the same neuron
+        nodes[f"{name}.lif"] = _node(draw, "lif", size, loud)
+        edges.append(Edge(name, f"{name}.lif", "i", Soma()))
+
+
+def _edge(
+    draw: np.random.Generator, nodes: dict[str, IntegerNode], source: str, target: str, port: str, post: int
+) -> Edge:
+    pre, delay = nodes[source].neurons, int(draw.choice([0, 0, 0, 1, 2, 5]))
+    choice = draw.random()
+    if pre == post and choice < 0.3:
+        return Edge(source, target, port, Diagonal(_weights(draw, (post,))), delay)
+    if pre == post and choice < 0.45:
+        return Edge(source, target, port, Broadcast(pre, int(draw.integers(1, 9))), delay)
+    return Edge(source, target, port, Dense(_weights(draw, (post, pre))), delay)
+
+
+def _weights(draw: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Draw int8 weights: of both signs, all positive or all negative; full, or mostly zero."""
+    weights = draw.integers(-127, 128, shape)
+    sign = draw.integers(4)
+    weights = np.abs(weights) if sign == 1 else -np.abs(weights) if sign == 2 else weights
+    return np.where(draw.random(shape) < draw.choice([0.1, 0.6, 1.0]), weights, 0).astype(np.int8)
+
+
+def _node(draw: np.random.Generator, kind: str, size: int, loud: bool) -> IntegerNode:
+    if kind == "lif":
+        return _lif(draw, size, loud)
+    shift = int(draw.integers(0, 6) if loud else draw.integers(8, 20))
+    multiplier = draw.integers(0, 2**16, size)
+    bias = draw.integers(-(2**10), 2**10, size)
+    if kind == "relay":
+        return IntegerRelay(multiplier, shift, bias)
+    if kind == "readout":
+        return IntegerReadout(int(draw.integers(0, 2**16)), multiplier, shift, bias)
+    return _scan(draw, size, loud)
+
+
+def _lif(draw: np.random.Generator, size: int, loud: bool) -> IntegerLIF:
+    du = int(draw.choice([4095, 4095, 0, draw.integers(0, 4096)]))
+    dv = int(draw.choice([0, 128, 4095, draw.integers(0, 4096)]))
+    threshold = int(draw.choice([0, 100, 2000, 2**17 - 1]))
+    largest = 2**22 if loud else 2**8
+    bias = draw.integers(-largest, largest, size) if draw.random() < 0.5 else np.zeros(size, np.int64)
+    return IntegerLIF(size, du, dv, threshold, bias)
+
+
+def _scan(draw: np.random.Generator, size: int, loud: bool) -> IntegerScan:
+    states = int(draw.integers(1, 6))
+    wide = 0 if loud else 6
+    return IntegerScan(
+        alpha=draw.integers(0, 2**16, (size, states)),
+        alpha_shift=int(draw.integers(10, 20)),
+        d_skip=draw.integers(-(2**20), 2**20, size),
+        d_shift=int(draw.integers(8, 24)),
+        u_multiplier=draw.integers(0, 2**16, size),
+        u_shift=int(draw.integers(4, 14)) + wide,
+        u_bias=draw.integers(-(2**8), 2**8, size),
+        dt_multiplier=draw.integers(0, 2**16, size),
+        dt_shift=int(draw.integers(2, 12)) + wide,
+        dt_bias=draw.integers(-(2**18), 2**18, size),
+        du_shift=int(draw.integers(6, 22)),
+        b_shift=int(draw.integers(0, 12)) + wide,
+        c_shift=int(draw.integers(4, 16)) + wide,
+    )
+
+
+def _join_loose_ends(draw: np.random.Generator, nodes: dict[str, IntegerNode], edges: list[Edge]) -> None:
+    """Let the last node read every node that nothing reads, so that the graph has one output."""
+    last = list(nodes)[-1]
+    read = {edge.source for edge in edges}
+    port, post = next(iter(nodes[last].ports.items()))
+    for name in list(nodes)[:-1]:
+        if name not in read:
+            weight = Dense(_weights(draw, (post, nodes[name].neurons)))
+            edges.append(Edge(name, last, port, weight))
+
+
+def _loops(draw: np.random.Generator, nodes: dict[str, IntegerNode]) -> list[Edge]:
+    """Return one to three edges that go back, or stay."""
+    names, edges = [name for name in nodes if name != "input"], []
+    for _ in range(int(draw.integers(1, 4))):
+        first, second = sorted(draw.integers(0, len(names), 2))
+        port, post = next(iter(nodes[names[first]].ports.items()))
+        edges.append(_edge(draw, nodes, names[second], names[first], port, post))
+    return edges
+
+
+def _has_output(graph: IntegerGraph) -> bool:
+    """Whether one node is left that only loops read; which edge closes a loop is a matter of where the walk begins."""
+    try:
+        return bool(graph.output)
+    except InputError:
+        return False
