@@ -108,6 +108,19 @@ void scan(int steps, int states, int channels, const int64_t *restrict alpha, in
             }
 }
 
+/* steps of a dense synapse: graded messages m (all of them), or the rows of those who fired */
+void products(int steps, const int8_t *restrict w, const int32_t *restrict m, int pre, int n, int32_t *restrict sum) {
+    for (int t = 0; t < steps; t++)
+        for (int k = 0; k + 4 <= pre; k += 4) {
+            const int8_t *a = w + (long)k * n, *b = a + n, *c = b + n, *d = c + n;
+            for (int j = 0; j < n; j++) sum[j] += m[k] * a[j] + m[k + 1] * b[j] + m[k + 2] * c[j] + m[k + 3] * d[j];
+        }
+}
+
+void rows(int steps, const int8_t *w, const int *s, int count, int n, int16_t *block, int32_t *sum) {
+    for (int t = 0; t < steps; t++) add_rows(w, s, count, n, block, sum);
+}
+
 /* read n bytes, to measure memory bandwidth */
 long read_all(const int64_t *x, long n) {
     long s = 0;

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from bim_neuro.engine.kernels import layout, run
-from bim_neuro.engine.tables import Plan, lay_out
+from bim_neuro.engine.tables import lay_out
 from bim_neuro.nodes import Dense, IntegerScan
 from bim_neuro.nodes.arithmetic import Array
 
@@ -81,13 +81,33 @@ def parts(graph: Any, x: Array) -> dict[str, float]:
     return found
 
 
-def c_limits(library: Any, graph: Any, plan: Plan, x: Array) -> dict[str, float]:
-    """Return microseconds a step of the C scan over all states of the graph (its gates given)."""
-    total = 0.0
-    for node in graph.nodes.values():
-        if isinstance(node, IntegerScan):
-            total += _c_scan(library, node)
-    return {"scan": total}
+def c_limits(library: Any, graph: Any, sent: dict[str, float]) -> dict[str, float]:
+    """Return microseconds a step of the same in C: all states of the scans (gates given), all dense synapses.
+
+    ``sent`` is how many messages a node sends a step, on average.
+    """
+    scans = [_c_scan(library, node) for node in graph.nodes.values() if isinstance(node, IntegerScan)]
+    dense = [
+        _c_dense(library, edge.synapse.weight, graph.nodes[edge.source].message_bits > 1, sent[edge.source])
+        for edge in graph.edges
+        if isinstance(edge.synapse, Dense)
+    ]
+    return {"scan": sum(scans), "synapses": sum(dense)}
+
+
+def _c_dense(library: Any, weight: Array, graded: bool, active: float) -> float:
+    post, pre = weight.shape
+    rows, sums, block = np.ascontiguousarray(weight.T), np.zeros(post, np.int32), np.zeros(post, np.int16)
+    count = round(active)
+    if graded:
+        messages = np.ones(pre, np.int32)
+        return _best(
+            lambda: library.products(CHUNK, pointer(rows), pointer(messages), count & ~3, post, pointer(sums)), CHUNK
+        )
+    fired = np.sort(np.random.default_rng(0).choice(pre, count, replace=False)).astype(np.int32)
+    return _best(
+        lambda: library.rows(CHUNK, pointer(rows), pointer(fired), count, post, pointer(block), pointer(sums)), CHUNK
+    )
 
 
 def _c_scan(library: Any, node: IntegerScan) -> float:
@@ -118,10 +138,3 @@ def _best(call: Callable[[], object], steps: int) -> float:
         call()
         best = min(best, time.process_time() - start)
     return best / steps * 1e6
-
-
-def dense_events(graph: Any, counts: dict[str, float]) -> float:
-    """Return synaptic events a step over dense synapses, from messages a step of every source."""
-    return sum(
-        counts[edge.source] * len(edge.synapse.weight) for edge in graph.edges if isinstance(edge.synapse, Dense)
-    )

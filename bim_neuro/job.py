@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import report
 from .atomic import replacing
 from .compilers.artefact import save_artefact
@@ -18,6 +20,7 @@ from .compilers.place import place
 from .compilers.to_lava.compat import how_to_install, lava_available
 from .engine.agreement import Agreement
 from .engine.counting import count_messages
+from .engine.shards import Shards, from_arrays, run_key, to_arrays
 from .errors import BackendMissing, DoesNotFit, Finding, InputError
 from .hardware import load_profile
 from .nodes.arithmetic import Array
@@ -26,6 +29,7 @@ from .record import RunRecord, merge
 from .tasks import Dataset, Task, load_task, read_sequences
 
 BATCH = 64
+SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until it is complete
 ARTEFACT_SAMPLES = 4
 OUTPUT_FILES = {"model.bimn", "model.nir", *report.FILES}
 """What a finished folder holds; a folder that holds anything else is never replaced."""
@@ -71,6 +75,12 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
     program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
     with watch.stage("input"):
         raw, y, origin = _input(request, program)
+    if request.backend == "engine":
+        from .engine.compiled import load_kernels
+
+        stage("load kernels (compiled on the first run)", None)
+        with watch.stage("kernels"):
+            load_kernels()
     stage("simulate", len(raw))
     record, floats, agreement = _run(program, raw, request, watch, advance)
     verification = None
@@ -180,7 +190,34 @@ def _labels(data: Dataset, program: Program) -> Array | None:
 def _run(
     program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
 ) -> tuple[RunRecord, RunRecord, Agreement]:
-    """Run the integers and the float law batch by batch; keep probes only where a verification needs them."""
+    """Run the integers and the float law; a run longer than a shard can be interrupted and goes on where it was."""
+    if len(raw) <= SHARD or request.verify or request.backend == "lava":
+        return _run_part(program, raw, request, watch, advance)
+    key = run_key((program.graph, program.reference), raw, request.backend)
+    shards = Shards(request.output.with_name(request.output.name + ".resume"), key)
+    agreement, records, floats = Agreement(), [], []
+    for index, first in enumerate(range(0, len(raw), SHARD)):
+        done = shards.load(index)
+        if done is None:
+            record, reference, part = _run_part(program, raw[first : first + SHARD], request, watch, advance)
+            sums = {f"agreement/{layer}": np.array(row) for layer, row in part.sums.items()}
+            done = to_arrays(record, "integer") | to_arrays(reference, "float") | sums
+            shards.save(index, done)
+        else:
+            advance(len(raw[first : first + SHARD]))
+        records.append(from_arrays(done, "integer"))
+        floats.append(from_arrays(done, "float"))
+        for key, row in done.items():
+            if key.startswith("agreement/"):
+                agreement.add_sums(key.removeprefix("agreement/"), row.tolist())
+    shards.forget()
+    return merge(records), merge(floats), agreement
+
+
+def _run_part(
+    program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
+) -> tuple[RunRecord, RunRecord, Agreement]:
+    """Run batch by batch; keep probes only where a verification needs them."""
     agreement, records, floats = Agreement(), [], []
     whole = request.backend == "lava"
     for first in range(0, len(raw), len(raw) if whole else BATCH):

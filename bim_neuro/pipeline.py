@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from .record import RunRecord
 
 if TYPE_CHECKING:
     from .compilers.to_lava.build import LavaNetwork
+    from .engine.compiled import Engine
 
 BACKENDS = ("engine", "reference", "lava")
 
@@ -59,6 +61,13 @@ class Program:
         """The aligned integer graph."""
         return self.placed.graph
 
+    @cached_property
+    def engine(self) -> Engine:
+        """The compiled engine, made ready on first use."""
+        from .engine.compiled import Engine
+
+        return Engine(self.graph)
+
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What this program takes for granted, one sentence each."""
@@ -85,6 +94,8 @@ class Program:
 
         ``probe`` keeps every message and state; ``time_limit`` (seconds) is for Lava.
         """
+        if backend == "engine":
+            return self.engine.run(self.encode(raw), probe=probe, progress=progress)
         return run(self.graph, self.encode(raw), backend, probe=probe, progress=progress, time_limit=time_limit)
 
     def run_float(self, raw: Array) -> RunRecord:

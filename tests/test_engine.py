@@ -12,14 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import random_graph, random_input
-from small_models import small_graphs, small_input
+from small_models import small_checkpoint, small_graphs, small_input
 
+from bim_neuro import job
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.to_lava import run_lava
-from bim_neuro.engine import Engine, Stream, simulate, simulate_engine
+from bim_neuro.engine import Engine, Stream, kernels, simulate, simulate_engine
 from bim_neuro.engine.kernels import words
+from bim_neuro.engine.shards import Shards, from_arrays, run_key, to_arrays
 from bim_neuro.errors import InputError
 from bim_neuro.graph import Edge, IntegerGraph
+from bim_neuro.model.checkpoint import save_checkpoint
 from bim_neuro.nodes import (
     Broadcast,
     Dense,
@@ -33,6 +36,7 @@ from bim_neuro.nodes import (
     arithmetic,
 )
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.pipeline import Program
 from bim_neuro.record import LayerCount, RunRecord
 
 GRAPHS = 500
@@ -126,9 +130,9 @@ def test_a_model_of_blocks_equals_the_numpy_law() -> None:
 
 def test_a_busy_large_layer_is_left_to_blas_and_a_quiet_one_is_not() -> None:
     draw = np.random.default_rng(0)
-    weight = draw.integers(-127, 128, (400, 400)).astype(np.int8)
+    weight = draw.integers(-127, 128, (1000, 1000)).astype(np.int8)
     graph = lif_net(weight, graded=True)
-    busy = draw.integers(1, 128, (3, 80, 400))
+    busy = draw.integers(1, 128, (2, 70, 1000))
     quiet = busy * (draw.random(busy.shape) < 0.01)
     for x, path in ((busy, "gemm"), (quiet, "events")):
         record = simulate_engine(graph, x, probe=True)
@@ -210,6 +214,71 @@ def test_a_worker_needs_no_more_memory_for_more_steps() -> None:
     plan = Engine(small_graphs()[1]).plan
     few, many = plan.work(1)._asdict(), plan.work(900)._asdict()
     assert [name for name in few if few[name].nbytes != many[name].nbytes] == ["counters"]
+
+
+class Interrupt(Exception):
+    """Ctrl-C, without ending the tests."""
+
+
+def test_an_interrupted_compile_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five shards; the first run stops in the third, the second must not simulate the first two again."""
+    monkeypatch.setattr(job, "SHARD", 4)
+    monkeypatch.setattr(job, "BATCH", 2)
+    model = tmp_path / "model.pt"
+    save_checkpoint(small_checkpoint(), model)
+    np.savez(tmp_path / "x.npz", x=small_input(samples=18))
+
+    def compile_into(folder: str, stop_at: int = 99) -> tuple[dict[str, object], int]:
+        simulated: list[int] = []
+
+        def run(program: Program, part: Array, **options: object) -> RunRecord:
+            simulated.append(len(part))
+            if sum(simulated) > stop_at:
+                raise Interrupt
+            return Engine(program.graph).run(program.encode(part), probe=True)
+
+        monkeypatch.setattr(Program, "run", run)
+        request = job.Request(
+            model=model, target="loihi2", dt=None, input=tmp_path / "x.npz", data=None, samples=18, steps=None,
+            backend="engine", verify=None, strict=False, min_agreement=None, max_energy_uj=None,
+            output=tmp_path / folder, lava_timeout=None, command="",
+        )  # fmt: skip
+        summary = job.compile_to_folder(request, stage=lambda *_: None, advance=lambda _: None).summary
+        return {key: value for key, value in summary.items() if key != "seconds"}, sum(simulated)
+
+    whole, _ = compile_into("whole")
+    with pytest.raises(Interrupt):
+        compile_into("parts", stop_at=9)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "x.npz", "whole", "parts.resume"}
+    resumed, simulated = compile_into("parts")
+    assert simulated == 18 - 8
+    assert resumed == whole
+    assert not (tmp_path / "parts.resume").exists()
+
+
+def test_shards_of_another_run_are_refused(tmp_path: Path) -> None:
+    graph, x = small_graphs()[1], small_input()
+    key = run_key((graph,), x, "engine")
+    shards = Shards(tmp_path / "run", key)
+    shards.save(0, {"x": x})
+    np.testing.assert_array_equal((Shards(tmp_path / "run", key).load(0) or {})["x"], x)
+    others = (run_key((graph,), x + 1, "engine"), run_key((small_graphs(1)[1],), x, "engine"), run_key((graph,), x))
+    for other in others:
+        with pytest.raises(InputError, match="another run"):
+            Shards(tmp_path / "run", other)
+    whole = (tmp_path / "run" / "00000.npz").read_bytes()
+    (tmp_path / "run" / "00000.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"00000\.npz is damaged"):
+        shards.load(0)
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(InputError, match="not the beginning of a run"):
+        Shards(tmp_path / "mine", key)
+
+
+def test_a_record_survives_the_disk() -> None:
+    _, graph = small_graphs()
+    record = simulate_engine(graph, graph.encoder.encode(small_input(70)))
+    assert_equal(record, from_arrays(to_arrays(record, "a"), "a"))
 
 
 SPIKES = lif_net(np.ones((2, 3), np.int8))
@@ -363,3 +432,9 @@ def test_the_engine_equals_lava(name: str) -> None:
         np.testing.assert_array_equal(record.probes[key], values, err_msg=key)
     spikes = [key for key in lava.probes if key.endswith(".message") and not key.startswith("input")]
     assert any(lava.probes[key].any() for key in spikes)
+
+
+def test_the_disk_cache_notices_a_change_in_any_kernel() -> None:
+    """Numba's own stamp is the time of one file; ours covers all of them."""
+    stamps = {kernel._cache._cache_file._source_stamp for kernel in (kernels.run, kernels.unfold, words.exp2_minus)}  # type: ignore[attr-defined]
+    assert stamps == {kernels.jit._STAMP}

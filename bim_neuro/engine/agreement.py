@@ -24,8 +24,11 @@ class Agreement:
                 continue
             key = f"{name}.message"
             left, right = floats.probes[key] != 0, integers.probes[key][:, : floats.steps] != 0
-            row = (left.size, (left == right).sum(), left.sum(), right.sum())
-            self.sums[name] = [int(a + b) for a, b in zip(self.sums.get(name, [0] * 4), row, strict=True)]
+            self.add_sums(name, [left.size, int((left == right).sum()), int(left.sum()), int(right.sum())])
+
+    def add_sums(self, layer: str, row: list[int]) -> None:
+        """Add what was summed elsewhere: slots, equal ones, spikes of the float run and of the integers."""
+        self.sums[layer] = [a + b for a, b in zip(self.sums.get(layer, [0] * 4), row, strict=True)]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a layer: slots, equal, share, and both spike rates."""

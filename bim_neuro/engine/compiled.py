@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..graph import IntegerGraph
+from ..graph import Edge, IntegerGraph
+from ..nodes import Dense, Encoder, IntegerLIF, Source
 from ..nodes.arithmetic import Array
+from ..nodes.node import IntegerNode
 from ..record import LayerCount, RunRecord
 from .dense import PATHS, Product, choose_products, multiply, products_of, single_threaded_blas
 from .kernels import Work, run
@@ -28,6 +30,7 @@ from .reference import Progress, check_input
 from .tables import CHUNK, LINE_MAX, Plan, lay_out
 
 BATCH = 64
+SPAN = 2**15  # steps a kernel runs before Python may look up: an interrupt, the progress bar
 
 
 def simulate_engine(
@@ -52,6 +55,7 @@ class Engine:
     def __init__(self, graph: IntegerGraph) -> None:
         self.graph = graph
         self.plan = lay_out(graph)
+        self._chosen: dict[str, _Choice] = {"events": _Choice(self.plan, [], [])}
 
     def run(
         self,
@@ -67,22 +71,30 @@ class Engine:
         """Run encoded input (samples, steps, channels) and count everything.
 
         ``probe`` keeps every message and state, in memory or, with ``probe_folder``, in a file there. ``threads`` is
-        by default one for each core; ``path`` says how dense synapses add up: 'events' (the rows of those who fired),
-        'gemm' (BLAS over all), or 'auto', which measures the first steps. ``extra["paths"]`` tells what was chosen.
+        by default one for each core; ``path`` says how dense synapses add up: 'events' (rows of those who fired),
+        'gemm' (BLAS over all), or 'auto', which decides by the first steps this engine sees; ``extra["paths"]`` of the
+        record tells what was chosen and why.
         """
         check_input(self.graph, x)
         if path not in PATHS:
             raise InputError(f"unknown path '{path}'", f"there are: {', '.join(PATHS)}")
         if batch < 1 or (threads is not None and threads < 1):
             raise InputError(f"batch {batch} and threads {threads} must be at least 1")
-        choices = choose_products(self.plan, self._activity(x[:1, :CHUNK]), path) if path != "events" else []
-        products = products_of(self.plan, choices)
-        plan = lay_out(self.graph, multiplied=frozenset(p.place for p in products)) if products else self.plan
-        run = _Run(plan, products, x, probe, probe_folder)
+        choice = self._choose(path, x)
+        run = _Run(choice.plan, choice.products, x, probe, probe_folder)
+        batch = max(1, min(batch, SPAN // run.total))
         blocks = [slice(first, min(first + batch, len(x))) for first in range(0, len(x), batch)]
-        with single_threaded_blas() if products else nullcontext():
+        with single_threaded_blas() if choice.products else nullcontext():
             run.play(blocks, threads or cores(), progress)
-        return run.record({"paths": choices} if choices else {})
+        return run.record({"paths": choice.paths} if choice.paths else {})
+
+    def _choose(self, path: str, x: Array) -> _Choice:
+        if path not in self._chosen:
+            paths = choose_products(self.plan, self._activity(x[:1, :CHUNK]), path)
+            products = products_of(self.plan, paths)
+            plan = lay_out(self.graph, multiplied=frozenset(p.place for p in products)) if products else self.plan
+            self._chosen[path] = _Choice(plan, products, paths)
+        return self._chosen[path]
 
     def _activity(self, x: Array) -> dict[str, float]:
         """Return the share of neurons that speak in a step, by name, on a first piece of input."""
@@ -91,6 +103,25 @@ class Engine:
         updates = np.maximum(run.counters[:, UPDATES].sum(axis=1), 1)
         share = run.counters[:, SENT].sum(axis=1) / updates
         return dict(zip(self.plan.names, share.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which synapses BLAS multiplies, the plan that leaves them out, and the reasons as the record tells them."""
+
+    plan: Plan
+    products: list[Product]
+    paths: list[dict[str, Any]]
+
+
+def load_kernels() -> None:
+    """Compile the kernels, once on a machine (some 15 s), or read them from the disk cache (half a second)."""
+    lif = IntegerLIF(1, 0, 0, 0, np.zeros(1, np.int64))
+    encoder = Encoder("spikes", np.ones(1), np.zeros(1))
+    edge = Edge("input", "lif", "i", Dense(np.ones((1, 1), np.int8)))
+    nodes: dict[str, IntegerNode] = {"input": Source(1, graded=False), "lif": lif}
+    graph = IntegerGraph(nodes, (edge,), 1.0, encoder, depth={"input": 0, "lif": 1})
+    Engine(graph).run(np.ones((1, 1, 1), np.int8), path="gemm", threads=1)
 
 
 def cores() -> int:
@@ -139,7 +170,7 @@ class _Run:
     def play(self, blocks: list[slice], threads: int, progress: Progress | None) -> None:
         """Run blocks of samples, each on the thread that is free; an interrupt stops after the blocks that run."""
         idle: SimpleQueue[Work] = SimpleQueue()
-        works = [self.plan.work(self.period) for _ in range(min(threads, len(blocks)))]
+        works = [self.plan.lend(self.period) for _ in range(min(threads, len(blocks)))]
         for work in works:
             idle.put(work)
         if len(works) <= 1:
@@ -150,6 +181,7 @@ class _Run:
                 _report(done, progress)
         for work in works:
             self.counters += work.counters
+            self.plan.take_back(work)
 
     def record(self, extra: dict[str, Any]) -> RunRecord:
         layers = {name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes}
@@ -168,7 +200,9 @@ class _Run:
             else:
                 tables = self.plan.tables
                 stages = (0, len(tables.stages))
-                run(tables, work, lines, output, probes, stages, (0, self.total), self.period, CHUNK)
+                for t0 in range(0, self.total, SPAN):
+                    steps = (t0, min(t0 + SPAN, self.total))
+                    run(tables, work, lines, output, probes, stages, steps, self.period, CHUNK)
         finally:
             idle.put(work)
         return len(lines)

@@ -24,8 +24,8 @@ PATHS = ("auto", "events", "gemm")
 # Seconds, measured on one core of an AMD EPYC with AVX-512 (docs/engine.md); only their ratios matter for the choice.
 SPIKE_EVENT = 18e-12  # one weight of a neuron that fired
 GRADED_EVENT = 46e-12  # one weight times a message
-PRODUCT = 34e-12  # one weight of any neuron, in single precision
-PRODUCT_STEP = 0.6e-6  # writing messages out as a matrix and reading the sums back
+PRODUCT = 40e-12  # one weight of any neuron, in single precision
+PRODUCT_STEP = 2e-6  # writing messages out as a matrix and reading the sums back
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Stream: a graph that runs for ever, one step a call, for closed loops with the world.
 
-    stream = Stream(graph)
-    for events in sensor:
-        act(stream.step(events))
+stream = Stream(graph)
+for events in sensor:
+    act(stream.step(events))
 """
 
 from __future__ import annotations

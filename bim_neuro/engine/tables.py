@@ -71,6 +71,16 @@ class Plan:
     sizes: dict[str, int]
     bounds: dict[str, int]  # largest magnitude of a node's message
     chunk: int
+    idle: list[Work] = field(default_factory=list)  # memory of workers that have finished
+
+    def lend(self, columns: int) -> Work:
+        """Return a worker's memory, used before if there is one: touching fresh pages costs more than a short run."""
+        counters = np.zeros((len(self.names), 5, columns), np.int64)
+        return self.idle.pop()._replace(counters=counters) if self.idle else self.work(columns)
+
+    def take_back(self, work: Work) -> None:
+        """Keep a worker's memory for the next run."""
+        self.idle.append(work)
 
     def work(self, columns: int) -> Work:
         """Return the memory of one worker, with counters for ``columns`` steps."""

@@ -28,8 +28,13 @@ _njit: Any = numba.njit  # `_nrt`, no reference counts, is an option that its ty
 
 
 def _compiled(function: F, **options: bool) -> F:
-    compiled = _njit(nogil=True, cache=True, error_model="numpy", _nrt=False, **options)(function)
-    compiled._cache._cache_file._source_stamp = _STAMP
+    options |= {"nogil": True, "_nrt": False}
+    try:
+        compiled = _njit(cache=True, error_model="numpy", **options)(function)
+    except RuntimeError:  # nowhere to write: compile in every process
+        return cast(F, _njit(error_model="numpy", **options)(function))
+    if not getattr(numba.config, "DISABLE_JIT", False):
+        compiled._cache._cache_file._source_stamp = _STAMP
     return cast(F, compiled)
 
 

@@ -1,0 +1,259 @@
+"""The engine beside Lava, a C loop, plain numpy and the frameworks: same integers, one machine, one thread each.
+
+    python -m benchmarks.engine --json engine.json [--only N1_02] [--data MITBIH] [--curves curves.png]
+
+    cases{name}: engine, lava, c_loop, numpy, others{}     steps a second (null, with the reason under skipped{})
+                 ratio_lava, ratio_c_loop                  the engine over each
+                 events_a_second, bandwidth_fraction       synaptic events; one weight byte each, over the bytes
+                                                           a second that the core reads from a table of that size
+                 parts{}, limits{}                         microseconds a step of synapses, counters, scan, ...
+
+A step of a sample is one row of input. Every rival plays several rounds, in turn; the median of processor time counts,
+as other programs disturb. Lava has processes of its own, so its wall time counts, without its start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bim_neuro.atomic import replacing
+from bim_neuro.engine import Engine, simulate
+from bim_neuro.errors import InputError
+from bim_neuro.graph import IntegerGraph
+from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.record import RunRecord
+
+from .c_yardstick import compile_c, pointer
+from .cases import Case, cases, lif_chain
+from .parts import c_limits, parts
+from .rivals import OTHERS, Play, Skip, c_loop, lava_steps_a_second, numpy_law, seconds
+
+ROUNDS = 7
+
+
+def measure(case: Case, library: Any) -> dict[str, Any]:
+    """Play one case on everything that can and return its row."""
+    engine = Engine(case.graph)
+    slow = case.x[: case.slow_samples, : case.slow_steps]
+    steps, slow_steps = case.x.shape[0] * case.x.shape[1], slow.shape[0] * slow.shape[1]
+    skipped: dict[str, str] = {}
+    plays: dict[str, tuple[Play, int]] = {
+        "engine": (lambda: engine.run(case.x, threads=1), steps),
+        "numpy": (numpy_law(case.graph, slow), slow_steps),
+    }
+    makers = {"c_loop": lambda g, x: c_loop(g, x, library), **OTHERS}
+    for name, make in makers.items():
+        try:
+            plays[name] = (make(case.graph, case.x), steps)
+        except Skip as reason:  # noqa: PERF203
+            skipped[name] = str(reason)
+    record = engine.run(case.x, threads=1)
+    _check(case, engine, slow)
+    speed = _in_turn(plays)
+    lava = None
+    try:
+        rate = lava_steps_a_second(case.graph, slow if len(slow) > 1 else case.x[:1])
+        lava = rate * case.x.shape[1] / case.graph.period(case.x.shape[1])  # rows of input, without the gaps
+    except Skip as reason:
+        skipped["lava"] = str(reason)
+    events = sum(count.totals()["synops_hardware"] for count in record.layers.values())
+    weights = sum(edge.synapse.count for edge in case.graph.edges)
+    a_second = events / steps * speed["engine"]
+    row: dict[str, Any] = {
+        "what": case.what,
+        "engine": speed["engine"],
+        "lava": lava,
+        "c_loop": speed.get("c_loop"),
+        "numpy": speed["numpy"],
+        "others": {name: speed[name] for name in OTHERS if name in speed},
+        "ratio_lava": speed["engine"] / lava if lava else None,
+        "ratio_c_loop": speed["engine"] / speed["c_loop"] if "c_loop" in speed else None,
+        "events_a_second": a_second,
+        "bandwidth_fraction": a_second / bandwidth(library, weights) if library else None,
+        "paths": {choice["synapse"]: choice["path"] for choice in record.extra.get("paths", [])},
+        "skipped": skipped,
+    }
+    if case.x.shape[1] > 64:
+        row["parts"] = parts(case.graph, case.x)
+        row["limits"] = c_limits(library, case.graph, _sent(record, steps)) if library else {}
+    return row
+
+
+def _sent(record: RunRecord, steps: int) -> dict[str, float]:
+    return {name: count.totals()["messages"] / steps for name, count in record.layers.items()}
+
+
+def _check(case: Case, engine: Engine, slow: Array) -> None:
+    """A fast wrong number is worth nothing: messages must equal the numpy law's on the slow part."""
+    expected = simulate(case.graph, slow.astype(np.int64), probe=True)
+    ours = engine.run(slow, probe=True)
+    different = [key for key, values in expected.probes.items() if not np.array_equal(values, ours.probes[key])]
+    if different:
+        raise SystemExit(f"{case.name}: the engine differs from the numpy law in {different[0]}")
+
+
+def _in_turn(plays: dict[str, tuple[Play, int]]) -> dict[str, float]:
+    """Let everybody play in turn, several rounds; return median steps a second."""
+    times: dict[str, list[float]] = {name: [] for name in plays}
+    for play, _ in plays.values():
+        play()
+    for _ in range(ROUNDS):
+        for name, (play, _) in plays.items():
+            times[name].append(seconds(play))
+    return {name: plays[name][1] / statistics.median(found) for name, found in times.items()}
+
+
+def bandwidth(library: Any, size: int) -> float:
+    """Return bytes a second that one core reads, again and again, from a table of ``size`` bytes."""
+    table = np.ones(max(size // 8, 64), np.int64)
+    best = float("inf")
+    for _ in range(9):
+        start = time.process_time()
+        repeats = max(50_000_000 // table.nbytes, 1)
+        for _ in range(repeats):
+            library.read_all(pointer(table), len(table))
+        best = min(best, (time.process_time() - start) / repeats)
+    return table.nbytes / best
+
+
+def curves() -> dict[str, list[dict[str, float]]]:
+    """Return microseconds a step against activity, neurons, steps, samples and threads."""
+
+    def cost(graph: IntegerGraph, x: Array, threads: int = 1) -> float:
+        engine = Engine(graph)
+        times = []
+        for _ in range(ROUNDS + 1):
+            start = time.perf_counter()
+            engine.run(x, threads=threads, path="events")
+            times.append(time.perf_counter() - start)
+        return min(times[1:]) / (x.shape[0] * x.shape[1]) * 1e6
+
+    names = ("activity", "neurons", "steps", "samples", "threads")
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for activity in (0.001, 0.01, 0.02, 0.05, 0.1, 0.2):
+        graph, x = lif_chain(1000, 1, activity, 500)
+        found["activity"].append({"x": activity, "us": cost(graph, x)})
+    for neurons in (100, 200, 500, 1000, 2000):
+        graph, x = lif_chain(neurons, 1, 0.05, 500)
+        found["neurons"].append({"x": neurons, "us": cost(graph, x)})
+    graph, x = lif_chain(500, 2, 0.05, 100)
+    long = np.tile(x, (1, 100, 1))
+    for steps in (100, 1000, 10_000):
+        found["steps"].append({"x": steps, "us": cost(graph, long[:, :steps])})
+    for samples in (1, 8, 64):
+        found["samples"].append({"x": samples, "us": cost(graph, np.repeat(x, samples, axis=0))})
+    for threads in range(1, (os.cpu_count() or 1) + 1):
+        found["threads"].append({"x": threads, "us": cost(graph, np.repeat(x, 512, axis=0), threads)})
+    return found
+
+
+def plot(found: dict[str, list[dict[str, float]]], file: Path) -> None:
+    """Draw one panel a curve."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(found), figsize=(3.2 * len(found), 3), layout="constrained")
+    for axis, (name, points) in zip(axes, found.items(), strict=True):
+        axis.plot([point["x"] for point in points], [point["us"] for point in points], "o-")
+        axis.set(xlabel=name, ylabel="us a step", ylim=(0, None), xscale="log" if name != "threads" else "linear")
+    figure.savefig(file)
+
+
+def show(name: str, row: dict[str, Any]) -> None:
+    """Print one case."""
+    print(f"\n{name}  {row['what']}")
+    rivals = {key: row[key] for key in ("engine", "c_loop", "lava", "numpy")} | row["others"]
+    for rival, speed in rivals.items():
+        if speed:
+            print(f"  {rival:16} {speed:12,.0f} steps/s   engine is {row['engine'] / speed:8.2f} times that")
+    for rival, reason in row["skipped"].items():
+        print(f"  {rival:16} {'-':>12}   {reason}")
+    share = f", {row['bandwidth_fraction']:.0%} of the read bandwidth" if row["bandwidth_fraction"] else ""
+    print(f"  {row['events_a_second'] / 1e9:.2f} G synaptic events/s{share}")
+    for part, cost in row.get("parts", {}).items():
+        limit = row["limits"].get(part)
+        print(f"    {part:10} {cost:8.2f} us a step" + (f"   the C loop takes {limit:.2f}" if limit else ""))
+
+
+def machine() -> dict[str, Any]:
+    """Say what the figures were measured on."""
+    names = [line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "load": os.getloadavg()[0],
+    }
+
+
+def _cpuinfo() -> list[str]:
+    file = Path("/proc/cpuinfo")
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def first_run() -> dict[str, float]:
+    """Return the seconds from import to the end of a first tiny run: compiled anew, or read from the disk cache."""
+    start = time.perf_counter()
+    graph, x = lif_chain(8, 1, 0.1, 8)
+    Engine(graph).run(x, probe=True)
+    return {"first_run_s": time.perf_counter() - start}
+
+
+def main() -> None:
+    """Run the cases asked for, print them, and write the JSON after each."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--json", type=Path, help="write the results here")
+    arguments.add_argument("--only", action="append", help="one case (may be repeated)")
+    arguments.add_argument("--data", type=Path, help="the folder of MIT-BIH recordings, for B2")
+    arguments.add_argument("--curves", type=Path, help="also measure scaling curves and draw them here (.png, .svg)")
+    given = arguments.parse_args()
+    torch.set_num_threads(1)
+    makers = cases(given.data)
+    unknown = set(given.only or ()) - set(makers)
+    if unknown:
+        sys.exit(f"no case is called {', '.join(sorted(unknown))}; there are: {', '.join(makers)}")
+    result: dict[str, Any] = {"machine": machine(), **first_run(), "cases": {}, "skipped": {}}
+    print(", ".join(f"{key} {value}" for key, value in result["machine"].items()))
+    print(f"first run, kernels from the disk cache or compiled: {result['first_run_s']:.1f} s")
+    library = compile_c()
+    for name in given.only or makers:
+        try:
+            result["cases"][name] = row = measure(makers[name](), library)
+            show(name, row)
+        except InputError as reason:
+            result["skipped"][name] = str(reason)
+            print(f"\n{name}  skipped: {reason}")
+        _write(result, given.json)
+    if given.curves:
+        result["curves"] = curves()
+        plot(result["curves"], given.curves)
+        print(json.dumps(result["curves"]))
+    result["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\npeak memory of this process, torch included: {result['peak_memory_mib']:.0f} MiB")
+    _write(result, given.json)
+
+
+def _write(result: dict[str, Any], file: Path | None) -> None:
+    if file:
+        with replacing(file) as temporary:
+            temporary.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
