@@ -41,7 +41,8 @@ train-ecg: environment ## train on MIT-BIH heartbeats: make train-ecg DATA=FOLDE
 	$(BIN)/bim-train ecg --data "$(DATA)" -o $(OUT)/ecg.pt
 
 bench: environment ## run the benchmarks; each prints its ratios and names the machine
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.learning
 
 dist: environment ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation

@@ -13,7 +13,8 @@ import numpy as np
 from .compilers.align import align
 from .compilers.calibrate import calibrate
 from .compilers.quantise import quantise
-from .engine.reference import Progress, simulate
+from .engine import simulate_engine
+from .engine.reference import Progress
 from .errors import InputError
 from .learning.recipes import DEFAULTS, Default
 from .learning.rules import Learning
@@ -114,7 +115,7 @@ def evaluate(
     """Return {samples, accuracy, float{...}, integer{...}} of a labelled split; accuracy is the float one."""
     x, y = _encoded(checkpoint.encoder, data)
     graph = align(quantise(export(checkpoint)))
-    integers = simulate(graph, checkpoint.encoder.encode(data.x), progress=progress)
+    integers = simulate_engine(graph, checkpoint.encoder.encode(data.x), progress=progress)
     floats = metrics(y, predict(network, x), checkpoint.labels)
     return {
         "samples": len(y),
