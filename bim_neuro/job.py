@@ -90,7 +90,7 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
             other = program.run(raw, backend=request.verify, probe=True, time_limit=request.lava_timeout)
             verification = verify(record, other)
     stage("report", None)
-    with watch.stage("report"):
+    with watch.stage("price"):
         facts = report.Facts(
             model=str(request.model),
             input=origin,
@@ -105,13 +105,14 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
             verification=verification,
         )
         summary = report.summarise(facts)
-        missed = _missed(summary, request)
-        with _folder(request.output) as folder:
+    with _folder(request.output) as folder:
+        with watch.stage("artefact"):
             save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES]), folder / "model.bimn")
+        with watch.stage("nir"):
             _write_nir(program, folder / "model.nir")
-            summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
-            report.write_files(summary, program.placed, folder)
-    return Outcome(summary, missed)
+        summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
+        report.write_files(summary, program.placed, folder)
+    return Outcome(summary, _missed(summary, request))
 
 
 def check_model(model: Path, target: str, dt: float | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def write_nir(graph: FloatGraph, path: Path) -> None:
             _write(graph, part)
             part.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        reason = os.strerror(error.errno) if error.errno else str(error)  # h5py puts a page of text into strerror
+        raise InputError(f"cannot write {path}: {reason}") from None
 
 
 def _write(graph: FloatGraph, path: Path) -> None:
