@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types train-digits train-ecg bench clean dist environment
+.PHONY: help demo pictures browser test lint types train-digits train-ecg bench clean dist environment
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,12 @@ demo: environment ## compile the trained digits model for Loihi 2, hold it again
 
 test: environment ## run the whole test-suite (PYTEST_ARGS="-m 'not slow'" for the quick part)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+browser: ## get Chromium from the system's packages, for the tests of report.html
+	@scripts/browser
+
+pictures: demo browser ## take docs/report-light.png and -dark.png of the demo's report
+	$(BIN)/python scripts/screenshots.py $(OUT)/digits/report.html
 
 lint: environment ## style, import order, and which room may import which
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """The C yardstick: the smallest loop over the same events, compiled on the spot with -O3 -march=native.
 
 One thread, step by step, LIF with du = 4095 only: int8 rows [pre, post], four rows a pass into int16, the exact 32-bit
-LIF, spikes found eight flags at a time. It counts nothing. A second function is the scan of one layer (rule N9).
+LIF, spikes found eight flags at a time. It counts nothing. The other functions are the parts of larger graphs, each
+alone: a scan (rule N9), relays, readouts, dense synapses, and the count of synaptic operations.
 """
 
 from __future__ import annotations
@@ -121,6 +122,59 @@ void rows(int steps, const int8_t *w, const int *s, int count, int n, int16_t *b
     for (int t = 0; t < steps; t++) add_rows(w, s, count, n, block, sum);
 }
 
+/* steps of a layer of LIF, and of the list of those who fired */
+void lifs(int steps, int n, int factor, int threshold, const int32_t *sum, int32_t *v, uint8_t *flags, int *out) {
+    for (int t = 0; t < steps; t++) {
+        lif(n, factor, threshold, sum, v, flags);
+        compact(flags, n, out);
+    }
+}
+
+static inline int64_t clipped(int64_t x, int64_t limit) { return x > limit ? limit : x < -limit ? -limit : x; }
+
+/* steps of a relay (rule N8), or of a readout (rule N10) where v is given */
+void relays(int steps, int n, const int64_t *restrict sum, const int64_t *restrict factor,
+            const int64_t *restrict bias, int shift, int32_t *restrict out) {
+    for (int t = 0; t < steps; t++)
+        for (int j = 0; j < n; j++)
+            out[j] = clipped(shifted(clipped(sum[j], 8388607) * factor[j], shift) + bias[j], 32767);
+}
+
+void readouts(int steps, int n, const int64_t *restrict sum, const int64_t *restrict factor,
+              const int64_t *restrict bias, int shift, int64_t decay, int64_t *restrict v, int32_t *restrict out) {
+    for (int t = 0; t < steps; t++)
+        for (int j = 0; j < n; j++) {
+            int64_t x = shifted(clipped(sum[j], 8388607) * factor[j], shift) + bias[j];
+            out[j] = v[j] = clipped(shifted(v[j] * decay, 16) + x, 8388607);
+        }
+}
+
+/* steps of the count of synapses that are not zero: of `count` neurons that fired, or of those of n whose m is not 0 */
+long count_spikes(int steps, const int32_t *s, int count, const int32_t *nonzero) {
+    long total = 0;
+    for (int t = 0; t < steps; t++)
+        for (int k = 0; k < count; k++) total += nonzero[s[k]];
+    return total;
+}
+
+long count_values(int steps, const int32_t *restrict m, int n, const int32_t *restrict nonzero) {
+    long total = 0;
+    for (int t = 0; t < steps; t++) {
+        int32_t one = 0;
+        for (int j = 0; j < n; j++) one += m[j] ? nonzero[j] : 0;
+        total += one;
+    }
+    return total;
+}
+
+/* steps of messages added one to one */
+void values(int steps, const int32_t *restrict m, int n, int64_t *restrict sum) {
+    for (int t = 0; t < steps; t++) {
+        for (int j = 0; j < n; j++) sum[j] += m[j];
+        __asm__ volatile("" ::: "memory");
+    }
+}
+
 /* read n bytes, to measure memory bandwidth */
 long read_all(const int64_t *x, long n) {
     long s = 0;
@@ -154,7 +208,8 @@ def compile_c() -> Any:
         command = [compiler, "-O3", "-march=native", "-shared", "-fPIC", str(source), "-o", str(library)]
         subprocess.run(command, check=True, capture_output=True)
         loaded = ctypes.CDLL(str(library))
-    loaded.run.restype = loaded.read_all.restype = ctypes.c_long
+    for function in (loaded.run, loaded.read_all, loaded.count_spikes, loaded.count_values):
+        function.restype = ctypes.c_long
     return loaded
 
 

@@ -4,6 +4,8 @@
 
     cases{name}: engine, lava, c_loop, numpy, others{}     steps a second (null, with the reason under skipped{})
                  ratio_lava, ratio_c_loop                  the engine over each
+                 c_loop_is                                 a loop over all layers, or the sum of its parts (limits.py)
+                 threads{}                                 steps a second on the clock, by threads over one sample
                  events_a_second, bandwidth_fraction       synaptic events; one weight byte each, over the bytes
                                                            a second that the core reads from a table of that size
                  parts{}, limits{}                         microseconds a step of synapses, counters, scan, ...
@@ -30,6 +32,7 @@ import torch
 
 from bim_neuro.atomic import replacing
 from bim_neuro.engine import Engine, simulate
+from bim_neuro.engine.compiled import cores
 from bim_neuro.errors import InputError
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.nodes.arithmetic import Array
@@ -37,7 +40,8 @@ from bim_neuro.record import RunRecord
 
 from .c_yardstick import compile_c, pointer
 from .cases import Case, cases, lif_chain
-from .parts import c_limits, parts
+from .limits import c_limits
+from .parts import parts
 from .rivals import OTHERS, Play, Skip, c_loop, lava_steps_a_second, numpy_law, seconds
 
 ROUNDS = 7
@@ -71,28 +75,43 @@ def measure(case: Case, library: Any) -> dict[str, Any]:
     events = sum(count.totals()["synops_hardware"] for count in record.layers.values())
     weights = sum(edge.synapse.count for edge in case.graph.edges)
     a_second = events / steps * speed["engine"]
+    costs = parts(case.graph, case.x)
+    limits = c_limits(library, case.graph, _sent(record, steps)) if library else {}
+    loop = speed.get("c_loop") or (1e6 / sum(limits.values()) if limits else None)
     row: dict[str, Any] = {
         "what": case.what,
         "engine": speed["engine"],
         "lava": lava,
-        "c_loop": speed.get("c_loop"),
+        "c_loop": loop,
+        "c_loop_is": "a loop" if "c_loop" in speed else "the sum of its parts",
         "numpy": speed["numpy"],
         "others": {name: speed[name] for name in OTHERS if name in speed},
         "ratio_lava": speed["engine"] / lava if lava else None,
-        "ratio_c_loop": speed["engine"] / speed["c_loop"] if "c_loop" in speed else None,
+        "ratio_c_loop": speed["engine"] / loop if loop else None,
+        "threads": _over_neurons(engine, case.x[:1]),
         "events_a_second": a_second,
         "bandwidth_fraction": a_second / bandwidth(library, weights) if library else None,
         "paths": {choice["synapse"]: choice["path"] for choice in record.extra.get("paths", [])},
         "skipped": skipped,
+        "parts": costs,
+        "limits": limits,
     }
-    if case.x.shape[1] > 64:
-        row["parts"] = parts(case.graph, case.x)
-        row["limits"] = c_limits(library, case.graph, _sent(record, steps)) if library else {}
     return row
 
 
 def _sent(record: RunRecord, steps: int) -> dict[str, float]:
     return {name: count.totals()["messages"] / steps for name, count in record.layers.items()}
+
+
+def _over_neurons(engine: Engine, x: Array) -> dict[str, float]:
+    """Return steps a second of one sample on the clock, by the number of threads that share its neurons."""
+    times: dict[int, list[float]] = {threads: [] for threads in range(1, cores() + 1)}
+    for _ in range(ROUNDS + 1):
+        for threads, found in times.items():
+            start = time.perf_counter()
+            engine.run(x, threads=threads, neuron_threads=threads, path="events")
+            found.append(time.perf_counter() - start)
+    return {str(threads): x.shape[1] / statistics.median(found[1:]) for threads, found in times.items()}
 
 
 def _check(case: Case, engine: Engine, slow: Array) -> None:
@@ -179,14 +198,17 @@ def show(name: str, row: dict[str, Any]) -> None:
     rivals = {key: row[key] for key in ("engine", "c_loop", "lava", "numpy")} | row["others"]
     for rival, speed in rivals.items():
         if speed:
-            print(f"  {rival:16} {speed:12,.0f} steps/s   engine is {row['engine'] / speed:8.2f} times that")
+            note = f"   ({row['c_loop_is']})" if rival == "c_loop" else ""
+            print(f"  {rival:16} {speed:12,.0f} steps/s   engine is {row['engine'] / speed:8.2f} times that{note}")
     for rival, reason in row["skipped"].items():
         print(f"  {rival:16} {'-':>12}   {reason}")
     share = f", {row['bandwidth_fraction']:.0%} of the read bandwidth" if row["bandwidth_fraction"] else ""
     print(f"  {row['events_a_second'] / 1e9:.2f} G synaptic events/s{share}")
-    for part, cost in row.get("parts", {}).items():
+    for threads, speed in row["threads"].items():
+        print(f"  one sample, {threads} threads over its neurons: {speed:12,.0f} steps/s on the clock")
+    for part, cost in row["parts"].items():
         limit = row["limits"].get(part)
-        print(f"    {part:10} {cost:8.2f} us a step" + (f"   the C loop takes {limit:.2f}" if limit else ""))
+        print(f"    {part:10} {cost:8.2f} us a step" + (f"   C takes {limit:.2f}" if limit else ""))
 
 
 def machine() -> dict[str, Any]:

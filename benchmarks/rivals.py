@@ -89,7 +89,7 @@ def c_loop(graph: IntegerGraph, x: Array, library: Any) -> Play:
         raise Skip("no C compiler")
     names = list(graph.order)
     if any(graph.nodes[name].kind not in ("source", "lif") for name in names):
-        raise Skip("the C loop knows only LIF layers; see parts")
+        raise Skip("the C loop knows only LIF layers; the sum of the parts stands for it")
     layers = [
         (node.neurons, node.dv, node.v_threshold) if isinstance(node, IntegerLIF) else (node.neurons, 0, 0)
         for node in (graph.nodes[name] for name in names)

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from ._version import __version__
 from .console import guarded, out, progress_bar
-from .errors import ThresholdMissed
+from .errors import InputError, ThresholdMissed
 
 
 def _app() -> typer.Typer:
@@ -27,6 +27,7 @@ def _app() -> typer.Typer:
 compile_app = _app()
 train_app = _app()
 report_app = _app()
+compare_app = _app()
 
 
 class Backend(str, Enum):
@@ -37,10 +38,41 @@ class Backend(str, Enum):
     lava = "lava"
 
 
+class Objective(str, Enum):
+    """What a placement is chosen for."""
+
+    energy = "energy"
+    latency = "latency"
+    cores = "cores"
+
+
 class Learn(str, Enum):
-    """On-chip learning."""
+    """The rule of on-chip learning (`bim_neuro.plasticity.description` says what each does)."""
 
     none = "none"
+    hybrid = "hybrid"
+    rtrl = "rtrl"
+    stdp = "stdp"
+    s_tllr = "s-tllr"
+    three_factor = "three-factor"
+    described = "described"
+
+
+class LearnPlacement(str, Enum):
+    """Where the traces of on-chip learning live."""
+
+    auto = "auto"
+    engine = "engine"
+    process = "process"
+    host = "host"
+
+
+class Rounding(str, Enum):
+    """How trace words and weight updates are rounded."""
+
+    stochastic = "stochastic"
+    nearest = "nearest"
+    truncate = "truncate"
 
 
 def _show_version(wanted: bool) -> None:
@@ -56,8 +88,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 
 @compile_app.command()
 def compile_command(
-    model: Annotated[Path, typer.Argument(help="A model.pt, a .nir graph, or a .bimn artefact with --self-test.")],
-    target: Annotated[str, typer.Option(help="Chip: a shipped profile (loihi2, lava_cpu) or a TOML file.")] = "loihi2",
+    model: Annotated[
+        Path | None, typer.Argument(help="A model.pt, a .nir graph, or a .bimn artefact with --self-test.")
+    ] = None,
+    target: Annotated[str, typer.Option(help="Chip: one of --list-targets, or a TOML file of yours.")] = "loihi2",
     dt: Annotated[float | None, typer.Option(help="Seconds a step; needed for .nir files that do not say.")] = None,
     input: Annotated[Path | None, typer.Option(help="Own input: .npz with x (samples, steps, channels), y.")] = None,  # noqa: A002
     data: Annotated[Path | None, typer.Option(help="Where the task's recordings lie (ecg).")] = None,
@@ -67,12 +101,34 @@ def compile_command(
     verify: Annotated[Backend | None, typer.Option(help="Compare every message and state with this backend.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only the design rules: does it fit? Nothing is run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Any saturated or wrapped word is an error.")] = False,
-    learn: Annotated[Learn, typer.Option(help="On-chip learning.")] = Learn.none,
+    learn: Annotated[
+        Learn, typer.Option(help="Go on learning on the chip by this rule ('described': the one in the model's NIR).")
+    ] = Learn.none,
+    learn_test: Annotated[Path | None, typer.Option(help="Measure learning on this .npz, and on the task's test.")] = None,
+    learn_samples: Annotated[int, typer.Option(min=1, help="Samples of the stream; a short one begins again.")] = 2000,
+    learn_placement: Annotated[
+        LearnPlacement, typer.Option(help="Traces in the learning engine, a trace process, or on the host.")
+    ] = LearnPlacement.auto,
+    learn_bits: Annotated[int | None, typer.Option(min=2, max=24, help="Bits of a trace word (12).")] = None,
+    learn_rate: Annotated[float | None, typer.Option(min=0, help="First updates, rms, in bits of a weight (0.2).")] = None,
+    learn_rounding: Annotated[Rounding | None, typer.Option(help="Of traces and updates (stochastic).")] = None,
+    learn_synapses: Annotated[str | None, typer.Option(help="Which, as w_u,w_dt,w_b,w_c,w_o (all).")] = None,
+    learn_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the rounding noise (0).")] = None,
     min_agreement: Annotated[float | None, typer.Option(min=0, max=1, help="Least share of equal spikes.")] = None,
     max_energy: Annotated[float | None, typer.Option(min=0, help="Most dynamic energy a sample, in uJ.")] = None,
+    max_latency: Annotated[float | None, typer.Option(min=0, help="Most ms from a sample to its answer.")] = None,
+    max_cores: Annotated[int | None, typer.Option(min=1, help="Most cores.")] = None,
+    optimise: Annotated[
+        Objective | None,
+        typer.Option(help="Choose among placements: least energy, soonest answer (more cores), or fewest cores."),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write (default out/MODEL).")] = None,
     lava_timeout: Annotated[float | None, typer.Option(min=0, help="Seconds Lava may take.")] = None,
     self_test: Annotated[bool, typer.Option("--self-test", help="Run an artefact on its own sample.")] = False,
+    list_targets: Annotated[bool, typer.Option("--list-targets", help="Print the chips and boards we know.")] = False,
+    show_target: Annotated[
+        str | None, typer.Option(metavar="TARGET", help="Print every number of a chip: value, range, basis, source.")
+    ] = None,
     json_output: Json = False,
     debug: Debug = False,
     version: Version = False,
@@ -81,8 +137,12 @@ def compile_command(
 
     \b
     bim-compile examples/digits.pt --target loihi2 --verify lava
+    bim-compile examples/digits.pt --optimise latency --max-latency 0.2 --max-cores 10
+    bim-compile examples/digits.pt --learn hybrid --input shifted.npz --learn-test shifted_test.npz
     bim-compile examples/digits.pt --check --json
     bim-compile out/digits/model.bimn --self-test
+    bim-compile --list-targets
+    bim-compile --show-target loihi2
 
     Exit codes: 0 done, 1 does not fit or unsupported, 2 usage or unreadable input, 3 a threshold was missed or a
     verification found a difference, 4 internal error or Lava time-out, 130 interrupted.
@@ -90,7 +150,13 @@ def compile_command(
 
     def command() -> None:
         from . import job
+        from .thresholds import Thresholds
 
+        if list_targets or show_target is not None:
+            _print_targets(show_target, json_output)
+            return
+        if model is None:
+            raise InputError("MODEL is missing", "name a model.pt or a .nir file, as bim-compile --help shows")
         if self_test:
             _self_test(model, json_output)
             return
@@ -98,9 +164,15 @@ def compile_command(
             _check(model, target, dt, json_output)
             return
         request = job.Request(
-            model, target, dt, input, data, samples, steps, backend.value, verify and verify.value, strict,
-            min_agreement, max_energy, output or Path("out") / model.stem, lava_timeout,
-            shlex.join(["bim-compile", *sys.argv[1:]]),
+            model, target, dt, input, data, samples, steps, backend.value, verify and verify.value,
+            output or Path("out") / model.stem, lava_timeout, shlex.join(["bim-compile", *sys.argv[1:]]),
+            optimise=optimise and optimise.value,
+            plasticity=None if learn is Learn.none else job.plasticity_for(
+                model, dt, learn.value, placement=learn_placement.value, trace_bits=learn_bits, rate=learn_rate,
+                rounding=learn_rounding and learn_rounding.value, synapses=learn_synapses, seed=learn_seed,
+            ),
+            learn_test=learn_test, learn_samples=learn_samples,
+            thresholds=Thresholds(strict, min_agreement, max_energy, max_latency, max_cores),
         )  # fmt: skip
         with progress_bar() as bar:
             tracker = bar.add_task("simulate", total=None, note="")
@@ -114,6 +186,20 @@ def compile_command(
             raise ThresholdMissed("; ".join(result.missed))
 
     guarded(command, debug)
+
+
+def _print_targets(name: str | None, as_json: bool) -> None:
+    """Print every number of one target, or the table of all."""
+    from .hardware import load_profile
+    from .report import targets
+
+    content: Any = targets.targets() if name is None else targets.target(load_profile(name))
+    if as_json:
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    elif name is None:
+        targets.show_targets(content, out)
+    else:
+        targets.show_target(content, out)
 
 
 def _print_summary(summary: dict[str, Any], folder: Path, as_json: bool) -> None:
@@ -241,18 +327,62 @@ def _print_training(record: dict[str, Any], model: Path) -> None:
 @report_app.command()
 def report_command(
     folder: Annotated[Path, typer.Argument(help="A folder bim-compile wrote.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report here, as HTML.")] = None,
     json_output: Json = False,
     debug: Debug = False,
     version: Version = False,
 ) -> None:
-    """Read a finished compile again and print its report."""
+    """Read a finished compile again and print its report.
+
+    \b
+    bim-report out/digits
+    bim-report out/digits -o report.html
+    bim-report compare out/digits out/pruned      puts runs side by side
+    """
 
     def command() -> None:
         from . import job
 
+        job.check_file(output)
         _print_summary(job.read_summary(folder), folder, json_output)
+        if output is not None:
+            job.write_text(output, job.render_report(folder))
 
     guarded(command, debug)
+
+
+@compare_app.command("bim-report compare")
+def compare_command(
+    folders: Annotated[list[Path], typer.Argument(help="Two or more folders bim-compile wrote.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the comparison here, as HTML.")] = None,
+    json_output: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Put finished compiles side by side: accuracy, energy, time, cores, sparsity, and what was done differently.
+
+    \b
+    bim-report compare out/digits out/pruned -o compare.html
+    """
+
+    def command() -> None:
+        from . import job
+
+        job.check_file(output)
+        comparison = job.compare_runs(folders)
+        _print_comparison(comparison, json_output)
+        if output is not None:
+            job.write_text(output, job.render_comparison(comparison))
+
+    guarded(command, debug)
+
+
+def _print_comparison(comparison: dict[str, Any], as_json: bool) -> None:
+    from .report.side_by_side import show_comparison
+
+    if as_json:
+        sys.stdout.write(json.dumps(comparison, indent=2) + "\n")
+    else:
+        show_comparison(comparison, out)
 
 
 def compile_main() -> None:
@@ -266,5 +396,8 @@ def train_main() -> None:
 
 
 def report_main() -> None:
-    """Entry point bim-report."""
-    report_app()
+    """Entry point bim-report; a folder that is called compare is ./compare."""
+    if sys.argv[1:2] == ["compare"]:
+        compare_app(args=sys.argv[2:], prog_name="bim-report compare")
+    else:
+        report_app()

@@ -1,7 +1,10 @@
 r"""Energy: the counts of a run times the prices of a profile, per sample, as low, likely and high.
 
-    E(layer) = synops * e_synop + updates * passes * e_pass + messages * (hops_ew * e_ew + hops_ns * e_ns)
-    E(static) = steps * step time * static power
+    E(layer)  = synops * synop_pj + updates * passes * update_pass_pj + learning updates * learning_update_pj
+              + messages * (message_pj + hops_ew * hop_east_west_pj + hops_ns * hop_north_south_pj
+                            + links * hop_chip_pj)
+    E(static) = time of a sample * static power            the time is the latency model's (latency.py)
+    E(io)     = input messages * input_message_pj
 
 Every term is a count times a price, so low and high are the same sum with each price at that end of it.
 Hardware synops are priced: zeros in a dense list are executed. A term without a published price is listed in
@@ -10,36 +13,27 @@ Hardware synops are priced: zeros in a dense list are executed. A term without a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from math import prod
 
 from .compilers.memory import axons
 from .compilers.place import average_hops
 from .graph import IntegerGraph, PlacedGraph
-from .hardware import HardwareProfile, Quantity, weakest_basis
-from .nodes.node import IntegerNode
+from .hardware import HardwareProfile, Quantity
+from .latency import LatencyReport, latency
 from .record import RunRecord
+from .terms import UNPRICED, Range, Term, left_out, total, update_term, weakest
 
 _PJ_PER_US_MW = 1000  # 1 us * 1 mW = 1 nJ
 _US_PER_S = 1_000_000
 
-
-@dataclass(frozen=True)
-class Range:
-    """A likely ``value`` between ``low`` and ``high``; all None where nothing has a published price."""
-
-    low: float | None
-    value: float | None
-    high: float | None
-
-
-UNPRICED = Range(None, None, None)
+EVENTS = ("synops", "updates", "messages", "hops", "links", "learning")
+"""The kinds of event a layer pays for: hops on the mesh of a chip, links between chips."""
 
 
 @dataclass(frozen=True)
 class LayerEnergy:
-    """One layer. ``events`` holds what has a price, of 'synops', 'updates', 'hops' and 'messages'."""
+    """One layer. ``events`` holds what has a price, of EVENTS."""
 
     layer: str
     events: dict[str, Range]
@@ -50,15 +44,18 @@ class LayerEnergy:
 class EnergyReport:
     """pJ a sample. ``dynamic`` is what all layers and the barrier cost; ``unpriced`` names what is left out.
 
-    The lines are not added up: in a small network static power drowns the events.
+    ``events`` is the dynamic energy again, by kind of event. The lines are not added up: in a small network static
+    power drowns the events.
     """
 
     target: str
     scope: str
     dynamic: Range
+    events: dict[str, Range]
     barrier: Range
     static: Range
     host: Range
+    io: Range
     unpriced: tuple[str, ...]
     weakest_basis: str
     seconds_per_sample: Range
@@ -74,70 +71,54 @@ class EnergyReport:
         return asdict(next(layer.total for layer in self.layers if layer.layer == name))
 
 
-@dataclass(frozen=True)
-class Term:
-    """``count`` events over all samples, each costing the product of ``prices``; `unpriced` says ``name``."""
-
-    event: str
-    name: str
-    count: float
-    prices: tuple[Quantity, ...]
-
-    @property
-    def priced(self) -> bool:
-        return bool(self.prices) and all(price.published for price in self.prices)
-
-    def over(self, parts: int) -> Range:
-        """Return what the events cost, over ``parts``: the samples."""
-        if not self.priced:
-            return UNPRICED
-        ends = (prod(getattr(price, end) for price in self.prices) for end in ("low", "value", "high"))
-        return Range(*(self.count * price / parts for price in ends))
-
-
-def price(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> EnergyReport:
-    """Return what the recorded events cost on the profile's chip, per sample."""
-    samples = record.samples
+def price(
+    placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, time: LatencyReport | None = None
+) -> EnergyReport:
+    """Return what the recorded events cost on the profile's chip, per sample; ``time`` as `latency` returned it."""
+    time, samples = time or latency(placed, record, profile), record.samples
     by_layer = _layer_terms(placed, record, profile)
     layers = tuple(_layer_energy(layer, terms, samples) for layer, terms in by_layer.items())
-    shared = {term.event: term for term in _shared_terms(record, profile)}
-    barrier, static, host = (shared[event].over(samples) for event in ("barrier", "static", "host"))
-    happened = [term for terms in (*by_layer.values(), shared.values()) for term in terms if term.count]
+    barrier, static, host, io = shared = _shared_terms(placed.graph, record, profile, time)
+    terms = [term for terms in (*by_layer.values(), shared) for term in terms]
     return EnergyReport(
         target=profile.name,
         scope=profile.energy.scope,
-        dynamic=_sum([*(layer.total for layer in layers), barrier]),
-        barrier=barrier,
-        static=static,
-        host=host,
-        unpriced=tuple(dict.fromkeys(term.name for term in happened if not term.priced)),
-        weakest_basis=weakest_basis(price for term in happened if term.priced for price in term.prices),
-        seconds_per_sample=Term("time", "time", record.period, (profile.timing.step_us,)).over(_US_PER_S),
+        dynamic=total([*(layer.total for layer in layers), barrier.over(samples)]),
+        events=_by_event([layer.events for layer in layers]),
+        barrier=barrier.over(samples),
+        static=static.over(samples),
+        host=host.over(samples),
+        io=io.over(samples),
+        unpriced=left_out(terms),
+        weakest_basis=weakest(terms),
+        seconds_per_sample=time.sample_us.over(_US_PER_S),
         layers=layers,
     )
 
 
 def _layer_terms(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> dict[str, list[Term]]:
     """Return {layer: what happened there}; an all-in synop contains every other term."""
-    hops = average_hops(placed, profile)
+    graph, hops = placed.graph, average_hops(placed, profile)
     terms: dict[str, list[Term]] = {}
     for layer, counts in record.layers.items():
         count, energy = counts.totals(), profile.energy
         synops = Term("synops", "synaptic operations", count["synops_hardware"], (energy.synop_pj,))
+        if layer == graph.source:
+            continue
         if energy.scope == "all_in":
             terms[layer] = [synops]
-        elif layer == placed.graph.source:
-            terms[layer] = [Term("messages", "input messages", count["messages"], (energy.input_message_pj,))]
-        else:
-            sent = count["messages"] if _sends(placed.graph, layer) else 0
-            east_west, north_south = hops[layer]
-            terms[layer] = [
-                synops,
-                _update_term(placed.graph.nodes[layer], count["updates"], profile),
-                Term("messages", "sending messages", sent, (energy.message_pj,)),
-                Term("hops", "hops east-west", sent * east_west, (energy.hop_east_west_pj,)),
-                Term("hops", "hops north-south", sent * north_south, (energy.hop_north_south_pj,)),
-            ]
+            continue
+        sent = count["messages"] if _sends(graph, layer) else 0
+        east_west, north_south, links = map(float, hops[layer])
+        terms[layer] = [
+            synops,
+            update_term(graph.nodes[layer], count["updates"], profile, energy.update_pass_pj),
+            Term("messages", "sending messages", sent, (energy.message_pj,)),
+            Term("hops", "hops east-west", sent * east_west, (energy.hop_east_west_pj,)),
+            Term("hops", "hops north-south", sent * north_south, (energy.hop_north_south_pj,)),
+            Term("links", "links between chips", sent * links, (energy.hop_chip_pj,)),
+            Term("learning", "learning updates", record.learning_updates.get(layer, 0), (energy.learning_update_pj,)),
+        ]
     return terms
 
 
@@ -146,32 +127,29 @@ def _sends(graph: IntegerGraph, layer: str) -> bool:
     return layer == graph.output or bool(axons(graph, [layer]))
 
 
-def _update_term(node: IntegerNode, updates: int, profile: HardwareProfile) -> Term:
-    passes = profile.passes_per_update.get(node.kind)
-    if passes is None:
-        return Term("updates", f"updates of {node.kind} neurons", updates, ())
-    states = node.state_words if passes.unit == "passes/state" else 1
-    return Term("updates", "neuron updates", updates * states, (passes, profile.energy.update_pass_pj))
-
-
-def _shared_terms(record: RunRecord, profile: HardwareProfile) -> Iterator[Term]:
-    """What the chip spends whatever the layers do; with all-in prices, nothing of its own."""
-    energy, step_us = profile.energy, profile.timing.step_us
-    steps = record.period * record.samples if energy.scope == "per_term" else 0
-    yield Term("barrier", "barrier", steps, (energy.barrier_pj,))
-    yield Term("static", "static power", steps * _PJ_PER_US_MW, (step_us, energy.static_mw))
-    yield Term("host", "host power", steps * _PJ_PER_US_MW, (step_us, energy.host_mw))
+def _shared_terms(
+    graph: IntegerGraph, record: RunRecord, profile: HardwareProfile, time: LatencyReport
+) -> tuple[Term, Term, Term, Term]:
+    """Return barrier, static, host and I/O: what no layer spends; with all-in prices, nothing of their own."""
+    energy = profile.energy
+    samples = record.samples if energy.scope == "per_term" else 0
+    us = Quantity(time.sample_us.value, time.sample_us.low, time.sample_us.high, "us", time.weakest_basis, "latency")
+    inputs = record.layers[graph.source].totals()["messages"] if samples else 0
+    return (
+        Term("barrier", "barrier", time.steps_per_sample * samples, (energy.barrier_pj,)),
+        Term("static", "static power", samples * _PJ_PER_US_MW, (us, energy.static_mw)),
+        Term("host", "host power", samples * _PJ_PER_US_MW, (us, energy.host_mw)),
+        Term("io", "input messages", inputs, (energy.input_message_pj,)),
+    )
 
 
 def _layer_energy(layer: str, terms: Iterable[Term], samples: int) -> LayerEnergy:
-    events: dict[str, Range] = {}
-    for term in terms:
-        if term.priced:
-            events[term.event] = _sum([events.get(term.event, UNPRICED), term.over(samples)])
-    return LayerEnergy(layer, events, _sum(events.values()))
+    events = _by_event({term.event: term.over(samples)} for term in terms if term.priced)
+    return LayerEnergy(layer, events, total(events.values()))
 
 
-def _sum(ranges: Iterable[Range]) -> Range:
-    """Add what is priced, end by end; UNPRICED if nothing is."""
-    priced = [(r.low, r.value, r.high) for r in ranges if r != UNPRICED]
-    return Range(*(sum(end) for end in zip(*priced, strict=True))) if priced else UNPRICED
+def _by_event(costs: Iterable[dict[str, Range]]) -> dict[str, Range]:
+    """Add up costs by kind of event, in the order of EVENTS."""
+    rows = list(costs)
+    sums = ((event, total(row.get(event, UNPRICED) for row in rows)) for event in EVENTS)
+    return {event: cost for event, cost in sums if cost != UNPRICED}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from .errors import InputError
 from .nodes import Encoder, Synapse
@@ -111,8 +111,11 @@ class IntegerGraph(Graph[IntegerNode]):
         """Return the edges that close a loop: those by which a walk from the source comes back to where it is.
 
         Nodes joined without a synapse count as one, so that a loop is never closed inside a neuron. A closing edge
-        is no part of depth and gets no delay for alignment: what goes round arrives its hop and delay later.
+        is no part of depth and gets no delay for alignment: what goes round arrives its hop and delay later. So once
+        there are depths they tell: every other edge ends deeper than it begins.
         """
+        if self.depth:
+            return tuple(e for e in self.edges if self.depth[e.source] + e.synapse.hop > self.depth[e.target])
         return _closing(self.nodes, self.edges, first=self.source)
 
     @cached_property
@@ -137,7 +140,10 @@ class IntegerGraph(Graph[IntegerNode]):
 
 @dataclass(frozen=True)
 class Core:
-    """One used core: which neurons of which layer it holds, and each resource as (used, limit)."""
+    """Neurons of a layer on the core ``index``, and each resource of that core as (used, limit).
+
+    Layers that share a core have an entry each, with the same index and resources.
+    """
 
     index: int
     layer: str
@@ -146,13 +152,60 @@ class Core:
     resources: dict[str, tuple[float, float]]
 
 
+class Flow(NamedTuple):
+    """So many ``neurons`` of a layer on the core ``source`` send every message to the core ``target``."""
+
+    layer: str
+    source: int
+    target: int
+    neurons: int
+
+
+@dataclass(frozen=True)
+class WorstCore:
+    """The core that is nearest to a limit, and the layer with the most neurons on it."""
+
+    index: int
+    layer: str
+    resource: str
+    used: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How good a placement is: cores and messages times hops, each beside what no placement can go below.
+
+    ``binding`` is the resource or layer that asks for ``lower_bound`` cores; ``naive_traffic_hops`` is what the same
+    cores cost one after another, row by row; ``chip_hops`` are those of the hops that lead from chip to chip.
+    Messages are those of a sample if ``measured``, else one a neuron. ``encodings`` counts, for each edge, the cores
+    that keep its lists so. ``peak_memory_mib`` is the whole process's.
+    """
+
+    cores: int
+    lower_bound: int
+    binding: str
+    worst_core: WorstCore
+    encodings: dict[str, dict[str, int]]
+    chips: int = 1
+    traffic_hops: float = 0.0
+    naive_traffic_hops: float = 0.0
+    traffic_lower_bound: float = 0.0
+    chip_hops: float = 0.0
+    measured: bool = False
+    seconds: float = field(default=0.0, compare=False)
+    peak_memory_mib: float = field(default=0.0, compare=False)
+
+
 @dataclass(frozen=True)
 class PlacedGraph:
-    """An integer graph with its cores on a target."""
+    """An integer graph with its cores on a target; ``placement`` is None in a simulation, which has no cores."""
 
     graph: IntegerGraph
     target: str
     cores: tuple[Core, ...]
+    flows: tuple[Flow, ...] = ()
+    placement: Placement | None = None
 
     def cores_of(self, layer: str) -> tuple[Core, ...]:
         return tuple(core for core in self.cores if core.layer == layer)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,23 @@ import numpy as np
 from . import report
 from .atomic import replacing
 from .compilers.artefact import save_artefact
-from .compilers.design_rules import check
-from .compilers.place import place
+from .compilers.place import arrange
 from .compilers.to_lava.compat import how_to_install, lava_available
 from .engine.agreement import Agreement
 from .engine.counting import count_messages
+from .engine.neurobench import Activity, activity
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
 from .errors import BackendMissing, DoesNotFit, Finding, InputError
+from .graph import PlacedGraph
 from .hardware import load_profile
 from .nodes.arithmetic import Array
-from .pipeline import Program, Stopwatch, compile_model, verify, with_steps
+from .optimise import optimise
+from .chip_learning import Learned, learn
+from .pipeline import Program, Stopwatch, compile_model, read_model, verify, with_steps
+from .plasticity.description import Plasticity
 from .record import RunRecord, merge
 from .tasks import Dataset, Task, load_task, read_sequences
+from .thresholds import Thresholds, missed
 
 BATCH = 64
 SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until it is complete
@@ -48,12 +53,14 @@ class Request:
     steps: int | None
     backend: str
     verify: str | None
-    strict: bool
-    min_agreement: float | None
-    max_energy_uj: float | None
     output: Path
     lava_timeout: float | None
     command: str
+    optimise: str | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    plasticity: Plasticity | None = None  # None: nothing learns
+    learn_test: Path | None = None
+    learn_samples: int = 2000
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
     _check_backends(request)
     watch = Stopwatch()
     program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
+    learned = _learn(program, request, stage, advance, watch) if request.plasticity else None
+    program = learned.program if learned else program
     with watch.stage("input"):
         raw, y, origin = _input(request, program)
     if request.backend == "engine":
@@ -82,47 +91,54 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
         with watch.stage("kernels"):
             load_kernels()
     stage("simulate", len(raw))
-    record, floats, agreement = _run(program, raw, request, watch, advance)
+    record, floats, agreement, counted = _run(program, raw, request, watch, advance)
     verification = None
     if request.verify:
         stage(f"verify on {request.verify}", None)
         with watch.stage("verify"):
             other = program.run(raw, backend=request.verify, probe=True, time_limit=request.lava_timeout)
             verification = verify(record, other)
+    stage("place", None)
+    with watch.stage("place"):
+        placed = _arranged(program, record, request)
     stage("report", None)
     with watch.stage("price"):
         facts = report.Facts(
             model=str(request.model),
             input=origin,
             command=request.command,
-            placed=program.placed,
+            placed=placed,
             profile=program.profile,
+            optimise=request.optimise,
             assumptions=program.assumptions,
             record=record,
             floats=floats,
             agreement=agreement,
+            activity=counted,
             y=y,
             verification=verification,
+            learning=learned.report if learned else None,
         )
         summary = report.summarise(facts)
+        series = report.series(record, _first_sample(program, raw, request), placed, program.profile)
     with _folder(request.output) as folder:
         with watch.stage("artefact"):
             save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES]), folder / "model.bimn")
         with watch.stage("nir"):
             _write_nir(program, folder / "model.nir")
         summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
-        report.write_files(summary, program.placed, folder)
-    return Outcome(summary, _missed(summary, request))
+        report.write_files(summary, placed, series, folder)
+    return Outcome(summary, missed(summary, request.thresholds))
 
 
 def check_model(model: Path, target: str, dt: float | None) -> dict[str, Any]:
     """Apply the design rules only; every finding, whether the model fits, and how many cores it would take."""
     profile = load_profile(target)
     cores = {"used": 0, "limit": profile.usable_cores}
+    findings: tuple[Finding, ...] = ()
     try:
-        program = compile_model(model, target, dt=dt)
-        findings: tuple[Finding, ...] = check(program.graph, profile)
-        cores["used"] = len({core.index for core in place(program.graph, profile).cores})
+        placed = compile_model(model, target, dt=dt).placed  # refuses with every violated rule
+        cores["used"] = len({core.index for core in placed.cores})
     except DoesNotFit as error:
         findings = error.findings
     return {
@@ -139,9 +155,37 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return report.read_summary(folder)
 
 
+def render_report(folder: Path) -> str:
+    """Return report.html of a finished compile anew."""
+    return report.render_again(folder)
+
+
+def compare_runs(folders: Sequence[Path]) -> dict[str, Any]:
+    """Put finished compiles side by side."""
+    return report.compare(folders, [report.read_summary(folder) for folder in folders])
+
+
+def render_comparison(comparison: dict[str, Any]) -> str:
+    """Return a comparison as one HTML file."""
+    return report.render_comparison(comparison)
+
+
 def task_for(name: str, data: Path | None) -> Task:
     """Load a task's data; the split's seed is always 0."""
     return load_task(name, data)
+
+
+def plasticity_for(model: Path, dt: float | None, rule: str, **wanted: Any) -> Plasticity:
+    """Return the plasticity asked for: the default or, with rule 'described', the model's own, and what is given."""
+    base = Plasticity()
+    if rule == "described":
+        stored = read_model(model, dt).extra.get("plasticity")
+        if stored is None:
+            raise InputError(f"{model} describes no plasticity", "name a rule, as --learn hybrid")
+        base, rule = Plasticity.from_dict(stored), stored["rule"]
+    if isinstance(wanted.get("synapses"), str):
+        wanted["synapses"] = tuple(part.strip() for part in wanted["synapses"].split(","))
+    return replace(base, rule=rule, **{name: value for name, value in wanted.items() if value is not None})
 
 
 def check_file(file: Path | None) -> None:
@@ -168,17 +212,47 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text)
 
 
-def _input(request: Request, program: Program) -> tuple[Array, Array | None, str]:
-    """Return raw sequences, labels if known, and where they come from."""
-    if request.input is not None:
-        given, origin = read_sequences(request.input), str(request.input)
+def _learn(
+    program: Program, request: Request, stage: Stage, advance: Callable[[int], None], watch: Stopwatch
+) -> Learned:
+    """Learn on the stream; what is measured, before and after, is what `_input` runs afterwards, and the task's test."""
+    assert request.plasticity is not None
+    stream, origin = _data(request.input, program, "train", request)
+    stream = stream.take(np.arange(request.learn_samples) % len(stream))
+    test, name = _data(request.learn_test or (request.input if program.graph.task == "own" else None), program, "test",
+                       request)  # fmt: skip
+    tests = {name: test}
+    if request.learn_test and program.graph.task != "own":
+        old, old_name = _data(None, program, "test", request)
+        tests[old_name] = old
+    for data in (stream, *tests.values()):
+        _labels(data, program)
+    stage("learn (kernels are compiled on the first run)", len(stream))
+    with watch.stage("learn"):
+        learned = learn(program, request.plasticity, stream, tests, advance)
+    return Learned(learned.program, {**learned.report, "stream": origin})
+
+
+def _data(file: Path | None, program: Program, split: str, request: Request) -> tuple[Dataset, str]:
+    """Return the sequences of a file, or a split of the model's own task, cut to --steps."""
+    if file is not None:
+        given, origin = read_sequences(file), str(file)
+    elif program.graph.task == "own":
+        raise InputError("this model has no task with data of its own", "give --input FILE.npz")
     else:
-        if program.graph.task == "own":
-            raise InputError("this model has no task with data of its own", "give --input FILE.npz")
-        given = task_for(program.graph.task, request.data).split("test")
-        origin = f"{program.graph.task}, test split"
+        given = task_for(program.graph.task, request.data).split(split)
+        origin = f"{program.graph.task}, {split} split"
+    return Dataset(with_steps(given.x, request.steps), given.y, given.group), origin
+
+
+def _input(request: Request, program: Program) -> tuple[Array, Array | None, str]:
+    """Return raw sequences, labels if known, and where they come from; after learning, what it was measured on."""
+    file = request.input
+    if request.plasticity:
+        file = request.learn_test or (request.input if program.graph.task == "own" else None)
+    given, origin = _data(file, program, "test", request)
     chosen = given.take(slice(request.samples))
-    return with_steps(chosen.x, request.steps), _labels(chosen, program), origin
+    return chosen.x, _labels(chosen, program), origin
 
 
 def _labels(data: Dataset, program: Program) -> Array | None:
@@ -190,36 +264,38 @@ def _labels(data: Dataset, program: Program) -> Array | None:
 
 def _run(
     program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
-) -> tuple[RunRecord, RunRecord, Agreement]:
+) -> tuple[RunRecord, RunRecord, Agreement, Activity]:
     """Run the integers and the float law; a run longer than a shard can be interrupted and goes on where it was."""
     if len(raw) <= SHARD or request.verify or request.backend == "lava":
         return _run_part(program, raw, request, watch, advance)
     key = run_key((program.graph, program.reference), raw, request.backend)
     shards = Shards(request.output.with_name(request.output.name + ".resume"), key)
-    agreement, records, floats = Agreement(), [], []
+    agreement, counted, records, floats = Agreement(), Activity(), [], []
     for index, first in enumerate(range(0, len(raw), SHARD)):
         done = shards.load(index)
         if done is None:
-            record, reference, part = _run_part(program, raw[first : first + SHARD], request, watch, advance)
+            record, reference, part, did = _run_part(program, raw[first : first + SHARD], request, watch, advance)
             sums = {f"agreement/{layer}": np.array(row) for layer, row in part.sums.items()}
+            sums["activity"] = np.array(astuple(did))
             done = to_arrays(record, "integer") | to_arrays(reference, "float") | sums
             shards.save(index, done)
         else:
             advance(len(raw[first : first + SHARD]))
         records.append(from_arrays(done, "integer"))
         floats.append(from_arrays(done, "float"))
+        counted += Activity(*done["activity"].tolist())
         for key, row in done.items():
             if key.startswith("agreement/"):
                 agreement.add_sums(key.removeprefix("agreement/"), row.tolist())
     shards.forget()
-    return merge(records), merge(floats), agreement
+    return merge(records), merge(floats), agreement, counted
 
 
 def _run_part(
     program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
-) -> tuple[RunRecord, RunRecord, Agreement]:
+) -> tuple[RunRecord, RunRecord, Agreement, Activity]:
     """Run batch by batch; keep probes only where a verification needs them."""
-    agreement, records, floats = Agreement(), [], []
+    agreement, counted, records, floats = Agreement(), Activity(), [], []
     whole = request.backend == "lava"
     for first in range(0, len(raw), len(raw) if whole else BATCH):
         part = raw[first : first + (len(raw) if whole else BATCH)]
@@ -230,42 +306,26 @@ def _run_part(
         with watch.stage("float reference"):
             reference = program.run_float(part)
             agreement.add(program.graph, reference, record)
+            counted += activity(program.graph, record)
         records.append(record if request.verify else replace(record, probes={}))
         floats.append(replace(reference, probes={}))
         advance(len(part))
-    return merge(records), merge(floats), agreement
+    return merge(records), merge(floats), agreement, counted
 
 
-def _missed(summary: dict[str, Any], request: Request) -> tuple[str, ...]:
-    """Say which thresholds were missed: the verification, --strict, --min-agreement, --max-energy."""
-    missed = []
-    check_result = summary["verify"]
-    if check_result:
-        for kind, total, equal in (("spike slots", "spike_slots", "equal"), ("states", "states", "states_equal")):
-            if check_result[equal] != check_result[total]:
-                different = check_result[total] - check_result[equal]
-                missed.append(f"{request.verify} differs in {different} of {check_result[total]} {kind}")
-    if request.strict:
-        missed += [
-            f"strict: layer '{layer['name']}' saturated {layer['saturations']} words"
-            for layer in summary["layers"]
-            if layer["saturations"]
-        ]
-    if request.min_agreement is not None:
-        missed += [
-            f"layer '{row['layer']}' equals float in {row['share']:.4f} of its slots, wanted {request.min_agreement}"
-            for row in summary["agreement"]
-            if not row["share"] >= request.min_agreement
-        ]
-    if request.max_energy_uj is not None:
-        dynamic = summary["energy"]["dynamic"]["value"]
-        if dynamic is None:
-            missed.append(
-                f"{summary['target']} has no energy prices, --max-energy {request.max_energy_uj} is not shown"
-            )
-        elif not dynamic <= request.max_energy_uj * 1e6:
-            missed.append(f"{dynamic / 1e6:.3g} uJ dynamic energy a sample, wanted at most {request.max_energy_uj}")
-    return tuple(missed)
+def _arranged(program: Program, record: RunRecord, request: Request) -> PlacedGraph:
+    """Place the cores for the messages that were measured; with an objective, choose among placements."""
+    placed = arrange(program.placed, program.profile, traffic=record)
+    if request.optimise is None:
+        return placed
+    most = request.thresholds.max_cores
+    return optimise(placed, record, program.profile, request.optimise, max_cores=most)
+
+
+def _first_sample(program: Program, raw: Array, request: Request) -> RunRecord:
+    """Run the first sample once more, probed, for the report's raster; Lava's integers are the reference's."""
+    backend = "reference" if request.backend == "lava" else request.backend
+    return program.run(raw[:1], backend=backend, probe=True)
 
 
 def _write_nir(program: Program, path: Path) -> None:
@@ -300,7 +360,7 @@ def _check_backends(request: Request) -> None:
     available, reason = lava_available()
     if not available:
         raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
-    if request.strict and request.backend == "lava":
+    if request.thresholds.strict and request.backend == "lava":
         raise InputError("--strict counts saturated words, which Lava does not tell", "use --backend reference")
 
 

@@ -36,7 +36,8 @@ class RunRecord:
     """One run of ``samples`` sequences, each ``period`` steps on the chip.
 
     ``output`` (samples, neurons) is the output node's message summed over the sample's ``steps``; ``probes`` holds
-    arrays (samples, period, ...) keyed 'layer.message' or 'layer.<state>'.
+    arrays (samples, period, ...) keyed 'layer.message' or 'layer.<state>'. ``learning_updates`` counts, for each layer
+    that learned on the chip, the plastic synapses visited in its learning epochs.
     """
 
     backend: str
@@ -47,6 +48,7 @@ class RunRecord:
     output: Array
     probes: dict[str, Array] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    learning_updates: dict[str, int] = field(default_factory=dict)
 
     @property
     def predicted(self) -> Array:
@@ -64,4 +66,5 @@ def merge(parts: list[RunRecord]) -> RunRecord:
     probes = {key: np.concatenate([part.probes[key] for part in parts]) for key in first.probes}
     output = np.concatenate([part.output for part in parts])
     samples = sum(part.samples for part in parts)
-    return RunRecord(first.backend, samples, first.steps, first.period, layers, output, probes, first.extra)
+    learned = {name: sum(part.learning_updates.get(name, 0) for part in parts) for name in first.learning_updates}
+    return RunRecord(first.backend, samples, first.steps, first.period, layers, output, probes, first.extra, learned)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ..errors import Finding
 from ..graph import IntegerGraph
 from ..hardware import HardwareProfile
 from ..nodes import Dense, Diagonal, IntegerLIF, IntegerScan
 from ..nodes.arithmetic import WORD_BITS
-from .memory import axons, binding_resource, cores_needed, hosts, layers_on_cores, members, usage
+from .memory import Footprint, Part, axons, hosts
+from .partition import partition
 
 Rule = Callable[[IntegerGraph, HardwareProfile], Iterator[Finding]]
+RoomRule = Callable[[Footprint], Iterator[Finding]]
 
 
-def check(graph: IntegerGraph, profile: HardwareProfile) -> tuple[Finding, ...]:
-    """Return every violation of every rule, in the order of RULES."""
-    return tuple(finding for rule in RULES for finding in rule(graph, profile))
+def check(
+    graph: IntegerGraph, profile: HardwareProfile, plastic: Mapping[str, int] | None = None
+) -> tuple[Finding, ...]:
+    """Return every violation of every rule; ``plastic`` is as in `memory.Footprint`."""
+    return violations(Footprint(graph, profile, plastic))
+
+
+def violations(footprint: Footprint) -> tuple[Finding, ...]:
+    """Return every violation of every rule, in the order of RULES and ROOM_RULES."""
+    plain = (finding for rule in RULES for finding in rule(footprint.graph, footprint.profile))
+    return (*plain, *(finding for rule in ROOM_RULES for finding in rule(footprint)))
 
 
 def weight_bits(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
@@ -82,42 +92,49 @@ def microcode(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding
             yield Finding("microcode", layer, f"{needs}, {profile.name} has none", hint=hint)
 
 
-def neuron_state(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
-    """The state of one neuron, its soma included, fits what a neuron may hold."""
-    limit = profile.capacity.neuron_state_words.number
-    for layer in layers_on_cores(graph):
-        words = sum(graph.nodes[name].state_words for name in members(graph, layer))
+def neuron_state(footprint: Footprint) -> Iterator[Finding]:
+    """The state of one neuron, its soma and its traces included, fits what a neuron may hold."""
+    profile, limit = footprint.profile, footprint.profile.capacity.neuron_state_words.number
+    for layer, words in footprint.neuron_words.items():
         if words > limit:
             needs = f"one neuron of layer '{layer}' needs {words:,} state words"
             message = f"{needs}, {profile.name} allows {limit:,.0f}"
             yield Finding("neuron-state", layer, message, words, limit, _HINTS["neuron_words"])
 
 
-def neuron_on_core(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
+def neuron_on_core(footprint: Footprint) -> Iterator[Finding]:
     """One neuron with its synapses fits on one core: a layer can be cut, a neuron cannot."""
-    if profile.usable_cores is None:
+    if footprint.profile.usable_cores is None:
         return
-    for layer in layers_on_cores(graph):
-        for resource, (used, limit) in usage(graph, profile, layer, 1).items():
+    for layer in footprint.layers:
+        single = next((part for part in footprint.cut(layer) if not footprint.fits(footprint.need(part))), None)
+        usage = footprint.usage(footprint.need(single)) if single else {}
+        for resource, (used, limit) in usage.items():
             if used > limit:
                 needs = f"one neuron of layer '{layer}' needs {used:,.0f} {_words(resource)}"
-                message = f"{needs}, a core of {profile.name} has {limit:,.0f}"
+                message = f"{needs}, a core of {footprint.profile.name} has {limit:,.0f}"
                 yield Finding("neuron-on-core", layer, message, used, limit, _HINTS.get(resource, _SMALLER))
 
 
-def cores(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
+def cores(footprint: Footprint) -> Iterator[Finding]:
     """All layers together fit on the chip's cores."""
-    limit = profile.usable_cores
-    if limit is None:
+    limit = footprint.profile.usable_cores
+    alone = {layer: len(footprint.cut(layer)) for layer in footprint.layers} if limit else {}
+    if limit is None or sum(alone.values()) <= limit:
         return
-    needed = {layer: cores_needed(graph, profile, layer) for layer in layers_on_cores(graph)}
-    if sum(needed.values()) > limit:
-        total, largest = sum(needed.values()), max(needed, key=needed.__getitem__)
-        message = f"the model needs {total:,} cores, {profile.name} has {limit:,}"
-        message += f"; the most, {needed[largest]:,}, for layer '{largest}'"
-        if needed[largest] > 1:
-            message += f", whose {_words(binding_resource(graph, profile, largest))} fill a core first"
+    total, largest = len(partition(footprint)), max(alone, key=alone.__getitem__)
+    if total > limit:
+        message = f"the model needs {total:,} cores, {footprint.profile.name} has {limit:,}"
+        message += f"; the most, {alone[largest]:,}, for layer '{largest}'"
+        if alone[largest] > 1:
+            message += f", whose {_words(_binding(footprint, footprint.cut(largest)[0]))} fill a core first"
         yield Finding("cores", largest, message, total, limit, f"give '{largest}' {_SMALLER}")
+
+
+def _binding(footprint: Footprint, part: Part) -> str:
+    """Return the resource that keeps one more neuron off a core."""
+    usage = footprint.usage(footprint.need(part._replace(last=part.last + 1)))
+    return max(usage, key=lambda name: usage[name][0] / max(usage[name][1], 1e-9))
 
 
 def _words(resource: str) -> str:
@@ -138,10 +155,8 @@ RULES: tuple[Rule, ...] = (
     delay,
     lif_threshold,
     microcode,
-    neuron_state,
-    neuron_on_core,
-    cores,
 )
+ROOM_RULES: tuple[RoomRule, ...] = (neuron_state, neuron_on_core, cores)
 
 
 def assumptions(graph: IntegerGraph, profile: HardwareProfile) -> tuple[str, ...]:
@@ -163,7 +178,10 @@ def _program_assumptions(graph: IntegerGraph) -> Iterator[str]:
         yield f"The {' and '.join(ours)} neurons are short microcode programs of our own."
     if any(node.gated for node in nodes.values()):
         yield "Microcode neurons count steps, and so are silent, and cleared, between two samples."
-    yield "A state takes one neuron word with its constants; every edge has its own lists and axons."
+    yield (
+        "A state takes one neuron word with its constants. A message goes once to each core that needs it, and is read "
+        "there with every edge's own lists and delays."
+    )
 
 
 def _profile_assumptions(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[str]:

@@ -1,67 +1,135 @@
-"""Place: cut every layer over as many cores as it needs, and lay the cores row by row on the chip's mesh.
+"""Place: cut every layer over as many cores as it needs, and find them places where messages go short ways.
 
-A core holds neurons of one layer, ``first`` to ``last``, both included. A scan and the LIF its soma edge
-feeds are one microcode neuron: both are listed for each of their cores, with the same index and resources.
-The input needs no core.
+A core holds neurons ``first`` to ``last``, both included, of one layer or of several. A scan and the LIF its soma edge
+feeds are one microcode neuron: both are listed for each of their cores. Everything on a core has its index and the
+resources of all that is there. The input needs no core. docs/placement.md has the method and what it reaches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+import resource
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from ..errors import DoesNotFit
-from ..graph import Core, Edge, IntegerGraph, PlacedGraph
+from ..graph import Core, IntegerGraph, PlacedGraph, Placement, WorstCore
 from ..hardware import HardwareProfile
-from ..nodes import Diagonal
-from .design_rules import check
-from .memory import axons, cores_needed, hosts, layers_on_cores, members, usage
+from ..record import RunRecord
+from .bounds import CoreBound, core_bound, traffic_bound
+from .design_rules import violations
+from .memory import Footprint, Need, Part
+from .mesh import Hops, Mesh
+from .partition import load, partition
+from .traffic import between, flows, rates
 
 
-def place(graph: IntegerGraph, profile: HardwareProfile) -> PlacedGraph:
-    """Return the graph on its cores (none in a simulation); raises DoesNotFit with every violated rule."""
-    if findings := check(graph, profile):
+def place(
+    graph: IntegerGraph,
+    profile: HardwareProfile,
+    *,
+    traffic: RunRecord | None = None,
+    seed: int = 0,
+    effort: float = 1.0,
+    plastic: Mapping[str, int] | None = None,
+) -> PlacedGraph:
+    """Return the graph on its cores (none in a simulation); raises DoesNotFit with every violated rule.
+
+    ``traffic`` is a run whose messages are to go short ways (without it every neuron counts the same); ``effort`` 0
+    leaves the cores one after another, row by row; ``plastic`` is as in `memory.Footprint`.
+    """
+    started = time.perf_counter()
+    footprint = Footprint(graph, profile, plastic)
+    if findings := violations(footprint):
         raise DoesNotFit(findings)
     if profile.usable_cores is None:
         return PlacedGraph(graph, profile.name, ())
-    slices = chain.from_iterable(_cut(graph, profile, layer) for layer in layers_on_cores(graph))
-    cores = tuple(
-        Core(index, member, first, last, usage(graph, profile, layer, last - first + 1))
-        for index, (layer, first, last) in enumerate(slices)
-        for member in members(graph, layer)
+    bound = core_bound(footprint)
+    parts = partition(footprint, bound.cores)
+    needs = [footprint.together(held) for held in parts]
+    placed = PlacedGraph(
+        graph,
+        profile.name,
+        tuple(_cores(footprint, parts, needs)),
+        tuple(flows(graph, parts, needs)),
+        _placement(footprint, parts, needs, bound),
     )
-    return PlacedGraph(graph, profile.name, cores)
+    return arrange(placed, profile, traffic=traffic, seed=seed, effort=effort, started=started)
 
 
-def _cut(graph: IntegerGraph, profile: HardwareProfile, layer: str) -> Iterator[tuple[str, int, int]]:
-    """Cut a layer into equal parts, one a core."""
-    neurons, parts = graph.nodes[layer].neurons, cores_needed(graph, profile, layer)
-    for part in range(parts):
-        yield layer, part * neurons // parts, (part + 1) * neurons // parts - 1
+def arrange(
+    placed: PlacedGraph,
+    profile: HardwareProfile,
+    *,
+    traffic: RunRecord | None = None,
+    seed: int = 0,
+    effort: float = 1.0,
+    started: float | None = None,
+) -> PlacedGraph:
+    """Return the same cores at better places, for the messages of a run; arguments as in `place`."""
+    started = time.perf_counter() if started is None else started
+    if placed.placement is None:
+        return placed
+    order = {index: core for core, index in enumerate(dict.fromkeys(core.index for core in placed.cores))}
+    mesh, rate = Mesh.of(profile, len(order)), rates(placed.graph, traffic)
+    numbered = [flow._replace(source=order[flow.source], target=order[flow.target]) for flow in placed.flows]
+    messages = between(numbered, rate, len(order))
+    naive = mesh.places[: len(order)]
+    sites = naive
+    if effort > 0 and len(order) > 2 and messages.pairs:
+        from .anneal import anneal  # numba is slow to import, and two cores are neighbours anyhow
+
+        sites = anneal(messages, mesh, seed, effort)
+    place_of = {index: int(sites[core]) for index, core in order.items()}
+    flows_there = tuple(f._replace(source=int(sites[f.source]), target=int(sites[f.target])) for f in numbered)
+    way = messages.hops(mesh, sites)
+    placement = replace(
+        placed.placement,
+        chips=len(set((sites // mesh.cores).tolist())),
+        traffic_hops=way.total,
+        naive_traffic_hops=messages.hops(mesh, naive).total,
+        traffic_lower_bound=traffic_bound(messages, mesh),
+        chip_hops=way.links,
+        measured=traffic is not None,
+        worst_core=replace(placed.placement.worst_core, index=place_of[placed.placement.worst_core.index]),
+        seconds=placed.placement.seconds + time.perf_counter() - started,
+        peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+    cores = tuple(replace(core, index=place_of[core.index]) for core in placed.cores)
+    return replace(placed, cores=cores, flows=flows_there, placement=placement)
 
 
-def average_hops(placed: PlacedGraph, profile: HardwareProfile) -> dict[str, tuple[float, float]]:
-    """Return {layer: (east-west, north-south)}, the hops of a message, averaged over the layer's neurons.
-
-    A message goes, on every edge, to every core that holds a target, by the shortest way on the mesh. Those
-    of the input do not start on the mesh, and those of a scan stay inside its neuron: neither has hops.
-    """
-    cores = {layer: placed.cores_of(layer) for layer in hosts(placed.graph)}
-    columns = int(profile.capacity.mesh_columns.number) if placed.cores else 1
-    hops = dict.fromkeys(placed.graph.nodes, (0.0, 0.0))
-    for edge in axons(placed.graph, cores):
-        east_west, north_south = hops[edge.source]
-        for source in cores[edge.source]:
-            for target in cores[edge.target]:
-                share = _senders(edge, source, target) / placed.graph.nodes[edge.source].neurons
-                east_west += share * abs(source.index % columns - target.index % columns)
-                north_south += share * abs(source.index // columns - target.index // columns)
-        hops[edge.source] = east_west, north_south
-    return hops
+def average_hops(placed: PlacedGraph, profile: HardwareProfile) -> dict[str, Hops]:
+    """Return, for each layer, the hops of one neuron's message to all cores it goes to, averaged over the neurons."""
+    hops = {layer: np.zeros(3) for layer in placed.graph.nodes}
+    ends = np.array([(flow.source, flow.target) for flow in placed.flows], np.int64).reshape(-1, 2)
+    ways = np.stack(Mesh.of(profile, 1).hops(ends[:, 0], ends[:, 1]), axis=1) if placed.flows else ends
+    for flow, way in zip(placed.flows, ways, strict=True):
+        hops[flow.layer] += way * flow.neurons / placed.graph.nodes[flow.layer].neurons
+    return {layer: Hops(*map(float, way)) for layer, way in hops.items()}
 
 
-def _senders(edge: Edge, source: Core, target: Core) -> int:
-    """Count the neurons of a source core whose messages the target core needs."""
-    if isinstance(edge.synapse, Diagonal):
-        return max(0, min(source.last, target.last) - max(source.first, target.first) + 1)
-    return source.last - source.first + 1
+def _cores(footprint: Footprint, parts: Sequence[tuple[Part, ...]], needs: Sequence[Need]) -> Iterator[Core]:
+    for index, (held, need) in enumerate(zip(parts, needs, strict=True)):
+        usage = footprint.usage(need)
+        for part in held:
+            for layer in footprint.layers[part.layer]:
+                yield Core(index, layer, part.first, part.last, usage)
+
+
+def _placement(
+    footprint: Footprint, parts: Sequence[tuple[Part, ...]], needs: Sequence[Need], bound: CoreBound
+) -> Placement:
+    encodings: dict[str, Counter[str]] = defaultdict(Counter)
+    for need in needs:
+        for edge, encoding in need.encodings.items():
+            encodings[edge][encoding] += 1
+    index = max(range(len(needs)), key=lambda core: load(footprint, needs[core]))
+    usage = footprint.usage(needs[index])
+    name = max(usage, key=lambda name: usage[name][0] / max(usage[name][1], 1e-9))
+    layer = max(parts[index], key=lambda part: part.neurons).layer
+    worst = WorstCore(index, layer, name, *usage[name])
+    return Placement(len(parts), bound.cores, bound.binding, worst, {edge: dict(n) for edge, n in encodings.items()})

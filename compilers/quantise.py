@@ -52,8 +52,13 @@ class Quantised:
 Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the accumulated integer
 
 
-def quantise(graph: FloatGraph) -> IntegerGraph:
-    """Return the integer graph; delays are still only the conv taps (see `align`)."""
+def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> IntegerGraph:
+    """Return the integer graph; delays are still only the conv taps (see `align`).
+
+    ``room`` names the ports, as 'block1.u.a', whose weights will learn, and how far beyond their largest weight they
+    may grow; all neurons of such a port share one scale, so that an update means the same everywhere.
+    """
+    room = room or {}
     done: dict[str, Quantised] = {}
     edges: dict[str, Edge] = {}
     for name in graph.order:
@@ -61,7 +66,9 @@ def quantise(graph: FloatGraph) -> IntegerGraph:
         scales: dict[str, Array] = {}
         for port, width in node.ports.items():
             into = [edge for edge in graph.into(name) if edge.port == port]
-            integer, scales[port] = _quantise_port(into, width, done, per_neuron=not isinstance(node, LIF))
+            grows = room.get(f"{name}.{port}", 1.0)
+            per_neuron = not isinstance(node, LIF) and f"{name}.{port}" not in room
+            integer, scales[port] = _quantise_port(into, width, done, per_neuron, grows)
             edges.update({edge.name: edge for edge in integer})
         done[name] = quantise_node(node, scales, name)
         _check_constants(done[name].node, name)
@@ -76,7 +83,7 @@ def quantise(graph: FloatGraph) -> IntegerGraph:
 
 
 def _quantise_port(
-    edges: list[Edge], width: int, done: Mapping[str, Quantised], per_neuron: bool
+    edges: list[Edge], width: int, done: Mapping[str, Quantised], per_neuron: bool, grows: float = 1.0
 ) -> tuple[list[Edge], Array]:
     """Give all synapses of a port one int8 scale a neuron (or one in all); return them and the scales."""
     exponents = {done[edge.source].exponent for edge in edges}
@@ -88,7 +95,7 @@ def _quantise_port(
     if not per_neuron:
         largest = np.full(width, largest.max(initial=0.0))
     weighted = any(isinstance(edge.synapse, (Dense, Diagonal)) for edge in edges)
-    unit = np.where(largest > 0, largest / WEIGHT_MAX, 1.0) if weighted else np.ones(width)
+    unit = np.where(largest > 0, grows * largest / WEIGHT_MAX, 1.0) if weighted else np.ones(width)
     quantised = [
         replace(edge, synapse=_quantise_synapse(edge.synapse, unit * 2.0 ** (done[edge.source].exponent - exponent)))
         for edge in edges

@@ -1,18 +1,22 @@
-"""Where the energy goes: counts of each layer times the profile's prices, as a range."""
+"""Where energy and time go: counts of each layer times the profile's prices and times, as a range."""
 
 from pathlib import Path
 
 import bim_neuro
 from bim_neuro.energy import price
+from bim_neuro.latency import latency
 from bim_neuro.tasks import load_task
 
 program = bim_neuro.compile(Path(__file__).parent / "digits.pt")
 record = program.run(load_task("digits").test.x[:16])
-energy = price(program.placed, record, program.profile)
+time = latency(program.placed, record, program.profile)
+energy = price(program.placed, record, program.profile, time)
 
 for layer in energy.layers:
     if layer.total.value is not None:
-        terms = ", ".join(f"{event} {cost.value / 1e3:.1f}" for event, cost in layer.events.items())
+        terms = ", ".join(f"{event} {cost.value / 1e3:.1f}" for event, cost in layer.events.items() if cost.value)
         print(f"{layer.layer:<12} {layer.total.value / 1e3:8.1f} nJ a sample ({terms})")
 print(f"dynamic {energy.dynamic.low / 1e6:.2f} to {energy.dynamic.high / 1e6:.2f} uJ a sample, "
       f"weakest basis: {energy.weakest_basis}; unpriced: {', '.join(energy.unpriced)}")  # fmt: skip
+print(f"a sample is answered after {time.answer_us.low:.0f} to {time.answer_us.high:.0f} us; "
+      f"core {time.busiest.core} is busiest, with {', '.join(time.busiest.layers)}")  # fmt: skip

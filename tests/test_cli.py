@@ -23,7 +23,7 @@ from bim_neuro.model.export import export
 SCHEMA = json.loads((ROOT / "docs" / "summary.schema.json").read_text())
 FILES = {
     *("compile.log", "mapping.json", "model.bimn", "model.nir"),
-    *("per-layer.csv", "summary.csv", "summary.json", "summary.txt"),
+    *("per-layer.csv", "report.html", "series.json", "summary.csv", "summary.json", "summary.txt"),
 }
 
 
@@ -136,9 +136,9 @@ def test_check_answers_whether_it_fits_and_writes_nothing(
     assert (ended.code, ended.err) == (0, "")
     if labelled:
         found = json.loads(ended.out)
-        assert (found["fits"], found["findings"], found["cores"]) == (True, [], {"used": 5, "limit": 120})
+        assert (found["fits"], found["findings"], found["cores"]) == (True, [], {"used": 1, "limit": 120})
     else:
-        assert "fits loihi2: 5 of 120 cores" in ended.out
+        assert "fits loihi2: 1 of 120 cores" in ended.out
     assert list(tmp_path.iterdir()) == []
 
 
@@ -187,6 +187,10 @@ def test_strict_makes_saturation_an_error(tmp_path: Path, model: Path) -> None:
         (("--max-energy", 1000), 0, ""),
         (("--max-energy", 0.001), 3, "uJ dynamic energy a sample, wanted at most 0.001"),
         (("--max-energy", 1000, "--target", "lava_cpu"), 3, "lava_cpu has no energy prices"),
+        (("--max-latency", 1000), 0, ""),
+        (("--max-latency", 0.001), 3, "ms until a sample is answered, wanted at most 0.001; --optimise latency"),
+        (("--max-latency", 1000, "--target", "lava_cpu"), 3, "lava_cpu has no published times"),
+        (("--max-cores", 120), 0, ""),
     ],
 )
 def test_thresholds(tmp_path: Path, options: tuple[object, ...], code: int, words: str) -> None:
@@ -199,6 +203,37 @@ def test_thresholds(tmp_path: Path, options: tuple[object, ...], code: int, word
     assert words in ended.err
     assert len(ended.errors) == (code != 0)
     summary(tmp_path / "out")  # what was found is written, whether or not it was good enough
+
+
+def test_a_placement_is_chosen_for_what_was_asked(tmp_path: Path, model: Path, samples: Path) -> None:
+    chip = tmp_path / "quick.toml"
+    step = '{ value = 0.1, low = 0.1, high = 0.1, unit = "us", basis = "assumed", source = "no floor to speak of" }'
+    chip.write_text(f'extends = "loihi2"\nname = "quick"\ntitle = "Quick"\n[timing]\nstep_us = {step}\n')
+    arguments = (model, "--input", samples, "--target", chip)
+    assert bim_compile(*arguments, "--optimise", "cores", "-o", tmp_path / "cores").code == 0
+    assert bim_compile(*arguments, "--optimise", "latency", "-o", tmp_path / "latency").code == 0
+    few, soon = summary(tmp_path / "cores"), summary(tmp_path / "latency")
+    assert (few["optimise"], soon["optimise"]) == ("cores", "latency")
+    assert soon["cores"]["used"] > few["cores"]["used"] == 1
+    assert soon["latency"]["answer_us"]["value"] < few["latency"]["answer_us"]["value"]
+    assert soon["energy"]["dynamic"]["value"] > few["energy"]["dynamic"]["value"]
+    ended = bim_compile(*arguments, "--optimise", "speed", "-o", tmp_path / "speed")
+    assert ended.code == 2
+    assert "speed" in ended.err
+
+
+def test_the_report_says_when_a_sample_is_answered_and_what_it_costs(done: Path) -> None:
+    text, found = (done / "summary.txt").read_text(), summary(done)
+    for words in ("a sample is answered after", "the longest step: core", "of that: synops", "beside that: static",
+                  "another scope, the same model computed densely", "NeuroBench: footprint"):  # fmt: skip
+        assert words in text
+    header, row = (done / "summary.csv").read_text().splitlines()
+    columns = dict(zip(header.split(","), row.split(","), strict=True))
+    assert float(columns["answer_us"]) == found["latency"]["answer_us"]["value"]
+    assert float(columns["energy_updates_pj"]) == found["energy"]["events"]["updates"]["value"]
+    assert int(columns["dense_macs"]) == found["dense"]["macs"] == sum(found["dense"]["layers"].values())
+    assert float(columns["neurobench_Effective_ACs"]) == found["neurobench"]["SynapticOperations"]["Effective_ACs"]
+    assert found["energy"]["seconds_per_sample"]["value"] == found["latency"]["sample_us"]["value"] / 1e6
 
 
 def test_steps_and_samples_cut_the_input(tmp_path: Path, model: Path, samples: Path) -> None:

@@ -60,7 +60,7 @@ def assert_equal(expected: RunRecord, record: RunRecord) -> None:
 @given(
     seed=st.integers(0, 2**32 - 1),
     layers=st.integers(1, 6),
-    width=st.sampled_from([1, 3, 8, 17, 40]),
+    width=st.sampled_from([1, 3, 8, 17, 40, 100]),
     loud=st.booleans(),
     loops=st.booleans(),
     samples=st.integers(1, 5),
@@ -70,13 +70,14 @@ def assert_equal(expected: RunRecord, record: RunRecord) -> None:
 def test_random_graphs_equal_the_numpy_law(
     seed: int, layers: int, width: int, loud: bool, loops: bool, samples: int, steps: int, activity: float
 ) -> None:
-    """Two paths, one and two threads, batches of 1, 2 and 64."""
+    """Two paths, one and two threads, over samples and over neurons, batches of 1, 2 and 64."""
     graph = random_graph(seed, layers=layers, width=width, loud=loud, loops=loops)
     x = random_input(graph, seed, samples=samples, steps=steps, activity=activity)
     expected = simulate(graph, x, probe=True)
     engine = Engine(graph)
     for path, threads, batch in (("events", 1, 64), ("gemm", 2, 1), ("auto", 2, 2)):
         assert_equal(expected, engine.run(x, probe=True, path=path, threads=threads, batch=batch))
+    assert_equal(expected, engine.run(x, probe=True, path="events", neuron_threads=2))
 
 
 def lif_net(weight: Array, *, delay: int = 0, graded: bool = False, **lif: int) -> IntegerGraph:
@@ -240,8 +241,7 @@ def test_an_interrupted_compile_goes_on_and_ends_the_same(tmp_path: Path, monkey
         monkeypatch.setattr(Program, "run", run)
         request = job.Request(
             model=model, target="loihi2", dt=None, input=tmp_path / "x.npz", data=None, samples=18, steps=None,
-            backend="engine", verify=None, strict=False, min_agreement=None, max_energy_uj=None,
-            output=tmp_path / folder, lava_timeout=None, command="",
+            backend="engine", verify=None, output=tmp_path / folder, lava_timeout=None, command="",
         )  # fmt: skip
         summary = job.compile_to_folder(request, stage=lambda *_: None, advance=lambda _: None).summary
         return {key: value for key, value in summary.items() if key != "seconds"}, sum(simulated)

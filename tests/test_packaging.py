@@ -49,6 +49,7 @@ def test_the_wheel_holds_the_package_with_compilers_and_profiles_and_nothing_bes
     (wheel,) = built.glob("*.whl")
     names = names_in(wheel)
     own = {name for name in files_below(ROOT / "bim_neuro", ".py") if "__pycache__" not in name}
+    own |= files_below(ROOT / "bim_neuro" / "report", ".js") | files_below(ROOT / "bim_neuro" / "report", ".css")
     through_links = {
         f"bim_neuro/{name}"
         for name in files_below(ROOT / "compilers", ".py") | files_below(ROOT / "hardware_profiles", ".toml")

@@ -1,7 +1,8 @@
 """The engine: the same integers as `reference`, from compiled kernels, over all cores.
 
-Samples are dealt out in blocks of ``batch`` to threads; a thread has its own memory and counters. Integers are summed
-in whatever order they come, so the record does not depend on the threads or the batch.
+Samples are dealt out in blocks of ``batch`` to threads; where there are fewer samples than threads, several share the
+neurons of one. A thread has its own counters. Integers are summed in whatever order they come, so the record does not
+depend on the threads or the batch.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from ..nodes import Dense, Encoder, IntegerLIF, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import IntegerNode
 from ..record import LayerCount, RunRecord
-from .dense import PATHS, Product, choose_products, multiply, products_of, single_threaded_blas
-from .kernels import Work, run
-from .kernels.layout import SENT, UPDATES
+from .crew import ALONE, Crew, Team, layer_seconds, worth_splitting
+from .dense import PATHS, Product, blas_threads, choose_products, multiply, products_of
+from .kernels import run
+from .kernels.layout import SENT, TEAM_MAX, UPDATES
 from .reference import Progress, check_input
 from .tables import CHUNK, LINE_MAX, Plan, lay_out
 
 BATCH = 64
+FEW_STEPS = 2**11  # fewer run on one thread
 SPAN = 2**15  # steps a kernel runs before Python may look up: an interrupt, the progress bar
 
 
@@ -56,6 +59,7 @@ class Engine:
         self.graph = graph
         self.plan = lay_out(graph)
         self._chosen: dict[str, _Choice] = {"events": _Choice(self.plan, [], [])}
+        self._measured: dict[str, float] = {}
 
     def run(
         self,
@@ -67,42 +71,69 @@ class Engine:
         batch: int = BATCH,
         path: str = "auto",
         probe_folder: Path | None = None,
+        neuron_threads: int | None = None,
     ) -> RunRecord:
         """Run encoded input (samples, steps, channels) and count everything.
 
         ``probe`` keeps every message and state, in memory or, with ``probe_folder``, in a file there. ``threads`` is
-        by default one for each core; ``path`` says how dense synapses add up: 'events' (rows of those who fired),
-        'gemm' (BLAS over all), or 'auto', which decides by the first steps this engine sees; ``extra["paths"]`` of the
-        record tells what was chosen and why.
+        by default one for each core; ``neuron_threads`` of them share one sample, by default those that have none of
+        their own, where the first steps say that it pays. ``path`` says how dense synapses add up: 'events' (rows of
+        those who fired), 'gemm' (BLAS over all), or 'auto', which decides by the first steps this engine sees.
+        ``extra`` of the record tells what was chosen and why.
         """
         check_input(self.graph, x)
         if path not in PATHS:
             raise InputError(f"unknown path '{path}'", f"there are: {', '.join(PATHS)}")
         if batch < 1 or (threads is not None and threads < 1):
             raise InputError(f"batch {batch} and threads {threads} must be at least 1")
-        choice = self._choose(path, x)
+        if neuron_threads is not None and not 1 <= neuron_threads <= TEAM_MAX:
+            raise InputError(f"neuron_threads is {neuron_threads}, allowed are 1 to {TEAM_MAX}")
+        choice, threads = self._choose(path, x), threads or cores()
         run = _Run(choice.plan, choice.products, x, probe, probe_folder)
-        batch = max(1, min(batch, SPAN // run.total))
+        batch = max(1, min(batch, SPAN // run.total, _fair(len(x), run.total, threads)))
         blocks = [slice(first, min(first + batch, len(x))) for first in range(0, len(x), batch)]
-        with single_threaded_blas() if choice.products else nullcontext():
-            run.play(blocks, threads or cores(), progress)
-        return run.record({"paths": choice.paths} if choice.paths else {})
+        workers = min(max(1, threads // (neuron_threads or 1)), len(blocks))
+        team = self._team(choice, neuron_threads, threads // workers, x)
+        with blas_threads(threads // workers) if choice.products else nullcontext():
+            run.play(blocks, workers, team, progress)
+        told = {"paths": choice.paths} if choice.paths else {}
+        return run.record(told | ({"neuron_threads": team.size} if team.size > 1 else {}))
 
     def _choose(self, path: str, x: Array) -> _Choice:
         if path not in self._chosen:
-            paths = choose_products(self.plan, self._activity(x[:1, :CHUNK]), path)
+            paths = choose_products(self.plan, self._activity(x), path)
             products = products_of(self.plan, paths)
             plan = lay_out(self.graph, multiplied=frozenset(p.place for p in products)) if products else self.plan
             self._chosen[path] = _Choice(plan, products, paths)
         return self._chosen[path]
 
+    def _team(self, choice: _Choice, asked: int | None, spare: int, x: Array) -> Team:
+        """Return how many threads share a sample and which layers they split; BLAS has threads of its own."""
+        if choice.products or (asked or spare) == 1:
+            return ALONE
+        if asked:
+            return Team(asked, np.ones(len(choice.plan.names), bool))
+        size = min(spare, idle_cores(), TEAM_MAX)
+        if size == 1:
+            return ALONE
+        seconds = layer_seconds(choice.plan, self._activity(x))
+        split = worth_splitting(choice.plan, seconds, size, len(x) * x.shape[1])
+        return Team(size if split.any() else 1, split)
+
     def _activity(self, x: Array) -> dict[str, float]:
-        """Return the share of neurons that speak in a step, by name, on a first piece of input."""
-        run = _Run(self.plan, [], x, False, None)
-        run.play([slice(0, 1)], 1, None)
-        updates = np.maximum(run.counters[:, UPDATES].sum(axis=1), 1)
-        share = run.counters[:, SENT].sum(axis=1) / updates
-        return dict(zip(self.plan.names, share.tolist(), strict=True))
+        """Return the share of neurons that speak in a step, by name, on the first piece of input this engine saw."""
+        if not self._measured:
+            run = _Run(self.plan, [], x[:1, :CHUNK], False, None)
+            run.play([slice(0, 1)], 1, ALONE, None)
+            updates = np.maximum(run.counters[:, UPDATES].sum(axis=1), 1)
+            share = run.counters[:, SENT].sum(axis=1) / updates
+            self._measured = dict(zip(self.plan.names, share.tolist(), strict=True))
+        return self._measured
+
+
+def _fair(samples: int, steps: int, threads: int) -> int:
+    """Return how many samples give every thread a block; a run of a few milliseconds is not worth a second thread."""
+    return -(-samples // threads) if samples * steps >= FEW_STEPS else samples
 
 
 @dataclass(frozen=True)
@@ -115,7 +146,7 @@ class _Choice:
 
 
 def load_kernels() -> None:
-    """Compile the kernels, once on a machine (some 15 s), or read them from the disk cache (half a second)."""
+    """Compile the kernels, once on a machine (some 10 s), or read them from the disk cache (half a second)."""
     lif = IntegerLIF(1, 0, 0, 0, np.zeros(1, np.int64))
     encoder = Encoder("spikes", np.ones(1), np.zeros(1))
     edge = Edge("input", "lif", "i", Dense(np.ones((1, 1), np.int8)))
@@ -129,6 +160,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def idle_cores() -> int:
+    """Return the cores that others leave to us at this moment: threads that meet lose more than they gain by waiting.
+
+    Linux counts what runs now; elsewhere all cores are taken for idle.
+    """
+    try:
+        running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0])
+    except (OSError, ValueError, IndexError):
+        return cores()
+    return max(1, cores() - (running - 1))
+
+
 def check_lines(graph: IntegerGraph, x: Array) -> Array:
     """Return input as int8; what the source's lines cannot carry is refused."""
     graded = graph.nodes[graph.source].message_bits > 1
@@ -137,6 +180,8 @@ def check_lines(graph: IntegerGraph, x: Array) -> Array:
         x = x.view(np.int8)
     if x.dtype.kind not in "iuf":
         raise InputError(f"input holds {x.dtype}, the engine wants integers")
+    if x.size == 0:  # the last steps, which only wait for answers
+        return np.zeros(x.shape, np.int8)
     smallest, largest = x.min(), x.max()
     if not (low <= smallest and largest <= high):
         kind = "graded lines carry" if graded else "spike lines carry"
@@ -167,60 +212,67 @@ class _Run:
         self.probes = _probe_array((samples, words), self.probe_folder)
         self.counters = np.zeros((len(self.plan.names), 5, self.period), np.int64)
 
-    def play(self, blocks: list[slice], threads: int, progress: Progress | None) -> None:
-        """Run blocks of samples, each on the thread that is free; an interrupt stops after the blocks that run."""
-        idle: SimpleQueue[Work] = SimpleQueue()
-        works = [self.plan.lend(self.period) for _ in range(min(threads, len(blocks)))]
-        for work in works:
-            idle.put(work)
-        if len(works) <= 1:
+    def play(self, blocks: list[slice], workers: int, team: Team, progress: Progress | None) -> None:
+        """Run blocks of samples, each on the crew that is free; an interrupt stops after the blocks that run."""
+        self.tables = team.mark(self.plan.tables)
+        leaders = [self.plan.lend(self.period) for _ in range(workers)]
+        crews = [Crew.of(self.plan, leader, team.size) for leader in leaders]
+        idle: SimpleQueue[Crew] = SimpleQueue()
+        for crew in crews:
+            idle.put(crew)
+        if workers == 1:
             for block in blocks:
                 _report(self._play_block(block, idle), progress)
         else:
-            for done in _in_threads(self._play_block, blocks, idle, len(works)):
+            for done in _in_threads(self._play_block, blocks, idle, workers):
                 _report(done, progress)
-        for work in works:
-            self.counters += work.counters
-            self.plan.take_back(work)
+        for crew in crews:
+            crew.leave()
+            self.counters += sum(work.counters for work in crew.works)
+            self.plan.take_back(crew.works[0])
 
     def record(self, extra: dict[str, Any]) -> RunRecord:
         layers = {name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes}
         probes = _by_name(self.plan, self.probes, self.period) if self.probe else {}
         return RunRecord("engine", len(self.x), self.steps, self.period, layers, self.output, probes, extra)
 
-    def _play_block(self, block: slice, idle: SimpleQueue[Work]) -> int:
-        lines = check_lines(self.graph, self.x[block])
-        work = idle.get()
+    def _play_block(self, block: slice, idle: SimpleQueue[Crew]) -> int:
+        """Run some samples, window by window; a window is read and checked when its turn comes."""
+        crew = idle.get()
         try:
-            output, probes = self.output[block], self.probes[block]
-            if self.products:
-                for sample in range(len(lines)):
-                    one = slice(sample, sample + 1)
-                    self._play_with_products(work, lines[one], output[one], probes[one])
-            else:
-                tables = self.plan.tables
-                stages = (0, len(tables.stages))
-                for t0 in range(0, self.total, SPAN):
-                    steps = (t0, min(t0 + SPAN, self.total))
-                    run(tables, work, lines, output, probes, stages, steps, self.period, CHUNK)
+            for t0 in range(0, self.total, SPAN):
+                t1 = min(t0 + SPAN, self.total)
+                lines = check_lines(self.graph, self.x[block, t0:t1])
+                if self.products:
+                    self._play_products(crew, block, lines, t0, t1)
+                else:
+                    self._run(crew, block, lines, (0, len(self.tables.stages)), (t0, t1))
         finally:
-            idle.put(work)
-        return len(lines)
+            idle.put(crew)
+        return len(self.x[block])
 
-    def _play_with_products(self, work: Work, lines: Array, output: Array, probes: Array) -> None:
-        """Run one sample, stopping in front of every stage that BLAS feeds."""
-        tables = self.plan.tables
-        for t0 in range(0, self.total, CHUNK):
-            t1, stage = min(t0 + CHUNK, self.total), 0
-            for product in self.products:
-                if product.stage > stage:
-                    run(tables, work, lines, output, probes, (stage, product.stage), (t0, t1), self.period, CHUNK)
-                    stage = product.stage
-                multiply(tables, work, product, t0, t1)
-            run(tables, work, lines, output, probes, (stage, len(tables.stages)), (t0, t1), self.period, CHUNK)
+    def _play_products(self, crew: Crew, block: slice, lines: Array, start: int, stop: int) -> None:
+        """Run sample by sample, stopping in front of every stage that BLAS feeds."""
+        for sample in range(len(lines)):
+            one = slice(block.start + sample, block.start + sample + 1)
+            for t0 in range(start, stop, CHUNK):
+                t1, stage = min(t0 + CHUNK, stop), 0
+                some = lines[sample : sample + 1, t0 - start : t1 - start]
+                for product in self.products:
+                    if product.stage > stage:
+                        self._run(crew, one, some, (stage, product.stage), (t0, t1))
+                        stage = product.stage
+                    multiply(self.tables, crew.works[0], product, t0, t1)
+                self._run(crew, one, some, (stage, len(self.tables.stages)), (t0, t1))
+
+    def _run(self, crew: Crew, block: slice, lines: Array, stages: tuple[int, int], steps: tuple[int, int]) -> None:
+        output, probes, length = self.output[block], self.probes[block], (self.steps, self.period)
+        crew.run(lambda work, place, sync: run(
+            self.tables, work, lines, output, probes, stages, steps, length, CHUNK, place, sync
+        ))  # fmt: skip
 
 
-def _in_threads(play: Any, blocks: list[slice], idle: SimpleQueue[Work], threads: int) -> Iterator[int]:
+def _in_threads(play: Any, blocks: list[slice], idle: SimpleQueue[Crew], threads: int) -> Iterator[int]:
     """Yield the samples of each finished block; blocks that have not begun are dropped when the caller leaves."""
     with ThreadPoolExecutor(threads, thread_name_prefix="engine") as pool:
         waiting: set[Future[int]] = {pool.submit(play, block, idle) for block in blocks}

@@ -89,9 +89,9 @@ def multiply(tables: Tables, work: Work, product: Product, t0: int, t1: int) -> 
     work.products[start : start + (t1 - t0) * post] = (messages @ product.weight).reshape(-1)
 
 
-def single_threaded_blas() -> AbstractContextManager[Any]:
-    """Keep BLAS to the calling thread while open: the samples have threads already, and two teams would collide."""
-    limits: AbstractContextManager[Any] = threadpoolctl.threadpool_limits(1, user_api="blas")
+def blas_threads(threads: int) -> AbstractContextManager[Any]:
+    """Keep BLAS to so many threads while open: the samples may have threads already, and two teams would collide."""
+    limits: AbstractContextManager[Any] = threadpoolctl.threadpool_limits(threads, user_api="blas")
     return limits
 
 

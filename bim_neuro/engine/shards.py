@@ -85,7 +85,7 @@ def to_arrays(record: RunRecord, prefix: str) -> dict[str, Array]:
         f"{prefix}/counters": np.array(counters),
         f"{prefix}/output": record.output,
         f"{prefix}/header": np.array([record.samples, record.steps, record.period]),
-        f"{prefix}/backend": np.array([record.backend, json.dumps(record.extra)]),
+        f"{prefix}/backend": np.array([record.backend, json.dumps([record.extra, record.learning_updates])]),
     }
 
 
@@ -95,7 +95,8 @@ def from_arrays(arrays: dict[str, Array], prefix: str) -> RunRecord:
     samples, steps, period = arrays[f"{prefix}/header"].tolist()
     names = arrays[f"{prefix}/layers"].tolist()
     layers = {name: LayerCount(*rows) for name, rows in zip(names, arrays[f"{prefix}/counters"], strict=True)}
-    return RunRecord(backend, samples, steps, period, layers, arrays[f"{prefix}/output"], {}, json.loads(extra))
+    output = arrays[f"{prefix}/output"]
+    return RunRecord(backend, samples, steps, period, layers, output, {}, *json.loads(extra))
 
 
 def _check_key(folder: Path, key: str) -> None:

@@ -14,6 +14,7 @@ from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..record import LayerCount
 from .compiled import check_lines
+from .crew import NO_SYNC
 from .kernels import run
 from .kernels.layout import COUNTS, KIND, LIF, MASK, MESSAGES, READOUT, SCAN, SPIKES, STATE, STATES, WIDE_LIF, WIDTH
 from .tables import lay_out
@@ -50,7 +51,7 @@ class Stream:
         self._output[:] = 0
         probes = np.zeros((1, 0), np.int64)
         times = (self.steps, self.steps + 1)
-        run(tables, self._work, lines, self._output, probes, (0, len(tables.stages)), times, 0, 1)
+        run(tables, self._work, lines, self._output, probes, (0, len(tables.stages)), times, (0, 0), 1, (0, 1), NO_SYNC)
         self.steps += 1
         return np.array(self._output[0])
 

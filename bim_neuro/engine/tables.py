@@ -29,13 +29,23 @@ from ..nodes import (
 from ..nodes.arithmetic import Array
 from ..nodes.node import IntegerNode
 from .kernels import layout
-from .kernels.layout import Tables, Work
+from .kernels.layout import LINE, TEAM_MAX, Tables, Work
 
 CHUNK = 64  # steps a layer runs before the next one; its messages of so many steps wait in the ring
 LINE_MAX = 128  # magnitude of a graded input line, 8 bits
 NARROW_INPUT = 2**18  # a LIF whose input stays within this never leaves 32 bits
 _NARROW_BIAS = 2**29
+_CALM_INPUT = 2**17  # and a current of less than this << 6 never wraps
 _WORD_LIMIT = 2**62
+
+
+def aligned(values: Array) -> Array:
+    """Return a copy that begins where a line of the cache does: a vector load across two lines costs two."""
+    room = np.empty(values.nbytes + LINE, np.uint8)
+    start = -room.ctypes.data % LINE
+    copy: Array = room[start : start + values.nbytes].view(values.dtype)
+    copy[:] = values
+    return copy
 
 
 @dataclass
@@ -53,11 +63,12 @@ class _Pool:
         return place
 
     def reserve(self, size: int) -> int:
-        self.size += size
-        return self.size - size
+        place = self.size
+        self.size += size + -size % LINE
+        return place
 
     def join(self) -> Array:
-        return np.concatenate([*self.parts, np.zeros(64, self.dtype)])
+        return aligned(np.concatenate([*self.parts, np.zeros(64, self.dtype)]))
 
 
 @dataclass
@@ -85,8 +96,8 @@ class Plan:
     def work(self, columns: int) -> Work:
         """Return the memory of one worker, with counters for ``columns`` steps."""
         widest = self.sizes["widest"]
-        flags = np.zeros(-(-widest // 8) * 8, np.uint8)
-        return Work(
+        flags = aligned(np.zeros(-(-widest // 8) * 8, np.uint8))
+        work = Work(
             messages=np.zeros(self.sizes["messages"], np.int32),
             counts=np.zeros(self.sizes["counts"], np.int32),
             state32=np.zeros(self.sizes["state32"], np.int32),
@@ -100,8 +111,19 @@ class Plan:
             flag_words=flags.view(np.uint64),
             channels=np.zeros((3, widest), np.int64),
             products=np.zeros(self.sizes["products"], np.float64),
+            rest=np.zeros(8, np.int32),
+            sent=np.zeros((self.chunk, TEAM_MAX), np.int32),
             counters=np.zeros((len(self.names), 5, columns), np.int64),
         )
+        lines = ("state32", "state64", "sums32", "sums64", "block16", "block32", "channels")
+        flat = {name: getattr(work, name) for name in lines}
+        return work._replace(**{name: aligned(row.reshape(-1)).reshape(row.shape) for name, row in flat.items()})
+
+    def member(self, leader: Work) -> Work:
+        """Return the memory of another thread in the same sample: messages and states are the leader's."""
+        shared = ("messages", "counts", "state32", "state64", "products", "sent")
+        own = self.work(leader.counters.shape[2])
+        return own._replace(**{name: getattr(leader, name) for name in shared})
 
 
 def lay_out(graph: IntegerGraph, *, chunk: int = CHUNK, multiplied: frozenset[int] = frozenset()) -> Plan:
@@ -189,7 +211,9 @@ class _Builder:
         row[layout.ORIGIN] = self.place[edge.source]
         row[layout.LATE] = edge.delay + edge.synapse.hop
         row[layout.PORT], row[layout.POST] = port, post
-        row[layout.WEIGHT] = self.weights.add(shape.rows)
+        stride, rows = _padded(shape)
+        row[layout.WEIGHT], row[layout.STRIDE] = self.weights.add(rows), stride
+        row[layout.SHARED] = isinstance(self.graph.nodes[edge.target], IntegerScan) and edge.port in ("B", "C")
         row[layout.NONZERO] = self.words32.add(shape.nonzero)
         row[layout.FAN] = shape.fan
         row[layout.FULL] = bool((shape.nonzero == shape.fan).all())
@@ -229,7 +253,9 @@ def _stages(graph: IntegerGraph) -> list[tuple[tuple[str, ...], bool]]:
         if at > end:
             starts.append(at)
         end = max(end, until[at])
-    return [(graph.order[a:b], b - a > 1) for a, b in pairwise([*starts, len(place)])]
+    own = {edge.source for edge in graph.edges if edge.source == edge.target}
+    stages = (graph.order[a:b] for a, b in pairwise([*starts, len(place)]))
+    return [(stage, len(stage) > 1 or stage[0] in own) for stage in stages]
 
 
 def _places(ports: dict[str, int]) -> dict[str, int]:
@@ -263,8 +289,10 @@ def _(node: IntegerLIF, bounds: dict[str, int], name: str) -> _Form:
     _check_range(node.dv, "dv", name, 0, 4096)
     _check_range(node.v_threshold, "v_threshold", name, 0, 2**24)
     _check_length(node.bias, node.size, "bias", name)
-    words = np.concatenate([[4095 - node.du, 4096 - node.dv, node.v_threshold << 6], _whole(node.bias, "bias", name)])
-    narrow = bounds["i"] <= NARROW_INPUT and int(np.abs(words[3:]).max(initial=0)) < _NARROW_BIAS
+    bias = _whole(node.bias, "bias", name)
+    narrow = bounds["i"] <= NARROW_INPUT and int(np.abs(bias).max(initial=0)) < _NARROW_BIAS
+    calm = node.du == 4095 and bounds["i"] < _CALM_INPUT
+    words = np.concatenate([[4095 - node.du, 4096 - node.dv, node.v_threshold << 6, calm], bias])
     return _Form(layout.LIF if narrow else layout.WIDE_LIF, words, state_words=2 * node.size)
 
 
@@ -368,6 +396,15 @@ class _Shape:
     fan: int
     pre: int
     post: int
+
+
+def _padded(shape: _Shape) -> tuple[int, Array]:
+    """Return rows on the borders of cache lines (short ones on a quarter), with a row of zeros after the last."""
+    if shape.kind != layout.DENSE:
+        return 1, np.pad(shape.rows, (0, -len(shape.rows) % LINE))
+    border = LINE if shape.post >= LINE else LINE // 4
+    rows = np.pad(shape.rows, ((0, 1), (0, -shape.post % border)))
+    return rows.shape[1], np.pad(rows.reshape(-1), (0, -rows.size % LINE))
 
 
 @singledispatch

@@ -5,7 +5,8 @@
      "nodes": {"block1.scan": {"kind": "scan", "product": {...}, "ranges": {...}, ...},
                "block1.lif": {"kind": "lif", "reset": "hard, to 0, same step", ...}, ...}}
 
-Every node has the empty slots "quantisation" and "plasticity": NIR has no fields for either.
+Every node has the slots "quantisation" and "plasticity", for which NIR has no fields; a plastic node's says which of its
+ports learns, the graph's "plasticity" by which rule (`bim_neuro.plasticity.description`).
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ class Metadata:
     labels: tuple[str, ...]
     encoder: Encoder
     products: tuple[str, ...]
+    plasticity: dict[str, Any]
+    plastic_nodes: dict[str, Any]
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What goes into the graph's ``extra``: nothing where nothing is plastic."""
+        return {"plasticity": self.plasticity, "plastic_nodes": self.plastic_nodes} if self.plasticity else {}
 
 
 def describe(graph: FloatGraph) -> str:
@@ -60,6 +68,7 @@ def describe(graph: FloatGraph) -> str:
                 "gain": encoder.gain.tolist(),
                 "offset": encoder.offset.tolist(),
             },
+            "plasticity": graph.extra.get("plasticity", {}),
             "nodes": {name: _describe_node(graph, name, node) for name, node in graph.nodes.items()},
         }
     )
@@ -79,13 +88,16 @@ def parse(text: str) -> Metadata:
             labels=tuple(str(label) for label in content["labels"]),
             encoder=Encoder(str(encoder["kind"]), _vector(encoder["gain"]), _vector(encoder["offset"])),
             products=tuple(name for name, node in content["nodes"].items() if "product" in node),
+            plasticity=dict(content.get("plasticity", {})),
+            plastic_nodes={name: dict(n["plasticity"]) for name, n in content["nodes"].items() if n.get("plasticity")},
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"the metadata '{KEY}' are garbled: {type(error).__name__} {error}") from None
 
 
 def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:
-    about: dict[str, Any] = {"kind": node.kind, "quantisation": {}, "plasticity": {}}
+    plastic = graph.extra.get("plastic_nodes", {}).get(name, {})
+    about: dict[str, Any] = {"kind": node.kind, "quantisation": {}, "plasticity": plastic}
     if isinstance(node, LIF):
         about |= {"spike": "v > v_threshold", "reset": "hard, to 0, same step", "v_initial": 0.0}
     if isinstance(node, Relay):

@@ -64,7 +64,7 @@ def _restore(nir: NirGraph, ours: Metadata, dt: float | None) -> FloatGraph:
     """Read a file of ours that lost its exact copy, with what its metadata say."""
     _agree(dt, ours.dt)
     graph = to_float_graph(nir, check_dt(ours.dt), ours.integrator, ours.encoder)
-    graph = replace(graph, task=ours.task, labels=ours.labels)
+    graph = replace(graph, task=ours.task, labels=ours.labels, extra={**graph.extra, **ours.extra})
     check_graph(graph)
     return graph
 

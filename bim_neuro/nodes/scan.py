@@ -12,7 +12,7 @@ Mamba's recurrence (ZOH for A, Euler for B) with every projection read in parall
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -76,6 +76,19 @@ class Scan:
         return Step({"h": h, "u": u, "du": du}, y)
 
 
+class ScanWords(NamedTuple):
+    """The registers of one step of the integer law: what a trace process reads beside the state itself."""
+
+    delta: Array  # (..., D) in units of 2^-20
+    u: Array  # (..., D)
+    du: Array  # (..., D)
+    kept: Array  # (..., D, N), what is left of the state before
+    decay: Array  # (..., D, N), 16 bits
+    h: Array  # (..., D, N)
+    y: Array  # (..., D)
+    saturated: int
+
+
 @dataclass(frozen=True)
 class IntegerScan:
     """N9. Multipliers are 16-bit factors a channel; shifts are the exponents that keep every word in its format.
@@ -118,20 +131,26 @@ class IntegerScan:
         return {"h": np.zeros((*batch, *self.alpha.shape), dtype=np.int64)}
 
     def step(self, state: State, inputs: dict[str, Array]) -> Step:
+        words = self.words(state["h"], inputs)
+        return Step({"h": words.h}, words.y, words.saturated)
+
+    def words(self, h: Array, inputs: dict[str, Array]) -> ScanWords:
+        """Return every register of one step from state h (..., D, N)."""
         z, lost_dt = rescale(inputs["dt"], self.dt_multiplier, self.dt_shift, self.dt_bias)
         z, clipped_z = saturate(z)
         delta, clipped_delta = softplus(z)
         u, lost_u = rescale(inputs["u"], self.u_multiplier, self.u_shift, self.u_bias)
         u, clipped_u = saturate(u, U_MAX)
         p = multiply_shift(delta[..., None], self.alpha, self.alpha_shift)
-        decay = exp2_minus(np.minimum(p, 2**WORD_BITS - 1)) >> (FRACTION_BITS - 16)
+        decay = np.minimum(exp2_minus(np.minimum(p, 2**WORD_BITS - 1)) >> (FRACTION_BITS - 16), FACTOR_MAX)
         du, clipped_du = saturate(multiply_shift(delta, u, self.du_shift))
         drive = multiply_shift(du[..., None], inputs["B"][..., None, :], self.b_shift)
-        h, clipped_h = saturate(multiply_shift(state["h"], np.minimum(decay, FACTOR_MAX), 16) + drive)
+        kept = multiply_shift(h, decay, 16)
+        h, clipped_h = saturate(kept + drive)
         gated = multiply_shift(h, inputs["C"][..., None, :], self.c_shift).sum(axis=-1)
         y, clipped_y = saturate(gated + multiply_shift(self.d_skip, u, self.d_shift), Y_MAX)
         lost = lost_dt + lost_u + clipped_z + clipped_delta + clipped_u + clipped_du + clipped_h + clipped_y
-        return Step({"h": h}, y, lost)
+        return ScanWords(delta, u, du, kept, decay, h, y, lost)
 
 
 def _ports(a: Array) -> dict[str, int]:

@@ -1,6 +1,19 @@
-"""The report: one structure, shown in the terminal, written as text, JSON and CSV."""
+"""The report: one structure, shown in the terminal and as HTML, written as text, JSON and CSV."""
 
-from .files import FILES, read_summary, write_files
+from .compare import compare
+from .files import FILES, read_summary, render_again, write_files
+from .over_time import series
+from .side_by_side import render_comparison
 from .summary import Facts, summarise
 
-__all__ = ["FILES", "Facts", "read_summary", "summarise", "write_files"]
+__all__ = [
+    "FILES",
+    "Facts",
+    "compare",
+    "read_summary",
+    "render_again",
+    "render_comparison",
+    "series",
+    "summarise",
+    "write_files",
+]

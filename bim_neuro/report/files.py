@@ -1,10 +1,11 @@
-"""The report as files: summary.{json,csv,txt}, per-layer.csv, mapping.json, compile.log."""
+"""The report as files: summary.{json,csv,txt}, per-layer.csv, mapping.json, series.json, report.html, compile.log."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,39 @@ from rich.console import Console
 
 from ..errors import InputError
 from ..graph import PlacedGraph
-from .terminal import show
+from .html import render
+from .terminal import as_text, show
 
-FILES = ("summary.json", "summary.csv", "per-layer.csv", "mapping.json", "compile.log", "summary.txt")
+FILES = (
+    *("summary.json", "summary.csv", "per-layer.csv", "mapping.json", "series.json"),
+    *("compile.log", "summary.txt", "report.html"),
+)
 
 
-def write_files(summary: dict[str, Any], placed: PlacedGraph, folder: Path) -> None:
+def write_files(summary: dict[str, Any], placed: PlacedGraph, series: dict[str, Any], folder: Path) -> None:
     """Fill a folder with the report."""
+    mapping, text = _mapping(placed), as_text(summary)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     (folder / "summary.csv").write_text(_csv([_headline(summary)]))
     (folder / "per-layer.csv").write_text(_csv([_flat(layer) for layer in summary["layers"]]))
-    (folder / "mapping.json").write_text(json.dumps(_mapping(placed), indent=2) + "\n")
+    (folder / "mapping.json").write_text(json.dumps(mapping, indent=2) + "\n")
+    (folder / "series.json").write_text(json.dumps(series) + "\n")
     (folder / "compile.log").write_text(_log(summary))
-    page = Console(file=io.StringIO(), width=140, highlight=False)
-    show(summary, folder=None, console=page)
-    assert isinstance(page.file, io.StringIO)
-    (folder / "summary.txt").write_text(page.file.getvalue())
+    (folder / "summary.txt").write_text(text)
+    (folder / "report.html").write_text(render(summary, mapping, series, text), encoding="utf-8")
+
+
+def render_again(folder: Path) -> str:
+    """Return report.html anew, from the files of a folder bim-compile wrote."""
+    summary = read_summary(folder)
+    try:
+        mapping, series = (json.loads((folder / name).read_text()) for name in ("mapping.json", "series.json"))
+        return render(summary, mapping, series, as_text(summary))
+    except OSError as error:
+        hint = "compile again: an older bim-compile did not write it"
+        raise InputError(f"cannot read {error.filename}: {error.strerror}", hint) from None
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder} holds damaged files: {type(error).__name__} {error}") from None
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
@@ -47,18 +65,31 @@ def _headline(summary: dict[str, Any]) -> dict[str, Any]:
     """Return the numbers of the whole compile, one row."""
     keys = ("model", "target", "backend", "samples", "steps", "latency_steps")
     accuracy, verify = summary["accuracy"] or {}, summary["verify"] or {}
-    dynamic = summary["energy"]["dynamic"]
+    costs, times = summary["energy"], summary["latency"]
     return {
         **{key: summary[key] for key in keys},
         "cores": summary["cores"]["used"],
         "accuracy_float": accuracy.get("float"),
         "accuracy_integer": accuracy.get("integer"),
-        "energy_dynamic_pj_low": dynamic["low"],
-        "energy_dynamic_pj": dynamic["value"],
-        "energy_dynamic_pj_high": dynamic["high"],
+        **_ends("energy_dynamic_pj", costs["dynamic"]),
+        **{f"energy_{kind}_pj": cost["value"] for kind, cost in costs["events"].items()},
+        **{f"energy_{name}_pj": costs[name]["value"] for name in ("barrier", "static", "host", "io")},
+        **_ends("answer_us", times["answer_us"]),
+        "samples_per_second": times["samples_per_second"]["value"],
+        "dense_macs": summary["dense"]["macs"],
+        **{f"neurobench_{name}": value for name, value in _plain(summary["neurobench"])},
         "verify_slots": verify.get("spike_slots"),
         "verify_equal": verify.get("equal"),
     }
+
+
+def _ends(name: str, quantity: dict[str, Any]) -> dict[str, Any]:
+    return {f"{name}_low": quantity["low"], name: quantity["value"], f"{name}_high": quantity["high"]}
+
+
+def _plain(metrics: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in metrics.items():
+        yield from _plain(value) if isinstance(value, dict) else ((name, value),)
 
 
 def _flat(layer: dict[str, Any]) -> dict[str, Any]:
@@ -84,8 +115,16 @@ def _mapping(placed: PlacedGraph) -> dict[str, Any]:
         }
         for core in placed.cores
     ]
+    encodings = placed.placement.encodings if placed.placement else {}
     edges = [
-        {"from": e.source, "to": e.target, "port": e.port, "kind": e.synapse.kind, "delay": e.delay}
+        {
+            "from": e.source,
+            "to": e.target,
+            "port": e.port,
+            "kind": e.synapse.kind,
+            "delay": e.delay,
+            "encodings": encodings.get(e.name, {}),
+        }
         for e in placed.graph.edges
     ]
     return {"target": placed.target, "cores": cores, "depth": placed.graph.depth, "edges": edges}

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..dense_macs import dense_energy, dense_macs
 from ..energy import EnergyReport, price
 from ..engine.agreement import Agreement
+from ..engine.neurobench import Activity, neurobench
 from ..graph import IntegerGraph, PlacedGraph
 from ..hardware import HardwareProfile
+from ..latency import latency
 from ..nodes import Dense, Diagonal
 from ..nodes.arithmetic import Array
 from ..record import RunRecord
@@ -30,18 +33,22 @@ class Facts:
     command: str
     placed: PlacedGraph
     profile: HardwareProfile
+    optimise: str | None
     assumptions: tuple[str, ...]
     record: RunRecord
     floats: RunRecord
     agreement: Agreement
+    activity: Activity
     y: Array | None
     verification: dict[str, Any] | None
+    learning: dict[str, Any] | None = None
 
 
 def summarise(facts: Facts) -> dict[str, Any]:
     """Return summary.json as a dict of plain values; ``seconds`` is filled by the caller."""
     graph, record = facts.placed.graph, facts.record
-    energy = price(facts.placed, record, facts.profile)
+    time = latency(facts.placed, record, facts.profile)
+    energy = price(facts.placed, record, facts.profile, time)
     return {
         "bim_neuro": __version__,
         "command": facts.command,
@@ -55,13 +62,19 @@ def summarise(facts: Facts) -> dict[str, Any]:
         "steps": record.steps,
         "period": record.period,
         "latency_steps": graph.latency,
+        "optimise": facts.optimise,
         "assumptions": list(facts.assumptions),
         "cores": {"used": len({core.index for core in facts.placed.cores}), "limit": facts.profile.usable_cores},
+        "placement": asdict(facts.placed.placement) if facts.placed.placement else None,
         "layers": [_layer(name, facts, energy) for name in graph.order if name != graph.source],
+        "latency": asdict(time),
         "energy": _energy(energy),
+        "dense": _dense(graph, record.steps),
+        "neurobench": neurobench(graph, facts.activity, record.samples, record.steps),
         "accuracy": _accuracy(facts),
         "agreement": facts.agreement.rows(),
         "verify": facts.verification,
+        "learning": _learning(facts, energy),
         "judge": {name: "lava" if node.lava_process else "own" for name, node in graph.nodes.items()},
         "seconds": {},
     }
@@ -98,8 +111,23 @@ def _weight_sparsity(graph: IntegerGraph, name: str) -> float:
     return 1 - sum(synapse.nonzero for synapse in synapses) / count if count else 0.0
 
 
+def _learning(facts: Facts, energy: EnergyReport) -> dict[str, Any] | None:
+    """Add to what learning cost its share in all dynamic energy of a learning sample; None where nothing learnt."""
+    if facts.learning is None:
+        return None
+    cost, rest = facts.learning["energy_pj"]["value"], energy.dynamic.value
+    return {**facts.learning, "energy_share": cost / (cost + rest) if cost is not None and rest else None}
+
+
 def _energy(energy: EnergyReport) -> dict[str, Any]:
     return {"unit": "pJ per sample", **asdict(energy)}
+
+
+def _dense(graph: IntegerGraph, steps: int) -> dict[str, Any]:
+    """Return what the same model costs where every multiply-accumulate of every step is computed: another scope."""
+    macs = {layer: steps * count for layer, count in dense_macs(graph).items()}
+    processors = [asdict(processor) for processor in dense_energy(graph, steps)]
+    return {"unit": "pJ per sample", "macs": sum(macs.values()), "layers": macs, "processors": processors}
 
 
 def _accuracy(facts: Facts) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+_TIMES = ((1e6, "s"), (1e3, "ms"), (1.0, "us"))
 _UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
 
 
@@ -26,6 +28,13 @@ def show(summary: dict[str, Any], folder: Path | None, console: Console) -> None
         console.print(line, soft_wrap=True)
     if folder is not None:
         console.print(f"report: {escape(str(folder / 'summary.txt'))}", soft_wrap=True)
+
+
+def as_text(summary: dict[str, Any]) -> str:
+    """Return the report as plain text: summary.txt."""
+    text = io.StringIO()
+    show(summary, folder=None, console=Console(file=text, width=_TEXT_WIDTH, highlight=False))
+    return text.getvalue()
 
 
 def show_training(record: dict[str, Any], model: Path, console: Console) -> None:
@@ -48,9 +57,14 @@ def _score_rows(record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def energy(quantity: dict[str, Any] | None) -> str:
     """Write {low, value, high} in pJ as '1.2 uJ (0.7-2.4)'; 'unpriced' where there is no price."""
+    return scaled(quantity, _UNITS)
+
+
+def scaled(quantity: dict[str, Any] | None, units: tuple[tuple[float, str], ...]) -> str:
+    """Write {low, value, high} in the largest of ``units``, (scale, name), that the value reaches."""
     if not quantity or quantity["value"] is None:
         return "unpriced"
-    scale, unit = next(((s, u) for s, u in _UNITS if abs(quantity["value"]) >= s), _UNITS[-1])
+    scale, unit = next(((s, u) for s, u in units if abs(quantity["value"]) >= s), units[-1])
     low, value, high = (_short(quantity[key] / scale) for key in ("low", "value", "high"))
     return f"{value} {unit} ({low}-{high})"
 
@@ -89,18 +103,42 @@ _COLUMNS: dict[str, Callable[[dict[str, Any], int], str]] = {
 
 _ONLY_WIDE = ("cores", "effective", "saturated")
 _WIDE = 100
+_TEXT_WIDTH = 140
+
+
+def _learning(learning: dict[str, Any] | None) -> list[str]:
+    if not learning:
+        return []
+    low, value, high = (learning["energy_pj"][end] for end in ("low", "value", "high"))
+    cost = "not priced" if value is None else f"{value / 1e3:,.0f} nJ ({low / 1e3:,.0f}-{high / 1e3:,.0f}) a sample"
+    lines = [
+        f"learnt on the chip: {learning['rule']}, traces: {learning['placement']} ({learning['trace_words']:,} words of "
+        f"{learning['trace_bits']} bits), {learning['samples']:,} samples of {escape(learning['stream'])}",
+        f"  accuracy {learning['accuracy_before']:.4f} before, {learning['accuracy_during']:.4f} during, "
+        f"[bold]{learning['accuracy_after']:.4f} after[/] ({escape(learning['measured_on'])})",
+    ]
+    lines += [
+        f"  {escape(name)}: {other['before']:.4f} before, {other['after']:.4f} after"
+        for name, other in learning["others"].items()
+    ]
+    lines.append(f"  {learning['updates']:,} synapses visited; {cost}; weakest basis: {learning['weakest_basis']}")
+    if learning["unpriced"]:
+        lines.append(f"  unpriced: {', '.join(learning['unpriced'])}")
+    return lines
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:
-    costs, cores = summary["energy"], summary["cores"]
+    cores = summary["cores"]
     lines = [
         f"cores {cores['used']} of {cores['limit'] or 'unlimited'}; latency {summary['latency_steps']} steps, "
         f"one sample every {summary['period']} steps",
-        f"energy a sample: dynamic {energy(costs['dynamic'])}, static {energy(costs['static'])}; "
-        f"weakest basis: {costs['weakest_basis']}",
+        *_placement(summary["placement"]),
+        *_latency(summary["latency"]),
+        *_energy(summary["energy"]),
+        _dense(summary["dense"]),
+        _neurobench(summary["neurobench"]),
     ]
-    if costs["unpriced"]:
-        lines.append(f"unpriced: {', '.join(map(escape, costs['unpriced']))}")
+    lines += _learning(summary.get("learning"))
     accuracy = summary["accuracy"]
     if accuracy:
         lines.append(f"accuracy: float {accuracy['float']:.4f}, integer {accuracy['integer']:.4f}")
@@ -115,6 +153,76 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     if own:
         lines.append(f"Lava ships no process for {', '.join(map(escape, own))}: microcode neurons on the chip")
     return lines
+
+
+def _placement(placement: dict[str, Any] | None) -> list[str]:
+    if placement is None:
+        return []
+    worst, hops = placement["worst_core"], [f"{placement[key]:,.0f}" for key in _HOPS]
+    return [
+        f"placement: {placement['cores']} cores, at least {placement['lower_bound']} "
+        f"({escape(placement['binding'].replace('_', ' '))}); messages x hops {hops[0]}, row by row {hops[1]}, "
+        f"at least {hops[2]}; fullest core {worst['index']}: {worst['used']:,.0f} of {worst['limit']:,.0f} "
+        f"{worst['resource'].replace('_', ' ')} ({escape(worst['layer'])})"
+    ]
+
+
+_HOPS = ("traffic_hops", "naive_traffic_hops", "traffic_lower_bound")
+
+
+def _latency(times: dict[str, Any]) -> list[str]:
+    if times["answer_us"]["value"] is None:
+        return []
+    at_least = "at least " if times["untimed"] else ""
+    rate = {end: round(value) if value else None for end, value in times["samples_per_second"].items()}
+    busiest = times["busiest"]
+    lines = [
+        f"a sample is answered after {times['answer_steps']} steps, {at_least}{scaled(times['answer_us'], _TIMES)}; "
+        f"{scaled(rate, ((1.0, 'samples/s'),))}; weakest basis: {times['weakest_basis']}",
+        f"the longest step: core {busiest['core']} ({escape(', '.join(busiest['layers']))}) works "
+        f"{scaled(busiest['total'], _TIMES)}; {times['floor_steps']} of {times['steps_per_sample']} steps take the "
+        "least a step can",
+    ]
+    return lines + ([f"untimed: {', '.join(map(escape, times['untimed']))}"] if times["untimed"] else [])
+
+
+def _energy(costs: dict[str, Any]) -> list[str]:
+    at_least = "at least " if costs["unpriced"] and costs["dynamic"]["value"] is not None else ""
+    kinds = ", ".join(f"{kind} {energy(cost)}" for kind, cost in costs["events"].items() if cost["high"])
+    beside = ", ".join(f"{name} {energy(costs[key])}" for key, name in _BESIDE if costs[key]["value"] is not None)
+    lines = [f"energy a sample: dynamic {at_least}{energy(costs['dynamic'])}; weakest basis: {costs['weakest_basis']}"]
+    lines += [f"  of that: {kinds}"] if kinds else []
+    lines += [f"  beside that: {beside}"] if beside else []
+    return lines + ([f"unpriced: {', '.join(map(escape, costs['unpriced']))}"] if costs["unpriced"] else [])
+
+
+_BESIDE = (("static", "static"), ("host", "host"), ("io", "I/O"))
+
+
+def _dense(dense: dict[str, Any]) -> str:
+    costs = sorted((row["energy"]["value"], row["name"]) for row in dense["processors"])
+    (least, simplest), (most, dearest) = costs[0], costs[-1]
+    return (
+        f"another scope, the same model computed densely: {dense['macs']:,} MACs a sample, "
+        f"{_point(least)} ({simplest}) to {_point(most)} ({dearest})"
+    )
+
+
+def _point(pj: float) -> str:
+    scale, unit = next(((s, u) for s, u in _UNITS if pj >= s), _UNITS[-1])
+    return f"{_short(pj / scale)} {unit}"
+
+
+def _neurobench(metrics: dict[str, Any]) -> str:
+    operations = metrics["SynapticOperations"]
+    return (
+        f"NeuroBench: footprint {metrics['Footprint']:,} bytes, "
+        f"connection sparsity {metrics['ConnectionSparsity']:.1%}, "
+        f"activation sparsity {metrics['ActivationSparsity']:.1%}; a sample: "
+        f"{operations['Effective_ACs']:,.0f} ACs and {operations['Effective_MACs']:,.0f} MACs "
+        f"of {operations['Dense']:,.0f} dense, "
+        f"{metrics['MembraneUpdates']:,.0f} membrane updates"
+    )
 
 
 def _verification(check: dict[str, Any]) -> str:

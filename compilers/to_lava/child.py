@@ -1,4 +1,6 @@
-"""The child process in which Lava runs: reads job.bimn from a folder, leaves one .npy file a message and state.
+"""The child process in which Lava runs: reads a job from a folder, leaves one .npy file a message and state.
+
+A job is a compiled graph (job.bimn) or a learning circuit (circuit.pickle).
 
 It leads a process group, Lava's processes included, and ends all of it when its parent is gone.
 """
@@ -6,12 +8,18 @@ It leads a process group, Lava's processes included, and ends all of it when its
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .compat import import_lava
+from .learning import JOB_FILE
+
+if TYPE_CHECKING:
+    from .build import LavaNetwork
 
 
 def main(folder: Path) -> None:
@@ -19,16 +27,27 @@ def main(folder: Path) -> None:
     import_lava()
     from lava.magma.core.run_conditions import RunSteps
 
+    network = _learning(folder) if (folder / JOB_FILE).exists() else _compiled(folder)
+    first = next(iter(network.processes.values()))
+    try:
+        first.run(condition=RunSteps(num_steps=network.steps), run_cfg=network.run_config)
+    finally:
+        first.stop()
+
+
+def _compiled(folder: Path) -> LavaNetwork:
     from ..artefact import load_artefact
     from .build import build
 
     job = load_artefact(folder / "job.bimn")
-    network = build(job.graph, job.sample, record_to=folder)
-    readout = network.processes[job.graph.output]
-    try:
-        readout.run(condition=RunSteps(num_steps=network.steps), run_cfg=network.run_config)
-    finally:
-        readout.stop()
+    return build(job.graph, job.sample, record_to=folder)
+
+
+def _learning(folder: Path) -> LavaNetwork:
+    from .build_learning import build_circuit
+
+    circuit, record = pickle.loads((folder / JOB_FILE).read_bytes())
+    return build_circuit(circuit, folder, record)
 
 
 def _end_with_parent() -> None:

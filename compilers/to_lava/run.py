@@ -44,10 +44,10 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
     samples, steps, _ = x.shape
     period = graph.period(steps)
     total = samples * period + max(graph.depth.values())
-    limit = _START_SECONDS + _STEP_SECONDS * total if time_limit is None else time_limit
+    limit = time_limit_for(total) if time_limit is None else time_limit
     with tempfile.TemporaryDirectory(prefix="bim-lava-") as folder:
         save_artefact(Artefact(graph, "lava_cpu", x, {}), Path(folder) / "job.bimn")
-        _run_child(Path(folder), limit, total)
+        run_child(Path(folder), limit, total)
         probes = {
             file.stem: _by_sample(np.load(file), graph.depth[file.stem.rsplit(".", 1)[0]], samples, period)
             for file in sorted(Path(folder).glob("*.npy"))
@@ -61,7 +61,13 @@ def _by_sample(rows: Array, depth: int, samples: int, period: int) -> Array:
     return rows[depth : depth + samples * period].reshape(samples, period, *rows.shape[1:]).astype(np.int64)
 
 
-def _run_child(folder: Path, limit: float, total: int) -> None:
+def time_limit_for(steps: int) -> float:
+    """Return how many seconds a run of Lava may take."""
+    return _START_SECONDS + _STEP_SECONDS * steps
+
+
+def run_child(folder: Path, limit: float, total: int) -> None:
+    """Run the job that lies in ``folder``; raise `BackendFailed` where it breaks or takes longer than ``limit``."""
     failure, log = folder / "failure.txt", folder / "log.txt"
     environment = os.environ | {
         "BIM_NEURO_LAVA_FAILURE_FILE": str(failure),

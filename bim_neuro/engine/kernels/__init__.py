@@ -3,5 +3,6 @@
 from .layout import Tables, Work
 from .run import run
 from .synapses import unfold
+from .team import SYNC_WORDS, give_up
 
-__all__ = ["Tables", "Work", "run", "unfold"]
+__all__ = ["SYNC_WORDS", "Tables", "Work", "give_up", "run", "unfold"]

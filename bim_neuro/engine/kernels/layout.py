@@ -33,7 +33,8 @@ SUM_WIDTH = 12  # neurons of all its ports
 FIRST_EDGE = 13
 LAST_EDGE = 14
 PROBE = 15  # probed words a step before this node's
-NODE_COLUMNS = 16
+SPLIT = 16  # large enough for several threads, each with some of its neurons
+NODE_COLUMNS = 17
 
 # columns of `edges`
 SYNAPSE = 0
@@ -41,13 +42,20 @@ ORIGIN = 1  # the source node
 LATE = 2  # steps from sending to arrival
 PORT = 3  # place of the target's port within its accumulators
 POST = 4  # neurons of the port
-WEIGHT = 5  # place in tables.weights, rows of `pre`
+WEIGHT = 5  # place in tables.weights, rows of `pre`, and one of zeros
 NONZERO = 6  # place in tables.words32: weights that are not zero, a presynaptic neuron
 FAN = 7  # synapses a presynaptic neuron
 FULL = 8  # no weight is zero
 ROWS = 9  # how many rows of graded products an int32 block can hold
 PRODUCTS = 10  # place in work.products of a synapse that BLAS multiplies
-EDGE_COLUMNS = 11
+STRIDE = 11  # from one row of weights to the next
+SHARED = 12  # every neuron of the target reads the whole port
+EDGE_COLUMNS = 13
+
+LINE = 64  # neurons: slices of a layer begin where a line of the cache does
+TEAM_MAX = 64  # threads in one sample
+LIF_WORDS = 4  # words of a LIF before its biases
+CALM = 3  # place in the words of a LIF of 32 bits: its current can neither wrap nor leak
 
 # rows of the counters of a node
 HARDWARE, EFFECTIVE, UPDATES, SENT, SATURATIONS = range(5)
@@ -82,4 +90,6 @@ class Work(NamedTuple):
     flag_words: Array  # uint64, the same memory
     channels: Array  # int64 (3, neurons), scratch of the scan
     products: Array  # float64, what BLAS multiplied
+    rest: Array  # int32 (8,), the last neurons that fired, filled up
+    sent: Array  # int32 (steps of a chunk, members of a team): shared, messages of each slice
     counters: Array  # int64 (nodes, 5, columns)

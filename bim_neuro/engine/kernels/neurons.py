@@ -32,24 +32,19 @@ def wrap32(word: np.int32) -> np.int32:
 
 
 @kernel
-def lif(words: Array, sums: Array, u: Array, v: Array, flags: Array, width: int) -> int:
-    """N7 in 32 bits. ``words``: current factor, membrane factor, threshold, then the bias of every neuron.
+def lif(words: Array, bias: Array, sums: Array, u: Array, v: Array, flags: Array) -> int:
+    """N7 in 32 bits. ``words``: current factor, membrane factor, threshold, calm, then the bias of every neuron.
 
     `engine.tables` sends here only layers whose input stays within 2^18, so that no 32-bit sum can overflow.
     """
-    current, membrane, threshold, bias = words[0], words[1], words[2], words[3:]
+    current, membrane, threshold = words[0], words[1], words[2]
     saturated = _i32(0)
-    if current != 0:
-        for j in range(width):
-            sums[j] = _i32(_i32(sums[j] << 6) + decay32(u[j], current))
-    else:
-        for j in range(width):
-            sums[j] = _i32(sums[j] << 6)
-    for j in range(width):
-        wrapped = wrap32(sums[j])
+    for j in range(len(sums)):
+        wide = _i32(_i32(sums[j] << 6) + decay32(u[j], current))
+        wrapped = wrap32(wide)
         x = _i32(_i32(decay32(v[j], membrane) + wrapped) + bias[j])
         y = _i32(min(max(x, _i32(-WORD_MAX)), _i32(WORD_MAX)))
-        saturated = _i32(_i32(saturated + _i32(wrapped != sums[j])) + _i32(y != x))
+        saturated = _i32(_i32(saturated + _i32(wrapped != wide)) + _i32(y != x))
         fired = y > threshold
         u[j] = wrapped
         v[j] = _i32(0) if fired else y
@@ -58,11 +53,28 @@ def lif(words: Array, sums: Array, u: Array, v: Array, flags: Array, width: int)
 
 
 @kernel
-def wide_lif(words: Array, sums: Array, u: Array, v: Array, flags: Array, width: int) -> int:
+def calm_lif(words: Array, bias: Array, sums: Array, u: Array, v: Array, flags: Array) -> int:
+    """N7 in 32 bits for a current that forgets at once and stays within 2^17 << 6: it can neither wrap nor leak."""
+    membrane, threshold = words[1], words[2]
+    saturated = _i32(0)
+    for j in range(len(sums)):
+        current = _i32(sums[j] << 6)
+        x = _i32(_i32(decay32(v[j], membrane) + current) + bias[j])
+        y = _i32(min(max(x, _i32(-WORD_MAX)), _i32(WORD_MAX)))
+        saturated = _i32(saturated + _i32(y != x))
+        fired = y > threshold
+        u[j] = current
+        v[j] = _i32(0) if fired else y
+        flags[j] = fired
+    return int(saturated)
+
+
+@kernel
+def wide_lif(words: Array, bias: Array, sums: Array, u: Array, v: Array, flags: Array) -> int:
     """N7 in 64 bits, for layers whose input may leave 2^18; a current wraps once, as in Lava, and may stay outside."""
-    current, membrane, threshold, bias = words[0], words[1], words[2], words[3:]
+    current, membrane, threshold = words[0], words[1], words[2]
     saturated = 0
-    for j in range(width):
+    for j in range(len(sums)):
         wide = shift_towards_zero(u[j] * current, 12) + (sums[j] << 6)
         wrapped = wide - 2 * _WRAP if wide > _WRAP else (wide + 2 * _WRAP if wide <= -_WRAP else wide)
         x = shift_towards_zero(v[j] * membrane, 12) + wrapped + bias[j]
@@ -76,11 +88,11 @@ def wide_lif(words: Array, sums: Array, u: Array, v: Array, flags: Array, width:
 
 
 @kernel
-def relay(words: Array, sums: Array, message: Array, width: int) -> int:
+def relay(words: Array, sums: Array, message: Array, width: int, first: int) -> int:
     """N8. ``words``: shift, then multipliers, then biases."""
-    shift, multiplier, bias = words[0], words[1 : 1 + width], words[1 + width :]
+    shift, multiplier, bias = words[0], words[1 + first :], words[1 + width + first :]
     saturated = 0
-    for j in range(width):
+    for j in range(len(sums)):
         r = rescale(sums[j], multiplier[j], shift, bias[j])
         sent = clip(r, MESSAGE_MAX)
         saturated += (abs(sums[j]) > WORD_MAX) + (sent != r)
@@ -89,11 +101,11 @@ def relay(words: Array, sums: Array, message: Array, width: int) -> int:
 
 
 @kernel
-def readout(words: Array, sums: Array, v: Array, message: Array, width: int) -> int:
+def readout(words: Array, sums: Array, v: Array, message: Array, width: int, first: int) -> int:
     """N10. ``words``: shift, decay, then multipliers, then biases."""
-    shift, decay, multiplier, bias = words[0], words[1], words[2 : 2 + width], words[2 + width :]
+    shift, decay, multiplier, bias = words[0], words[1], words[2 + first :], words[2 + width + first :]
     saturated = 0
-    for j in range(width):
+    for j in range(len(sums)):
         x = shift_towards_zero(v[j] * decay, 16) + rescale(sums[j], multiplier[j], shift, bias[j])
         y = clip(x, WORD_MAX)
         saturated += (abs(sums[j]) > WORD_MAX) + (y != x)

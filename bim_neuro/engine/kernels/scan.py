@@ -17,21 +17,25 @@ U_MAX = 2**15 - 1
 
 
 @kernel
-def scan(words: Array, sums: Array, h: Array, channels: Array, message: Array, width: int, states: int) -> int:
-    """Advance one step; return how many words saturated.
+def scan(
+    words: Array, sums: Array, h: Array, channels: Array, message: Array, width: int, states: int, first: int
+) -> int:
+    """Advance the channels of ``message``, from ``first`` on, by one step; return how many words saturated.
 
     ``words``: seven shifts (u, dt, alpha, du, B, C, D), then u and dt multipliers and biases, D_skip, and alpha [N, D].
     ``sums``: the ports u, dt, B, C. ``channels``: scratch rows delta, delta u, y.
     """
-    delta, du, y = channels[0], channels[1], channels[2]
-    saturated = _gates(words, sums, delta, du, y, width)
-    alpha, alpha_shift, b_shift, c_shift = words[7 + 5 * width :], words[2], words[4], words[5]
+    count = len(message)
+    delta, du, y = channels[0, :count], channels[1, :count], channels[2, :count]
+    saturated = _gates(words, sums, delta, du, y, width, first)
+    rates = 7 + 5 * width + first
+    alpha_shift, b_shift, c_shift = words[2], words[4], words[5]
     b, c = sums[2 * width : 2 * width + states], sums[2 * width + states : 2 * width + 2 * states]
     for n in range(states):
-        row = h[n * width : (n + 1) * width]
-        rate = alpha[n * width : (n + 1) * width]
-        saturated += _state(row, rate, alpha_shift, delta, du, y, b[n], b_shift, c[n], c_shift, width)
-    for d in range(width):
+        row = h[n * width + first :]
+        rate = words[rates + n * width :]
+        saturated += _state(row, rate, alpha_shift, delta, du, y, b[n], b_shift, c[n], c_shift)
+    for d in range(count):
         sent = clip(y[d], Y_MAX)
         saturated += sent != y[d]
         message[d] = np.int32(sent)
@@ -39,26 +43,28 @@ def scan(words: Array, sums: Array, h: Array, channels: Array, message: Array, w
 
 
 @kernel
-def _gates(words: Array, sums: Array, delta: Array, du: Array, y: Array, width: int) -> int:
+def _gates(words: Array, sums: Array, delta: Array, du: Array, y: Array, width: int, first: int) -> int:
     """Step size delta = softplus(z), input u and their product; y starts as D_skip u."""
     u_shift, dt_shift, du_shift, d_shift = words[0], words[1], words[3], words[6]
-    u_factor, dt_factor = words[7 : 7 + width], words[7 + width : 7 + 2 * width]
-    u_bias, dt_bias = words[7 + 2 * width : 7 + 3 * width], words[7 + 3 * width : 7 + 4 * width]
-    skip = words[7 + 4 * width : 7 + 5 * width]
+    own = words[7 + first :]
+    u_factor, dt_factor, u_bias, dt_bias, skip = (
+        own, own[width:], own[2 * width :], own[3 * width :], own[4 * width :]
+    )  # fmt: skip
+    u_sums, dt_sums = sums[first:], sums[width + first :]
     saturated = 0
-    for d in range(width):
-        z = rescale(sums[width + d], dt_factor[d], dt_shift, dt_bias[d])
+    for d in range(len(delta)):
+        z = rescale(dt_sums[d], dt_factor[d], dt_shift, dt_bias[d])
         z_word = clip(z, WORD_MAX)
         step = softplus(z_word)
         delta[d] = min(step, WORD_MAX)
-        saturated += (abs(sums[width + d]) > WORD_MAX) + (z_word != z) + (step > WORD_MAX)
-    for d in range(width):
-        wide_u = rescale(sums[d], u_factor[d], u_shift, u_bias[d])
+        saturated += (abs(dt_sums[d]) > WORD_MAX) + (z_word != z) + (step > WORD_MAX)
+    for d in range(len(delta)):
+        wide_u = rescale(u_sums[d], u_factor[d], u_shift, u_bias[d])
         u = clip(wide_u, U_MAX)
         wide_du = shift_towards_zero(delta[d] * u, du_shift)
         du[d] = clip(wide_du, WORD_MAX)
         y[d] = shift_towards_zero(skip[d] * u, d_shift)
-        saturated += (abs(sums[d]) > WORD_MAX) + (u != wide_u) + (du[d] != wide_du)
+        saturated += (abs(u_sums[d]) > WORD_MAX) + (u != wide_u) + (du[d] != wide_du)
     return saturated
 
 
@@ -74,11 +80,10 @@ def _state(
     b_shift: int,
     c: int,
     c_shift: int,
-    width: int,
 ) -> int:
     """h <- decay h + (delta u) B and y <- y + C h for one state of every channel."""
     saturated = 0
-    for d in range(width):
+    for d in range(len(delta)):
         p = min((delta[d] * alpha[d]) >> alpha_shift, 2**24 - 1)
         decay = min(exp2_minus(p) >> 4, 2**16 - 1)
         x = shift_towards_zero(h[d] * decay, 16) + shift_towards_zero(du[d] * b, b_shift)

@@ -1,0 +1,159 @@
+"""One on-chip learning run: a program and a stream of labelled samples become a program with other integer weights.
+
+No float weight takes part: the float graph of the result is written from the learnt integers afterwards, so that it can
+be saved and compiled again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .compilers.learning_rules import LearningPlacement, choose
+from .compilers.place import place
+from .compilers.plastic import plastic_block, real_weights
+from .engine.compiled import Engine
+from .errors import InputError
+from .graph import FloatGraph, IntegerGraph
+from .hardware import HardwareProfile
+from .nodes.arithmetic import Array
+from .pipeline import Program
+from .plasticity.description import Plasticity
+from .plasticity.learner import Learner, LearnRecord, PlasticBlock
+from .tasks import Dataset
+from .terms import Term, left_out, total, weakest
+
+CALIBRATION = 16
+"""Samples of the stream whose largest traces set the units of the trace words."""
+CURVE = 10
+_SIGNALS = {
+    "engine": "The readout's error neuron sends its error, signed, as y3 = error + 64; whether a chip takes it so is not published.",
+    "process": "Host or embedded core turns the summed readout into the error of each class, once a sample; the "
+    "feedback synapses hold a copy of the readout's weights, which is written anew after each update.",
+    "host": "Every signal of every step leaves the chip and every weight comes back; nothing of that traffic is priced.",
+}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The program with its learnt weights, and what summary.json says about the run."""
+
+    program: Program
+    report: dict[str, Any]
+
+
+def learn(
+    program: Program,
+    plasticity: Plasticity,
+    stream: Dataset,
+    tests: Mapping[str, Dataset],
+    progress: Callable[[int], None] | None = None,
+) -> Learned:
+    """Learn on the stream, sample by sample; accuracy is measured on each of ``tests`` before and after.
+
+    Raises InputError for a stream without labels, DoesNotFit where the placement asked for is impossible.
+    """
+    if stream.y is None:
+        raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
+    encoded = program.encode(stream.x)
+    below = _below(program, encoded[:CALIBRATION])
+    block = plastic_block(program.reference, plasticity, below)
+    where = choose(block, program.placed, plasticity, program.profile)
+    learner = Learner(block)
+    before = {name: accuracy(block.graph, program, test) for name, test in tests.items()}
+    record = learner.run(_below(program, encoded), stream.y, progress=progress)
+    graph = learner.graph()
+    after = {name: accuracy(graph, program, test) for name, test in tests.items()}
+    reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
+    learnt = Program(reference, place(graph, program.profile), program.profile)
+    main = next(iter(tests))
+    return Learned(
+        learnt,
+        {
+            "rule": plasticity.rule,
+            "plasticity": plasticity.as_dict(),
+            "placement": where.where,
+            "placement_reasons": [finding.message for finding in where.reasons],
+            "learning_signal": _SIGNALS[where.where],
+            "samples": len(stream.x),
+            "measured_on": main,
+            "accuracy_before": before[main],
+            "accuracy_during": float(record.correct.mean()),
+            "accuracy_after": after[main],
+            "others": {name: {"before": before[name], "after": after[name]} for name in tests if name != main},
+            "curve": _curve(record),
+            **_counts(block, record),
+            "rates": {group: asdict(rate) for group, rate in learner.rates.items()},
+            "trace_words": where.words,
+            "trace_bits": where.bits,
+            "trace_cores": where.cores,
+            **_energy(where, record, program.profile, encoded.shape[1], len(stream.x)),
+        },
+    )
+
+
+def accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> float:
+    """Return the share of right answers of the integer graph."""
+    if data.y is None:
+        raise InputError("samples without labels have no accuracy", "give y (samples,) in the .npz")
+    record = Engine(graph).run(program.encode(data.x))
+    return float(np.mean(record.predicted == data.y))
+
+
+def _below(program: Program, encoded: Array) -> Array:
+    """Return what the last block reads: the input, or the spikes of the frozen blocks below it."""
+    graph = program.graph
+    scans = [name for name in graph.order if graph.nodes[name].kind == "scan"]
+    if len(scans) < 2:
+        return encoded
+    reads = next(edge.source for edge in graph.into(scans[-1]) if edge.port == "dt")
+    record = program.engine.run(encoded, probe=True)
+    return record.probes[f"{reads}.message"][:, : encoded.shape[1]]
+
+
+def _curve(record: LearnRecord) -> list[float]:
+    """Return the share of right answers in each tenth of the stream."""
+    return [float(part.mean()) for part in np.array_split(record.correct, min(CURVE, len(record.correct)))]
+
+
+def _counts(block: PlasticBlock, record: LearnRecord) -> dict[str, Any]:
+    targets = {e.name: e.target for e in block.graph.edges}
+    groups = {
+        group: {"layer": targets[block.edges[group]], "visited": visited, "changed": record.changed[group],
+                "clipped": record.clipped[group]}
+        for group, visited in record.updates.items()
+    }  # fmt: skip
+    return {"updates": sum(record.updates.values()), "groups": groups, "saturated_trace_words": record.saturated}
+
+
+def _energy(
+    where: LearningPlacement, record: LearnRecord, profile: HardwareProfile, steps: int, samples: int
+) -> dict[str, Any]:
+    """Return what learning costs, per sample: synapses visited, and trace words moved on every step."""
+    visited, price = sum(record.updates.values()), profile.energy
+    moved = where.words * steps * samples if where.where == "process" else 0
+    passes = profile.passes_per_update.get("traces")
+    terms = [
+        Term("updates", "learning updates", visited, (price.learning_update_pj,)),
+        Term("traces", "trace words", moved, (passes, price.update_pass_pj) if passes else ()),
+    ]
+    events = {term.event: asdict(term.over(samples)) for term in terms if term.count and term.priced}
+    return {
+        "energy_pj": asdict(total([term.over(samples) for term in terms])),
+        "energy_events": events,
+        "unpriced": list(left_out(terms)),
+        "weakest_basis": weakest(terms),
+    }
+
+
+def _described(reference: FloatGraph, block: PlasticBlock, plasticity: Plasticity) -> FloatGraph:
+    """Return the graph with what learnt in it, for NIR metadata: the description, and each plastic port by its node."""
+    targets = {e.name: (e.target, e.port) for e in block.graph.edges}
+    ports = {group: targets[block.edges[group]] for group in plasticity.synapses}
+    nodes = {node: {"port": port, "synapses": group} for group, (node, port) in ports.items()}
+    extra = {**reference.extra, "plasticity": plasticity.as_dict(), "plastic_nodes": nodes}
+    g = reference
+    return FloatGraph(g.nodes, g.edges, g.dt, g.encoder, g.task, g.labels, extra)

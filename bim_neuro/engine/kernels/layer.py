@@ -1,0 +1,227 @@
+"""Layer: one node over some steps, all its neurons or a slice of them: gather, apply the law, send, count."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...nodes.arithmetic import Array
+from .jit import kernel, part, section
+from .layout import (
+    CALM,
+    COUNTS,
+    DEPTH,
+    GATED,
+    KIND,
+    LIF,
+    LIF_WORDS,
+    MASK,
+    MESSAGES,
+    PROBE,
+    READOUT,
+    RELAY,
+    SATURATIONS,
+    SCAN,
+    SENT,
+    SOURCE,
+    SPIKES,
+    STATE,
+    STATES,
+    SUM_WIDTH,
+    SUMS,
+    UPDATES,
+    WIDE_LIF,
+    WIDTH,
+    WORDS,
+    Tables,
+    Work,
+)
+from .neurons import calm_lif, lif, readout, relay, wide_lif
+from .scan import scan
+from .synapses import clear, count_operations, gather
+from .team import share
+
+_u64 = np.uint64  # as a place in a list: of a signed one numba would ask whether it is negative
+
+
+@section
+def play(
+    tables: Tables,
+    work: Work,
+    x: Array,
+    output: Array,
+    probe: Array,
+    index: int,
+    times: tuple[int, int, int, int],
+    length: tuple[int, int],
+    team: tuple[int, int],
+) -> None:
+    """Let a member's slice of one node take steps t0 to t1 of a chunk; ``x`` begins at step ``read``."""
+    t0, t1, chunk, read = times
+    steps, period = length
+    member, size = team
+    node, counter = tables.nodes[index], work.counters[index]
+    kind, width, states, spikes = node[KIND], node[WIDTH], node[STATES], node[SPIKES]
+    first, last = share(width, member, size)
+    endless = period == 0
+    state32, state64 = work.state32[node[STATE] :], work.state64[node[STATE] :]
+    for t in range(t0, t1):
+        phase = t - node[DEPTH]
+        inside = phase >= 0 and (endless or phase < steps)
+        if phase == 0 or (node[GATED] and not inside):
+            _clear_state(kind, states, width, first, last, state32, state64)
+        slot = t & node[MASK]
+        start = node[MESSAGES] + slot * width
+        message = work.messages[start : start + width]
+        runs = inside or not node[GATED]
+        saturated, sent = 0, 0
+        if runs:
+            if kind == SOURCE:
+                line = x[0 if endless else phase - read]
+                if spikes:
+                    copy(work.flags[first:last], line[first:last])
+                else:
+                    copy(message[first:last], line[first:last])
+            else:
+                gather(tables, work, node, first, last, t, chunk)
+                saturated = law(tables, work, node, message, first, last)
+            if spikes:
+                sent = compact(work.flags[first:last], work.flag_words[first >> 3 :], message[first:last], first)
+            else:
+                sent = _nonzero(message[first:last])
+        elif not spikes:
+            clear(message[first:last])
+        if size == 1:
+            work.counts[node[COUNTS] + slot] = sent
+        else:
+            work.sent[t - chunk, member] = sent
+        if phase >= 0 and (endless or phase < period):
+            column = 0 if endless else phase
+            if runs:
+                counter[UPDATES, column] += last - first
+                counter[SATURATIONS, column] += saturated
+            counter[SENT, column] += sent
+            if len(probe):
+                _keep(work, node, message, first, last, sent, probe, period, phase)
+        if index == tables.output and inside:
+            _add_output(spikes, message, first, last, sent, output)
+    if size == 1:
+        count_operations(tables, work, node, counter, t0, t1, period)
+
+
+@section
+def law(tables: Tables, work: Work, node: Array, message: Array, first: int, last: int) -> int:
+    """Apply the node's law to its sums; return how many words saturated."""
+    kind, width, start = node[KIND], node[WIDTH], node[STATE]
+    flags, sent = work.flags[first:last], message[first:last]
+    if kind == LIF:
+        words32 = tables.words32[node[WORDS] :]
+        sums32 = work.sums32[node[SUMS] + first : node[SUMS] + last]
+        u, v = work.state32[start + first :], work.state32[start + width + first :]
+        if words32[CALM]:
+            return calm_lif(words32, words32[LIF_WORDS + first :], sums32, u, v, flags)
+        return lif(words32, words32[LIF_WORDS + first :], sums32, u, v, flags)
+    words, state = tables.words64[node[WORDS] :], work.state64[start:]
+    sums = work.sums64[node[SUMS] : node[SUMS] + node[SUM_WIDTH]]
+    if kind == RELAY:
+        return relay(words, sums[first:last], sent, width, first)
+    if kind == READOUT:
+        return readout(words, sums[first:last], state[first:], sent, width, first)
+    if kind == SCAN:
+        return scan(words, sums, state, work.channels, sent, width, node[STATES], first)
+    u, v = state[first:], state[width + first :]
+    return wide_lif(words, words[LIF_WORDS + first :], sums[first:last], u, v, flags)
+
+
+@part
+def join(tables: Tables, work: Work, index: int, times: tuple[int, int], period: int, team: tuple[int, int]) -> None:
+    """Join the slices' lists of spikes and counts, and count what arrived, for a member's part of the steps."""
+    node = tables.nodes[index]
+    width, steps, member, size = node[WIDTH], times[1] - times[0], team[0], team[1]
+    t0, t1 = times[0] + steps * member // size, times[0] + steps * (member + 1) // size
+    for t in range(t0, t1):
+        slot = t & node[MASK]
+        start, count = node[MESSAGES] + slot * width, 0
+        for other in range(size):
+            first, sent = share(width, other, size)[0], work.sent[t - times[0], other]
+            if node[SPIKES] and count < first:
+                for k in range(sent):
+                    work.messages[start + count + k] = work.messages[start + first + k]
+            count += sent
+        work.counts[node[COUNTS] + slot] = count
+    count_operations(tables, work, node, work.counters[index], t0, t1, period)
+
+
+@kernel
+def _clear_state(kind: int, states: int, width: int, first: int, last: int, state32: Array, state64: Array) -> None:
+    rows = 2 if kind in (LIF, WIDE_LIF) else (states if kind == SCAN else (1 if kind == READOUT else 0))
+    for row in range(rows):
+        if kind == LIF:
+            clear(state32[row * width + first : row * width + last])
+        else:
+            clear(state64[row * width + first : row * width + last])
+
+
+@kernel
+def compact(flags: Array, words: Array, message: Array, first: int) -> int:
+    """List the neurons whose flag is set, from ``first`` on: skip eight silent ones at a time, write without asking."""
+    count = _u64(0)
+    for word in range(len(flags) >> 3):
+        if words[word] != 0:
+            for k in range(8):
+                message[count] = first + 8 * word + k
+                count += _u64(flags[8 * word + k])
+    for j in range(len(flags) & ~7, len(flags)):
+        message[count] = first + j
+        count += _u64(flags[j])
+    return int(count)
+
+
+@kernel
+def copy(row: Array, values: Array) -> None:
+    """Write values into a row."""
+    for j in range(len(row)):
+        row[j] = values[j]
+
+
+@kernel
+def _nonzero(message: Array) -> int:
+    count = 0
+    for j in range(len(message)):
+        count += message[j] != 0
+    return count
+
+
+@kernel
+def _add_output(spikes: bool, message: Array, first: int, last: int, sent: int, output: Array) -> None:
+    if spikes:
+        for k in range(first, first + sent):
+            output[message[k]] += 1
+    else:
+        for j in range(first, last):
+            output[j] += message[j]
+
+
+@part
+def _keep(
+    work: Work, node: Array, message: Array, first: int, last: int, sent: int, probe: Array, period: int, phase: int
+) -> None:
+    """Write the message and the state of this step where `compiled` will look for them."""
+    kind, width, states, base, start = node[KIND], node[WIDTH], node[STATES], node[PROBE] * period, node[STATE]
+    row = probe[base + phase * width : base + (phase + 1) * width]
+    for j in range(first, last):
+        row[j] = 0 if node[SPIKES] else message[j]
+    if node[SPIKES]:
+        for k in range(first, first + sent):
+            row[message[k]] = 1
+    base += period * width
+    variables = 2 if kind in (LIF, WIDE_LIF) else (1 if kind == READOUT else 0)
+    for variable in range(variables):
+        place = base + (variable * period + phase) * width
+        for j in range(first, last):
+            word = start + variable * width + j
+            probe[place + j] = work.state32[word] if kind == LIF else work.state64[word]
+    if kind == SCAN:
+        place = base + phase * width * states
+        for n in range(states):
+            for d in range(first, last):
+                probe[place + d * states + n] = work.state64[start + n * width + d]

@@ -1,0 +1,99 @@
+r"""NeuroBench: the metrics that NeuroBench 2.3 reports of a model, counted on the integers that run.
+
+    Footprint           bytes of weights (one each, zeros too), of other parameters and of states
+    ConnectionSparsity  zero weights, of all
+    ActivationSparsity  slots in which a spiking neuron is silent, of all: samples x steps x neurons
+    SynapticOperations  Effective_ACs and Effective_MACs: messages times weights, neither zero; an AC where the message
+                        is a spike, a MAC where it is graded. Dense: as many as there are with nothing left out
+    MembraneUpdates     membranes that differ from those of the step before; in the first step all of them count
+
+The last two are a sample's. Only weights count, as there: the products of a scan's states are in none of them, nor is
+what its B and C send to every channel. The gap between samples does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ..graph import Edge, IntegerGraph
+from ..nodes import Broadcast, Soma
+from ..nodes.arithmetic import WORD_BITS, Array
+from ..nodes.node import IntegerNode
+from ..record import RunRecord
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Sums over samples; those of batches add up."""
+
+    macs: int = 0
+    acs: int = 0
+    spikes: int = 0
+    slots: int = 0
+    membrane_updates: int = 0
+
+    def __add__(self, other: Activity) -> Activity:
+        return Activity(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+def activity(graph: IntegerGraph, record: RunRecord) -> Activity:
+    """Count what one batch did, from the probes of its run."""
+    counted = Activity()
+    for edge in _weighted(graph):
+        sent = record.probes[f"{edge.source}.message"][:, : record.steps - _late(graph, edge)]
+        _, operations = edge.synapse.synops(np.count_nonzero(sent, axis=(0, 1)))
+        spiking = graph.nodes[edge.source].message_bits == 1
+        counted += Activity(acs=operations) if spiking else Activity(macs=operations)
+    for name, node in graph.nodes.items():
+        if node.kind == "lif":
+            message = record.probes[f"{name}.message"][:, : record.steps]
+            counted += Activity(spikes=int(np.count_nonzero(message)), slots=message.size)
+        if f"{name}.v" in record.probes:
+            v = record.probes[f"{name}.v"][:, : record.steps]
+            counted += Activity(membrane_updates=v[:, 0].size + int(np.count_nonzero(np.diff(v, axis=1))))
+    return counted
+
+
+def neurobench(graph: IntegerGraph, counted: Activity, samples: int, steps: int) -> dict[str, Any]:
+    """Return the metrics of a run under NeuroBench's own names."""
+    weights = [edge.synapse for edge in _weighted(graph)]
+    count = sum(synapse.count for synapse in weights)
+    dense = sum(edge.synapse.count * max(0, steps - _late(graph, edge)) for edge in _weighted(graph))
+    return {
+        "Footprint": count + sum(map(_node_bytes, graph.nodes.values())),
+        "ConnectionSparsity": 1 - sum(synapse.nonzero for synapse in weights) / count if count else 0.0,
+        "ActivationSparsity": 1 - counted.spikes / counted.slots if counted.slots else 0.0,
+        "SynapticOperations": {
+            "Effective_MACs": counted.macs / samples,
+            "Effective_ACs": counted.acs / samples,
+            "Dense": float(dense),
+        },
+        "MembraneUpdates": counted.membrane_updates / samples,
+    }
+
+
+def _weighted(graph: IntegerGraph) -> Iterator[Edge]:
+    return (edge for edge in graph.edges if not isinstance(edge.synapse, Broadcast | Soma))
+
+
+def _late(graph: IntegerGraph, edge: Edge) -> int:
+    """Return how many steps of the sample an edge reaches back: the tap of a conv, the way round of a loop."""
+    return edge.delay + edge.synapse.hop + graph.depth[edge.source] - graph.depth[edge.target]
+
+
+def _node_bytes(node: IntegerNode) -> int:
+    """Return the bytes of a layer's parameters, in the narrowest integers that hold each array, and of its states."""
+    arrays = (getattr(node, field.name) for field in fields(node))  # type: ignore[arg-type]
+    parameters = sum(_narrowest(array) * array.size for array in arrays if isinstance(array, np.ndarray))
+    states = sum(state.size for state in node.initial(()).values())
+    return parameters + states * WORD_BITS // 8
+
+
+def _narrowest(array: Array) -> int:
+    """Return the bytes an entry needs, sign included."""
+    low, high = int(array.min(initial=0)), int(array.max(initial=0))
+    return next(width for width in (1, 2, 4, 8) if -(2 ** (8 * width - 1)) <= low and high < 2 ** (8 * width - 1))

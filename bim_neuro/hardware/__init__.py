@@ -1,0 +1,47 @@
+"""Hardware profiles: a chip is a table, and every number in it has a range, a unit, a basis and a source.
+
+What each section means: docs/hardware.md. How to add a chip: docs/adding_a_chip.md.
+"""
+
+from .read import list_profiles, load_profile
+from .schema import (
+    BASES,
+    ENCODINGS,
+    SCOPES,
+    Board,
+    Capabilities,
+    Capacity,
+    Encoding,
+    Energy,
+    HardwareProfile,
+    Learning,
+    Memory,
+    Numeric,
+    Quantity,
+    Timing,
+    weakest_basis,
+)
+from .table import markdown, numbers, overview
+
+__all__ = [
+    "BASES",
+    "ENCODINGS",
+    "SCOPES",
+    "Board",
+    "Capabilities",
+    "Capacity",
+    "Encoding",
+    "Energy",
+    "HardwareProfile",
+    "Learning",
+    "Memory",
+    "Numeric",
+    "Quantity",
+    "Timing",
+    "list_profiles",
+    "load_profile",
+    "markdown",
+    "numbers",
+    "overview",
+    "weakest_basis",
+]

@@ -1,0 +1,236 @@
+"""Reading a profile: TOML, laid over the profile it extends, held to the schema, refused by file, key and value."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from importlib.resources import files
+from math import inf
+from os.path import isfile, normpath
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+from ..errors import InputError
+from .schema import BASES, ENCODINGS, SCOPES, SIGNED_UNIT, HardwareProfile, Quantity
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Table = dict[str, Any]
+
+
+def list_profiles() -> tuple[str, ...]:
+    """Return the names of the profiles that come with the package."""
+    names = (path.name for path in _shipped().iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def load_profile(name_or_path: str) -> HardwareProfile:
+    """Return a profile of the package by its name, or a profile of yours by its path.
+
+    Raises InputError for an unknown name, and for a profile that breaks the schema.
+    """
+    file = _find(name_or_path, Path())
+    return _parse(_table(file), file.name)
+
+
+class _File(NamedTuple):
+    """A profile's file; ``name`` is what messages call it, ``folder`` where files that it extends may lie."""
+
+    name: str
+    content: Any
+    folder: Path
+
+
+def _find(name_or_path: str, folder: Path) -> _File:
+    if name_or_path in list_profiles():
+        name = f"{name_or_path}.toml"
+        return _File(name, _shipped().joinpath(name), Path())
+    path = Path(normpath(folder / name_or_path))
+    if path.suffix != ".toml":
+        known = f"known targets: {', '.join(list_profiles())}; or the path of a profile, as my_chip.toml"
+        raise InputError(f"unknown target '{name_or_path}'", known)
+    return _File(str(path), path, path.parent)
+
+
+def _is_profile(path: Path) -> bool:
+    return path.suffix == ".toml" and isfile(path)  # noqa: PTH113 (Path.is_file raises for a name that is too long)
+
+
+def _shipped() -> Any:
+    return files("bim_neuro").joinpath("hardware_profiles")
+
+
+class _Key(NamedTuple):
+    """Where in which file a value stands."""
+
+    file: str
+    path: str = ""
+
+    def __truediv__(self, name: str) -> _Key:
+        return _Key(self.file, f"{self.path}.{name}" if self.path else name)
+
+    def refusal(self, value: object, allowed: str) -> InputError:
+        return InputError(f"{self.file}: '{self.path}' is {value}, allowed: {allowed}")
+
+
+def _table(file: _File, heirs: tuple[_File, ...] = ()) -> Table:
+    """Return a file's table, laid over that of the profile it extends; ``heirs`` extend this one, first to last."""
+    table = _toml(file)
+    if "extends" not in table:
+        return table
+    base = _base(table.pop("extends"), file, heirs)
+    inherited = _table(base, (*heirs, file))
+    _parse(inherited, base.name)  # so that a broken base is refused under its own name
+    return _merged({name: entry for name, entry in inherited.items() if name not in ("name", "title")}, table)
+
+
+def _base(name: object, file: _File, heirs: tuple[_File, ...]) -> _File:
+    """Return the file that ``file`` extends, refused where there is none, and where it goes round in a circle."""
+    key, known = _Key(file.name, "extends"), list_profiles()
+    if not isinstance(name, str) or not (name in known or _is_profile(file.folder / name)):
+        raise key.refusal(repr(name), f"{', '.join(known)}, or a .toml file's path from this one")
+    base = _find(name, file.folder)
+    chain = (*heirs, file, base)
+    if base in chain[:-1]:
+        circle = " > ".join(link.name for link in chain[chain.index(base) :])
+        raise key.refusal(repr(name), f"a profile that does not extend this one ({circle})")
+    return base
+
+
+def _toml(file: _File) -> Table:
+    try:
+        content = file.content.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the profile {file.name}: {reason}") from None
+    try:
+        return tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file.name} is not TOML: {error}", "docs/adding_a_chip.md shows a profile") from None
+
+
+def _merged(inherited: Table, own: Table) -> Table:
+    """Return ``inherited`` with the entries of ``own``; sections are merged, a number is replaced as a whole."""
+    merged = dict(inherited)
+    for name, entry in own.items():
+        old = merged.get(name)
+        if isinstance(entry, dict) and isinstance(old, dict) and "basis" not in old:
+            entry = _merged(old, entry)
+        merged[name] = entry
+    return merged
+
+
+def _parse(table: Mapping[str, Any], file: str) -> HardwareProfile:
+    top = _Key(file)
+    profile: HardwareProfile = _section(HardwareProfile, table, top)
+    for check in (_check_counts, _check_memory, _check_scope):
+        check(profile, top)
+    return profile
+
+
+def _section(schema: type[Any], table: Mapping[str, Any], key: _Key) -> Any:
+    """Read a table as a dataclass: the same keys, each of its field's type."""
+    types = get_type_hints(schema, include_extras=True)
+    _check_keys(table, types, key)
+    return schema(**{name: _value(kind, table[name], key / name) for name, kind in types.items()})
+
+
+def _value(kind: Any, value: Any, key: _Key) -> Any:
+    if kind is str:
+        return _text(value, key)
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise key.refusal(repr(value), "true, false")
+        return value
+    if not isinstance(value, Mapping):
+        raise key.refusal(repr(value), f"a table {{{', '.join(f.name for f in fields(Quantity))}}}")
+    if get_origin(kind) is Annotated:
+        return _quantity(value, key, units=get_args(kind)[1:])
+    if get_origin(kind) is dict:
+        return {name: _value(get_args(kind)[1], entry, key / name) for name, entry in value.items()}
+    return _section(kind, value, key)
+
+
+def _quantity(table: Mapping[str, Any], key: _Key, units: tuple[str, ...]) -> Quantity:
+    """Read {value, low, high, unit, basis, source}; an unpublished number has no value, low and high."""
+    numbers, words = ("value", "low", "high"), ("unit", "basis", "source")
+    unpublished = table.get("basis") == "unpublished"
+    _check_keys(table, words if unpublished else (*numbers, *words), key)
+    for name, allowed in (("unit", units), ("basis", BASES)):
+        if table[name] not in allowed:
+            raise (key / name).refusal(repr(table[name]), ", ".join(allowed))
+    source = _text(table["source"], key / "source")
+    if unpublished:
+        return Quantity(None, None, None, table["unit"], "unpublished", source)
+    value, low, high = (_number(table[name], key / name, table["unit"]) for name in numbers)
+    if not low <= value <= high:
+        raise key.refusal(f"low {low}, value {value}, high {high}", "low <= value <= high")
+    return Quantity(value, low, high, table["unit"], table["basis"], source)
+
+
+def _check_keys(table: Mapping[str, Any], allowed: Iterable[str], key: _Key) -> None:
+    names = list(allowed)
+    for name in table:
+        if name not in names:
+            raise InputError(f"{key.file}: unknown key {(key / name).path!r}, allowed: {', '.join(names)}")
+    for name in names:
+        if name not in table:
+            raise InputError(f"{key.file}: '{(key / name).path}' is missing, needed: {', '.join(names)}")
+
+
+def _text(value: object, key: _Key) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise key.refusal(repr(value), "a text")
+    return value
+
+
+def _number(value: object, key: _Key, unit: str) -> float:
+    least = -(2**63) if unit == SIGNED_UNIT else 0
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and (least <= value < 2**63 or value == inf):
+        return value
+    raise key.refusal(repr(value), f"a number{'' if least else ', 0 or more'} (inf where nothing limits)")
+
+
+def _check_counts(profile: HardwareProfile, top: _Key) -> None:
+    """Refuse chips, cores and rows that are not counted in whole ones: nothing could be placed on them."""
+    counts = {"board.chips": profile.board.chips, "board.chip_columns": profile.board.chip_columns}
+    if profile.capacity.cores.value != inf:
+        counts |= {f"capacity.{name}": getattr(profile.capacity, name) for name in ("cores", "mesh_columns")}
+    for name, quantity in counts.items():
+        count = quantity.value
+        if count is None or not 1 <= count < inf or count != int(count):
+            unlimited = " (inf for a simulation)" if name == "capacity.cores" else ""
+            raise (top / name).refusal(_said(quantity), f"a whole number, 1 or more{unlimited}")
+
+
+def _check_memory(profile: HardwareProfile, top: _Key) -> None:
+    """Refuse cores whose words are not known, and encodings that nobody lays out."""
+    for name in profile.encoding:
+        if name not in ENCODINGS:
+            raise InputError(f"{top.file}: unknown key 'encoding.{name}', allowed: {', '.join(ENCODINGS)}")
+    if profile.usable_cores is None:
+        return
+    if "dense" not in profile.encoding:
+        raise InputError(f"{top.file}: 'encoding.dense' is missing, needed as there are cores")
+    for name, quantity in profile.quantities().items():
+        least = 1 if name == "memory.word_bits" else 0
+        if name.startswith(("memory.", "encoding.")) and not least <= quantity.number < inf:
+            raise (top / name).refusal(_said(quantity), f"a number, {least} or more, as there are cores")
+
+
+def _said(quantity: Quantity) -> str:
+    return f"{quantity.value}" if quantity.published else quantity.basis
+
+
+def _check_scope(profile: HardwareProfile, top: _Key) -> None:
+    """Refuse an all-in price beside prices of terms that it already contains."""
+    scope = profile.energy.scope
+    if scope not in SCOPES:
+        raise (top / "energy.scope").refusal(repr(scope), ", ".join(SCOPES))
+    for name, quantity in profile.quantities().items() if scope == "all_in" else ():
+        if name.startswith("energy.") and name != "energy.synop_pj" and quantity.published:
+            raise (top / name).refusal(quantity.value, "unpublished, as an all_in synop_pj contains it")

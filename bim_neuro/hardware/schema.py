@@ -1,0 +1,220 @@
+"""The schema of hardware_profiles/*.toml: a section is a class, a key is a field, and there are no other keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from math import inf
+from typing import Annotated
+
+# How a number is known, strongest first; docs/hardware.md says what each word means.
+BASES = ("metered", "measured", "simulated", "calibrated", "derived", "assumed", "unpublished")
+
+# What a price covers: one kind of event, or all that the chip spends, divided by its synaptic operations.
+SCOPES = ("per_term", "all_in")
+
+# The unit of the only numbers that may be negative: exponents.
+SIGNED_UNIT = "log2"
+
+# How synapse lists are kept: zeros and all, without zero weights, or once for every place a kernel is laid on.
+ENCODINGS = ("dense", "sparse", "shared")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number and its range: inf where nothing limits, None where ``basis`` is 'unpublished'."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    basis: str
+    source: str
+
+    @property
+    def number(self) -> float:
+        """The value, or inf where it is unpublished: what is not known does not bind."""
+        return inf if self.value is None else self.value
+
+    @property
+    def published(self) -> bool:
+        return self.value is not None
+
+
+def weakest_basis(quantities: Iterable[Quantity]) -> str:
+    """Return the weakest basis among the quantities, 'unpublished' where there are none."""
+    return max((quantity.basis for quantity in quantities), key=BASES.index, default="unpublished")
+
+
+Cores = Annotated[Quantity, "cores"]
+Words = Annotated[Quantity, "words"]
+Groups = Annotated[Quantity, "groups"]
+Bits = Annotated[Quantity, "bits"]
+Steps = Annotated[Quantity, "steps"]
+Microseconds = Annotated[Quantity, "us"]
+Picojoules = Annotated[Quantity, "pJ"]
+Milliwatts = Annotated[Quantity, "mW"]
+Nanoseconds = Annotated[Quantity, "ns"]
+Passes = Annotated[Quantity, "passes", "passes/state"]
+Chips = Annotated[Quantity, "chips"]
+Traces = Annotated[Quantity, "traces"]
+Tags = Annotated[Quantity, "tags"]
+Exponent = Annotated[Quantity, SIGNED_UNIT]
+
+
+@dataclass(frozen=True)
+class Board:
+    """How many chips there are, and how they stand."""
+
+    chips: Chips
+    chip_columns: Chips  # chips a row of the board's grid
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What there is: cores on a chip, and what each core holds (the names of `Core.resources`)."""
+
+    cores: Cores
+    mesh_columns: Cores  # cores a row of the mesh
+    neuron_words: Words
+    synapse_words: Words
+    axon_in_words: Words
+    axon_map_words: Words
+    axon_mem_words: Words
+    core_words: Words  # all of the above together
+    groups: Groups  # neuron models on a core
+    neuron_state_words: Words  # of one neuron
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What things take: a synapse list is a header and, for each target, a weight and an index (`Encoding`)."""
+
+    word_bits: Bits
+    list_header_bits: Bits
+    axon_in_words: Words  # a list
+    axon_map_words: Words  # a neuron and outgoing edge
+    axon_mem_words: Words  # a neuron and outgoing edge
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a synapse list names its targets: with so many bits beside each weight."""
+
+    index_bits: Bits
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """How wide the chip's numbers are, sign included; a threshold has no sign."""
+
+    weight_bits: Bits
+    state_bits: Bits
+    message_bits: Bits
+    v_threshold_bits: Bits
+    delay_steps: Steps
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How fast the chip steps, and how long a core or a link is busy with one event."""
+
+    step_us: Microseconds  # the least a step takes
+    synop_ns: Nanoseconds
+    update_pass_ns: Nanoseconds  # one pass of a neuron's program
+    hop_ns: Nanoseconds  # one message, one hop of the mesh
+    chip_hop_ns: Nanoseconds  # one message, one link between chips
+    barrier_us: Microseconds  # one synchronisation a step
+
+
+@dataclass(frozen=True)
+class Energy:
+    """What an event costs. ``scope`` is one of SCOPES; with 'all_in' only ``synop_pj`` may have a value."""
+
+    scope: str
+    synop_pj: Picojoules
+    update_pass_pj: Picojoules  # one pass of a neuron's program
+    hop_east_west_pj: Picojoules
+    hop_north_south_pj: Picojoules
+    hop_chip_pj: Picojoules  # one message, one link between chips
+    message_pj: Picojoules  # generating and sending one
+    input_message_pj: Picojoules  # bringing one onto the chip
+    barrier_pj: Picojoules  # one synchronisation a step
+    learning_update_pj: Picojoules  # one plastic synapse, visited in one learning epoch
+    static_mw: Milliwatts
+    host_mw: Milliwatts
+
+
+@dataclass(frozen=True)
+class Learning:
+    """The learning engine: traces a neuron, tags a synapse, and rules that are sums of scaled products.
+
+    A scale is a mantissa times two to an exponent between ``scale_exponent_low`` and ``scale_exponent_high``.
+    """
+
+    trace_bits: Bits
+    pre_traces: Traces
+    post_traces: Traces
+    tags: Tags
+    tag_bits: Bits  # sign included
+    weight_bits: Bits  # of a plastic synapse, sign included
+    scale_mantissa_bits: Bits  # sign included
+    scale_exponent_low: Exponent
+    scale_exponent_high: Exponent
+    accumulator_bits: Bits
+    epoch_steps: Steps  # the longest epoch
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Whether the chip runs neuron programs of our own (``microcode``), and whether it has a learning engine."""
+
+    microcode: bool
+    learning: bool
+
+
+@dataclass(frozen=True)
+class HardwareProfile:
+    """One target: a chip, or a board of chips.
+
+    ``encoding`` is keyed by what is in ENCODINGS, ``passes_per_update`` by node kind.
+    """
+
+    name: str
+    title: str
+    process: str
+    board: Board
+    capacity: Capacity
+    memory: Memory
+    encoding: dict[str, Encoding]
+    numeric: Numeric
+    timing: Timing
+    energy: Energy
+    passes_per_update: dict[str, Passes]
+    learning: Learning
+    capabilities: Capabilities
+
+    @property
+    def cores_per_chip(self) -> int | None:
+        """How many cores of a chip a program may use; None for a simulation, where nothing has to be placed."""
+        cores = self.capacity.cores.number
+        return int(cores) if cores < inf else None
+
+    @property
+    def usable_cores(self) -> int | None:
+        """How many cores of all chips a program may use; None for a simulation."""
+        cores = self.cores_per_chip
+        return None if cores is None else cores * int(self.board.chips.number)
+
+    def quantities(self) -> dict[str, Quantity]:
+        """Return every number of the profile by its key, as 'energy.synop_pj'."""
+        return dict(_quantities("", self))
+
+
+def _quantities(key: str, value: object) -> Iterator[tuple[str, Quantity]]:
+    if isinstance(value, Quantity):
+        yield key, value
+    elif isinstance(value, Mapping) or is_dataclass(value):
+        entries = value if isinstance(value, Mapping) else {f.name: getattr(value, f.name) for f in fields(value)}
+        for name, entry in entries.items():
+            yield from _quantities(f"{key}.{name}" if key else name, entry)

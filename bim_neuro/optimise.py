@@ -1,0 +1,118 @@
+"""Optimise: of several placements of a graph, the one that a run shows to be best at energy, latency or cores.
+
+Cores that hold as much as they can are few, and near each other: messages go short ways. Cores that hold less finish a
+step sooner. So the placements are `place`'s own and others whose cores hold only a part of the neurons and synapses of
+the fullest of `place`'s cores, with layers together or apart. What counts is what the run costs there by the energy and
+latency models; ties go to fewer cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from math import inf
+
+from .compilers.place import place
+from .energy import price
+from .errors import DoesNotFit, InputError
+from .graph import Core, PlacedGraph, WorstCore
+from .hardware import HardwareProfile, Quantity
+from .latency import latency
+from .record import RunRecord
+
+FILLS = (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
+_FILLED = ("neuron_words", "synapse_words")
+
+Cost = Callable[[PlacedGraph, RunRecord, HardwareProfile], float | None]
+
+OBJECTIVES: dict[str, Cost] = {
+    "energy": lambda placed, record, profile: price(placed, record, profile).dynamic.value,
+    "latency": lambda placed, record, profile: latency(placed, record, profile).answer_us.value,
+    "cores": lambda placed, record, profile: cores_used(placed),
+}
+"""What is made small: dynamic energy a sample, time from a sample's first input to its last answer, cores."""
+
+
+def optimise(
+    placed: PlacedGraph,
+    record: RunRecord,
+    profile: HardwareProfile,
+    objective: str,
+    *,
+    max_cores: int | None = None,
+    plastic: Mapping[str, int] | None = None,
+) -> PlacedGraph:
+    """Return the best placement of the same graph, none with more than ``max_cores`` if one can do with them.
+
+    ``placed`` is where the search begins; ``plastic`` is as in `compilers.place.place`. Raises InputError where the
+    target has no prices or times to compare by.
+    """
+    if placed.placement is None:
+        return placed
+    cost = OBJECTIVES[objective]
+    found = [placed, *_spread(placed, record, profile, plastic)]
+    allowed = [one for one in found if max_cores is None or cores_used(one) <= max_cores]
+    costs = [(_known(cost(one, record, profile), objective, profile), cores_used(one)) for one in allowed or found[:1]]
+    return (allowed or found)[costs.index(min(costs))]
+
+
+def cores_used(placed: PlacedGraph) -> int:
+    """Return how many cores a placement takes."""
+    return len({core.index for core in placed.cores})
+
+
+def _known(cost: float | None, objective: str, profile: HardwareProfile) -> float:
+    if cost is None:
+        hint = "bim-compile --list-targets has others"
+        raise InputError(f"{profile.name} has no published numbers for --optimise {objective} to compare by", hint)
+    return cost
+
+
+def _spread(
+    placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, plastic: Mapping[str, int] | None
+) -> Iterator[PlacedGraph]:
+    """Yield placements with ever less on a core, as far as they fit: layers together, then each apart."""
+    most = {name: max(core.resources.get(name, (0, 0))[0] for core in placed.cores) for name in _FILLED}
+    for groups, fills in ((profile.capacity.groups.number, FILLS[1:]), (1, FILLS)):
+        for fill in fills:
+            smaller = _limited(profile, {name: fill * used for name, used in most.items()} | {"groups": groups})
+            try:
+                spread = place(placed.graph, smaller, traffic=record, plastic=plastic)
+            except DoesNotFit:
+                break
+            yield _true_limits(spread, placed, profile)
+
+
+def _limited(profile: HardwareProfile, limits: Mapping[str, float]) -> HardwareProfile:
+    """Return the profile with smaller cores."""
+    smaller: dict[str, Quantity] = {}
+    for name, limit in limits.items():
+        quantity = getattr(profile.capacity, name)
+        smaller[name] = replace(quantity, value=min(limit, quantity.number))
+    return replace(profile, capacity=replace(profile.capacity, **smaller))
+
+
+def _true_limits(spread: PlacedGraph, placed: PlacedGraph, profile: HardwareProfile) -> PlacedGraph:
+    """Return a placement on smaller cores as one on the profile's: its limits, and its lower bound."""
+    assert spread.placement is not None, "it has cores"
+    assert placed.placement is not None, "it has cores"
+    cores = tuple(replace(core, resources=_resources(core, profile)) for core in spread.cores)
+    worst, name = max(((core, name) for core in cores for name in core.resources), key=lambda found: _share(*found))
+    used, limit = worst.resources[name]
+    placement = replace(
+        spread.placement,
+        lower_bound=placed.placement.lower_bound,
+        binding=placed.placement.binding,
+        worst_core=WorstCore(worst.index, worst.layer, name, used, limit),
+    )
+    return replace(spread, cores=cores, placement=placement)
+
+
+def _resources(core: Core, profile: HardwareProfile) -> dict[str, tuple[float, float]]:
+    limits = {name: getattr(profile.capacity, name).number for name in core.resources}
+    return {name: (used, limits[name]) for name, (used, _) in core.resources.items() if limits[name] < inf}
+
+
+def _share(core: Core, name: str) -> float:
+    used, limit = core.resources[name]
+    return used / limit if limit else 0.0

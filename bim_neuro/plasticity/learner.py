@@ -1,0 +1,293 @@
+"""Learner: plays samples through the integer program, updates its 8-bit weights after each, keeps count.
+
+After a sample, with P a product of a trace word and a learning signal (16 bits of error through the readout's weights):
+
+    error[c]   = softmax(mean readout)[c] - target[c]            signal[d] = sum_c error[c] W_o[c, d]
+    P_u, P_dt  = signal[d] R[d, j]         P_b, P_c = sum_d signal[d] R[d, n, j]         P_o = error[c] R_o[d]
+    w          = clip(w - round(P m / 2^k))                      N22
+
+There is no float copy of a weight. m and k are chosen once for each group of synapses, from the first ``WARM_UP``
+samples, so that the update of a sample that the readout knows nothing about moves a weight by ``rate`` last bits, root
+mean square; m has four bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import floor, log2
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import IntegerGraph
+from ..nodes import Dense, IntegerReadout, IntegerRelay
+from ..nodes.arithmetic import FRACTION_BITS, Array, exp2_minus, multiply_shift, saturate
+from .description import ROUNDINGS, Plasticity
+from .exact import play_exact
+from .pairs import pair_stdp, three_factor
+from .trace_kernel import SCALARS, Traces, Weights, Words, play
+from .trace_process import NAMES, TraceProcess, round_words
+
+WARM_UP = 32
+MANTISSA_BITS = 4
+ERROR_BITS = 15
+_CALIBRATION_BITS = 40
+_UPDATE_DRAWS = 1 << 62  # the noise of updates has counters of its own
+
+
+@dataclass(frozen=True)
+class PlasticBlock:
+    """An integer graph whose last block learns: names of its parts, and the constants of its trace process."""
+
+    graph: IntegerGraph
+    edges: dict[str, str]  # edge name by group
+    x: str  # the node the block reads
+    relays: dict[str, str]  # relay by port
+    process: TraceProcess
+    omega: Array  # (T,)
+    error_factor: tuple[int, int]
+    readout: str
+    plasticity: Plasticity
+
+    def weights(self) -> dict[str, Array]:
+        """Return the int8 weights of every dense projection of the block, as int64, by group."""
+        found = {edge.name: edge.synapse for edge in self.graph.edges}
+        return {group: np.asarray(found[name].weight, np.int64) for group, name in self.edges.items()}  # type: ignore[attr-defined]
+
+    def with_weights(self, weights: dict[str, Array]) -> IntegerGraph:
+        """Return the graph with these weights in it."""
+        fresh = {self.edges[group]: Dense(weight.astype(np.int8)) for group, weight in weights.items()}
+        edges = tuple(replace(e, synapse=fresh[e.name]) if e.name in fresh else e for e in self.graph.edges)
+        return replace(self.graph, edges=edges)
+
+    @cached_property
+    def gain(self) -> Array:
+        """Return what a unit of the u accumulator is worth in each channel, as a 16-bit share of the largest, (D,)."""
+        multiplier = self.process.scan.u_multiplier
+        return np.asarray((multiplier << 16) // max(int(multiplier.max()), 1)).clip(0, 2**16 - 1)
+
+    @cached_property
+    def words(self) -> Words:
+        """Return the constants as the kernel reads them."""
+        process, scan, lif = self.process, self.process.scan, self.process.lif
+        u, b, c = (self._relay(port) for port in ("u", "B", "C"))
+        readout = self.graph.nodes[self.readout]
+        assert isinstance(readout, IntegerReadout)
+        numbers = {
+            **{name: getattr(scan, name) for name in SCALARS if hasattr(scan, name)},
+            **{name: getattr(process, name) for name in SCALARS if hasattr(process, name)},
+            "du": lif.du, "dv": lif.dv, "v_threshold": lif.v_threshold,
+            "relay_u_shift": u.shift, "relay_b_shift": b.shift, "relay_c_shift": c.shift,
+            "readout_shift": readout.shift, "readout_decay": readout.decay,
+            "bits": process.bits or _CALIBRATION_BITS, "rounding": ROUNDINGS.index(process.rounding),
+        }  # fmt: skip
+        d, n, classes = scan.neurons, scan.alpha.shape[1], readout.neurons
+        channel = (scan.d_skip, scan.u_multiplier, scan.u_bias, scan.dt_multiplier, scan.dt_bias, u.multiplier, u.bias)
+        return Words(
+            scalars=np.array([numbers[name] for name in SCALARS], np.int64),
+            alpha=_whole(scan.alpha, (d, n)),
+            rate=_whole(process.rate, (d, n)),
+            conv=_whole(process.conv, process.conv.shape),
+            channel=np.stack([_whole(row, (d,)) for row in channel]),
+            state=np.stack([_whole(row, (n,)) for row in (b.multiplier, b.bias, c.multiplier, c.bias)]),
+            classes=np.stack([_whole(row, (classes,)) for row in (readout.multiplier, readout.bias)]),
+            lif_bias=_whole(lif.bias, (d,)),
+            omega=_whole(self.omega, self.omega.shape),
+            units=np.array([process.units[name] for name in NAMES], np.int64),
+        )
+
+    def _relay(self, port: str) -> IntegerRelay:
+        node = self.graph.nodes[self.relays[port]]
+        assert isinstance(node, IntegerRelay)
+        return node
+
+    def traces(self) -> Traces:
+        """Return room for every trace word."""
+        shapes = self.process.shapes(self.weights()["w_u"].shape[1])
+        return Traces(*(np.zeros(shapes[name], np.int64) for name in NAMES))
+
+    def error(self, output: Array, target: int) -> Array:
+        """Return softmax(output) - target in units of 2^-15, (C,), from the readout summed over a sample's steps."""
+        factor, shift = self.error_factor
+        odds = exp2_minus(np.minimum(multiply_shift(output.max() - output, factor, shift), 24 << FRACTION_BITS))
+        error = (odds << ERROR_BITS) // int(odds.sum())
+        error[target] -= 1 << ERROR_BITS
+        return np.asarray(error)
+
+    def products(self, traces: Traces, error: Array, w_o: Array) -> dict[str, Array]:
+        """Return P of every group, in the shape of its weights."""
+        signal, _ = saturate(error @ w_o)
+        scaled = multiply_shift(signal, self.gain, 16)
+        return {
+            "w_u": scaled[:, None] * traces.r_u,
+            "w_dt": signal[:, None] * traces.r_dt,
+            "w_b": np.einsum("d,dnj->nj", signal, traces.r_b),
+            "w_c": np.einsum("d,dnj->nj", signal, traces.r_c),
+            "w_o": error[:, None] * traces.r_o,
+        }
+
+
+@dataclass
+class LearnRecord:
+    """What a run did: ``correct`` (samples,) before each update; counts by group."""
+
+    correct: Array
+    updates: dict[str, int] = field(default_factory=dict)  # synapses visited
+    changed: dict[str, int] = field(default_factory=dict)  # weights that moved
+    clipped: dict[str, int] = field(default_factory=dict)  # weights at their limit
+    saturated: int = 0  # trace words
+
+    def add(self, group: str, before: Array, wanted: Array, after: Array) -> None:
+        """Count one update of a group."""
+        self.updates[group] = self.updates.get(group, 0) + before.size
+        self.changed[group] = self.changed.get(group, 0) + int(np.count_nonzero(after != before))
+        self.clipped[group] = self.clipped.get(group, 0) + int(np.count_nonzero(after != wanted))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate as the chip has it, ``mantissa / 2^shift``, and by how much that misses what was asked."""
+
+    mantissa: int
+    shift: int
+    error: float
+
+
+class Learner:
+    """Learn on samples one after another. ``forgetful`` drops every trace but the last step's: the control."""
+
+    def __init__(self, block: PlasticBlock, *, forgetful: bool = False) -> None:
+        self.block, self.forgetful = block, forgetful
+        self.weights = block.weights()
+        self.rates: dict[str, Rate] = {}
+        self._traces = block.traces()
+        self._samples = 0
+
+    def run(self, x: Array, y: Array, *, progress: Callable[[int], None] | None = None) -> LearnRecord:
+        """Learn on x (samples, T, M), what the block reads, and classes y (samples,)."""
+        self._check(x, y)
+        if not self.rates:
+            self._choose_rates(x[:WARM_UP], y[:WARM_UP])
+        record = LearnRecord(np.zeros(len(x), bool))
+        for index, (sample, target) in enumerate(zip(x, y, strict=True)):
+            products, right, lost = self._play(sample, int(target))
+            record.correct[index] = right
+            record.saturated += lost
+            self._update(products, record)
+            if progress:
+                progress(1)
+        return record
+
+    def graph(self) -> IntegerGraph:
+        """Return the integer graph with the weights as they are now."""
+        return self.block.with_weights(self.weights)
+
+    def _check(self, x: Array, y: Array) -> None:
+        wanted = (len(self.block.omega), self.weights["w_u"].shape[1])
+        if x.ndim != 3 or x.shape[1:] != wanted or len(x) != len(y) or not len(x):
+            shape = f"(samples, {wanted[0]}, {wanted[1]})"
+            raise InputError(f"a learning stream of shape {x.shape} with {len(y)} labels, wanted {shape}")
+        classes = len(self.weights["w_o"])
+        if y.min() < 0 or y.max() >= classes:
+            raise InputError(f"labels run from {y.min()} to {y.max()}, the model has {classes} classes")
+
+    def _play(self, sample: Array, target: int, learning: bool = True) -> tuple[dict[str, Array], bool, int]:
+        """Run one sample; return what its updates are made of, whether the answer was right, and lost trace words.
+
+        Without ``learning`` the error is that of a readout that says nothing.
+        """
+        block, weights, rule = self.block, self.weights, self.block.plasticity.rule
+        steps = len(sample)
+        spikes, psis = (np.zeros((steps, block.process.channels), np.int64) for _ in range(2))
+        output = np.zeros(len(weights["w_o"]), np.int64)
+        begin = steps - 1 if self.forgetful else 0
+        for trace in self._traces:
+            trace[...] = 0
+        lost = play(
+            block.words, Weights(**weights), np.ascontiguousarray(sample, np.int64), self._traces,
+            self._samples * steps, begin, spikes, psis, output,
+        )  # fmt: skip
+        self._samples += 1
+        error = block.error(output if learning else np.zeros_like(output), target)
+        products = block.products(self._traces, error, weights["w_o"])
+        if rule in ("stdp", "three-factor"):
+            products = {"w_o": products["w_o"]}
+        if rule in ("stdp", "hybrid"):
+            products["stdp"] = -pair_stdp(block.plasticity, sample, spikes)
+        if rule == "s-tllr":
+            shown = (block.omega[:, None] * psis) >> 16
+            signal, _ = saturate(error @ weights["w_o"])
+            products["w_u"] = signal[:, None] * three_factor(block.plasticity, sample, psis, shown, block.omega)
+        return products, bool(output.argmax() == target), lost
+
+    def _choose_rates(self, x: Array, y: Array) -> None:
+        """Choose for each group the m and k of N22 that `rate` asks for, from samples as if none were known yet."""
+        squares: dict[str, list[float]] = {}
+        for sample, target in zip(x, y, strict=True):
+            for group, product in self._play(sample, int(target), learning=False)[0].items():
+                squares.setdefault(group, []).append(float(np.mean(product.astype(np.float64) ** 2)))
+        self._samples = 0
+        for name, values in squares.items():
+            typical, rate = float(np.mean(values)) ** 0.5, self._rate(name)
+            if rate and not typical:
+                message = f"the first {len(x)} samples leave '{name}' without an update, so no rate can be chosen for it"
+                raise InputError(message, "a stronger input, or a model that spikes")
+            self.rates[name] = as_rate(rate / max(typical, 1.0))
+
+    def _rate(self, name: str) -> float:
+        p = self.block.plasticity
+        if _group(name) not in p.synapses:
+            return 0.0
+        if name == "stdp":
+            return p.stdp_rate * (1 - p.mix if p.rule == "hybrid" else 1.0)
+        return p.rate * (p.mix if p.rule == "hybrid" else 1.0)
+
+    def _update(self, products: dict[str, Array], record: LearnRecord) -> None:
+        """N22. Round once for each group; STDP joins the group it belongs to."""
+        p = self.block.plasticity
+        for place, (name, product) in enumerate(products.items()):
+            group, rate = _group(name), self.rates[name]
+            if not rate.mantissa:
+                continue
+            draw = _UPDATE_DRAWS + ((self._samples * 8 + place) << 32)
+            step = round_words(product * rate.mantissa, rate.shift, p.rounding, p.seed, draw)
+            before = self.weights[group]
+            wanted = before - step
+            self.weights[group] = np.clip(wanted, -p.weight_limit, p.weight_limit)
+            record.add(group, before, wanted, self.weights[group])
+
+
+def _group(name: str) -> str:
+    """Return which synapses a product moves."""
+    return "w_u" if name == "stdp" else name
+
+
+def as_rate(wanted: float) -> Rate:
+    """Write a rate as a four-bit mantissa over a power of two; 0 stays 0."""
+    if wanted <= 0:
+        return Rate(0, 1, 0.0)
+    shift = MANTISSA_BITS - 1 - floor(log2(wanted))
+    if not 1 <= shift <= 62:
+        raise InputError(f"a rate of {wanted:.3g} needs a shift of {shift} bits, a word has 1 to 62")
+    mantissa = round(wanted * 2.0**shift)
+    return Rate(mantissa, shift, mantissa * 2.0**-shift / wanted - 1)
+
+
+def calibrate_units(block: PlasticBlock, x: Array) -> dict[str, int]:
+    """N20. Return the units that keep every trace of these samples a factor of two inside its bits.
+
+    x (samples, T, M) is what the block reads; the traces are exact here.
+    """
+    bits = block.process.bits or _CALIBRATION_BITS
+    exact = replace(block.process, bits=None, units=dict.fromkeys(NAMES, 0))
+    largest = dict.fromkeys(NAMES, 0.0)
+    for sample in x:
+        played = play_exact(block.graph, block.relays, exact, block.weights(), block.readout, block.omega, sample)
+        largest = {name: max(value, float(played.traces[f"max {name}"].max())) for name, value in largest.items()}
+    return {name: floor(log2(max(value, 2.0**-16))) + 2 - (bits - 1) for name, value in largest.items()}
+
+
+def _whole(values: Array, shape: tuple[int, ...]) -> Array:
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(values, np.int64), shape))

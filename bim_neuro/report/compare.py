@@ -1,0 +1,205 @@
+"""Runs side by side: what differs in how they were made, in what they answer, and layer by layer.
+
+A difference is called clear where, with the prices of one target, the low, the likely and the high price all say so;
+between targets, where the ranges do not meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import InputError
+
+LAYERS = 300
+
+Summary = dict[str, Any]
+Ends = dict[str, float | None]
+
+SETTINGS = ("bim_neuro", "task", "input", "target", "backend", "samples", "steps", "dt")
+WORKLOAD = ("task", "input", "samples", "steps")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One headline number: how it is read, its unit, and whether more of it is better (None: neither)."""
+
+    key: str
+    label: str
+    unit: str  # pj, seconds, share, count or text
+    read: Callable[[Summary], Any]
+    more_is_better: bool | None = None
+    drawn: bool = False
+
+
+def compare(folders: Sequence[Path], summaries: Sequence[Summary]) -> dict[str, Any]:
+    """Return runs side by side as plain values; docs/report.md describes the keys."""
+    if len(summaries) < 2:
+        raise InputError("compare wants two or more folders", "bim-report compare out/a out/b")
+    names = _names(folders, summaries)
+    shared = sorted({layer["name"] for summary in summaries for layer in summary["layers"]})
+    return {
+        "bim_neuro": __version__,
+        "runs": [{"name": name, "folder": str(folder)} for name, folder in zip(names, folders, strict=True)],
+        "warning": _warning(summaries),
+        "settings": _settings(summaries),
+        "rows": [row for row in (_row(row, summaries) for row in ROWS) if any(v is not None for v in row["values"])],
+        "layers": _layers(summaries),
+        "left_out": f"{LAYERS} of {len(shared):,} layers." if len(shared) > LAYERS else "",
+    }
+
+
+def _names(folders: Sequence[Path], summaries: Sequence[Summary]) -> list[str]:
+    """Name runs by their folders; by the whole path where two are called the same."""
+    short = [folder.resolve().name for folder in folders]
+    return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
+
+
+def _energy(line: str) -> Callable[[Summary], Any]:
+    return lambda summary: summary["energy"].get(line)
+
+
+def _agreement(summary: Summary) -> float | None:
+    return min((row["share"] for row in summary["agreement"]), default=None)
+
+
+def _accuracy(side: str) -> Callable[[Summary], Any]:
+    return lambda summary: (summary["accuracy"] or {}).get(side)
+
+
+def _silent(summary: Summary) -> float:
+    """Return the share of slots without a message: of the spiking layers, or of all where none spikes."""
+    layers = [layer for layer in summary["layers"] if layer["message_bits"] == 1] or summary["layers"]
+    neurons = sum(layer["neurons"] for layer in layers)
+    return float(sum(layer["sparsity"] * layer["neurons"] for layer in layers) / neurons)
+
+
+def _zero_weights(summary: Summary) -> float | None:
+    synapses = sum(layer["synapses"] for layer in summary["layers"])
+    zeros = sum(layer["weight_sparsity"] * layer["synapses"] for layer in summary["layers"])
+    return zeros / synapses if synapses else None
+
+
+def _a_sample(key: str) -> Callable[[Summary], int]:
+    return lambda summary: round(sum(layer[key] for layer in summary["layers"]) / summary["samples"])
+
+
+def _cores(summary: Summary) -> int | None:
+    """Return the cores in use; None in a simulation, which has none."""
+    return None if summary["cores"]["limit"] is None else int(summary["cores"]["used"])
+
+
+def _verified(summary: Summary) -> str | None:
+    check = summary["verify"]
+    if not check:
+        return None
+    different = check["spike_slots"] - check["equal"] + check["states"] - check["states_equal"]
+    return f"{different:,} values differ from {check['backend']}" if different else f"equal to {check['backend']}"
+
+
+ROWS = (
+    Row("accuracy_integer", "accuracy, integers", "share", _accuracy("integer"), True, drawn=True),
+    Row("accuracy_float", "accuracy, float", "share", _accuracy("float"), True),
+    Row("agreement", "spikes equal to float, worst layer", "share", _agreement, True),
+    Row("verify", "verified", "text", _verified),
+    Row("energy_dynamic", "dynamic energy a sample", "pj", _energy("dynamic"), False, drawn=True),
+    Row("energy_static", "static energy a sample", "pj", _energy("static"), False),
+    Row("seconds_per_sample", "time a sample", "seconds", _energy("seconds_per_sample"), False, drawn=True),
+    Row("latency_steps", "steps to the first answer", "count", lambda summary: summary["latency_steps"], False),
+    Row("cores", "cores", "count", _cores, False),
+    Row("silent", "silent slots", "share", _silent, True, drawn=True),
+    Row("zero_weights", "zero weights", "share", _zero_weights, True),
+    Row("synops", "synaptic operations a sample", "count", _a_sample("synops_hardware"), False),
+    Row("saturations", "saturated words a sample", "count", _a_sample("saturations"), False),
+)
+
+
+def _row(row: Row, summaries: Sequence[Summary]) -> dict[str, Any]:
+    """Return a row: values, ranges if any, the best runs if the work is the same, and the difference in words."""
+    read = [row.read(summary) for summary in summaries]
+    ranged = row.unit in ("pj", "seconds")
+    values = [one["value"] if one else None for one in read] if ranged else read
+    ranges = [one if one and one["value"] is not None else None for one in read] if ranged else None
+    one_target = len({summary["target"] for summary in summaries}) == 1
+    clear = ranges is None or _clear(ranges, one_target)
+    return {
+        "key": row.key,
+        "label": row.label,
+        "unit": row.unit,
+        "drawn": row.drawn,
+        "values": values,
+        "ranges": ranges,
+        "best": _best(values, row.more_is_better) if clear and not _warning(summaries) else [],
+        "verdict": _verdict(values, row.unit, "" if clear else "not at every price" if one_target else "ranges meet"),
+    }
+
+
+def _clear(ranges: Sequence[Ends | None], one_target: bool) -> bool:
+    """Whether every two ranges differ clearly; see the top of this file."""
+    known = [r for r in ranges if r is not None]
+    return all(_apart(a, b, one_target) for i, a in enumerate(known) for b in known[i + 1 :])
+
+
+def _apart(a: Ends, b: Ends, one_target: bool) -> bool:
+    ends = [(a[end] or 0.0, b[end] or 0.0) for end in ("low", "value", "high")]
+    if one_target:
+        return all(x < y for x, y in ends) or all(x > y for x, y in ends)
+    return ends[2][0] < ends[0][1] or ends[2][1] < ends[0][0]
+
+
+def _best(values: Sequence[Any], more_is_better: bool | None) -> list[int]:
+    """Return the runs with the best value; none where all are the same, or better has no meaning."""
+    known = [value for value in values if value is not None]
+    if more_is_better is None or len(known) < 2 or len(set(known)) == 1:
+        return []
+    best = max(known) if more_is_better else min(known)
+    return [index for index, value in enumerate(values) if value == best]
+
+
+def _verdict(values: Sequence[Any], unit: str, doubt: str) -> str:
+    """Say how the values differ: the second from the first, or the spread of more."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "not in every run"
+    if len(set(known)) == 1:
+        return "same"
+    if not all(isinstance(value, (int, float)) for value in known):
+        return "differs"
+    first, last, low, high = known[0], known[-1], min(known), max(known)
+    if unit == "share":
+        spread = f"{100 * (last - first):+.2f} points" if len(known) == 2 else f"up to {100 * (high - low):.2f} points"
+    elif len(known) == 2 and first:
+        spread = f"{(last - first) / first:+.1%}"
+    else:
+        spread = f"up to {high / low:.3g}x" if low > 0 else "differs"
+    return f"{spread}; {doubt}" if doubt else spread
+
+
+def _settings(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
+    """Return what was not made the same."""
+    rows = [{"label": key, "values": [str(summary[key]) for summary in summaries]} for key in ("model", *SETTINGS)]
+    return [row for row in rows if len(set(row["values"])) > 1]
+
+
+def _warning(summaries: Sequence[Summary]) -> str:
+    """Say what keeps the numbers from being held against each other."""
+    different = [key for key in WORKLOAD if len({str(summary[key]) for summary in summaries}) > 1]
+    return f"Not the same work: {', '.join(different)} differ." if different else ""
+
+
+def _layers(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
+    """Return each layer that any run has, with its energy and sparsity in each; None where a run lacks it."""
+    by_name = [{layer["name"]: layer for layer in summary["layers"]} for summary in summaries]
+    names = list(dict.fromkeys(name for layers in by_name for name in layers))[:LAYERS]
+    return [
+        {
+            "layer": name,
+            "present": [name in layers for layers in by_name],
+            "energy_pj": [layers[name]["energy_pj"]["value"] if name in layers else None for layers in by_name],
+            "sparsity": [layers[name]["sparsity"] if name in layers else None for layers in by_name],
+        }
+        for name in names
+    ]

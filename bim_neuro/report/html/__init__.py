@@ -1,0 +1,24 @@
+"""The report as one HTML file that opens offline: pages made of the data and the assets beside this file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .bounded import bounded
+from .page import page
+
+__all__ = ["render", "render_comparison"]
+
+_SHARED = ("base.js", "face.js", "charts.js")
+_REPORT = ("cores.js", "activity.js", "glance.js", "energy.js", "fixed.js", "layers.js", "learning.js", "report.js")
+
+
+def render(summary: dict[str, Any], mapping: dict[str, Any], series: dict[str, Any], text: str) -> str:
+    """Return report.html; ``text`` is the report in plain text, for a reader without scripts."""
+    title = f"{summary['model']} on {summary['target']} - bim-neuro"
+    return page(title, bounded(summary, mapping, series), _SHARED + _REPORT, text)
+
+
+def render_comparison(comparison: dict[str, Any], text: str) -> str:
+    """Return a page that puts runs side by side; ``text`` is the same as plain text."""
+    return page("Runs side by side - bim-neuro", comparison, (*_SHARED, "compare.js"), text)

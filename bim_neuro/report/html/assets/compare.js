@@ -1,0 +1,80 @@
+"use strict";
+// Runs side by side: the headline of each, what differs, and the layers they share.
+
+const RUN_COLOURS = ["var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)"];
+const runs = data.runs; // [{name, folder, ...}]
+const colourOf = (index) => RUN_COLOURS[index % RUN_COLOURS.length];
+const named = (index) => [h("span", { class: "swatch", style: { "--colour": colourOf(index) } }), " ", runs[index].name];
+
+const FORMATS = {
+  pj: energy,
+  seconds,
+  share: (value) => percent(value, 2),
+  count,
+  text: String,
+};
+const UNITS_OF = { pj: ENERGY, seconds: TIME };
+
+function written(row, index) {
+  const value = row.values[index];
+  const range = row.ranges && row.ranges[index];
+  if (value === null) return NONE;
+  return [FORMATS[row.unit](value), range && range.value !== null ? h("small", {}, rangeText(range, UNITS_OF[row.unit])) : ""];
+}
+
+function headline() {
+  const columns = [
+    { head: "", text: true, value: (row) => capital(row.label) },
+    ...runs.map((_, index) => ({
+      head: runs[index].name, value: (row) => row.values[index],
+      show: (row) => h("span", { class: row.best.includes(index) ? "best" : "" }, written(row, index), row.best.includes(index) ? h("span", { class: "visually-hidden" }, ", best") : ""),
+    })),
+    { head: "Difference", text: true, value: (row) => row.verdict },
+  ];
+  return card("Side by side", { wide: true, note: data.warning ? "No run is marked as better, as they did different work." : "Green and bold is better, where the difference is clear. A range is what the prices allow." }, table("Runs side by side", columns, data.rows));
+}
+
+function settings() {
+  if (!data.settings.length) return null;
+  const columns = [
+    { head: "", text: true, value: (row) => row.label },
+    ...runs.map((_, index) => ({ head: runs[index].name, text: true, value: (row) => row.values[index] })),
+  ];
+  return card("Made differently", { wide: true, note: data.warning }, table("Settings that differ", columns, data.settings));
+}
+
+function bars(row) {
+  const shown = runs.map((one, index) => ({ index, range: row.ranges ? row.ranges[index] : null, value: row.values[index] })).filter(({ value }) => value !== null);
+  if (!shown.length) return null;
+  const format = FORMATS[row.unit];
+  return card(capital(row.label), {}, rangeBars(row.label, shown.map(({ index, range, value }) => ({
+    label: runs[index].name, parts: [[value, colourOf(index)]], range, text: format(value), aside: range ? rangeText(range, UNITS_OF[row.unit]) : "",
+    tip: { title: runs[index].name, rows: [[row.label, format(value)], ...(range ? [["low to high", rangeText(range, UNITS_OF[row.unit])]] : [])] },
+  })), row.unit === "share" ? (mark) => percent(mark, 0) : format));
+}
+
+function layerTable() {
+  const columns = [
+    { head: "Layer", text: true, value: (row) => row.layer },
+    ...runs.flatMap((_, index) => [
+      { head: `Energy, ${runs[index].name}`, value: (row) => row.energy_pj[index], show: (row) => (row.present[index] ? energy(row.energy_pj[index]) : NONE) },
+      { head: `Silent, ${runs[index].name}`, value: (row) => row.sparsity[index], show: (row) => percent(row.sparsity[index]) },
+    ]),
+  ];
+  return card("Layer by layer", { wide: true, note: data.left_out }, table("Layers side by side", columns, data.layers, { most: 40 }));
+}
+
+function comparison() {
+  const drawn = data.rows.filter((row) => row.drawn);
+  document.title = `${runs.map(({ name }) => name).join(", ")} side by side - bim-neuro`;
+  page(runs.map(({ name }) => name).join(" and "),
+    [h("ul", { class: "legend" }, runs.map((one, index) => h("li", {}, named(index), one.folder === one.name ? null : h("span", { class: "note" }, one.folder))))],
+    [
+      section("rows", "Side by side", "Side by side", null, cards(settings(), headline())),
+      section("charts", "Charts", "In pictures", null, cards(drawn.map(bars))),
+      data.layers.length ? section("layers", "Layers", "Layers", null, cards(layerTable())) : null,
+    ],
+    [`bim-neuro ${data.bim_neuro}.`]);
+}
+
+comparison();

@@ -1,0 +1,70 @@
+"use strict";
+// At a glance: the questions a reader has, answered in a line each.
+
+const run = data.summary;
+const layers = run.layers;
+const energyOf = Object.fromEntries(run.energy.layers.map((layer) => [layer.layer, layer]));
+const worst = data.cores.length ? data.cores.map((core) => ({ core, ...fullest(core) })).reduce((a, b) => (b.share > a.share ? b : a)) : null;
+const spiking = layers.filter((layer) => layer.message_bits === 1);
+
+function tile(question, answer, detail, extra, state) {
+  return h("div", { class: `tile ${state || ""}` }, h("dt", {}, question), h("dd", {}, h("span", { class: "answer" }, answer), extra, h("span", { class: "detail" }, detail)));
+}
+
+function fitTile() {
+  const { used, limit } = run.cores;
+  if (limit === null) return tile("Does it fit?", "Nothing to place", `${run.target} is a simulation without cores`, null, "good");
+  const least = run.placement && run.placement.lower_bound;
+  const detail = `${count(used)} of ${count(limit)} cores${least === used ? "; no placement takes fewer" : least ? `; at least ${plural(least, "core")} needed` : ""}`;
+  return tile("Does it fit?", "It fits", detail, meter(used / limit, detail), "good");
+}
+
+function bindsTile() {
+  if (!worst) return null;
+  return tile("What binds?", capital(worst.name), `${percent(worst.share)} used on ${coreName(worst.core)}, ${layerOf(worst.core)}`, meter(worst.share, percent(worst.share)));
+}
+
+function quantityTile(question, range, units, detail) {
+  if (!range || range.value === null) return tile(question, "unpriced", detail);
+  return tile(question, scaled(range.value, units), detail, h("span", { class: "between-text" }, `${rangeText(range, units)} ${unitOf(range.value, units)[1]}`));
+}
+
+function sparseTile() {
+  const of = spiking.length ? spiking : layers;
+  const rate = sum(of.map((layer) => layer.spike_rate * layer.neurons)) / sum(of.map((layer) => layer.neurons));
+  const densest = layers.reduce((a, b) => (b.spike_rate > a.spike_rate ? b : a));
+  return tile("How sparse?", `${percent(1 - rate)} silent`, `${spiking.length ? "the spiking neurons" : "all neurons"}; busiest layer: ${densest.name}, ${percent(densest.spike_rate)} send`);
+}
+
+function fixedTile() {
+  const rows = run.agreement;
+  const accuracy = run.accuracy ? `accuracy ${percent(run.accuracy.float)} float, ${percent(run.accuracy.integer)} integer` : "no labels, so no accuracy";
+  if (!rows.length) return tile("What did fixed point change?", "no spiking layer", accuracy);
+  const least = rows.reduce((a, b) => (b.share < a.share ? b : a));
+  return tile("What did fixed point change?", `${percent(1 - least.share, 2)} of spike slots`, accuracy);
+}
+
+const verified = run.verify && run.verify.equal === run.verify.spike_slots && run.verify.states_equal === run.verify.states;
+
+function checkTile() {
+  if (!run.verify) return tile("Are the integers right?", "not checked", "add --verify lava to hold every message and state against Lava");
+  const { spike_slots, equal, states, states_equal, backend } = run.verify;
+  const values = `${count(equal + states_equal)} of ${count(spike_slots + states)} values equal`;
+  return tile("Are the integers right?", verified ? `equal to ${backend}` : `differ from ${backend}`, values, null, verified ? "good" : "bad");
+}
+
+function learnTile() {
+  const { learning } = run;
+  if (learning === undefined) return null;
+  if (learning === null) return tile("Can it learn?", "not asked", "add --learn to compile a rule for the learning engine");
+  const gained = typeof learning.accuracy_before === "number" && typeof learning.accuracy_after === "number";
+  return tile("Can it learn?", gained ? `${percent(learning.accuracy_before)} to ${percent(learning.accuracy_after)}` : "yes", `${learning.rule || "a rule"} on ${learning.placement || "the chip"}`, null, "good");
+}
+
+function glance() {
+  return section("glance", "At a glance", "At a glance", null, h("dl", { class: "tiles" },
+    fitTile(), bindsTile(),
+    quantityTile("What does a sample cost?", run.energy.dynamic, ENERGY, `dynamic energy; weakest price: ${run.energy.weakest_basis}`),
+    quantityTile("How long does it take?", run.energy.seconds_per_sample, TIME, `${plural(run.period, "step")} a sample, first answer after ${run.latency_steps}`),
+    sparseTile(), fixedTile(), checkTile(), learnTile()));
+}

@@ -1,0 +1,140 @@
+"use strict";
+// The report of one compile: the answers first, then what they rest on.
+
+const isRange = (value) => value !== null && typeof value === "object" && "low" in value && "value" in value && "high" in value;
+
+/** Whatever a block of the summary says, name by name; `units` maps the end of a name to how it is written. */
+function facts(block, prefix = "") {
+  return Object.entries(block).flatMap(([name, value]) => {
+    const label = prefix ? `${prefix}, ${words(name)}` : words(name);
+    if (isRange(value)) return [[label, withUnit(name, value.value), rangeText(value, unitsOf(name))]];
+    if (Array.isArray(value)) return value.every((entry) => typeof entry !== "object") ? [[label, value.join(", "), ""]] : [];
+    if (value !== null && typeof value === "object") return facts(value, label);
+    return [[label, withUnit(name, value), ""]];
+  });
+}
+
+const UNITS = [[/_pj$/, ENERGY], [/_us$/, MICROSECONDS], [/seconds$/, TIME]];
+const unitsOf = (name) => (UNITS.find(([end]) => end.test(name)) || [null, PLAIN])[1];
+
+function withUnit(name, value) {
+  if (value === null || value === undefined) return "not known";
+  if (typeof value !== "number") return String(value);
+  if (/sparsity|accuracy/i.test(name)) return percent(value, 2);
+  const units = unitsOf(name);
+  if (units !== PLAIN) return scaled(value, units);
+  return Number.isInteger(value) ? count(value) : digits(value);
+}
+
+const factList = (rows) => h("dl", { class: "facts" }, rows.map(([name, value, range = ""]) =>
+  h("div", {}, h("dt", {}, name), h("dd", {}, value, range ? h("small", {}, range) : ""))));
+
+function timeSection() {
+  const { latency } = run;
+  const steps = [["input of a sample", plural(run.steps, "step")], ["a new sample every", plural(run.period, "step")], ["first answer after", plural(run.latency_steps, "step")], ["step of the model", run.dt ? seconds(run.dt) : NONE]];
+  if (latency) {
+    const perSecond = latency.samples_per_second;
+    steps.push(["steps that take the least a step can", `${count(latency.floor_steps)} of ${count(latency.steps_per_sample)}`],
+      ["samples a second", perSecond.value === null ? "not known" : digits(perSecond.value), perSecond.value === null ? "" : rangeText(perSecond, PLAIN)],
+      ["weakest basis", latency.weakest_basis]);
+  }
+  return section("time", "Time", "Where the time goes", null, cards(
+    latency && busyCard(latency), timesCard(latency), card("A sample", {}, factList(steps))));
+}
+
+const TIMES = [["a step, mean", "step_us"], ["the longest step", "longest_step_us"], ["first answer", "first_answer_us"], ["last answer", "answer_us"], ["a sample after another", "sample_us"]];
+
+function timesCard(latency) {
+  const given = latency ? TIMES.map(([name, key]) => [name, latency[key], MICROSECONDS]) : [["a sample", run.energy.seconds_per_sample, TIME]];
+  const rows = given.filter(([, range]) => range.value !== null).map(([label, range, units]) => ({
+    label, range, parts: [[range.value, "var(--accent)"]], text: scaled(range.value, units), aside: rangeText(range, units), tip: eventsTip(label, range, {}, units),
+  }));
+  if (!rows.length) return null;
+  return card("Times on the chip", { note: latency && latency.untimed.length ? `At least: no time is published for ${latency.untimed.join(", ")}.` : null },
+    rangeBars("Times on the chip", rows, (mark) => scaled(mark, latency ? MICROSECONDS : TIME)));
+}
+
+/** What the fullest core of each layer does in a sample. */
+function busyCard({ layers: byLayer, busiest }) {
+  const rows = byLayer.filter((layer) => layer.total.value !== null).map((layer) => ({
+    label: layer.layers.join(", "), range: layer.total, text: scaled(layer.total.value, MICROSECONDS), aside: rangeText(layer.total, MICROSECONDS),
+    parts: Object.entries(layer.events).map(([kind, range]) => [range.value, kindColour(kind)]),
+    tip: eventsTip(`${layer.layers.join(", ")} on core ${layer.core}`, layer.total, layer.events, MICROSECONDS),
+  }));
+  if (!rows.length) return null;
+  const kinds = Object.keys(KINDS).filter((kind) => byLayer.some((layer) => layer.events[kind] && layer.events[kind].high > 0));
+  const fallback = table("Work of the fullest core of each layer", [
+    { head: "Layer", text: true, value: (row) => row.label },
+    ...["low", "value", "high"].map((end) => ({ head: capital(end), value: (row) => row.range[end], show: (row) => scaled(row.range[end], MICROSECONDS) })),
+  ], rows);
+  return card("Work by layer", {
+    wide: true, fallback,
+    note: `What the fullest core of each layer works in a sample.${busiest && busiest.total.value !== null ? ` Busiest: core ${busiest.core} (${busiest.layers.join(", ")}), ${withRange(busiest.total, MICROSECONDS)} in its longest step.` : ""}`,
+  }, rangeBars("Work of the fullest core of each layer", rows.slice(0, 40), (mark) => scaled(mark, MICROSECONDS)),
+  legend([...kinds.map((kind) => [kindName(kind), kindColour(kind)]), ["low to high", "", WHISKER]]));
+}
+
+function buildTimes() {
+  const stages = Object.entries(run.seconds);
+  if (!stages.length) return null;
+  const rows = stages.map(([name, value]) => ({ label: name, parts: [[value, "var(--quiet)"]], text: seconds(value), tip: { title: name, rows: [["wall-clock", seconds(value)]] } }));
+  return card("Time of the compile", { note: "Wall-clock of each stage; nothing to do with the chip." }, rangeBars("Seconds of each stage", rows, seconds));
+}
+
+function chipSection() {
+  if (!data.cores.length) return null;
+  const map = data.chips.length ? chipMap() : coreMap();
+  const beside = [memoryBars(), placementCard()];
+  return section("chip", "Chip", "On the chip", null, cards(
+    map, map.classList.contains("wide") ? beside : h("div", { class: "stack" }, beside), coreTable()));
+}
+
+const activitySection = () => section("activity", "Activity", "How sparse it is", null, cards(activity(), sparsityCard()));
+
+function furtherSection() {
+  if (!run.neurobench) return null;
+  const spaced = facts(run.neurobench).map(([name, ...rest]) => [name.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().replace(/ (ac|mac)s/, (one) => one.toUpperCase().replace("S", "s")), ...rest]);
+  return section("further", "Metrics", "Beside other work", null, cards(denseCard(), card("NeuroBench metrics", {}, factList(spaced))));
+}
+
+/** The same model on processors that compute every product; their prices have another scope than the chip's. */
+function denseCard() {
+  if (!run.dense) return null;
+  const own = run.energy.dynamic.value;
+  const columns = [
+    { head: "Computed densely on", text: true, value: (row) => row.name, show: (row) => h("span", { tip: { title: row.name, rows: [["a product", energy(row.mac_pj.value)], ["basis", row.mac_pj.basis]], note: row.mac_pj.source }, class: "hint", tabindex: 0 }, row.name) },
+    { head: "Scope", text: true, value: (row) => row.scope },
+    { head: "Energy", value: (row) => row.energy.value, show: (row) => energy(row.energy.value) },
+    { head: "Of this run's", help: "Over the dynamic energy of this run; another scope, so no measure of merit.", value: (row) => (own ? row.energy.value / own : null), show: (row) => (own ? `${digits(row.energy.value / own)}×` : NONE) },
+  ];
+  return card("The same model, dense", { note: `${count(run.dense.macs)} products a sample at published prices. Another scope than the chip's: not to be read as a ranking.` },
+    table("The same model computed densely", columns, run.dense.processors));
+}
+
+function assumptionsSection() {
+  const own = Object.entries(run.judge).filter(([, judge]) => judge === "own").map(([name]) => name);
+  return section("assumptions", "Assumptions", "What this rests on", null, cards(
+    card("Assumptions", { wide: true }, h("ul", { class: "plain" }, run.assumptions.map((sentence) => h("li", {}, sentence)))),
+    card("How it was made", {}, h("pre", { tabindex: 0, role: "region", "aria-label": "Command" }, run.command),
+      h("p", { class: "note" }, `bim-neuro ${run.bim_neuro}, backend ${run.backend}, target ${run.target}, ${run.energy.scope === "all_in" ? "all-in prices" : "a price for each kind of event"}. ${own.length ? `Lava ships no process for ${own.slice(0, 12).join(", ")}${own.length > 12 ? ` and ${own.length - 12} more` : ""}: microcode neurons of our own.` : ""}`)),
+    buildTimes()));
+}
+
+function verdict() {
+  const pieces = [run.cores.limit === null ? `Runs on ${run.target}` : `Fits ${run.target} on ${plural(run.cores.used, "core")}`];
+  if (run.energy.dynamic.value !== null) pieces.push(`${energy(run.energy.dynamic.value)} (${rangeText(run.energy.dynamic, ENERGY)}) of dynamic energy a sample`);
+  if (run.agreement.length) pieces.push(`fixed point keeps ${percent(run.agreement.reduce((a, b) => (b.share < a.share ? b : a)).share, 2)} of the spike slots`);
+  return `${pieces.join("; ")}.`;
+}
+
+function report() {
+  const name = run.model.split(/[\\/]/).pop();
+  document.title = `${name} on ${run.target} - bim-neuro`;
+  const lead = [h("p", { class: "verdict" }, verdict()),
+    h("p", { class: "note" }, `${plural(run.samples, "sample")} of ${plural(run.steps, "step")} (${run.input}), ${run.backend} integers.`)];
+  page(`${name} on ${run.target}`, lead,
+    [glance(), energySection(), timeSection(), chipSection(), activitySection(), fixedSection(), learningSection(), section("layers", "Layers", "Layer by layer", null, cards(layerTable())), furtherSection(), assumptionsSection()],
+    [`bim-neuro ${run.bim_neuro}. Counts are of ${plural(run.samples, "sample")}, energy is of one. The same numbers: summary.json, per-layer.csv, mapping.json, series.json.`]);
+}
+
+report();

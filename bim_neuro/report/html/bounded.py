@@ -1,0 +1,87 @@
+"""What a page carries of a report: all of a small model; of a large one what tells most, and a word on the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LAYERS = 300  # those that cost most
+CORES = 2048  # drawn one by one; above, chip by chip
+FULLEST = 200  # cores listed where the map shows chips
+ROWS = 400  # of a verification, those that differ first
+
+
+def bounded(summary: dict[str, Any], mapping: dict[str, Any], series: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of report.html; ``left_out`` says, by part, what is missing."""
+    left_out: dict[str, str] = {}
+    kept = _layers(summary, left_out)
+    cores, chips, resources = _cores(mapping, series.get("mesh"), left_out)
+    return {
+        "summary": kept,
+        "resources": resources,
+        "cores": cores,
+        "chips": chips,
+        "flows": series.get("flows", []),
+        "mesh": series.get("mesh"),
+        "series": series,
+        "left_out": left_out,
+    }
+
+
+def _layers(summary: dict[str, Any], left_out: dict[str, str]) -> dict[str, Any]:
+    """Return the summary with no more rows than a page can show."""
+    layers, energy, verify = summary["layers"], summary["energy"], summary["verify"]
+    if len(layers) > LAYERS:
+        costly = sorted(layers, key=lambda layer: -(layer["energy_pj"]["value"] or 0))[:LAYERS]
+        names = {layer["name"] for layer in costly}
+        left_out["layers"] = f"The {LAYERS} layers that cost most, of {len(layers):,}; per-layer.csv has them all."
+        layers = [layer for layer in layers if layer["name"] in names]
+        energy = energy | {"layers": [layer for layer in energy["layers"] if layer["layer"] in names]}
+    if verify and len(verify["layers"]) > ROWS:
+        left_out["verify"] = f"The {ROWS} rows that differ most, of {len(verify['layers']):,}."
+        rows = sorted(verify["layers"], key=lambda row: row["equal"] - row["values"])[:ROWS]
+        verify = verify | {"layers": rows}
+    agreement = sorted(summary["agreement"], key=lambda row: row["share"])[:LAYERS]
+    order = {row["layer"]: place for place, row in enumerate(summary["agreement"])}
+    return summary | {
+        "layers": layers,
+        "energy": energy,
+        "verify": verify,
+        "agreement": sorted(agreement, key=lambda row: order[row["layer"]]),
+        "judge": {layer["name"]: layer["judge"] for layer in layers},
+    }
+
+
+def _cores(
+    mapping: dict[str, Any], mesh: dict[str, int] | None, left_out: dict[str, str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the cores, or for many of them the chips and the fullest cores; and what a core has."""
+    if not mapping["cores"] or not mesh:
+        return [], [], []
+    limits = {name: entry["limit"] for name, entry in mapping["cores"][0]["resources"].items()}
+    merged: dict[int, dict[str, Any]] = {}
+    for row in mapping["cores"]:
+        used = [row["resources"].get(name, {"used": 0})["used"] for name in limits]
+        core = merged.setdefault(row["core"], {"core": row["core"], "members": [], "used": used})
+        core["members"].append([row["layer"], *row["neurons"]])
+    cores = list(merged.values())
+    resources = [{"name": name, "limit": limit} for name, limit in limits.items()]
+    if len(cores) <= CORES:
+        return cores, [], resources
+    fullest = sorted(cores, key=lambda core: -_fullest(core, resources))[:FULLEST]
+    left_out["cores"] = f"The {FULLEST} fullest cores, of {len(cores):,}; mapping.json has them all."
+    return fullest, _chips(cores, resources, mesh["per_chip"]), resources
+
+
+def _fullest(core: dict[str, Any], resources: list[dict[str, Any]]) -> float:
+    pairs = zip(core["used"], resources, strict=True)
+    return max((used / entry["limit"] for used, entry in pairs if entry["limit"]), default=0.0)
+
+
+def _chips(cores: list[dict[str, Any]], resources: list[dict[str, Any]], per_chip: int) -> list[dict[str, Any]]:
+    """Return, for each chip in use, how many of its cores are, and how full the fullest is."""
+    chips: dict[int, dict[str, Any]] = {}
+    for core in cores:
+        chip = chips.setdefault(core["core"] // per_chip, {"chip": core["core"] // per_chip, "cores": 0, "fullest": 0})
+        chip["cores"] += 1
+        chip["fullest"] = max(chip["fullest"], _fullest(core, resources))
+    return list(chips.values())

@@ -1,0 +1,65 @@
+"""A page: assets and data in one file that asks the network for nothing and runs no script but its own.
+
+The content security policy names the digests of the one style sheet and the one script, so that whatever the
+data say stays data.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from importlib.resources import files
+from math import isfinite
+from typing import Any
+
+_POLICY = "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'"
+
+
+def page(title: str, data: dict[str, Any], scripts: tuple[str, ...], text: str) -> str:
+    """Return the HTML of a page: ``data`` as inert JSON, the named scripts in order, ``text`` where none run."""
+    style = _asset("page.css")
+    script = "\n".join(_asset(name).removeprefix('"use strict";\n') for name in scripts)
+    script = f'"use strict";\n{script}'
+    policy = _POLICY.format(style=_digest(style), script=_digest(script))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{html.escape(title)}</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+</head>
+<body>
+<noscript><pre>{html.escape(text)}</pre></noscript>
+<script type="application/json" id="data">{inert(data)}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def inert(data: Any) -> str:
+    """Write JSON that no HTML parser can end or read as a tag, whatever the names in it are."""
+    text = json.dumps(_finite(data), separators=(",", ":"), allow_nan=False)
+    return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+
+
+def _finite(data: Any) -> Any:
+    """Replace what JSON cannot say, infinities and NaN, by null."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not isfinite(data) else data
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _digest(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

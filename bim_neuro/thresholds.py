@@ -1,0 +1,75 @@
+"""Thresholds: what the user wanted at least or at most, held against what a compile found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The limits a user set; None is no limit. Energy and latency are held to their likely values."""
+
+    strict: bool = False
+    min_agreement: float | None = None
+    max_energy_uj: float | None = None
+    max_latency_ms: float | None = None
+    max_cores: int | None = None
+
+
+def missed(summary: dict[str, Any], wanted: Thresholds) -> tuple[str, ...]:
+    """Say, one sentence each, what a summary misses; a verification that found a difference is missed too."""
+    return tuple(
+        sentence
+        for sentences in (
+            _verification(summary["verify"]),
+            _saturations(summary) if wanted.strict else (),
+            _agreement(summary, wanted.min_agreement),
+            _energy(summary, wanted.max_energy_uj),
+            _latency(summary, wanted.max_latency_ms),
+            _cores(summary, wanted.max_cores),
+        )
+        for sentence in sentences
+    )
+
+
+def _verification(check: dict[str, Any] | None) -> Iterator[str]:
+    for kind, total, equal in (("spike slots", "spike_slots", "equal"), ("states", "states", "states_equal")):
+        if check and check[equal] != check[total]:
+            yield f"{check['backend']} differs in {check[total] - check[equal]} of {check[total]} {kind}"
+
+
+def _saturations(summary: dict[str, Any]) -> Iterator[str]:
+    for layer in summary["layers"]:
+        if layer["saturations"]:
+            yield f"strict: layer '{layer['name']}' saturated {layer['saturations']} words"
+
+
+def _agreement(summary: dict[str, Any], least: float | None) -> Iterator[str]:
+    for row in summary["agreement"]:
+        if least is not None and not row["share"] >= least:
+            yield f"layer '{row['layer']}' equals float in {row['share']:.4f} of its slots, wanted {least}"
+
+
+def _energy(summary: dict[str, Any], most: float | None) -> Iterator[str]:
+    dynamic = summary["energy"]["dynamic"]["value"]
+    if most is not None and dynamic is None:
+        yield f"{summary['target']} has no energy prices, --max-energy {most} is not shown"
+    elif most is not None and not dynamic <= most * 1e6:
+        yield f"{dynamic / 1e6:.3g} uJ dynamic energy a sample, wanted at most {most}"
+
+
+def _latency(summary: dict[str, Any], most: float | None) -> Iterator[str]:
+    answer = summary["latency"]["answer_us"]["value"]
+    if most is not None and answer is None:
+        yield f"{summary['target']} has no published times, --max-latency {most} is not shown"
+    elif most is not None and not answer <= most * 1e3:
+        hint = "" if summary["optimise"] == "latency" else "; --optimise latency takes more cores"
+        yield f"{answer / 1e3:.3g} ms until a sample is answered, wanted at most {most}{hint}"
+
+
+def _cores(summary: dict[str, Any], most: int | None) -> Iterator[str]:
+    used = summary["cores"]["used"]
+    if most is not None and used > most:
+        yield f"{used} cores, wanted at most {most}"

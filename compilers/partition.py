@@ -1,0 +1,127 @@
+"""Partition: cut every layer into parts that fit a core, and put small parts together.
+
+A part is as large as a core can hold; the rest of each layer is what shares cores, first the largest, each where it
+shares most senders (so most messages) with what is there. Then cores are given up, lightest first, as long as all they
+hold finds room elsewhere, whole or cut, and there are more cores than the lower bound says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .memory import Footprint, Need, Part
+
+GIVE_UP = 32  # cores that could not be emptied before the others are left as they are
+PIECES = 8  # a part is cut into no more to find it room
+
+
+@dataclass
+class OpenCore:
+    """A core that is being filled: its parts, what each takes, and what they take together."""
+
+    parts: list[Part]
+    need: Need
+
+    def add(self, part: Part, need: Need) -> None:
+        self.parts.append(part)
+        self.need = self.need + need
+
+    def holds(self, layer: str) -> bool:
+        return any(part.layer == layer for part in self.parts)
+
+
+def partition(footprint: Footprint, least: int = 1) -> list[tuple[Part, ...]]:
+    """Return the parts on each core, in the order of the graph; no fewer cores than ``least`` are sought."""
+    cores: list[OpenCore] = []
+    rests: list[tuple[Part, Need]] = []
+    for layer in footprint.layers:
+        *full, rest = footprint.cut(layer)
+        cores += [OpenCore([part], footprint.need(part)) for part in full]
+        rests.append((rest, footprint.need(rest)))
+    rests.sort(key=lambda item: -load(footprint, item[1]))
+    for part, need in rests:
+        core = _best(footprint, cores, part, need)
+        if core is None:
+            cores.append(OpenCore([part], need))
+        else:
+            core.add(part, need)
+    _give_up_cores(footprint, cores, least)
+    position = {layer: index for index, layer in enumerate(footprint.layers)}
+    parts = [tuple(sorted(core.parts, key=lambda p: (position[p.layer], p.first))) for core in cores]
+    return sorted(parts, key=lambda core: (position[core[0].layer], core[0].first))
+
+
+def load(footprint: Footprint, need: Need) -> float:
+    """Return the share of the resource that fills a core first."""
+    used = footprint.used(need)
+    return max(float(used[name] / limit) for name, limit in footprint.limits.items() if limit)
+
+
+def _best(footprint: Footprint, cores: Iterable[OpenCore], part: Part, need: Need) -> OpenCore | None:
+    """Return the core, of those where a part fits, that shares most senders with it; the first of equals."""
+    best, most = None, -1
+    for core in cores:
+        if _may_fit(footprint, core.need, need) and not core.holds(part.layer):
+            shared = _shared(core.need, need)
+            if shared > most and footprint.fits(core.need + need):
+                best, most = core, shared
+    return best
+
+
+def _may_fit(footprint: Footprint, there: Need, need: Need) -> bool:
+    """Whether it is worth adding up: of what is not shared, there is enough."""
+    limits = footprint.limits
+    return bool(
+        there.neuron_words + need.neuron_words <= limits["neuron_words"]
+        and there.synapse_words + need.synapse_words <= min(limits["synapse_words"], limits["core_words"])
+        and there.groups + need.groups <= limits["groups"]
+    )
+
+
+def _shared(there: Need, need: Need) -> int:
+    both = there.senders.keys() & need.senders
+    return sum(int(np.count_nonzero(there.senders[name] & need.senders[name])) for name in both)
+
+
+def _give_up_cores(footprint: Footprint, cores: list[OpenCore], least: int) -> None:
+    """Empty the lightest cores into the others, until there are as few as ``least`` or GIVE_UP could not be."""
+    failures = 0
+    while len(cores) > least and failures < min(GIVE_UP, len(cores)):
+        victim = sorted(cores, key=lambda core: load(footprint, core.need))[failures]
+        fuller = _spread(footprint, victim, [core for core in cores if core is not victim])
+        if fuller is None:
+            failures += 1
+        else:
+            cores[:] = fuller
+
+
+def _spread(footprint: Footprint, victim: OpenCore, others: list[OpenCore]) -> list[OpenCore] | None:
+    """Return the other cores with all that the victim held, None if something finds no room."""
+    others = [OpenCore(list(core.parts), core.need) for core in others]
+    for part in sorted(victim.parts, key=lambda part: -part.neurons):
+        need = footprint.need(part)
+        home = _best(footprint, others, part, need)
+        if home is not None:
+            home.add(part, need)
+        elif not _cut_over(footprint, part, sorted(others, key=lambda core: -_shared(core.need, need))):
+            return None
+    return others
+
+
+def _cut_over(footprint: Footprint, part: Part, cores: Iterable[OpenCore]) -> bool:
+    """Lay a part on cores piece by piece, none smaller than a PIECES-th of it; say whether it went."""
+    first, smallest = part.first, -(-part.neurons // PIECES)
+    for core in cores:
+        least = Part(part.layer, first, min(first + smallest - 1, part.last))
+        if core.holds(part.layer) or not footprint.fits(core.need + footprint.need(least)):
+            continue
+        count = min(footprint.fitting(part.layer, first, beside=core.need), part.last - first + 1)
+        piece = Part(part.layer, first, first + count - 1)
+        core.add(piece, footprint.need(piece))
+        first += count
+        if first > part.last:
+            return True
+    return False

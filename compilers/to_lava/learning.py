@@ -1,0 +1,43 @@
+"""Learning on Lava: a circuit of `bim_neuro.plasticity` becomes LearningDense between Lava processes, run in a child.
+
+The synapses and their learning are Lava's own (LearningDense, bit-approximate), and so is a plain LIF behind them;
+neurons with learning outputs are ours, as Lava ships none that works.
+"""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import BackendMissing
+from ...nodes.arithmetic import Array
+from ...plasticity.circuit import Circuit, Recording
+from .compat import how_to_install, lava_available
+from .run import run_child, time_limit_for
+
+JOB_FILE = "circuit.pickle"
+
+
+def learn_on_lava(circuit: Circuit, *, record: bool = True, time_limit: float | None = None) -> Recording:
+    """Run a circuit on Lava; return what `plasticity.circuit.run` returns in mode 'lava', spikes only without ``record``.
+
+    Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks, misreads the rule, or passes
+    ``time_limit`` (seconds).
+    """
+    available, reason = lava_available()
+    if not available:
+        raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
+    steps = len(circuit.x)
+    limit = time_limit_for(steps) if time_limit is None else time_limit
+    with tempfile.TemporaryDirectory(prefix="bim-lava-") as name:
+        folder = Path(name)
+        (folder / JOB_FILE).write_bytes(pickle.dumps((circuit, record)))  # written and read by the same program
+        run_child(folder, limit, steps)
+        return {file.stem: _wide(np.load(file)) for file in sorted(folder.glob("*.npy"))}
+
+
+def _wide(rows: Array) -> Array:
+    return np.asarray(rows.astype(np.int64))

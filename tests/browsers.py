@@ -1,0 +1,44 @@
+"""A headless browser for tests and for the docs' pictures, and a page that notes whatever should not happen."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Start the system's Chromium, or the one playwright brought; LookupError says why there is none."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        raise LookupError("the package playwright comes with the browser extra") from None
+    with sync_playwright() as playwright:
+        try:
+            found = playwright.chromium.launch(executable_path=next(filter(None, map(shutil.which, NAMES)), None))
+        except Error as error:
+            raise LookupError(f"no Chromium starts here: {str(error).splitlines()[0]}") from None
+        yield found
+        found.close()
+
+
+class Visit:
+    """A page opened from the file system; ``troubles`` are console messages, script errors and requests."""
+
+    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+        self.page = browser.new_page(viewport={"width": 1280, "height": 900}, **options)
+        self.troubles: list[str] = []
+        self.page.on("console", lambda message: self.troubles.append(f"console {message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
+        self.page.on("request", self._note)
+        self.address = path.resolve().as_uri()
+        self.page.goto(self.address)
+
+    def _note(self, request: Any) -> None:
+        if request.url != self.address:
+            self.troubles.append(f"request: {request.url[:80]}")

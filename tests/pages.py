@@ -1,0 +1,72 @@
+"""Report pages for tests: of a finished compile, with hostile names, and of models far too large to compile here."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from bim_neuro.report.html import render
+
+CORES_A_CHIP = 120
+
+Files = dict[str, Any]
+"""What report.html is made of: summary, mapping, series."""
+
+
+def html_of(files: Files) -> str:
+    return render(files["summary"], files["mapping"], files["series"], "the report as text")
+
+
+def hostile(files: Files, name: str) -> Files:
+    """Return the files with the first layer called ``name`` everywhere."""
+    first = json.dumps(files["summary"]["layers"][0]["name"])[1:-1]
+    changed = json.dumps(files).replace(f'"{first}"', json.dumps(name))
+    return dict(json.loads(changed))
+
+
+def learnt(files: Files) -> Files:
+    """Return the files of a program that learnt on the chip."""
+    made = copy.deepcopy(files)
+    made["summary"]["learning"] = {
+        "rule": "delta",
+        "placement": "engine",
+        "placement_reasons": ["the trace process needs 12 words"],
+        "samples": 40,
+        "measured_on": "new samples",
+        "accuracy_before": 0.25,
+        "accuracy_during": 0.5,
+        "accuracy_after": 0.75,
+        "others": {"old samples": {"before": 0.9, "after": 0.85}},
+        "curve": [0.2, 0.4, 0.6, 0.8],
+        "updates": 120,
+        "energy_pj": {"low": 10.0, "value": 40.0, "high": 90.0},
+        "energy_events": {"updates": {"low": 10.0, "value": 40.0, "high": 90.0}},
+        "unpriced": [],
+        "weakest_basis": "assumed",
+    }
+    return made
+
+
+def many_layers(files: Files, count: int) -> Files:
+    """Return the files with ``count`` more layers, all like the first."""
+    made = copy.deepcopy(files)
+    first = made["summary"]["layers"][0]
+    costs = next(layer for layer in made["summary"]["energy"]["layers"] if layer["layer"] == first["name"])
+    names = [f"{first['name']}.{index}" for index in range(count)]
+    made["summary"]["layers"] += [first | {"name": name} for name in names]
+    made["summary"]["energy"]["layers"] += [costs | {"layer": name} for name in names]
+    return made
+
+
+def many_cores(files: Files, count: int) -> Files:
+    """Return the files with ``count`` cores, all like the first, on chips of 120, sixteen a row."""
+    made = copy.deepcopy(files)
+    first = made["mapping"]["cores"][0]
+    made["mapping"]["cores"] = [first | {"core": core} for core in range(count)]
+    chips = -(-count // CORES_A_CHIP)
+    mesh = {"columns": 8, "rows": 15, "per_chip": CORES_A_CHIP, "chips": chips, "chip_columns": 16}
+    flows = [[core, (7 * core) % min(count, 2000), 1.5] for core in range(min(count, 2000))]
+    made["series"] |= {"mesh": mesh, "flows": flows}
+    made["summary"]["cores"] = {"used": count, "limit": chips * CORES_A_CHIP}
+    return made

@@ -1,0 +1,60 @@
+"""Thresholds: each says, in one sentence, by how much it was missed; none speaks where it was kept or not asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bim_neuro.thresholds import Thresholds, missed
+
+FOUND: dict[str, Any] = {
+    "target": "chip",
+    "optimise": None,
+    "verify": None,
+    "layers": [{"name": "a", "saturations": 3}, {"name": "b", "saturations": 0}],
+    "agreement": [{"layer": "a", "share": 0.98}],
+    "energy": {"dynamic": {"value": 2.5e6}},
+    "latency": {"answer_us": {"value": 1500.0}},
+    "cores": {"used": 7},
+}
+
+
+def test_what_is_kept_or_not_asked_for_is_not_missed() -> None:
+    assert missed(FOUND, Thresholds()) == ()
+    assert missed(FOUND, Thresholds(False, 0.98, 2.5, 1.5, 7)) == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        (Thresholds(strict=True), "strict: layer 'a' saturated 3 words"),
+        (Thresholds(min_agreement=0.99), "layer 'a' equals float in 0.9800 of its slots, wanted 0.99"),
+        (Thresholds(max_energy_uj=2.4), "2.5 uJ dynamic energy a sample, wanted at most 2.4"),
+        (
+            Thresholds(max_latency_ms=1.4),
+            "1.5 ms until a sample is answered, wanted at most 1.4; --optimise latency takes more cores",
+        ),
+        (Thresholds(max_cores=6), "7 cores, wanted at most 6"),
+    ],
+)
+def test_what_is_missed_says_by_how_much(wanted: Thresholds, sentence: str) -> None:
+    assert missed(FOUND, wanted) == (sentence,)
+
+
+def test_who_asked_for_the_soonest_answer_already_is_not_told_to() -> None:
+    (sentence,) = missed(FOUND | {"optimise": "latency"}, Thresholds(max_latency_ms=1))
+    assert "--optimise" not in sentence
+
+
+def test_what_is_not_published_is_not_shown_to_be_kept() -> None:
+    nothing = {"energy": {"dynamic": {"value": None}}, "latency": {"answer_us": {"value": None}}}
+    assert missed(FOUND | nothing, Thresholds(max_energy_uj=1, max_latency_ms=1)) == (
+        "chip has no energy prices, --max-energy 1 is not shown",
+        "chip has no published times, --max-latency 1 is not shown",
+    )
+
+
+def test_a_verification_that_found_a_difference_is_missed() -> None:
+    check = {"backend": "lava", "spike_slots": 10, "equal": 8, "states": 5, "states_equal": 5}
+    assert missed(FOUND | {"verify": check}, Thresholds()) == ("lava differs in 2 of 10 spike slots",)
