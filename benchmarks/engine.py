@@ -42,12 +42,21 @@ from .c_yardstick import compile_c, pointer
 from .cases import Case, cases, lif_chain
 from .limits import c_limits
 from .parts import parts
-from .rivals import OTHERS, Play, Skip, c_loop, lava_steps_a_second, numpy_law, seconds
+from .rivals import (
+    OTHERS,
+    Play,
+    Skip,
+    c_loop,
+    lava_steps_a_second,
+    nengo_loihi_steps_a_second,
+    numpy_law,
+    seconds,
+)
 
 ROUNDS = 7
 
 
-def measure(case: Case, library: Any) -> dict[str, Any]:
+def measure(case: Case, library: Any, nengo_python: str | None = None) -> dict[str, Any]:
     """Play one case on everything that can and return its row."""
     engine = Engine(case.graph)
     slow = case.x[: case.slow_samples, : case.slow_steps]
@@ -72,6 +81,11 @@ def measure(case: Case, library: Any) -> dict[str, Any]:
         lava = rate * case.x.shape[1] / case.graph.period(case.x.shape[1])  # rows of input, without the gaps
     except Skip as reason:
         skipped["lava"] = str(reason)
+    others = {name: speed[name] for name in OTHERS if name in speed}
+    try:
+        others["nengo_loihi"] = nengo_loihi_steps_a_second(case.graph, case.x, nengo_python)
+    except Skip as reason:
+        skipped["nengo_loihi"] = str(reason)
     events = sum(count.totals()["synops_hardware"] for count in record.layers.values())
     weights = sum(edge.synapse.count for edge in case.graph.edges)
     a_second = events / steps * speed["engine"]
@@ -85,7 +99,7 @@ def measure(case: Case, library: Any) -> dict[str, Any]:
         "c_loop": loop,
         "c_loop_is": "a loop" if "c_loop" in speed else "the sum of its parts",
         "numpy": speed["numpy"],
-        "others": {name: speed[name] for name in OTHERS if name in speed},
+        "others": others,
         "ratio_lava": speed["engine"] / lava if lava else None,
         "ratio_c_loop": speed["engine"] / loop if loop else None,
         "threads": _over_neurons(engine, case.x[:1]),
@@ -244,6 +258,11 @@ def main() -> None:
     arguments.add_argument("--only", action="append", help="one case (may be repeated)")
     arguments.add_argument("--data", type=Path, help="the folder of MIT-BIH recordings, for B2")
     arguments.add_argument("--curves", type=Path, help="also measure scaling curves and draw them here (.png, .svg)")
+    arguments.add_argument(
+        "--nengo-loihi-python",
+        default=os.environ.get("NENGO_LOIHI_PYTHON"),
+        help="a Python with nengo-loihi, see benchmarks/nengo_emulator.py (default: $NENGO_LOIHI_PYTHON)",
+    )
     given = arguments.parse_args()
     torch.set_num_threads(1)
     makers = cases(given.data)
@@ -256,7 +275,7 @@ def main() -> None:
     library = compile_c()
     for name in given.only or makers:
         try:
-            result["cases"][name] = row = measure(makers[name](), library)
+            result["cases"][name] = row = measure(makers[name](), library, given.nengo_loihi_python)
             show(name, row)
         except InputError as reason:
             result["skipped"][name] = str(reason)

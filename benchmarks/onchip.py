@@ -1,8 +1,8 @@
 """The learning engine measured: the STDP window it has, the trace its tag holds, and how fast the integers run.
 
-    python -m benchmarks.onchip window -o out/onchip     weight change against t_post - t_pre, 20 seeds, both random modes
-    python -m benchmarks.onchip tags -o out/onchip        tag against the exact trace, and the update against the gradient
-    python -m benchmarks.onchip speed -o out/onchip      steps a second: Lava's LearningDense, the numpy law, the kernels
+    python -m benchmarks.onchip window -o out/onchip   weight change against t_post - t_pre, 20 seeds, both random modes
+    python -m benchmarks.onchip tags -o out/onchip     tag against the exact trace, and the update against the gradient
+    python -m benchmarks.onchip speed -o out/onchip    steps a second: Lava's LearningDense, the numpy law, the kernels
 
 Each writes its numbers, and `window` and `tags` a figure. `--json` prints the numbers too.
 """
@@ -57,7 +57,7 @@ def stdp_window(request: Plasticity, seed: int, mode: str) -> Array:
         phase = step - start
         pair = np.clip(round(phase / GAP), 0, PAIRS - 1)
         offset = phase - pair * GAP
-        engine.step(-LAGS == offset, np.array([offset == 0]))
+        engine.step(offset == -LAGS, np.array([offset == 0]))
     return np.asarray(engine.weights[0] / PAIRS)
 
 
@@ -96,7 +96,7 @@ def window(seeds: int = 20) -> tuple[dict[str, Any], Figure]:
             axis.plot(LAGS, mean, ".", markersize=4, label=f"engine, {mode}")
         axis.plot(LAGS, _ideal(request), "k-", linewidth=0.8, label="asked for")
         axis.set(title=name, xlabel="t_post - t_pre (steps)", ylabel="weight change a pair (words)")
-    axes[0].legend()
+    axes[0].legend(loc="lower right", fontsize=7)
     return numbers, figure
 
 
@@ -124,7 +124,8 @@ def tags() -> tuple[dict[str, Any], Figure]:
     axes[0].set(xlabel="step", ylabel="scan-level trace of one synapse")
     axes[0].legend()
     axes[1].plot(exact[::5].ravel(), held[::5].ravel(), ",")
-    axes[1].set(xlabel="exact trace", ylabel="tag, in the trace's unit", title=f"r = {numbers['tag']['synapse']['correlation']:.4f}")
+    title = f"r = {numbers['tag']['synapse']['correlation']:.4f}"
+    axes[1].set(xlabel="exact trace", ylabel="tag, in the trace's unit", title=title)
     return numbers, figure
 
 

@@ -1,4 +1,5 @@
-"""The rivals on the same graph and input: Lava, plain numpy, one numpy GEMM a layer, the C loop, norse and snntorch.
+"""The rivals on the same graph and input: Lava, plain numpy, one numpy GEMM a layer, the C loop, norse, snntorch and
+nengo-loihi.
 
 Each is a function that prepares its work and returns ``play()``: one whole run, whose seconds count. What cannot play a
 graph raises `Skip` with the reason, which goes into the result.
@@ -76,6 +77,33 @@ def _lava_seconds(file: Path, steps: int) -> float:
     command = [sys.executable, "-c", _LAVA, str(file), str(steps)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=LAVA_LIMIT, check=True)
     return float(ended.stdout.split("seconds")[1])
+
+
+def nengo_loihi_steps_a_second(graph: IntegerGraph, x: Array, python: str | None) -> float:
+    """Return steps a second of nengo-loihi's emulator, in the environment of another Python."""
+    if python is None:
+        raise Skip("give --nengo-loihi-python; it needs Python 3.9 and an environment of its own (nengo_emulator.py)")
+    names = list(graph.order)
+    layers = [graph.nodes[name] for name in names[1:]]
+    if not all(isinstance(node, IntegerLIF) for node in layers):
+        raise Skip("plays LIF layers only")
+    network: dict[str, Any] = {
+        "x": x[0],
+        "layers": np.array([(node.v_threshold, node.dv / 4096, node.size) for node in layers]),
+        "ends": np.array([(names.index(edge.source), names.index(edge.target)) for edge in graph.edges]),
+    }
+    for place, edge in enumerate(graph.edges):
+        if not isinstance(edge.synapse, Dense):
+            raise Skip("plays dense synapses only")
+        network[f"weight{place}"] = edge.synapse.weight
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.npz"
+        np.savez(file, **network)
+        command = [python, str(Path(__file__).with_name("nengo_emulator.py")), str(file)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=LAVA_LIMIT, check=False)
+    if ended.returncode:
+        raise Skip(f"nengo-loihi does not run: {ended.stderr.strip().splitlines()[-1]}")
+    return float(ended.stdout.split()[1])
 
 
 def numpy_law(graph: IntegerGraph, x: Array) -> Play:

@@ -3,7 +3,7 @@
 A random BIM block of one state and one tap on spikes (15 %), a readout that reads the mean squared error of every step:
 
     scan level     e_t = Abar_t e_{t-1} + delta_t B_t x_t           what the tag shall hold
-    scan update    sum_t (W_o^T err_t) psi_t C_t e_t                what is left out: membrane (and the readout's memory)
+    scan update    sum_t (W_o^T err_t) psi_t C_t e_t                leaves out membrane (and readout's memory)
     full gradient  autograd through the whole sequence
 
 The engine learns with all weights' updates rounded to words; the update is the words' change, averaged over sequences.
@@ -50,14 +50,14 @@ class Setting:
     signal_unit: float
 
 
-def setting(seed: int = 0, leak: float | None = None, readout_decay: float = 0.0, sequences: int = SEQUENCES) -> Setting:
+def setting(seed: int = 0, leak: float | None = None, sequences: int = SEQUENCES) -> Setting:
     """Build it; ``leak`` is the soma's beta, by default what an untrained block has."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     config = NetworkConfig(LINES, CLASSES, channels=CHANNELS, states=1, taps=1)
     network = BIMNetwork(config).double()
     with torch.no_grad():
-        network.readout_logit.fill_(float(np.log((readout_decay + 1e-9) / (1 - readout_decay))))
+        network.readout_logit.fill_(-20.0)  # no memory, so that only the membrane is left out
         if leak is not None:
             network.blocks[0].decay_logit.fill_(float(np.log(leak / (1 - leak))))  # type: ignore[union-attr, operator]
     x = (rng.random((sequences, STEPS, LINES)) < RATE).astype(np.float64)
@@ -101,7 +101,8 @@ def full_gradient(s: Setting) -> Array:
     r = _readings(s.network, torch.from_numpy(s.x.astype(np.float64)).transpose(0, 1))
     (0.5 * (torch.from_numpy(s.target).transpose(0, 1) - r) ** 2).sum().backward()
     block = s.network.blocks[0]
-    assert isinstance(block, BIMBlock) and block.w_u.grad is not None
+    assert isinstance(block, BIMBlock)
+    assert block.w_u.grad is not None
     return np.asarray(-block.w_u.grad.numpy() / block.conv.detach().numpy()[:, :1])  # by the folded weight
 
 
@@ -147,7 +148,8 @@ def exact(network: BIMNetwork, x: Array) -> Exact:
 def circuit(s: Setting, sequence: int, signal: Array, rate: float, epoch: int = 1) -> tuple[Circuit, float]:
     """Return the circuit of one sequence with this signal (steps, D) on port e, and the rate it got."""
     compiled = compile_rule(Plasticity(rule="rtrl", rate=rate, epoch=epoch), load_profile("loihi2"), s.channel.units)
-    ahead = np.concatenate([np.zeros((1, CHANNELS)), signal[:-1]])  # the state of step t stands at the chip's step t + 1
+    # The state of step t stands at the chip's step t + 1.
+    ahead = np.concatenate([np.zeros((1, CHANNELS)), signal[:-1]])
     streams = s.channel.streams(s.x[sequence]) | {"e": np.rint(ahead / s.signal_unit).astype(np.int64)}
     made = Circuit(s.x[sequence], compiled.rule, s.channel.words, s.channel.neuron, streams, seed=sequence)
     return made, compiled.rates[0].got / compiled.rates[0].wanted * rate
@@ -218,9 +220,11 @@ def update_fidelity(s: Setting) -> dict[str, float]:
     y_late, e_late = scan_update(float_run, signal, late), scan_update(float_run, lagged, traces)
     slow = engine_update(s, float_run, signal, "synapse", RATES[0])
     rows = {
-        "scan level, float": scan, "scan level, y1 and y2 a step late": y_late, "scan level, signal two steps late": e_late,
+        "scan level, float": scan,
+        "scan level, y1 and y2 a step late": y_late,
+        "scan level, signal two steps late": e_late,
         "engine, tag times y3": slow.products,
-    }  # fmt: skip
+    }
     cosines = {name: cosine(update, full) for name, update in rows.items()}
     for mode in ("synapse", "lava"):
         for rate in RATES:

@@ -30,10 +30,11 @@ CALIBRATION = 16
 """Samples of the stream whose largest traces set the units of the trace words."""
 CURVE = 10
 _SIGNALS = {
-    "engine": "The readout's error neuron sends its error, signed, as y3 = error + 64; whether a chip takes it so is not published.",
+    "engine": "The readout's error neuron sends its error as the trace y3 = error + 64: a trace has no sign. Host or "
+    "embedded core sends the target. What a chip's neuron may send as y3 is not published.",
     "process": "Host or embedded core turns the summed readout into the error of each class, once a sample; the "
     "feedback synapses hold a copy of the readout's weights, which is written anew after each update.",
-    "host": "Every signal of every step leaves the chip and every weight comes back; nothing of that traffic is priced.",
+    "host": "Every signal of every step leaves the chip and every weight comes back; none of that traffic is priced.",
 }
 
 

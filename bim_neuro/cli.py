@@ -104,13 +104,13 @@ def compile_command(
     learn: Annotated[
         Learn, typer.Option(help="Go on learning on the chip by this rule ('described': the one in the model's NIR).")
     ] = Learn.none,
-    learn_test: Annotated[Path | None, typer.Option(help="Measure learning on this .npz, and on the task's test.")] = None,
+    learn_test: Annotated[Path | None, typer.Option(help="Measure learning on this .npz too (shifted data).")] = None,
     learn_samples: Annotated[int, typer.Option(min=1, help="Samples of the stream; a short one begins again.")] = 2000,
     learn_placement: Annotated[
         LearnPlacement, typer.Option(help="Traces in the learning engine, a trace process, or on the host.")
     ] = LearnPlacement.auto,
     learn_bits: Annotated[int | None, typer.Option(min=2, max=24, help="Bits of a trace word (12).")] = None,
-    learn_rate: Annotated[float | None, typer.Option(min=0, help="First updates, rms, in bits of a weight (0.2).")] = None,
+    learn_rate: Annotated[float | None, typer.Option(min=0, help="First updates, in bits of a weight (0.2).")] = None,
     learn_rounding: Annotated[Rounding | None, typer.Option(help="Of traces and updates (stochastic).")] = None,
     learn_synapses: Annotated[str | None, typer.Option(help="Which, as w_u,w_dt,w_b,w_c,w_o (all).")] = None,
     learn_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the rounding noise (0).")] = None,

@@ -7,8 +7,8 @@ r"""Energy: the counts of a run times the prices of a profile, per sample, as lo
     E(io)     = input messages * input_message_pj
 
 Every term is a count times a price, so low and high are the same sum with each price at that end of it.
-Hardware synops are priced: zeros in a dense list are executed. A term without a published price is listed in
-``unpriced``, and a total is then a floor. With prices of scope 'all_in' a synop contains every other term.
+Executed synops are priced: zeros in a dense list are executed, a sparse list has none. A term without a published
+price is listed in ``unpriced``, and a total is then a floor. With prices of scope 'all_in' a synop contains every other term.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _layer_terms(placed: PlacedGraph, record: RunRecord, profile: HardwareProfil
     terms: dict[str, list[Term]] = {}
     for layer, counts in record.layers.items():
         count, energy = counts.totals(), profile.energy
-        synops = Term("synops", "synaptic operations", count["synops_hardware"], (energy.synop_pj,))
+        synops = Term("synops", "synaptic operations", count[placed.executed(layer)], (energy.synop_pj,))
         if layer == graph.source:
             continue
         if energy.scope == "all_in":

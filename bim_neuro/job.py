@@ -14,6 +14,7 @@ import numpy as np
 
 from . import report
 from .atomic import replacing
+from .chip_learning import Learned, learn
 from .compilers.artefact import save_artefact
 from .compilers.place import arrange
 from .compilers.to_lava.compat import how_to_install, lava_available
@@ -26,7 +27,6 @@ from .graph import PlacedGraph
 from .hardware import load_profile
 from .nodes.arithmetic import Array
 from .optimise import optimise
-from .chip_learning import Learned, learn
 from .pipeline import Program, Stopwatch, compile_model, read_model, verify, with_steps
 from .plasticity.description import Plasticity
 from .record import RunRecord, merge
@@ -215,12 +215,11 @@ def write_text(path: Path, text: str) -> None:
 def _learn(
     program: Program, request: Request, stage: Stage, advance: Callable[[int], None], watch: Stopwatch
 ) -> Learned:
-    """Learn on the stream; what is measured, before and after, is what `_input` runs afterwards, and the task's test."""
+    """Learn on the stream; before and after, measure on what `_input` runs afterwards, and on the task's test split."""
     assert request.plasticity is not None
     stream, origin = _data(request.input, program, "train", request)
     stream = stream.take(np.arange(request.learn_samples) % len(stream))
-    test, name = _data(request.learn_test or (request.input if program.graph.task == "own" else None), program, "test",
-                       request)  # fmt: skip
+    test, name = _data(_test_file(request, program), program, "test", request)
     tests = {name: test}
     if request.learn_test and program.graph.task != "own":
         old, old_name = _data(None, program, "test", request)
@@ -231,6 +230,11 @@ def _learn(
     with watch.stage("learn"):
         learned = learn(program, request.plasticity, stream, tests, advance)
     return Learned(learned.program, {**learned.report, "stream": origin})
+
+
+def _test_file(request: Request, program: Program) -> Path | None:
+    """Return what learning is measured on: --learn-test, else the task's test split, else the stream itself."""
+    return request.learn_test or (request.input if program.graph.task == "own" else None)
 
 
 def _data(file: Path | None, program: Program, split: str, request: Request) -> tuple[Dataset, str]:
@@ -247,9 +251,7 @@ def _data(file: Path | None, program: Program, split: str, request: Request) -> 
 
 def _input(request: Request, program: Program) -> tuple[Array, Array | None, str]:
     """Return raw sequences, labels if known, and where they come from; after learning, what it was measured on."""
-    file = request.input
-    if request.plasticity:
-        file = request.learn_test or (request.input if program.graph.task == "own" else None)
+    file = _test_file(request, program) if request.plasticity else request.input
     given, origin = _data(file, program, "test", request)
     chosen = given.take(slice(request.samples))
     return chosen.x, _labels(chosen, program), origin

@@ -126,9 +126,10 @@ def _work(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> d
     for layer in hosts(graph):
         counts, sums = record.layers[layer], record.layers[layer].totals()
         on_mesh, links = float(hops[layer].east_west + hops[layer].north_south), float(hops[layer].links)
-        synops = Term("synops", "synaptic operations", sums["synops_hardware"], (timing.synop_ns,))
+        executed = placed.executed(layer)
+        synops = Term("synops", "synaptic operations", sums[executed], (timing.synop_ns,))
         growing = (
-            (synops, counts.synops_hardware),
+            (synops, getattr(counts, executed)),
             (update_term(graph.nodes[layer], sums["updates"], profile, timing.update_pass_ns), counts.updates),
             (Term("hops", "hops", sums["messages"] * on_mesh, (timing.hop_ns,)), counts.messages),
             (Term("links", "links between chips", sums["messages"] * links, (timing.chip_hop_ns,)), counts.messages),

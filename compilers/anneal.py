@@ -36,7 +36,7 @@ def _compiled(function: F) -> F:
 
 
 def anneal(traffic: Traffic, mesh: Mesh, seed: int, effort: float) -> Array:
-    """Return the place of every core on the board, (cores,): the best of a hot start, a spectral one, and row by row."""
+    """Return the core of the board for every core, (cores,): the best of a hot start, a spectral one, row by row."""
     cores = len(traffic.starts) - 1
     naive, places = np.arange(cores), mesh.places
     x, y = (np.asarray(axis, np.int64) for axis in mesh.position(places))

@@ -1,8 +1,8 @@
 """Channel: a BIM block of one state and one tap becomes plastic synapses and a channel for the learning engine.
 
 The relay of u and its tap are folded into the plastic weights: a spike reaches the channel in one hop, so the engine's
-presynaptic spikes are the channel's. dt and B must arrive a step before; B takes two hops, hence on the chip the plastic
-synapses read copies of the input lines delayed by ``PRE_DELAY`` steps.
+presynaptic spikes are the channel's. dt and B must arrive a step before; B takes two hops, hence on the chip the
+plastic synapses read copies of the input lines delayed by ``PRE_DELAY`` steps.
 """
 
 from __future__ import annotations
@@ -68,19 +68,21 @@ def plastic_channel(
 ) -> PlasticChannel:
     """Return the last block of ``reference`` for the learning engine; x (samples, steps, M) spikes to calibrate on.
 
-    ``signal_unit`` is the real value of one unit of the port ``e``, ``largest_signal`` the largest |e C psi| that y3 shall
-    hold in the channel of the coarsest tag. Plastic weights may grow ``room`` times beyond the largest.
+    ``signal_unit`` is the real value of one unit of the port ``e``, ``largest_signal`` the largest |e C psi| that y3
+    shall hold in the channel of the coarsest tag. Plastic weights may grow ``room`` times beyond the largest.
     """
     block = next(name for name in reversed(reference.order) if isinstance(reference.nodes[name], Scan)).split(".")[0]
     folded = _folded(reference, block)
     graph = quantise(folded, {f"{block}.scan.u": room})
     scan, lif, real = (graph.nodes[f"{block}.scan"], graph.nodes[f"{block}.lif"], folded.nodes[f"{block}.scan"])
-    assert isinstance(scan, IntegerScan) and isinstance(lif, IntegerLIF) and isinstance(real, Scan)
+    assert isinstance(scan, IntegerScan)
+    assert isinstance(lif, IntegerLIF)
+    assert isinstance(real, Scan)
     soma = _soma(lif, folded.nodes[f"{block}.lif"])
     words = WORDS_A_WEIGHT * _weights(graph, f"{block}.scan", "u").astype(np.int64)
     draft = PlasticChannel(SelectiveChannel(scan, soma, 0, 0, seed), words, Units(), np.ones(len(words)), graph, block)
     gate, trace = _largest(draft, x)
-    immediate_shift = np.array([_shift(max(g / (SIGN_OFFSET - 1), e / _TAG_ROOM)) for g, e in zip(gate, trace, strict=True)])
+    immediate_shift = np.array([_shift(ratio) for ratio in np.maximum(gate / (SIGN_OFFSET - 1), trace / _TAG_ROOM)])
     tag_unit = _gate_unit(folded, real, block) * 2.0**immediate_shift
     read_unit = signal_unit * 2.0 ** (SIGNAL_SHIFT - _exponent(folded, f"{block}.C"))
     signal_shift = _shift(largest_signal / read_unit / (SIGN_OFFSET - 1)) + immediate_shift.max() - immediate_shift
@@ -109,15 +111,16 @@ def _folded(graph: FloatGraph, block: str) -> FloatGraph:
     taps = [edge for edge in graph.into(scan) if edge.port == "u"]
     source = graph.into(relay)[0].source
     if real.a.shape[1] != 1 or len(taps) != 1 or getattr(graph.nodes[source], "graded", False):
-        message = f"layer '{scan}': {real.a.shape[1]} states, {len(taps)} taps; the learning engine holds one state and one tap"
+        has = f"{real.a.shape[1]} states, {len(taps)} taps"
+        message = f"layer '{scan}': {has}; the learning engine follows spikes, one state and one tap"
         hint = "train with --states 1 --taps 1 and spikes as input, or take --learn-placement process"
         raise DoesNotFit([Finding("learning-states", scan, message, real.a.shape[1], 1, hint)])
     tap = taps[0].synapse
     assert isinstance(tap, Diagonal)
     direct = Edge(source, scan, "u", Dense(tap.weight[:, None] * _weights(graph, relay, "a")))
     kept = tuple(edge for edge in graph.edges if edge is not taps[0] and edge.target != relay)
-    nodes = {name: node for name, node in graph.nodes.items() if name != relay}
-    return replace(graph, nodes=nodes, edges=(*kept, direct))
+    nodes: dict[str, Node] = {name: node for name, node in graph.nodes.items() if name != relay}
+    return FloatGraph(nodes, (*kept, direct), graph.dt, graph.encoder, graph.task, graph.labels)
 
 
 def _weights(graph: FloatGraph | IntegerGraph, target: str, port: str) -> Array:

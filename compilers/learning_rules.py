@@ -49,8 +49,9 @@ def choose(
         raise DoesNotFit(breaks[asked])
     where = asked if asked != "auto" else next(name for name in ("engine", "process", "host") if not breaks[name])
     words, cores = trace_words(block, plasticity), _cores(block, plasticity, profile)
-    reasons = () if asked != "auto" else tuple(f for name in ("engine", "process") if name != where for f in breaks[name])
-    return LearningPlacement(where, words, plasticity.trace_bits, cores if where == "process" else 0, reasons)
+    reasons = tuple(finding for name in ("engine", "process") if name != where for finding in breaks[name])
+    more = cores if where == "process" else 0
+    return LearningPlacement(where, words, plasticity.trace_bits, more, reasons if asked == "auto" else ())
 
 
 def trace_words(block: PlasticBlock, plasticity: Plasticity) -> int:
@@ -64,7 +65,8 @@ def trace_words(block: PlasticBlock, plasticity: Plasticity) -> int:
 def _engine(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfile) -> Iterator[Finding]:
     """A synapse of the learning engine has tags for one state, and knows its own two neurons only."""
     if not profile.capabilities.learning:
-        yield Finding("learning-engine", block.readout, f"{profile.name} has no learning engine", hint="learn on the host")
+        hint = "--learn-placement host"
+        yield Finding("learning-engine", block.readout, f"{profile.name} has no learning engine", hint=hint)
         return
     if plasticity.rule in READOUT_RULES:
         return
@@ -105,7 +107,8 @@ def _process(
     needed = _cores(block, plasticity, profile)
     if needed > free:
         words = trace_words(block, plasticity)
-        message = f"{words:,} trace words of layer '{_layer(block)}' need {needed:,} cores, {profile.name} has {free:,} left"
+        needs = f"{words:,} trace words of layer '{_layer(block)}' need {needed:,} cores"
+        message = f"{needs}, {profile.name} has {free:,} left"
         yield Finding("learning-words", _layer(block), message, needed, free, "fewer --learn-bits, or fewer channels")
 
 

@@ -79,7 +79,7 @@ def arrange(
     messages = between(numbered, rate, len(order))
     naive = mesh.places[: len(order)]
     sites = naive
-    if effort > 0 and len(order) > 2 and messages.pairs:
+    if effort > 0 and len(order) > 2 and not messages.silent:
         from .anneal import anneal  # numba is slow to import, and two cores are neighbours anyhow
 
         sites = anneal(messages, mesh, seed, effort)

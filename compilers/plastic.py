@@ -143,7 +143,7 @@ def _process(reference: FloatGraph, graph: IntegerGraph, roles: Roles, plasticit
         psi_shift=psi_shift,
         v_factor=int(v_factor),
         v_shift=v_shift,
-        units=dict.fromkeys(NAMES, 0),
+        units=dict.fromkeys(NAMES, np.zeros(scan.neurons, np.int64)),
         bits=plasticity.trace_bits,
         rounding=plasticity.rounding,
         seed=plasticity.seed,
@@ -169,5 +169,3 @@ def _error_factor(readout: object, steps: int) -> tuple[int, int]:
     exponent = min(exponent_for(readout.v_range, WORD_MAX), 20)
     factor, shift = as_factor(np.asarray(2.0 ** (FRACTION_BITS - exponent) * np.log2(np.e) / steps))
     return int(factor), shift
-
-

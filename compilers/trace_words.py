@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import ceil, log2
 
 from ..errors import DoesNotFit, Finding
-from ..nodes.arithmetic import FACTOR_BITS, WORD_BITS
-from ..plasticity.learner import ERROR_BITS, MANTISSA_BITS, PlasticBlock
+from ..nodes.arithmetic import FACTOR_BITS, WORD_BITS, Array
+from ..plasticity.learner import MANTISSA_BITS, PlasticBlock
 from ..plasticity.pairs import AMPLITUDE_BITS, IMPULSE_BITS, KEPT_BITS
 
 REGISTER_BITS = 61  # of 63: the noise of rounding, and a second term, come on top
@@ -24,7 +24,8 @@ def check_products(block: PlasticBlock, layer: str) -> None:
     findings = [
         Finding(
             "learning-products", layer,
-            f"layer '{layer}': {what} may need {width} bits, a register holds {REGISTER_BITS}", width, REGISTER_BITS, hint,
+            f"layer '{layer}': {what} may need {width} bits, a register holds {REGISTER_BITS}",
+            width, REGISTER_BITS, hint,
         )
         for what, width in (_trace_widths(block) | _update_widths(block)).items()
         if width > REGISTER_BITS
@@ -34,12 +35,12 @@ def check_products(block: PlasticBlock, layer: str) -> None:
 
 
 def _trace_widths(block: PlasticBlock) -> dict[str, int]:
-    """N21: the word times its factor, and each term in units of 2^-16 of the word's last bit."""
+    """N21: the word times its factor, and each term in units of 2^-16 of the word's last bit, in the worst channel."""
     process = block.process
     word, unit, x = block.plasticity.trace_bits - 1, process.units, _input_bits(block)
     reach = _WEIGHT + x + ceil(log2(process.conv.shape[1]))
     seen = _MESSAGE + word + ceil(log2(process.scan.alpha.shape[1]))
-    terms: dict[str, list[int]] = {
+    terms: dict[str, list[Array | int]] = {
         "S.dt": [_WORD + x],
         "S.u": [_WORD + reach],
         "S.b": [_WORD + x],
@@ -52,7 +53,7 @@ def _trace_widths(block: PlasticBlock) -> dict[str, int]:
     for family in ("dt", "u", "b", "c"):
         terms[f"R.{family}"] = [word + unit[f"V.{family}"]]
     return {
-        f"the trace {name}": max(word + FACTOR_BITS, *(width + 16 - unit[name] for width in widths))
+        f"the trace {name}": max(word + FACTOR_BITS, *(int((width + 16 - unit[name]).max()) for width in widths))
         for name, widths in terms.items()
     }
 
@@ -63,9 +64,8 @@ def _update_widths(block: PlasticBlock) -> dict[str, int]:
     channels = ceil(log2(block.process.channels))
     widths = {"the gradient": _WORD + p.trace_bits - 1 + channels + MANTISSA_BITS}
     if p.rule in ("stdp", "hybrid", "s-tllr"):
-        pairs = max(
-            _bits(amplitude * steps * min(steps, tau + 1)) for amplitude, tau in ((p.a_plus, p.tau_plus), (p.a_minus, p.tau_minus))
-        )
+        branches = ((p.a_plus, p.tau_plus), (p.a_minus, p.tau_minus))
+        pairs = max(_bits(amplitude * steps * min(steps, tau + 1)) for amplitude, tau in branches)
         omega = pairs + AMPLITUDE_BITS + IMPULSE_BITS + x + 1
         if p.rule == "s-tllr":
             kept = omega + KEPT_BITS - AMPLITUDE_BITS - IMPULSE_BITS

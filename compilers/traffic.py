@@ -29,8 +29,9 @@ class Traffic:
     messages: Array
 
     @property
-    def pairs(self) -> int:
-        return len(self.messages)
+    def silent(self) -> bool:
+        """Whether no core sends anything to another."""
+        return not self.messages.any()
 
     def hops(self, mesh: Mesh, sites: Array) -> Hops:
         """Return all messages times their hops, with core i at ``sites[i]``."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from benchmarks.tag import Setting, setting
-from benchmarks.tag import circuit as tag_circuit
 from hypothesis import strategies as st
 
+from benchmarks.tag import Setting, setting
+from benchmarks.tag import circuit as tag_circuit
 from bim_neuro.hardware import load_profile
 from bim_neuro.nodes import IntegerLIF, IntegerReadout
 from bim_neuro.plasticity.circuit import Circuit, ErrorLoop
 from bim_neuro.plasticity.compiler import Units, compile_rule
 from bim_neuro.plasticity.description import Plasticity
 from bim_neuro.plasticity.law import TAG_BOUNDS, WEIGHT_BOUNDS
-from bim_neuro.plasticity.neurons import ErrorNeuron, PlainLIF
+from bim_neuro.plasticity.neurons import ErrorNeuron, PlainLIF, PlasticLIF, Soma
 from bim_neuro.plasticity.rule import EXPONENTS, WIDTHS, Factor, LearningRule, Product, Trace
 
 LOIHI2 = load_profile("loihi2")
@@ -45,6 +45,18 @@ def three_factor(epoch: int) -> Circuit:
     )  # fmt: skip
 
 
+def s_tllr(epoch: int) -> Circuit:
+    """Pairs of spikes and pseudo-derivatives times a signal from outside."""
+    rng = np.random.default_rng(2)
+    x = (rng.random((STEPS, PRE)) < 0.15).astype(np.int64)
+    request = Plasticity(rule="s-tllr", rate=4.0, tau_plus=10.0, tau_minus=8.5, epoch=epoch)
+    lif = IntegerLIF(POST, du=4095, dv=400, v_threshold=150, bias=np.zeros(POST, np.int64))
+    neuron = PlasticLIF(Soma(lif, 2**12, 10), signal_shift=2, psi_tau=8.5)
+    streams = {"e": np.rint(100 * np.sin(np.arange(STEPS)[:, None] / 9 + np.arange(POST))).astype(np.int64)}
+    words = 2 * rng.integers(-20, 60, (POST, PRE))
+    return Circuit(x, compile_rule(request, LOIHI2).rule, words, neuron, streams, seed=13)
+
+
 def rtrl(epoch: int) -> Circuit:
     """The selective trace in the tag, the signal from outside."""
     s = channel_setting()
@@ -61,15 +73,17 @@ def hybrid(epoch: int) -> Circuit:
     units = Units(tag=s.channel.units.tag, immediate=s.channel.units.tag, signal=1 / s.channel.units.tag)
     classes, channels, steps = 3, s.channel.neuron.neurons, len(base.x)
     loop = ErrorLoop(
-        ErrorNeuron(readout(classes), 4), rng.integers(-60, 61, (classes, channels)),
-        rng.integers(-30, 31, (channels, classes)), np.repeat(rng.integers(-900, 900, (steps // 20, classes)), 20, axis=0),
-        np.ones((steps, classes), np.int64),
-    )  # fmt: skip
+        ErrorNeuron(readout(classes), 4),
+        w_out=rng.integers(-60, 61, (classes, channels)),
+        w_back=rng.integers(-30, 31, (channels, classes)),
+        target=np.repeat(rng.integers(-900, 900, (steps // 20, classes)), 20, axis=0),
+        gate=np.ones((steps, classes), np.int64),
+    )
     streams = {name: stream for name, stream in base.streams.items() if name != "e"}
     return Circuit(base.x, compile_rule(request, LOIHI2, units).rule, base.words, base.post, streams, loop, seed=5)
 
 
-CIRCUITS = {"stdp": stdp, "three-factor": three_factor, "rtrl": rtrl, "hybrid": hybrid}
+CIRCUITS = {"stdp": stdp, "three-factor": three_factor, "s-tllr": s_tllr, "rtrl": rtrl, "hybrid": hybrid}
 
 
 @cache

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from plastic_models import Case, by_kernel, plastic_case
+from plastic_models import Case, plastic_case
 
+from benchmarks.chip_traces import by_kernel
 from bim_neuro.errors import InputError
 from bim_neuro.learning.stdp import PairTraces, ThreeFactorTraces, Window
 from bim_neuro.nodes.arithmetic import Array
@@ -90,9 +91,9 @@ def test_a_stream_in_two_parts_is_one_stream() -> None:
 
 
 def test_nearest_rounding_drops_small_steps_and_stochastic_rounding_does_not() -> None:
-    changed = {rounding: learnt(rate=0.05, rounding=rounding)[2].changed["w_u"] for rounding in ("nearest", "stochastic")}
-    assert changed["nearest"] == 0
-    assert changed["stochastic"] > 0
+    nearest, stochastic = (learnt(rate=0.05, rounding=rounding)[2] for rounding in ("nearest", "stochastic"))
+    assert nearest.changed["w_u"] == 0
+    assert stochastic.changed["w_u"] > 0
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_wrong_stream_is_refused(x: Array, y: Array, message: str) -> None:
 
 def test_a_stream_that_moves_nothing_is_refused() -> None:
     case = plastic_case(rule="stdp")
-    with pytest.raises(InputError, match="the first 6 samples leave '.*' without an update"):
+    with pytest.raises(InputError, match=r"the first 6 samples leave '.*' without an update"):
         Learner(case.block).run(0 * case.x, case.y)
 
 
@@ -178,8 +179,8 @@ def test_integer_pairs_are_the_double_sum_within_rounding() -> None:
     traces.advance(torch.as_tensor(x[:, None]).double(), torch.as_tensor(spikes[:, None]).double())
     wanted = traces.omega.numpy()
     error = pair_stdp(RULE, x, spikes) / 2**20 - wanted
-    low = (0.75 * spikes.sum(0)[:, None] * 7 + 0.5 * x.sum(0) * 10) / 2**12  # a trace is low by tau + 1 last bits at most
-    assert (np.abs(error) <= low).all()
+    low = (0.75 * spikes.sum(0)[:, None] * 7 + 0.5 * x.sum(0) * 10) / 2**12
+    assert (np.abs(error) <= low).all()  # a trace is low by at most tau + 1 last bits
     assert np.abs(wanted).max() > 100 * np.abs(error).max()
 
 

@@ -17,6 +17,7 @@ from bim_neuro.engine.shards import from_arrays, to_arrays
 from bim_neuro.graph import PlacedGraph
 from bim_neuro.hardware import HardwareProfile, load_profile
 from bim_neuro.latency import latency
+from bim_neuro.nodes import Dense
 from bim_neuro.record import RunRecord, merge
 from bim_neuro.terms import UNPRICED, Range, Term
 
@@ -113,6 +114,22 @@ def test_the_effective_synops_are_not_what_is_priced() -> None:
     record.layers["a"].synops_effective[:] = 0
     graph, profile = tiny(), chip()
     assert price(place(graph, profile, effort=0), record, profile) == report(profile)
+
+
+def test_zeros_are_executed_in_dense_lists_and_not_in_sparse_ones() -> None:
+    graph, record, sparse = tiny(), tiny_record(), chip()
+    edges = []
+    for edge in graph.edges:
+        weight = edge.synapse.weight.copy()  # type: ignore[attr-defined]
+        weight[0, 0] = 0
+        edges.append(replace(edge, synapse=Dense(weight)))
+    graph = replace(graph, edges=tuple(edges))
+    profiles = {"hardware": replace(sparse, encoding={"dense": sparse.encoding["dense"]}), "effective": sparse}
+    for kind, profile in profiles.items():
+        energy = price(place(graph, profile, effort=0), record, profile)
+        synops = {layer.layer: layer.events["synops"].value for layer in energy.layers}
+        counts = {layer: record.layers[layer].totals()[f"synops_{kind}"] for layer in ("a", "b", "out")}
+        assert synops == {layer: count * 20 / record.samples for layer, count in counts.items()}
 
 
 def test_twice_the_samples_with_twice_the_counts_cost_the_same_a_sample() -> None:

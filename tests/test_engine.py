@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
+import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from threading import Event
 
 import numba
 import numpy as np
@@ -17,7 +21,8 @@ from small_models import small_checkpoint, small_graphs, small_input
 from bim_neuro import job
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.to_lava import run_lava
-from bim_neuro.engine import Engine, Stream, kernels, simulate, simulate_engine
+from bim_neuro.engine import Engine, Stream, compiled, kernels, simulate, simulate_engine
+from bim_neuro.engine.crew import Crew
 from bim_neuro.engine.kernels import words
 from bim_neuro.engine.shards import Shards, from_arrays, run_key, to_arrays
 from bim_neuro.errors import InputError
@@ -141,6 +146,49 @@ def test_a_busy_large_layer_is_left_to_blas_and_a_quiet_one_is_not() -> None:
         assert_equal(simulate(graph, x, probe=True), record)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_threads_over_neurons_change_nothing(seed: int) -> None:
+    """Layers of several slices, with loops, saturations and every node, on three threads and in two chunks."""
+    graph = random_graph(seed, layers=5, width=300, loud=seed % 2 == 0, loops=seed % 4 > 1)
+    x = random_input(graph, seed, samples=2, steps=70, activity=0.3)
+    expected, engine = simulate(graph, x, probe=True), Engine(graph)
+    for threads in (2, 3):
+        record = engine.run(x, probe=True, path="events", neuron_threads=threads)
+        assert record.extra == {"neuron_threads": threads}
+        assert_equal(expected, record)
+
+
+@pytest.mark.parametrize(("neurons", "idle", "threads"), [(1000, 2, 2), (1000, 1, 1), (16, 2, 1)])
+def test_neurons_are_shared_where_that_pays(
+    neurons: int, idle: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy layer of a thousand on a core nobody else wants; not a small one, and not where a core is taken."""
+    monkeypatch.setattr(compiled, "idle_cores", lambda: idle)
+    graph = lif_net(weights(0, neurons, neurons))
+    x = (np.random.default_rng(0).random((1, 700, neurons)) < 0.1).astype(np.int8)
+    record = Engine(graph).run(x, threads=2)
+    assert record.extra.get("neuron_threads", 1) == threads
+    assert_equal(simulate(graph, x), record)
+
+
+def test_a_member_that_fails_does_not_leave_the_others_waiting() -> None:
+    plan = Engine(SPIKES).plan
+    crew = Crew.of(plan, plan.work(1), 2)
+    released = Event()
+
+    def play(work: object, place: tuple[int, int], sync: Array) -> None:
+        if place[0] == 0:
+            raise Interrupt
+        while not sync[kernels.team.GIVEN_UP]:
+            time.sleep(0.001)
+        released.set()
+
+    with pytest.raises(Interrupt):
+        crew.run(play)
+    crew.leave()
+    assert released.is_set()
+
+
 def test_blas_keeps_out_of_loops() -> None:
     graph = recurrent_net()
     record = Engine(graph).run(np.ones((2, 5, 6), int), path="gemm")
@@ -211,6 +259,41 @@ def test_probes_can_lie_in_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "probes.npy").stat().st_size > 0
 
 
+@pytest.mark.parametrize(("dtype", "shape"), [(np.int8, (2000, 150, 100)), (np.float64, (400, 100, 100))])
+def test_input_in_a_file_is_read_a_block_at_a_time(dtype: type, shape: tuple[int, int, int], tmp_path: Path) -> None:
+    """30 MB of input in less than 5 MB of memory; what is counted, a number a step, is the rest."""
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=dtype, shape=shape)
+    x[:, ::7] = 1
+    engine = Engine(lif_net(np.ones((3, shape[2]), np.int8)))
+    engine.run(x[:1])
+    tracemalloc.start()
+    try:
+        record = engine.run(x, batch=8, threads=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5e6 < x.nbytes / 5
+    assert record.layers["input"].totals()["messages"] == np.count_nonzero(x)
+
+
+def test_one_sample_longer_than_a_window_is_read_window_by_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = small_graphs()[1]
+    x = graph.encoder.encode(small_input(1, 300)).astype(np.float64)
+    expected = simulate(graph, x.astype(np.int64), probe=True)
+    monkeypatch.setattr(compiled, "SPAN", 50)
+    sizes: list[int] = []
+    check = compiled.check_lines
+
+    def watched(graph: IntegerGraph, lines: Array) -> Array:
+        sizes.append(lines.shape[1])
+        return check(graph, lines)
+
+    monkeypatch.setattr(compiled, "check_lines", watched)
+    for path, threads in (("events", 1), ("gemm", 1), ("events", 2)):
+        assert_equal(expected, Engine(graph).run(x, probe=True, path=path, neuron_threads=threads))
+    assert max(sizes) == 50
+
+
 def test_a_worker_needs_no_more_memory_for_more_steps() -> None:
     plan = Engine(small_graphs()[1]).plan
     few, many = plan.work(1)._asdict(), plan.work(900)._asdict()
@@ -233,7 +316,8 @@ def test_an_interrupted_compile_goes_on_and_ends_the_same(tmp_path: Path, monkey
         simulated: list[int] = []
 
         def run(program: Program, part: Array, **options: object) -> RunRecord:
-            simulated.append(len(part))
+            if len(part) > 1:  # a single sample is looked at for its course, not as part of the run
+                simulated.append(len(part))
             if sum(simulated) > stop_at:
                 raise Interrupt
             return Engine(program.graph).run(program.encode(part), probe=True)
@@ -432,6 +516,35 @@ def test_the_engine_equals_lava(name: str) -> None:
         np.testing.assert_array_equal(record.probes[key], values, err_msg=key)
     spikes = [key for key in lava.probes if key.endswith(".message") and not key.startswith("input")]
     assert any(lava.probes[key].any() for key in spikes)
+
+
+def test_kernels_are_kept_for_the_user_where_the_installed_folder_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in the place of __pycache__ stands for a folder that nobody may write, not even root."""
+    source, home = tmp_path / "lib" / "installed.py", tmp_path / "home"
+    source.parent.mkdir()
+    source.write_text("def one_more(x):\n    return x + 1\n")
+    (source.parent / "__pycache__").touch()
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    monkeypatch.setenv("LOCALAPPDATA", str(home))
+    monkeypatch.setenv("HOME", str(home))
+    first, second = (kernels.jit.entry(_load(source)) for _ in range(2))
+    assert [first(1), second(1)] == [2, 2]
+    assert list(home.rglob("*.nbi"))
+    assert sum(second.stats.cache_hits.values()) == 1  # type: ignore[attr-defined]
+    home.rename(tmp_path / "elsewhere")
+    home.touch()
+    kernels.jit._warn_uncached.cache_clear()
+    with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR"):
+        assert kernels.jit.entry(_load(source))(1) == 2
+
+
+def _load(file: Path) -> Callable[[int], int]:
+    names = runpy.run_path(str(file))
+    one_more: Callable[[int], int] = names["one_more"]
+    return one_more
 
 
 def test_the_disk_cache_notices_a_change_in_any_kernel() -> None:

@@ -1,4 +1,4 @@
-"""Lava judges the learning engine: every spike, sum, weight, tag and trace of every step, for every rule; and convicts."""
+"""Lava judges the learning engine, every spike, weight, tag and trace of every step, rule by rule; and convicts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from learning_circuits import CIRCUITS, stdp
 from bim_neuro.compilers.to_lava.learning import learn_on_lava
 from bim_neuro.plasticity.circuit import Circuit, Recording, run
 from bim_neuro.plasticity.fast import FastSynapses
-from bim_neuro.plasticity.rule import LearningRule
+from bim_neuro.plasticity.rule import LearningRule, Product
 
 pytestmark = pytest.mark.lava
 
@@ -45,12 +45,16 @@ def slower(rule: LearningRule) -> LearningRule:
     return replace(rule, traces=tuple((name, replace(trace, tau=trace.tau * 1.02)) for name, trace in rule.traces))
 
 
+def smaller(product: Product) -> Product:
+    return replace(product, mantissa=product.mantissa - 1)
+
+
 FAULTS = {
     "a trace decays 2 % slower": lambda c: replace(c, rule=slower(c.rule)),
-    "a mantissa is one more": lambda c: replace(c, rule=replace(c.rule, dw=(replace(c.rule.dw[0], mantissa=5), c.rule.dw[1]))),
-    "products come in another order of time": lambda c: replace(c, rule=replace(c.rule, epoch=2)),
+    "a mantissa is one less": lambda c: replace(c, rule=replace(c.rule, dw=(smaller(c.rule.dw[0]), c.rule.dw[1]))),
+    "an epoch has two steps": lambda c: replace(c, rule=replace(c.rule, epoch=2)),
     "another seed": lambda c: replace(c, seed=c.seed + 1),
-    "a weight differs by one": lambda c: replace(c, words=c.words + (np.arange(c.words.size).reshape(c.words.shape) == 0)),
+    "a weight differs by one": lambda c: replace(c, words=c.words + np.eye(*c.words.shape, dtype=np.int64)),
 }
 
 

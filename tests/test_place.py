@@ -16,6 +16,7 @@ from random_graphs import random_graph
 from small_models import small_graphs
 
 from benchmarks.generated import row
+from bim_neuro.compilers.anneal import anneal
 from bim_neuro.compilers.bounds import traffic_bound
 from bim_neuro.compilers.design_rules import ROOM_RULES, RULES, assumptions, check
 from bim_neuro.compilers.memory import Footprint, Part
@@ -313,9 +314,22 @@ def test_no_permutation_of_six_cores_beats_the_bound_and_annealing_finds_the_bes
     traffic, mesh = between(flows, {"a": 1.0}, 6), Mesh(cores=6, columns=3, chips=1, chip_columns=1, width=1)
     costs = [traffic.hops(mesh, np.array(sites)).total for sites in permutations(range(6))]
     assert traffic_bound(traffic, mesh) <= min(costs) < max(costs)
-    from bim_neuro.compilers.anneal import anneal
-
     assert traffic.hops(mesh, anneal(traffic, mesh, seed=0, effort=1)).total == min(costs)
+
+
+def test_a_silent_run_leaves_the_cores_row_by_row() -> None:
+    graph, profile = chain(3, 40, 40, 4), apart()
+    zeros = {name: LayerCount.zeros(1) for name in graph.nodes}
+    placed = place(graph, profile, traffic=RunRecord("by hand", 1, 1, 1, zeros, np.zeros((1, 4))))
+    assert [core.index for core in placed.cores] == [0, 1, 2, 3]
+
+
+def test_a_network_in_two_pieces_and_silent_cores_are_placed_all_the_same() -> None:
+    ring = [Flow("a", i, 75 * (i // 75) + (i + 1) % 75, 1) for i in range(150)]
+    traffic, mesh = between(ring, {"a": 1.0}, 160), Mesh(cores=160, columns=16, chips=1, chip_columns=1, width=1)
+    sites = anneal(traffic, mesh, seed=0, effort=0.1)
+    assert sorted(sites.tolist()) == list(range(160))
+    assert traffic_bound(traffic, mesh) <= traffic.hops(mesh, sites).total < 2 * 150
 
 
 def test_what_talks_most_stands_together() -> None:

@@ -7,18 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plastic_models import Case, by_kernel, by_law, cosines, exact, gradient, plastic_case
+from plastic_models import Case, plastic_case
 
-from bim_neuro.compilers.plastic import real_weights, roles_of
+from benchmarks.chip_traces import by_kernel, by_law, cosines, float_gradient, gradient, real_network
+from bim_neuro.compilers.plastic import roles_of
 from bim_neuro.engine.compiled import Engine
 from bim_neuro.errors import DoesNotFit
-from bim_neuro.learning.online import ForwardGradient
-from bim_neuro.learning.readout import Loss
-from bim_neuro.model.network import BIMNetwork
-from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.description import ROUNDINGS
 from bim_neuro.plasticity.noise import noise
 from bim_neuro.plasticity.trace_process import NAMES, TraceProcess, round_words
@@ -51,7 +47,10 @@ def narrowed(process: TraceProcess, bits: int) -> TraceProcess:
 def test_the_kernel_is_the_law(drawn: tuple[Case, int], first: int, begin: int) -> None:
     case, too_narrow = drawn
     block = replace(case.block, process=narrowed(case.block.process, too_narrow))
-    law, (kernel, lost) = by_law(block, case.x[0], first, begin), by_kernel(block, case.x[0], first, begin)
+    law, (kernel, lost) = (
+        by_law(block, case.x[0], first=first, begin=begin),
+        by_kernel(block, case.x[0], first=first, begin=begin),
+    )
     np.testing.assert_array_equal(kernel.spikes, law.spikes)
     np.testing.assert_array_equal(kernel.output, law.output)
     for name in NAMES:
@@ -85,42 +84,18 @@ def test_the_forward_pass_is_the_engines(spiking: bool, taps: int) -> None:
 # ---- the law is the gradient
 
 
-def real_network(case: Case) -> BIMNetwork:
-    """The float network whose weights are the block's integers times their units."""
-    network = case.checkpoint.network().double()
-    block = network.blocks[0]
-    places = {"w_u": block.w_u, "w_dt": block.w_dt, "w_b": block.w_b, "w_c": block.w_c, "w_o": network.w_o}
-    real = roles_of(real_weights(case.reference, case.block.weights(), case.block.plasticity)).edges
-    with torch.no_grad():
-        for group, parameter in places.items():
-            parameter.copy_(torch.as_tensor(real[group].synapse.weight))
-        unit = block.conv.abs().amax(1, keepdim=True) / 127
-        block.conv.copy_(torch.round(block.conv / unit) * unit)
-    return network
-
-
-def float_gradient(case: Case, sample: int) -> tuple[Array, dict[str, Array]]:
-    """The network's spikes (T, D), and its exact gradient by forward traces, which is autograd's (test_traces.py)."""
-    network = real_network(case)
-    x = torch.as_tensor(case.checkpoint.encoder.to_float(case.x[sample]))[:, None]
-    forward = ForwardGradient(network, 1)
-    forward.sequence(x, Loss(torch.tensor([int(case.y[sample])])))
-    found = forward.take()
-    spikes = network.spikes(x)[-1][:, 0].detach().numpy()
-    return spikes, {g: found["w_o" if g == "w_o" else f"blocks.0.{g}"].numpy() for g in case.block.edges}
-
-
 def agreement(case: Case, process: TraceProcess) -> float:
     """The smallest cosine of any group between the law without rounding and the float gradient.
 
     Over the samples in which float and integer block spike alike: elsewhere they are gradients of other functions.
     """
-    alike = []
+    alike, network = [], real_network(case.checkpoint, case.block)
     for sample, x in enumerate(case.x):
-        spikes, wanted = float_gradient(case, sample)
+        y = int(case.y[sample])
+        spikes, wanted = float_gradient(network, case.checkpoint.encoder.to_float(x), y)
         played = by_law(case.block, x, process=process)
         if np.array_equal(played.spikes, spikes):
-            alike.append(cosines(gradient(case.block, played, int(case.y[sample])), wanted))
+            alike.append(cosines(gradient(case.block, played, y, process), wanted))
     assert len(alike) >= len(case.x) / 2
     return min(min(cosine.values()) for cosine in alike)
 
@@ -136,7 +111,7 @@ GRADIENT_CASES: list[dict[str, Any]] = [
 def test_without_rounding_the_law_is_the_gradient(shape: dict[str, Any]) -> None:
     """What is left is the block's own rounding: 16-bit factors, and a psi table that is right to 0.3 %."""
     case = plastic_case(steps=20, **shape)
-    assert agreement(case, exact(case.block)) > 1 - 1e-4
+    assert agreement(case, case.block.process.exact()) > 1 - 1e-4
 
 
 def no_direct_term(process: TraceProcess) -> TraceProcess:
@@ -166,7 +141,7 @@ def a_psi_too_narrow(process: TraceProcess) -> TraceProcess:
 )
 def test_a_wrong_law_is_not_the_gradient(fault: Any) -> None:
     case = plastic_case(steps=20)
-    assert agreement(case, fault(exact(case.block))) < 1 - 1e-3
+    assert agreement(case, fault(case.block.process.exact())) < 1 - 1e-3
 
 
 # ---- words
@@ -200,11 +175,10 @@ def test_draws_do_not_depend_on_how_they_are_cut() -> None:
 def fidelity(bits: int, rounding: str) -> dict[str, float]:
     """The mean cosine of each group between the words' gradient and the exact one on the same trajectory."""
     case = plastic_case(1, steps=30, channels=12, samples=8, trace_bits=bits, rounding=rounding)
-    rows = []
+    rows, exact = [], case.block.process.exact()
     for index, (x, y) in enumerate(zip(case.x, case.y, strict=True)):
-        words = by_law(case.block, x, index * len(x))
-        whole = by_law(case.block, x, process=exact(case.block))
-        rows.append(cosines(gradient(case.block, words, int(y)), gradient(case.block, whole, int(y))))
+        words, whole = by_law(case.block, x, first=index * len(x)), by_law(case.block, x, process=exact)
+        rows.append(cosines(gradient(case.block, words, int(y)), gradient(case.block, whole, int(y), exact)))
     return {group: float(np.mean([row[group] for row in rows])) for group in rows[0]}
 
 

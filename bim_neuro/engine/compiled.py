@@ -26,10 +26,11 @@ from ..nodes.node import IntegerNode
 from ..record import LayerCount, RunRecord
 from .crew import ALONE, Crew, Team, layer_seconds, worth_splitting
 from .dense import PATHS, Product, blas_threads, choose_products, multiply, products_of
+from .forms import LINE_MAX
 from .kernels import run
 from .kernels.layout import SENT, TEAM_MAX, UPDATES
 from .reference import Progress, check_input
-from .tables import CHUNK, LINE_MAX, Plan, lay_out
+from .tables import CHUNK, Plan, lay_out
 
 BATCH = 64
 FEW_STEPS = 2**11  # fewer run on one thread

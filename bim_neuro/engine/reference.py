@@ -50,8 +50,10 @@ def check_input(graph: Graph[Node] | Graph[IntegerNode], x: Array) -> None:
         raise InputError(
             f"input has shape {x.shape}, the model wants (samples, steps, {channels}) with at least one of each"
         )
-    if x.dtype.kind in "fc" and not np.isfinite(x).all():
-        raise InputError(f"input holds {np.count_nonzero(~np.isfinite(x))} values that are not finite")
+    if x.dtype.kind in "fc":  # sample by sample, as x may lie in a file larger than memory
+        wrong = sum(np.count_nonzero(~np.isfinite(sample)) for sample in x)
+        if wrong:
+            raise InputError(f"input holds {wrong} values that are not finite")
 
 
 def _batches(x: Array, batch: int) -> Iterator[Array]:

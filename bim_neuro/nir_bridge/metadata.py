@@ -5,8 +5,8 @@
      "nodes": {"block1.scan": {"kind": "scan", "product": {...}, "ranges": {...}, ...},
                "block1.lif": {"kind": "lif", "reset": "hard, to 0, same step", ...}, ...}}
 
-Every node has the slots "quantisation" and "plasticity", for which NIR has no fields; a plastic node's says which of its
-ports learns, the graph's "plasticity" by which rule (`bim_neuro.plasticity.description`).
+Every node has the slots "quantisation" and "plasticity", for which NIR has no fields; a plastic node's says which of
+its ports learns, the graph's "plasticity" by which rule (`bim_neuro.plasticity.description`).
 """
 
 from __future__ import annotations

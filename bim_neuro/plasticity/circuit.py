@@ -38,8 +38,8 @@ class ErrorLoop:
 class Circuit:
     """``x`` (steps, pre) of 0 and 1; ``words`` (post, pre) plastic weights, twice an int8 weight each.
 
-    ``streams`` are what arrives from outside at the post neuron's other ports, (steps, width) each; the port ``e`` takes
-    no stream where a loop feeds it.
+    ``streams`` are what arrives from outside at the post neuron's other ports, (steps, width) each; the port ``e``
+    takes no stream where a loop feeds it.
     """
 
     x: Array

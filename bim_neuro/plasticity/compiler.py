@@ -8,8 +8,8 @@ r"""The rule compiler: a plasticity request becomes a learning rule of small int
 
 A scale is mantissa * 2^exponent, and the engine loses ``hidden_shift`` more powers of two on products of many factors:
 they are put back here. Where an impulse multiplies the scale, impulse, mantissa and exponent are chosen together. Among
-scales equally near the one with the smallest exponent wins: the engine cuts a product off at 2^exponent units of 2^-7, so
-a large mantissa loses least. ``uk`` terms count once an epoch, so their rates are multiplied by its length.
+scales equally near the one with the smallest exponent wins: the engine cuts a shifted product off at 2^exponent of a
+unit, so a large mantissa loses least. ``uk`` terms count once an epoch, so their rates are multiplied by its length.
 """
 
 from __future__ import annotations
@@ -21,8 +21,18 @@ from math import ceil, exp, log
 from ..errors import DoesNotFit, Finding, InputError
 from ..hardware import HardwareProfile
 from .description import Plasticity
-from .rule import ACCUMULATOR_BITS, FRACTION_BITS, POST_TRACES, PRE_TRACES, SIGN_OFFSET, TRACE_MAX, WIDTHS
-from .rule import Factor, LearningRule, Product, Trace  # fmt: skip
+from .rule import (
+    ACCUMULATOR_BITS,
+    POST_TRACES,
+    PRE_TRACES,
+    SIGN_OFFSET,
+    TRACE_MAX,
+    WIDTHS,
+    Factor,
+    LearningRule,
+    Product,
+    Trace,
+)
 
 TOLERANCE = 0.25  # a rate whose nearest scale is further off than this cannot be written
 IMPULSES = range(16, 32)  # large for a fine trace, small enough that four spikes at once fit 7 bits
@@ -192,11 +202,11 @@ def _write(term: _Term, profile: HardwareProfile) -> tuple[Product, int]:
 def _refusal(term: _Term, layer: str, reason: _CannotWrite) -> Finding:
     wanted = abs(term.wanted)
     message = (
-        f"layer '{layer}': the {term.name} of {wanted:.3g} units cannot be written within {TOLERANCE:.0%}: the nearest scale "
-        f"is {reason.nearest:.3g}, scales reach from {reason.low:.3g} to {reason.high:.3g}"
+        f"layer '{layer}': the {term.name} of {wanted:.3g} units cannot be written within {TOLERANCE:.0%}: "
+        f"the nearest scale is {reason.nearest:.3g}, they reach from {reason.low:.3g} to {reason.high:.3g}"
     )
     small = wanted < 4 * reason.low  # down there scales are 1, 2, 3 times the smallest
-    hint = "a larger rate, or a smaller unit of the weight" if small else "a smaller rate, or a larger unit of the weight"
+    hint = f"a {'larger' if small else 'smaller'} rate, or a {'smaller' if small else 'larger'} unit of the weight"
     return Finding("learning-rate", layer, message, wanted, reason.low if small else reason.high, hint)
 
 
@@ -225,7 +235,10 @@ def _check_engine(
         ("learning-tags", len(read.intersection({"t"})), learning.tags, "a rule without tag, or the trace process"),
     ):
         if used > limit.number:
-            yield Finding(what, layer, _too_much(layer, request.rule, used, limit.unit, chip, limit.number), used, limit.number, hint)
+            message = (
+                f"layer '{layer}': the rule {request.rule} needs {used} {limit.unit}, {chip} allows {limit.number:g}"
+            )
+            yield Finding(what, layer, message, used, limit.number, hint)
     for name, have, need in (
         ("a trace", learning.trace_bits, WIDTHS["x1"]),
         ("a tag", learning.tag_bits, WIDTHS["t"]),
@@ -235,7 +248,3 @@ def _check_engine(
         if have.number < need:
             message = f"layer '{layer}': {name} needs {need} bits, {chip} has {have.number:g}"
             yield Finding("learning-widths", layer, message, need, have.number)
-
-
-def _too_much(layer: str, rule: str, used: float, unit: str, chip: str, limit: float) -> str:
-    return f"layer '{layer}': the rule {rule} needs {used:g} {unit}, {chip} allows {limit:g}"

@@ -27,7 +27,7 @@ def play_exact(
     graph: IntegerGraph, relays: dict[str, str], process: TraceProcess, weights: dict[str, Array], readout: str,
     omega: Array, x: Array, first: int = 0, begin: int = 0,
 ) -> Played:  # fmt: skip
-    """Play x (T, M) with these weights; ``first`` numbers the first step for the noise, traces move from ``begin`` on."""
+    """Play x (T, M) with these weights; ``first`` numbers step 0 for the noise, traces move from step ``begin`` on."""
     state = process.initial(x.shape[1])
     kept = {name: np.zeros_like(state[name]) for name in NAMES}
     history = np.zeros((process.conv.shape[1], process.channels), np.int64)

@@ -59,7 +59,8 @@ class FastSynapses(PlasticSynapses):
 
     def _history(self, side: int, name: str, traces: Array, times: Array) -> Array:
         first = self.elapsed - self.rule.epoch + 1
-        shared = float(self.randoms.trace(name, first, self.elapsed, (1, 1))[0, 0]) if self.randoms.mode == "lava" else -1.0
+        lava = self.randoms.mode == "lava"
+        shared = float(self.randoms.trace(name, first, self.elapsed, (1, 1))[0, 0]) if lava else -1.0
         rows, lost = kernels.history(
             traces, times, self._keep[side], self._impulses[side], self.rule.epoch, shared,
             np.uint64(self.randoms.seed), first_counter(name, first, traces.shape),

@@ -35,7 +35,8 @@ def _write_product(product: Product) -> str:
 
 def read(text: str) -> tuple[Product, ...]:
     """Return the products of a text that `write` could have made; anything else is refused with its place."""
-    products, at = [], 0
+    products: list[Product] = []
+    at = 0
     while at < len(text) or not products:
         sign, at = _sign(text, at)
         match = _PRODUCT.match(text, at)

@@ -1,4 +1,4 @@
-"""The law of plastic synapses compiled: the integers of `law`, a presynaptic line at a time, skipping what cannot change.
+"""The law of plastic synapses compiled: the integers of `law`, line by line, skipping what cannot change.
 
 Written from N15 to N18 of docs/numerics.md, apart from the numpy law; tests/test_learning_engine.py holds one against
 the other on random rules. A product is skipped for a line that did not spike (x0), on rows that did not (y0), and
@@ -75,7 +75,7 @@ def accumulate(words: Array, spiked: Array) -> Array:
 def history(
     traces: Array, times: Array, keep: Array, impulses: Array, epoch: int, shared: float, seed: Any, counter: int
 ) -> tuple[Array, int]:
-    """N17. Traces (kinds, lines) through the epoch, (epoch + 1, kinds, lines); ``shared`` below 0: numbers of their own."""
+    """N17. Traces (kinds, lines) at every step, (epoch + 1, kinds, lines); ``shared`` below 0: numbers of their own."""
     kinds, lines = traces.shape
     rows = np.zeros((epoch + 1, kinds, lines), np.int64)
     rows[0] = traces
@@ -164,8 +164,8 @@ def learn(
 ) -> tuple[int, int, int]:  # fmt: skip
     """N16 and N18 for every synapse. ``products``: rows of target, dependency, mantissa, right and left shift.
 
-    x (epoch + 1, 2, pre) and y (epoch + 1, 3, post) are the histories; ``holds`` says whether uk terms count. Returns how
-    many weights moved, and how many weights and tags saturated. ``deep`` counts tags at -257, (1,), kept up to date.
+    x (epoch + 1, 2, pre) and y (epoch + 1, 3, post) are the histories; ``holds`` says whether uk terms count. Returns
+    how many weights moved, and how many weights and tags saturated. ``deep`` (1,) counts tags at -257, kept up to date.
     """
     pre, post = weights.shape
     last, count = len(x) - 1, len(products)
@@ -181,8 +181,8 @@ def learn(
         begun = np.zeros(2, np.bool_)
         for p in range(count):
             target, dependency, mantissa, right, left = products[p]
-            t = last
-            idle = not some[p]
+            t: Any = last
+            idle: Any = not some[p]
             if dependency == X0:
                 t = tx[j]
                 idle |= t == 0
@@ -203,8 +203,8 @@ def learn(
             of_words(weights[j], tags[j], factors[p], words)
             if dependency == Y0:
                 met[:] = 0
-                for i in fired:
-                    met[i] = _i32(_i32(lines[p][ty[i], j] * rows[p][ty[i], i]) * words[i])
+                for k in fired:
+                    met[k] = _i32(_i32(lines[p][ty[k], j] * rows[p][ty[k], k]) * words[k])
                 one_line[:] = 1
                 add_row(sums[target], lost[target], _i32(mantissa), met, one_line, _i32(right), _i32(left))
             else:

@@ -20,8 +20,17 @@ import numpy as np
 from ..errors import InputError, ThresholdMissed
 from ..nodes.arithmetic import Array
 from .randoms import Randoms
-from .rule import ACCUMULATOR_HIGH, ACCUMULATOR_LOW, FRACTION_BITS, POST_TRACES, PRE_TRACES, TRACE_MAX
-from .rule import LearningRule, Product, Trace  # fmt: skip
+from .rule import (
+    ACCUMULATOR_HIGH,
+    ACCUMULATOR_LOW,
+    FRACTION_BITS,
+    POST_TRACES,
+    PRE_TRACES,
+    TRACE_MAX,
+    LearningRule,
+    Product,
+    Trace,
+)
 
 WEIGHT_BOUNDS = (-256, 255)
 TAG_BOUNDS = (-257, 255)
@@ -170,14 +179,16 @@ def checked(words: Array, bounds: tuple[int, int], name: str) -> Array:
     if words.ndim != 2 or words.dtype.kind not in "iu":
         raise InputError(f"{name} are {words.dtype} {words.shape}, whole numbers (post, pre) are needed")
     if words.size and not (bounds[0] <= words.min() and words.max() <= bounds[1]):
-        raise InputError(f"{name} reach from {words.min()} to {words.max()}, the engine holds {bounds[0]} to {bounds[1]}")
+        low, high = bounds
+        raise InputError(f"{name} reach from {words.min()} to {words.max()}, the engine holds {low} to {high}")
     return words.astype(np.int64)
 
 
 def external(y: Array | None, shape: tuple[int, ...], layer: str) -> Array:
     """Return the traces a postsynaptic neuron sent, (3, post), or refuse what a trace cannot hold."""
-    if y is None or np.shape(y) != shape:
-        raise InputError(f"layer '{layer}': the rule reads traces {shape} of the postsynaptic neuron, got {np.shape(y)}")
+    if y is None or y.shape != shape:
+        got = "none" if y is None else y.shape
+        raise InputError(f"layer '{layer}': the rule reads traces {shape} of the postsynaptic neuron, got {got}")
     y = np.array(y, dtype=np.int64)
     if y.min() < 0 or y.max() > TRACE_MAX:
         hint = "a signed value travels with the offset 64"

@@ -3,10 +3,10 @@
 After a sample, with P a product of a trace word and a learning signal (16 bits of error through the readout's weights):
 
     error[c]   = softmax(mean readout)[c] - target[c]            signal[d] = sum_c error[c] W_o[c, d]
-    P_u, P_dt  = signal[d] R[d, j]         P_b, P_c = sum_d signal[d] R[d, n, j]         P_o = error[c] R_o[d]
+    P_u, P_dt  = share[d] signal[d] R[d, j]    P_b, P_c = sum_d share[d] signal[d] R[d, n, j]    P_o = error[c] R_o[d]
     w          = clip(w - round(P m / 2^k))                      N22
 
-There is no float copy of a weight. m and k are chosen once for each group of synapses, from the first ``WARM_UP``
+``share`` makes up for the units of a channel's traces. There is no float copy of a weight. m and k are chosen once for each group of synapses, from the first ``WARM_UP``
 samples, so that the update of a sample that the readout knows nothing about moves a weight by ``rate`` last bits, root
 mean square; m has four bits.
 """
@@ -31,6 +31,7 @@ from .trace_kernel import SCALARS, Traces, Weights, Words, play
 from .trace_process import NAMES, TraceProcess, round_words
 
 WARM_UP = 32
+FINER = 3
 MANTISSA_BITS = 4
 ERROR_BITS = 15
 _CALIBRATION_BITS = 40
@@ -63,10 +64,14 @@ class PlasticBlock:
         return replace(self.graph, edges=edges)
 
     @cached_property
-    def gain(self) -> Array:
-        """Return what a unit of the u accumulator is worth in each channel, as a 16-bit share of the largest, (D,)."""
-        multiplier = self.process.scan.u_multiplier
-        return np.asarray((multiplier << 16) // max(int(multiplier.max()), 1)).clip(0, 2**16 - 1)
+    def share(self) -> dict[str, Array]:
+        """Return what a last bit of R is worth in each channel, in 2^-16 of the largest, (D,) by family.
+
+        That is the trace's unit, and for u what the channel makes of its accumulator.
+        """
+        worth = {family: 2.0 ** self.process.units[f"R.{family}"] for family in ("dt", "u", "b", "c")}
+        worth["u"] = worth["u"] * self.process.scan.u_multiplier
+        return {family: np.rint(each / each.max() * (2**16 - 1)).astype(np.int64) for family, each in worth.items()}
 
     @cached_property
     def words(self) -> Words:
@@ -95,7 +100,7 @@ class PlasticBlock:
             classes=np.stack([_whole(row, (classes,)) for row in (readout.multiplier, readout.bias)]),
             lif_bias=_whole(lif.bias, (d,)),
             omega=_whole(self.omega, self.omega.shape),
-            units=np.array([process.units[name] for name in NAMES], np.int64),
+            units=np.stack([_whole(process.units[name], (d,)) for name in NAMES]),
         )
 
     def _relay(self, port: str) -> IntegerRelay:
@@ -118,13 +123,13 @@ class PlasticBlock:
 
     def products(self, traces: Traces, error: Array, w_o: Array) -> dict[str, Array]:
         """Return P of every group, in the shape of its weights."""
-        signal, _ = saturate(error @ w_o)
-        scaled = multiply_shift(signal, self.gain, 16)
+        whole, _ = saturate(error @ w_o)
+        signal = {family: multiply_shift(whole, share, 16) for family, share in self.share.items()}
         return {
-            "w_u": scaled[:, None] * traces.r_u,
-            "w_dt": signal[:, None] * traces.r_dt,
-            "w_b": np.einsum("d,dnj->nj", signal, traces.r_b),
-            "w_c": np.einsum("d,dnj->nj", signal, traces.r_c),
+            "w_u": signal["u"][:, None] * traces.r_u,
+            "w_dt": signal["dt"][:, None] * traces.r_dt,
+            "w_b": np.einsum("d,dnj->nj", signal["b"], traces.r_b),
+            "w_c": np.einsum("d,dnj->nj", signal["c"], traces.r_c),
             "w_o": error[:, None] * traces.r_o,
         }
 
@@ -232,7 +237,7 @@ class Learner:
         for name, values in squares.items():
             typical, rate = float(np.mean(values)) ** 0.5, self._rate(name)
             if rate and not typical:
-                message = f"the first {len(x)} samples leave '{name}' without an update, so no rate can be chosen for it"
+                message = f"the first {len(x)} samples leave '{name}' without an update, so it can have no rate"
                 raise InputError(message, "a stronger input, or a model that spikes")
             self.rates[name] = as_rate(rate / max(typical, 1.0))
 
@@ -275,18 +280,21 @@ def as_rate(wanted: float) -> Rate:
     return Rate(mantissa, shift, mantissa * 2.0**-shift / wanted - 1)
 
 
-def calibrate_units(block: PlasticBlock, x: Array) -> dict[str, int]:
-    """N20. Return the units that keep every trace of these samples a factor of two inside its bits.
+def calibrate_units(block: PlasticBlock, x: Array) -> dict[str, Array]:
+    """N20. Return the units (D,) that keep every trace of these samples a factor of two inside its bits.
 
-    x (samples, T, M) is what the block reads; the traces are exact here.
+    x (samples, T, M) is what the block reads; the traces are exact here. A channel's unit is no more than `FINER` bits
+    below that of the largest channel, as it may do more in other samples; the readout's traces share one unit.
     """
-    bits = block.process.bits or _CALIBRATION_BITS
-    exact = replace(block.process, bits=None, units=dict.fromkeys(NAMES, 0))
-    largest = dict.fromkeys(NAMES, 0.0)
+    bits, exact = block.process.bits or _CALIBRATION_BITS, block.process.exact()
+    largest = {name: np.full(block.process.channels, 2.0**-16) for name in NAMES}
     for sample in x:
         played = play_exact(block.graph, block.relays, exact, block.weights(), block.readout, block.omega, sample)
-        largest = {name: max(value, float(played.traces[f"max {name}"].max())) for name, value in largest.items()}
-    return {name: floor(log2(max(value, 2.0**-16))) + 2 - (bits - 1) for name, value in largest.items()}
+        for name in NAMES:
+            seen = played.traces[f"max {name}"].reshape(block.process.channels, -1).max(axis=1)
+            largest[name] = np.maximum(largest[name], seen)
+    units = {name: np.floor(np.log2(value)).astype(np.int64) + 2 - (bits - 1) for name, value in largest.items()}
+    return {name: np.maximum(unit, unit.max() - (0 if name == "R.o" else FINER)) for name, unit in units.items()}
 
 
 def _whole(values: Array, shape: tuple[int, ...]) -> Array:

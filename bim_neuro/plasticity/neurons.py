@@ -1,8 +1,8 @@
-r"""Postsynaptic neurons with learning outputs: besides spikes they send y1, y2 and y3 to the learning engine every step.
+r"""Postsynaptic neurons with learning outputs: besides spikes they send y1, y2 and y3 to the learning engine each step.
 
-    PlasticLIF        y1 = pseudo-derivative      y2 = its trace              y3 = signal        three-factor, s-tllr
-    SelectiveChannel  y1 = delta B                y2 = 128 (1 - Abar)         y3 = signal C psi  rtrl, hybrid
-    ErrorNeuron       y1 = y2 = 0                                             y3 = error         the readout's own synapses
+    PlasticLIF        y1 = pseudo-derivative   y2 = its trace           y3 = signal          three-factor, s-tllr
+    SelectiveChannel  y1 = delta B             y2 = 128 (1 - Abar)      y3 = signal C psi    rtrl, hybrid
+    ErrorNeuron       y1 = y2 = 0                                       y3 = error           readout's own synapses
 
 A trace is 7 bits without sign, as on the chip; a signed value v travels as v + 64, saturated at -64 and 63 (N19), and
 the rule's factor (y3-64) takes the offset off. All arithmetic is that of docs/numerics.md.
@@ -26,7 +26,7 @@ from .noise import noise
 from .randoms import first_counter
 from .rule import SIGN_OFFSET, TRACE_MAX
 
-_PSI_BITS = 8  # psi reads k |v - threshold| in units of 2^-12, its table in steps of 2^-4, up to 16: 0.2 of a trace's unit
+_PSI_BITS = 8  # psi reads k |v - threshold| in units of 2^-12, its table steps of 2^-4; at its end, 16, psi is 0.0035
 _PSI_TABLE = np.rint((2**16 - 1) / (1 + np.arange(257) / 16) ** 2).astype(np.int64)
 _PSI_END = (256 << _PSI_BITS) - 1
 _TO_TRACE = 9  # from 16 bits to the 7 of a trace
@@ -86,7 +86,8 @@ class Soma:
         """Return the new state, spikes, the pseudo-derivative in 16 bits, and how many words saturated."""
         lif = self.lif
         after, spikes, lost = lif.step(state, {"i": current})
-        v = saturate(multiply_shift(state["v"], 2**DECAY_BITS - lif.dv, DECAY_BITS) + after["u"] + lif.bias, WORD_MAX)[0]
+        leaked = multiply_shift(state["v"], 2**DECAY_BITS - lif.dv, DECAY_BITS)
+        v, _ = saturate(leaked + after["u"] + lif.bias, WORD_MAX)
         far = multiply_shift(np.abs(v - (lif.v_threshold << ACCUMULATOR_SHIFT)), self.psi_factor, self.psi_shift)
         return after, spikes, interpolate(_PSI_TABLE, np.minimum(far, _PSI_END), _PSI_BITS), lost
 
@@ -151,10 +152,10 @@ class PlasticLIF:
 class SelectiveChannel:
     """Channels of one scan state and a soma each, without conv taps.
 
-    N19: y1 is rounded to nearest; y2 and y3 stochastically, so that a slow decay and a small signal are right in the mean.
+    N19: y1 is rounded to nearest; y2 and y3 stochastically: a slow decay and a small signal are right in the mean.
     ``dt`` and ``B`` arrive one step ahead of the ``u`` they belong to, and are held for it. In the step a presynaptic
-    spike is sent, the channel thus knows the gate delta B and the decay Abar of the step in which it will arrive, and the
-    engine's ``x0`` meets the right y1 and y2 (docs/onchip.md, Timing). ``C`` and the signal ``e`` belong to the step.
+    spike is sent, the channel thus knows the gate delta B and the decay Abar of the step in which it will arrive, and
+    the engine's ``x0`` meets the right y1 and y2 (docs/onchip.md, Timing). ``C`` and ``e`` belong to the step.
     The shifts are one a channel: slow channels have small gates, and their tags units of their own.
     """
 
@@ -213,7 +214,7 @@ class SelectiveChannel:
 class ErrorNeuron:
     """The readout and its error: target minus value where the port ``gate`` is on, 0 elsewhere.
 
-    The message is the error as a signed number of 7 bits (graded), for the synapses that carry it back to a hidden layer.
+    The message is the error as a signed number of 7 bits, for the synapses that carry it back to a hidden layer.
     """
 
     readout: IntegerReadout

@@ -31,7 +31,7 @@ def pair_stdp(plasticity: Plasticity, x: Array, spikes: Array) -> Array:
 
 
 def three_factor(plasticity: Plasticity, x: Array, psi: Array, shown: Array, omega: Array) -> Array:
-    """Return the eligibilities (D, M) of one sample, units of 2^-8; psi, shown = omega psi (T, D), omega (T,): 16 bits."""
+    """Return the eligibilities (D, M) of one sample in units of 2^-8; psi and omega psi (T, D), omega (T,): 16 bits."""
     pre = _before(x, plasticity.tau_plus) + (x << IMPULSE_BITS)
     post = (omega[:, None] * _before(psi, plasticity.tau_minus, impulse_bits=0)) >> _PSI_BITS
     a_plus, a_minus = _amplitudes(plasticity)

@@ -3,12 +3,12 @@ r"""The random numbers of stochastic rounding, in two modes.
 ``lava``     the streams of Lava 0.10's CPU model. One number a step serves every trace of all neurons, one number an
              epoch every weight and every tag, and the second stream has the same seed in every layer. Each rounding is
              right in the mean, but all synapses round up together: the error does not average out over synapses.
-``synapse``  an independent number for every trace, weight and tag: a hash of (seed, stream, step, index), so it does not
-             depend on the order of evaluation and is the same in numpy and in the compiled kernels.
+``synapse``  an independent number for every trace, weight and tag: a hash of (seed, stream, step, index), so it does
+             not depend on the order of evaluation and is the same in numpy and in the compiled kernels.
 
-A value v + f, 0 <= f < 1, is rounded up where the number is below f. Weights and tags have f in units of 2^-7, for them
-numbers from 0 to 127 say the same. (Lava's fractional impulses are rounded up twice as often as they should be, 8 bits of
-fraction against a random number of 7; impulses are whole here, so it does not matter.)
+A value v + f, 0 <= f < 1, is rounded up where the number is below f. Weights and tags have f in units of 2^-7; for
+them numbers from 0 to 127 say the same. (Lava's fractional impulses are rounded up twice as often as they should be,
+8 bits of fraction against a random number of 7; impulses are whole here, so it does not matter.)
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Randoms(Protocol):
     """
 
     mode: str
+    seed: int
 
     def trace(self, side: str, step: int, last: int, shape: tuple[int, int]) -> Array: ...
 

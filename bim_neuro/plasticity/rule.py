@@ -3,8 +3,9 @@ r"""Learning rules: what a learning engine can compute for a synapse, as data.
     dw = sum of products        dt = sum of products        product = mantissa 2^exponent * dependency * factors
 
 A dependency says when the product counts: ``x0`` at a presynaptic spike, ``y0`` at a postsynaptic spike, ``uk`` every
-2^k epochs. A factor is a trace (x1, x2 of the presynaptic neuron, y1 to y3 of the postsynaptic), the weight ``w`` or the
-tag ``t``, plus an offset. Traces are unsigned; a signed quantity travels with SIGN_OFFSET and its factor takes it off.
+2^k epochs. A factor is a trace (x1, x2 of the presynaptic neuron, y1 to y3 of the postsynaptic), the weight ``w`` or
+the tag ``t``, plus an offset. Traces are unsigned; a signed quantity travels with SIGN_OFFSET and its factor takes it
+off.
 
 A rule has two meanings. The float one is the formula. The fixed one (N16) multiplies integers whose widths add up,
 shifts the product right until it fits 16 bits, and never shifts back, so its scale is smaller by ``hidden_shift``.
@@ -54,7 +55,7 @@ class Factor:
 
     def fixed(self, value: Array) -> Array:
         """Add the constant and clip to the width, as N16 says."""
-        return np.clip(value + self.offset, -(2**self.width), 2**self.width - 1)
+        return np.asarray(np.clip(value + self.offset, -(2**self.width), 2**self.width - 1))
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Trace:
-    """How the engine keeps a trace: a spike adds ``impulse``, and each step it decays by exp(-1 / tau); tau in steps."""
+    """How the engine keeps a trace: a spike adds ``impulse``, each step it decays by exp(-1 / tau); tau in steps."""
 
     impulse: int
     tau: float

@@ -35,7 +35,7 @@ class Words(NamedTuple):
     classes: Array  # (2, C): readout multiplier and bias
     lif_bias: Array  # (D,)
     omega: Array  # (T,)
-    units: Array  # (12,), in the order of trace_process.NAMES
+    units: Array  # (12, D), in the order of trace_process.NAMES
 
 
 SCALARS = (
@@ -242,7 +242,7 @@ def _advance_channel(
     h: Array, du: int, shown: int, sent: int, counter: np.uint64,
 ) -> int:  # fmt: skip
     """Move the traces of one channel on by one step."""
-    k, unit = p.scalars, p.units
+    k, unit = p.scalars, p.units[:, d]
     rounding, seed, top = k[23], np.uint64(k[24]), (1 << (k[22] - 1)) - 1
     states, inputs = len(c), x.shape[1]
     reach = np.zeros(inputs, np.int64)

@@ -14,8 +14,8 @@ Three levels follow every plastic weight (docs/learning.md has the derivation; r
 
     kappa = beta (1 - s_{t-1}) - beta v_{t-1} psi_{t-1}    psi = (1 + 2 |v - threshold|)^-2    slope = 1 - e^-delta
 
-Every word has ``bits`` bits, sign included, and a power-of-two unit of its own per family and level, chosen on data
-(N20). A word moves by one product and one rounding (N21), in units of 2^-16 of its last bit:
+Every word has ``bits`` bits, sign included, and a power-of-two unit per trace and channel, chosen on data (N20). It
+moves by one product and one rounding (N21), in units of 2^-16 of its last bit:
 
     word' = round((word * factor + immediate) / 2^16)      factor 16 bits; stochastic, nearest, or towards zero
 
@@ -64,7 +64,7 @@ class Signals(NamedTuple):
 
 @dataclass(frozen=True)
 class TraceProcess:
-    """The parameters of the law; ``units`` are the exponents of the last bits by trace name, in the words' own units.
+    """The parameters of the law; ``units`` (D,) by trace name are the exponents of the last bits, in the block's words.
 
     ``conv`` (D, K), ``rate`` (D, N) = |A| as 16-bit factors over 2^rate_shift; ``psi_factor`` and ``v_factor`` over
     their shifts bring a membrane word into the units of psi's table and into 2^-12.
@@ -81,7 +81,7 @@ class TraceProcess:
     psi_shift: int
     v_factor: int
     v_shift: int
-    units: dict[str, int]
+    units: dict[str, Array]
     bits: int | None = 12
     rounding: str = "stochastic"
     seed: int = 0
@@ -91,6 +91,11 @@ class TraceProcess:
     @property
     def channels(self) -> int:
         return self.scan.neurons
+
+    def exact(self) -> TraceProcess:
+        """Return the same law in float64, without rounding, every trace in the block's words."""
+        zero = np.zeros(self.channels, np.int64)
+        return replace(self, bits=None, units=dict.fromkeys(NAMES, zero))
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of every trace for M block inputs."""
@@ -171,7 +176,7 @@ class TraceProcess:
             fresh[name] = self._move(name, state[name], factor, [(immediate, unit)], counter)
         seen = {family: np.einsum("n,dnm->dm", now.c, fresh[f"S.{family}"]) for family in ("dt", "u")}
         skip = (self.scan.d_skip[:, None] * now.reach, self.skip_shift)
-        membrane: dict[str, tuple[Array, list[tuple[Array, int]]]] = {
+        membrane: dict[str, tuple[Array, list[tuple[Array, Array | int]]]] = {
             "V.dt": (kappa[:, None], [(seen["dt"], self.units["S.dt"])]),
             "V.u": (kappa[:, None], [(seen["u"], self.units["S.u"]), skip]),
             "V.b": (kappa[:, None, None], [(now.c[:, None] * fresh["S.b"], self.units["S.b"])]),
@@ -180,19 +185,21 @@ class TraceProcess:
         for name, (factor, terms) in membrane.items():
             fresh[name] = self._move(name, state[name], factor, terms, counter)
             family = name[2:]
-            shown = now.shown.reshape(-1, *[1] * (fresh[name].ndim - 1)) * fresh[name]
+            shown = _of_channels(now.shown, fresh[name].ndim) * fresh[name]
             fresh[f"R.{family}"] = self._move(
                 f"R.{family}", state[f"R.{family}"], ONE, [(shown, self.units[name] - 16)], counter
             )
         fresh["R.o"] = self._move("R.o", state["R.o"], ONE, [(now.sent, -16)], counter)
         return {name: fresh[name] for name in NAMES}
 
-    def _move(self, name: str, word: Array, factor: Array | int, terms: list[tuple[Array, int]], counter: int) -> Array:
-        """N21. One product, the terms (each in units of 2^unit), one rounding, and saturation."""
-        unit = self.units[name]
+    def _move(
+        self, name: str, word: Array, factor: Array | int, terms: list[tuple[Array, Array | int]], counter: int
+    ) -> Array:
+        """N21. One product, the terms (each in units of 2^unit, a channel), one rounding, and saturation."""
+        lefts = [(term, _of_channels(16 + unit - self.units[name], word.ndim)) for term, unit in terms]
         if self.bits is None:
-            return np.asarray((word * factor + sum(t * 2.0 ** (16 + u - unit) for t, u in terms)) / ONE)
-        total = word * factor + sum(_shift(term, 16 + u - unit) for term, u in terms)
+            return np.asarray((word * factor + sum(term * 2.0**left for term, left in lefts)) / ONE)
+        total = word * factor + sum(_shift(term, left) for term, left in lefts)
         moved = round_words(total, 16, self.rounding, self.seed, counter + self._place(name, word.size))
         return saturate(moved, 2 ** (self.bits - 1) - 1)[0]
 
@@ -216,6 +223,11 @@ def _before_reset(lif: IntegerLIF, state: dict[str, Array], y: Array) -> Array:
     return silent.step({"u": state["u_lif"], "v": state["v_lif"]}, {"i": y}).state["v"]
 
 
-def _shift(word: Array, left: int) -> Array:
+def _shift(word: Array, left: Array) -> Array:
     """Shift left, or right (towards minus infinity) where ``left`` is negative."""
-    return np.asarray(word << left if left >= 0 else word >> min(-left, 62))
+    return np.where(left >= 0, word << np.maximum(left, 0), word >> np.clip(-left, 0, 62))
+
+
+def _of_channels(values: Array, dimensions: int) -> Array:
+    """Give values (D,) as many axes as a trace has."""
+    return values.reshape(-1, *[1] * (dimensions - 1))

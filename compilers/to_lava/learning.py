@@ -22,7 +22,7 @@ JOB_FILE = "circuit.pickle"
 
 
 def learn_on_lava(circuit: Circuit, *, record: bool = True, time_limit: float | None = None) -> Recording:
-    """Run a circuit on Lava; return what `plasticity.circuit.run` returns in mode 'lava', spikes only without ``record``.
+    """Run a circuit on Lava; return what `circuit.run` does in mode 'lava', without ``record`` messages only.
 
     Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks, misreads the rule, or passes
     ``time_limit`` (seconds).

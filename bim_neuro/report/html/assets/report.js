@@ -122,7 +122,7 @@ function assumptionsSection() {
 
 function verdict() {
   const pieces = [run.cores.limit === null ? `Runs on ${run.target}` : `Fits ${run.target} on ${plural(run.cores.used, "core")}`];
-  if (run.energy.dynamic.value !== null) pieces.push(`${energy(run.energy.dynamic.value)} (${rangeText(run.energy.dynamic, ENERGY)}) of dynamic energy a sample`);
+  if (run.energy.dynamic.value !== null) pieces.push(`${run.energy.unpriced.length ? "at least " : ""}${energy(run.energy.dynamic.value)} (${rangeText(run.energy.dynamic, ENERGY)}) of dynamic energy a sample`);
   if (run.agreement.length) pieces.push(`fixed point keeps ${percent(run.agreement.reduce((a, b) => (b.share < a.share ? b : a)).share, 2)} of the spike slots`);
   return `${pieces.join("; ")}.`;
 }

@@ -1,0 +1,171 @@
+"""bim-compile --learn: a stream in, integer weights changed, a report, and a model that compiles again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from commands import ROOT, bim_compile, content, save_model
+from small_models import small_checkpoint
+
+from bim_neuro.compilers.artefact import load_artefact
+from bim_neuro.nir_bridge import read_nir
+from bim_neuro.plasticity.description import Plasticity
+
+SCHEMA = json.loads((ROOT / "docs" / "summary.schema.json").read_text())
+GROUPS = {"w_u", "w_dt", "w_b", "w_c", "w_o"}
+
+
+def easy_stream(path: Path, samples: int = 120, seed: int = 0) -> Path:
+    """Write samples whose class is the line with the largest constant value."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(4, size=samples)
+    x = rng.normal(0, 0.1, (samples, 8, 5))
+    x[np.arange(samples), :, y] += 0.8
+    np.savez(path, x=x, y=y)
+    return path
+
+
+def learn(folder: Path, *options: object, model: Path | None = None) -> tuple[int, dict[str, Any], str]:
+    model = model or save_model(folder / "model.pt")
+    stream = easy_stream(folder / "stream.npz")
+    ended = bim_compile(model, "--input", stream, "-o", folder / "out", "--json", *options)
+    return ended.code, json.loads(ended.out) if ended.out else {}, ended.err
+
+
+def test_learning_changes_integer_weights_and_says_so(tmp_path: Path) -> None:
+    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 200)
+    learning = summary["learning"]
+    assert code == 0
+    jsonschema.validate(summary, SCHEMA, cls=jsonschema.Draft202012Validator)
+    assert learning["accuracy_after"] > max(0.9, learning["accuracy_before"] + 0.3)
+    assert learning["updates"] == sum(group["visited"] for group in learning["groups"].values())
+    synapses = {"w_u": 12 * 5, "w_dt": 12 * 5, "w_b": 3 * 5, "w_c": 3 * 5, "w_o": 4 * 12}
+    assert {group: row["visited"] for group, row in learning["groups"].items()} == {
+        group: 200 * count for group, count in synapses.items()
+    }
+    assert summary["accuracy"]["integer"] == learning["accuracy_after"] or summary["samples"] < 120
+
+
+def test_the_price_of_learning_is_counts_times_prices(tmp_path: Path) -> None:
+    _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 40)
+    learning = summary["learning"]
+    updates = learning["updates"] / 40 * 120
+    passes = learning["trace_words"] * 8 * 1.7 * 81
+    assert learning["energy_events"]["updates"]["value"] == pytest.approx(updates)
+    assert learning["energy_events"]["traces"]["value"] == pytest.approx(passes)
+    assert learning["energy_pj"]["value"] == pytest.approx(updates + passes)
+    dynamic = summary["energy"]["dynamic"]["value"]
+    assert learning["energy_share"] == pytest.approx((updates + passes) / (updates + passes + dynamic))
+
+
+def test_what_was_learnt_is_in_the_artefact_and_in_a_nir_file_that_compiles_again(tmp_path: Path) -> None:
+    _, first, _ = learn(tmp_path, "--learn", "hybrid", "--learn-samples", 200, "--learn-seed", 3, "--samples", 120)
+    assert bim_compile(tmp_path / "out" / "model.bimn", "--self-test").code == 0
+    model, stream = tmp_path / "out" / "model.nir", tmp_path / "stream.npz"
+    again = bim_compile(model, "--input", stream, "--samples", 120, "--json", "-o", tmp_path / "again")
+    accuracy = json.loads(again.out)["accuracy"]["integer"]
+    assert again.code == 0
+    assert accuracy == pytest.approx(first["learning"]["accuracy_after"], abs=0.05)  # scales are chosen anew
+
+
+def test_the_description_of_plasticity_travels_in_nir_and_can_be_used_from_there(tmp_path: Path) -> None:
+    options = ("--learn-samples", 20, "--learn-seed", 7, "--learn-bits", 9, "--learn-synapses", "w_u,w_o")
+    learn(tmp_path, "--learn", "hybrid", *options)
+    graph = read_nir(tmp_path / "out" / "model.nir")
+    wanted = Plasticity(rule="hybrid", seed=7, trace_bits=9, synapses=("w_u", "w_o"))
+    assert Plasticity.from_dict(graph.extra["plasticity"]) == wanted
+    assert graph.extra["plastic_nodes"] == {
+        "block1.u": {"port": "a", "synapses": "w_u"},
+        "readout": {"port": "a", "synapses": "w_o"},
+    }
+    (tmp_path / "again").mkdir()
+    model = (tmp_path / "out" / "model.nir").rename(tmp_path / "model.nir")
+    code, summary, _ = learn(tmp_path / "again", "--learn", "described", "--learn-samples", 20, model=model)
+    assert code == 0
+    assert Plasticity.from_dict(summary["learning"]["plasticity"]) == wanted
+
+
+def test_the_same_seed_learns_the_same_integers_and_another_does_not(tmp_path: Path) -> None:
+    def weights(name: str, seed: int) -> list[bytes]:
+        (tmp_path / name).mkdir()
+        learn(tmp_path / name, "--learn", "rtrl", "--learn-samples", 30, "--learn-seed", seed)
+        graph = load_artefact(tmp_path / name / "out" / "model.bimn").graph
+        return [edge.synapse.weight.tobytes() for edge in graph.edges if edge.synapse.kind == "dense"]  # type: ignore[attr-defined]
+
+    first = weights("a", 1)
+    assert weights("b", 1) == first
+    assert weights("c", 2) != first
+
+
+def test_only_the_synapses_asked_for_change(tmp_path: Path) -> None:
+    _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-synapses", "w_o", "--learn-samples", 30)
+    assert set(summary["learning"]["groups"]) == {"w_o"}
+
+
+@pytest.mark.parametrize("rule", ["stdp", "s-tllr", "three-factor"])
+def test_every_rule_runs(tmp_path: Path, rule: str) -> None:
+    code, summary, _ = learn(tmp_path, "--learn", rule, "--learn-samples", 60)
+    assert code == 0
+    changed = {group for group, row in summary["learning"]["groups"].items() if row["changed"]}
+    assert changed == {"stdp": {"w_u", "w_o"}, "s-tllr": GROUPS, "three-factor": {"w_o"}}[rule]
+
+
+def test_two_blocks_learn_in_the_upper_one_only(tmp_path: Path) -> None:
+    model = save_model(tmp_path / "model.pt", small_checkpoint(blocks=2))
+    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 30, model=model)
+    layers = {row["layer"] for row in summary["learning"]["groups"].values()}
+    assert code == 0
+    assert layers == {"block2.u", "block2.scan", "block2.B", "block2.C", "readout"}
+
+
+def test_more_states_than_tags_are_refused_by_name(tmp_path: Path) -> None:
+    code, _, err = learn(tmp_path, "--learn", "rtrl", "--learn-placement", "engine")
+    assert code == 1
+    assert "layer 'block1.scan' has 3 states a channel, a tag of the learning engine follows 1" in err
+    assert "hint: --learn-placement process" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_chip_without_programs_of_our_own_learns_on_the_host(tmp_path: Path) -> None:
+    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 20, "--learn-placement", "host")
+    assert code == 0
+    assert summary["learning"]["placement"] == "host"
+    assert summary["learning"]["trace_cores"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--learn-bits", 1), "learn-bits"),
+        (("--learn-rate", -1), "learn-rate"),
+        (("--learn-synapses", "w_x"), "plasticity: no synapses 'w_x'"),
+        (("--learn-synapses", ""), "plasticity: no synapses ''"),
+        (("--learn", "described"), "describes no plasticity"),
+    ],
+)
+def test_wrong_requests_are_refused_before_any_work(tmp_path: Path, options: tuple[object, ...], line: str) -> None:
+    before = content(tmp_path)
+    model, stream = save_model(tmp_path / "model.pt"), easy_stream(tmp_path / "stream.npz")
+    ended = bim_compile(model, "--input", stream, "-o", tmp_path / "out", "--learn", "rtrl", *options)
+    assert ended.code == 2
+    assert line in " ".join(ended.err.split())
+    assert set(content(tmp_path)) == {*before, "model.pt", "stream.npz"}
+
+
+def test_a_stream_without_labels_or_with_wrong_ones_is_refused(tmp_path: Path) -> None:
+    model = save_model(tmp_path / "model.pt")
+    x = np.zeros((4, 8, 5))
+    for name, arrays, line in (
+        ("unlabelled", {}, "no labels"),
+        ("strange", {"y": np.array([0, 1, 2, 9])}, "labels run from 0 to 9, the model has 4 classes"),
+    ):
+        file = tmp_path / f"{name}.npz"
+        np.savez(file, x=x, **arrays)  # type: ignore[arg-type]
+        ended = bim_compile(model, "--input", file, "-o", tmp_path / "out", "--learn", "rtrl")
+        assert (ended.code, "Traceback" in ended.err) == (2, False)
+        assert line in ended.err
