@@ -1,8 +1,8 @@
 """Adaptation on real data: digits.pt meets shifted digits and learns on the simulated chip from 2,000 of them.
 
-Shifts: the pixels of every row permuted (seed 0), and half the gain. The stream draws shifted training samples in random
-order, over and over; five seeds draw streams and noise. Rate and groups were chosen on the validation split with seeds
-of their own (`python -m benchmarks.chip_adapt`); the test split is read at the end, once for each figure.
+Shifts: the rows of every image in another order (seed 0), and half the gain. A stream is shifted training samples in
+random order, over and over; five seeds draw streams and noise. The rate was chosen on the validation split with seeds
+of its own (`python -m benchmarks.chip_adapt`); the test split is read at the end, once for each figure.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from bim_neuro.chip_learning import CALIBRATION
 from bim_neuro.compilers.plastic import plastic_block
 from bim_neuro.engine.compiled import Engine
 from bim_neuro.graph import IntegerGraph
@@ -30,7 +31,8 @@ STREAM = 2000
 SEEDS = range(5)
 CHOICE_SEEDS = range(100, 102)
 _ORDER = np.random.default_rng(0).permutation(8)
-SHIFTS: dict[str, Callable[[Array], Array]] = {
+Shift = Callable[[Array], Array]
+SHIFTS: dict[str, Shift] = {
     "permuted rows": lambda images: images[:, _ORDER],
     "half the gain": lambda images: images / 2,
 }
@@ -40,23 +42,19 @@ RATES = (0.05, 0.1, 0.2, 0.4)
 RATE = 0.2
 
 
-def accuracy(
-    model: Checkpoint, graph: IntegerGraph, data: Dataset, shift: Callable[[Array], Array] | None = None
-) -> float:
+def accuracy(model: Checkpoint, graph: IntegerGraph, data: Dataset, shift: Shift | None = None) -> float:
     """Return the share of right answers on the data, shifted or not."""
     raw = shift(data.x) if shift else data.x
     return float(np.mean(Engine(graph).run(model.encoder.encode(raw)).predicted == data.y))
 
 
-def adapt_once(
-    model: Checkpoint, task: Task, shift: Callable[[Array], Array], plasticity: Plasticity, split: Dataset
-) -> dict[str, Any]:
+def adapt_once(model: Checkpoint, task: Task, shift: Shift, plasticity: Plasticity, split: Dataset) -> dict[str, Any]:
     """Learn on one stream; return accuracies before and after, on shifted and on old data, and during."""
     rng = np.random.default_rng(plasticity.seed)
     passes = -(-STREAM // len(task.train))
     stream = task.train.take(np.concatenate([rng.permutation(len(task.train)) for _ in range(passes)])[:STREAM])
     x = model.encoder.encode(shift(stream.x))
-    block = plastic_block(export(model), plasticity, x[:16])
+    block = plastic_block(export(model), plasticity, x[:CALIBRATION])
     learner = Learner(block)
     assert stream.y is not None
     record = learner.run(x, stream.y)

@@ -15,6 +15,7 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from bim_neuro.chip_learning import CALIBRATION
 from bim_neuro.compilers.calibrate import calibrate
 from bim_neuro.compilers.plastic import plastic_block
 from bim_neuro.engine.compiled import Engine
@@ -28,7 +29,7 @@ from bim_neuro.tasks import Task
 from bim_neuro.tasks.cue import load_cue_task
 
 SEEDS, FIGURE_SEEDS = range(5), range(3)
-CALIBRATION = 64
+RANGES = 64  # sequences whose float ranges the formats are from
 TRACE_BITS = (4, 6, 8, 10, 12)
 WEIGHT_BITS = (4, 5, 6, 8)
 
@@ -65,7 +66,7 @@ def random_model(task: Task, seed: int, channels: int = 32, states: int = 8) -> 
     config = NetworkConfig(encoder.source.neurons, len(task.class_names), channels, states)
     state = dict(BIMNetwork(config).state_dict())
     model = Checkpoint(config, task.dt, task.name, task.class_names, encoder, state, {})
-    x = encoder.to_float(encoder.encode(task.train.x[:CALIBRATION]))
+    x = encoder.to_float(encoder.encode(task.train.x[:RANGES]))
     return replace(model, ranges=calibrate(export(model), x))
 
 
@@ -78,7 +79,7 @@ def learn_cue(setup: Setup, seed: int, split: str = "test") -> dict[str, Any]:
         seed=seed,
     )  # fmt: skip
     x = model.encoder.encode(task.train.x)
-    block = plastic_block(export(model), plasticity, x[:16])
+    block = plastic_block(export(model), plasticity, x[:CALIBRATION])
     block = replace(block, process=replace(block.process, rounding=setup.trace_rounding))
     learner = Learner(block, forgetful=setup.forgetful)
     record = learner.run(x, task.train.y)

@@ -16,6 +16,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks.chip_cue import random_model
+from bim_neuro.chip_learning import CALIBRATION
 from bim_neuro.compilers.plastic import plastic_block, real_weights, roles_of
 from bim_neuro.learning.online import ForwardGradient
 from bim_neuro.learning.readout import Loss
@@ -34,13 +35,14 @@ from bim_neuro.tasks.cue import load_cue_task
 
 BITS = (6, 8, 10, 12, 14, 16)
 SAMPLES = 8
+_ALL = CALIBRATION + SAMPLES
 LONG = 300
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model, encoded input x (samples, T, lines) and classes y; the first half calibrates, the second is measured."""
+    """A model, encoded input x (samples, T, lines) and classes y; the first `CALIBRATION` set the traces' units."""
 
     name: str
     model: Checkpoint
@@ -48,7 +50,7 @@ class Case:
     y: Array
 
     def block(self) -> PlasticBlock:
-        return plastic_block(export(self.model), Plasticity("rtrl"), self.x[:SAMPLES])
+        return plastic_block(export(self.model), Plasticity("rtrl"), self.x[:CALIBRATION])
 
 
 def cases(seed: int) -> list[Case]:
@@ -56,12 +58,12 @@ def cases(seed: int) -> list[Case]:
     cue, digits = load_cue_task(None, seed), load_task("digits", None)
     model, trained = random_model(cue, seed), load_checkpoint(EXAMPLES / "digits.pt")
     rng = np.random.default_rng(seed)
-    pick = rng.permutation(len(digits.train))[: 2 * SAMPLES]
+    pick = rng.permutation(len(digits.train))[:_ALL]
     lines = model.encoder.source.neurons
-    noise = model.encoder.encode(rng.random((2 * SAMPLES, LONG, lines)) < 0.15)
+    noise = model.encoder.encode(rng.random((_ALL, LONG, lines)) < 0.15)
     return [
-        Case("cue, random weights, 30 steps", model, model.encoder.encode(cue.train.x[: 2 * SAMPLES]), cue.train.y),
-        Case(f"noise, random weights, {LONG} steps", model, noise, rng.integers(0, 4, 2 * SAMPLES)),
+        Case("cue, random weights, 30 steps", model, model.encoder.encode(cue.train.x[:_ALL]), cue.train.y),
+        Case(f"noise, random weights, {LONG} steps", model, noise, rng.integers(0, 4, _ALL)),
         Case("digits.pt, 8 steps", trained, trained.encoder.encode(digits.train.x[pick]), digits.train.y[pick]),
     ]
 
@@ -151,7 +153,7 @@ def measure(case: Case, rows: Rows) -> None:
     block = case.block()
     exact = block.process.exact()
     network = real_network(case.model, block)
-    for index in range(SAMPLES, 2 * SAMPLES):
+    for index in range(CALIBRATION, _ALL):
         x, y = case.x[index].astype(np.int64), int(case.y[index])
         played = by_law(block, x, process=exact)
         whole = gradient(block, played, y, exact)

@@ -93,7 +93,8 @@ class EdgeLists:
             lengths["shared"] = np.array([len(run) for run in runs], np.int64)
         kept = [name for name in self.format.index_bits if name in lengths]
         words = {name: int(self.format.words(lengths[name], name).sum()) for name in kept}
-        encoding = min(words, key=words.__getitem__)
+        # Where zeros are skipped for no more words, they are not executed either.
+        encoding = min(words, key=lambda name: (words[name], int(lengths[name].sum())))
         return Lists(senders, words[encoding], encoding)
 
     def reach(self, first: int, last: int) -> tuple[Array, int]:

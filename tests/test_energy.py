@@ -222,7 +222,7 @@ def test_a_whole_run_is_the_sum_of_its_counts_times_the_prices(
             node, total = placed.graph.nodes[layer], counts.totals()
             passes = getattr(profile.passes_per_update[node.kind], end)
             states = node.state_words if node.kind == "scan" else 1
-            expected += total["synops_hardware"] * getattr(prices.synop_pj, end)
+            expected += total[placed.executed(layer)] * getattr(prices.synop_pj, end)
             expected += prod((total["updates"], states, passes, getattr(prices.update_pass_pj, end)))
             expected += total["messages"] * hops[layer][0] * getattr(prices.hop_east_west_pj, end)
             expected += total["messages"] * hops[layer][1] * getattr(prices.hop_north_south_pj, end)

@@ -6,9 +6,9 @@ After a sample, with P a product of a trace word and a learning signal (16 bits 
     P_u, P_dt  = share[d] signal[d] R[d, j]    P_b, P_c = sum_d share[d] signal[d] R[d, n, j]    P_o = error[c] R_o[d]
     w          = clip(w - round(P m / 2^k))                      N22
 
-``share`` makes up for the units of a channel's traces. There is no float copy of a weight. m and k are chosen once for each group of synapses, from the first ``WARM_UP``
-samples, so that the update of a sample that the readout knows nothing about moves a weight by ``rate`` last bits, root
-mean square; m has four bits.
+``share`` makes up for the units of a channel's traces. There is no float copy of a weight. m and k are chosen once for
+each group of synapses, from the first ``WARM_UP`` samples, so that the update of a sample that the readout knows
+nothing about moves a weight by ``rate`` last bits, root mean square; m has four bits.
 """
 
 from __future__ import annotations
