@@ -1,10 +1,13 @@
-"""The learning engine measured: the STDP window it has, the trace its tag holds, and how fast the integers run.
+"""On-chip learning measured: what the learning engine does, and what a block learns by its trace process.
 
     python -m benchmarks.onchip window -o out/onchip   weight change against t_post - t_pre, 20 seeds, both random modes
     python -m benchmarks.onchip tags -o out/onchip     tag against the exact trace, and the update against the gradient
     python -m benchmarks.onchip speed -o out/onchip    steps a second: Lava's LearningDense, the numpy law, the kernels
+    python -m benchmarks.onchip traces -o out/onchip   trace words of 6 to 16 bits, three roundings, against exact traces
+    python -m benchmarks.onchip cue -o out/onchip      the delayed cue learnt from random weights
+    python -m benchmarks.onchip adapt -o out/onchip    digits.pt learns shifted digits
 
-Each writes its numbers, and `window` and `tags` a figure. `--json` prints the numbers too.
+Each writes its numbers, and all but `speed` a figure. `--json` prints the numbers too.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from benchmarks.chip_adapt import adapt
+from benchmarks.chip_cue import cue
+from benchmarks.chip_traces import traces
 from benchmarks.tag import measure_tag
 from bim_neuro.compilers.to_lava.compat import lava_available
 from bim_neuro.compilers.to_lava.learning import learn_on_lava
@@ -173,7 +179,7 @@ def _lava_rate(size: int, seed: int) -> float:
 
 
 MEASUREMENTS: dict[str, Callable[[], tuple[dict[str, Any], Figure | None]]] = {
-    "window": window, "tags": tags, "speed": speed,
+    "window": window, "tags": tags, "speed": speed, "traces": traces, "cue": cue, "adapt": adapt,
 }  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def learn(
             "accuracy_after": after[main],
             "others": {name: {"before": before[name], "after": after[name]} for name in tests if name != main},
             "curve": _curve(record),
-            **_counts(block, record),
+            **_counts(block, record, learner.weights),
             "rates": {group: asdict(rate) for group, rate in learner.rates.items()},
             "trace_words": where.words,
             "trace_bits": where.bits,
@@ -120,11 +120,12 @@ def _curve(record: LearnRecord) -> list[float]:
     return [float(part.mean()) for part in np.array_split(record.correct, min(CURVE, len(record.correct)))]
 
 
-def _counts(block: PlasticBlock, record: LearnRecord) -> dict[str, Any]:
+def _counts(block: PlasticBlock, record: LearnRecord, weights: dict[str, Array]) -> dict[str, Any]:
     targets = {e.name: e.target for e in block.graph.edges}
+    sparsity = {group: float(np.mean(weight == 0)) for group, weight in weights.items()}
     groups = {
         group: {"layer": targets[block.edges[group]], "visited": visited, "changed": record.changed[group],
-                "clipped": record.clipped[group]}
+                "clipped": record.clipped[group], "sparsity": sparsity[group]}
         for group, visited in record.updates.items()
     }  # fmt: skip
     return {"updates": sum(record.updates.values()), "groups": groups, "saturated_trace_words": record.saturated}

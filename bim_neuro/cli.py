@@ -113,6 +113,7 @@ def compile_command(
     learn_rate: Annotated[float | None, typer.Option(min=0, help="First updates, in bits of a weight (0.2).")] = None,
     learn_rounding: Annotated[Rounding | None, typer.Option(help="Of traces and updates (stochastic).")] = None,
     learn_synapses: Annotated[str | None, typer.Option(help="Which, as w_u,w_dt,w_b,w_c,w_o (all).")] = None,
+    learn_prune: Annotated[float | None, typer.Option(min=0, max=0.99, help="Prune this share while learning.")] = None,
     learn_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the rounding noise (0).")] = None,
     min_agreement: Annotated[float | None, typer.Option(min=0, max=1, help="Least share of equal spikes.")] = None,
     max_energy: Annotated[float | None, typer.Option(min=0, help="Most dynamic energy a sample, in uJ.")] = None,
@@ -170,6 +171,7 @@ def compile_command(
             plasticity=None if learn is Learn.none else job.plasticity_for(
                 model, dt, learn.value, placement=learn_placement.value, trace_bits=learn_bits, rate=learn_rate,
                 rounding=learn_rounding and learn_rounding.value, synapses=learn_synapses, seed=learn_seed,
+                sparsity=learn_prune,
             ),
             learn_test=learn_test, learn_samples=learn_samples,
             thresholds=Thresholds(strict, min_agreement, max_energy, max_latency, max_cores),

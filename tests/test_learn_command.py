@@ -107,6 +107,19 @@ def test_only_the_synapses_asked_for_change(tmp_path: Path) -> None:
     assert set(summary["learning"]["groups"]) == {"w_o"}
 
 
+def test_pruning_while_learning_reaches_the_share_asked_for(tmp_path: Path) -> None:
+    shares = {}
+    for wanted in (0, 0.5, 0.8):
+        folder = tmp_path / str(wanted)
+        folder.mkdir()
+        _, summary, _ = learn(folder, "--learn", "rtrl", "--learn-samples", 300, "--learn-prune", wanted)
+        groups = summary["learning"]["groups"]
+        shares[wanted] = {group: row["sparsity"] for group, row in groups.items()}
+    assert all(share < 0.15 for share in shares[0].values())
+    for wanted in (0.5, 0.8):
+        assert shares[wanted] == pytest.approx(dict.fromkeys(GROUPS, wanted), abs=0.1)  # w_b and w_c are 15 weights
+
+
 @pytest.mark.parametrize("rule", ["stdp", "s-tllr", "three-factor"])
 def test_every_rule_runs(tmp_path: Path, rule: str) -> None:
     code, summary, _ = learn(tmp_path, "--learn", rule, "--learn-samples", 60)

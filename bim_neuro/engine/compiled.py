@@ -190,7 +190,7 @@ def check_lines(graph: IntegerGraph, x: Array) -> Array:
     lines = x.astype(np.int8, copy=False)
     if x.dtype.kind == "f" and not (lines == x).all():
         raise InputError(f"input holds {int((lines != x).sum())} values that are not whole numbers")
-    return np.ascontiguousarray(lines)
+    return np.require(lines, requirements=["C", "W"])  # of read-only input the kernels would be compiled again
 
 
 @dataclass

@@ -31,7 +31,7 @@ class Plasticity:
     """A request; `compilers.learning_rules` says where it fits.
 
     Time constants are in steps. ``rate`` and ``stdp_rate`` say how far an update moves a weight at first, root mean
-    square, in last bits of the weight.
+    square, in last bits of the weight. ``sparsity`` is the share of each group's weights that learning prunes.
     """
 
     rule: str = "hybrid"
@@ -49,6 +49,7 @@ class Plasticity:
     rounding: str = "stochastic"
     epoch: int = 1
     seed: int = 0
+    sparsity: float = 0.0
 
     def __post_init__(self) -> None:
         for name, allowed in (("rule", RULES), ("placement", PLACEMENTS), ("rounding", ROUNDINGS)):
@@ -87,5 +88,5 @@ class Plasticity:
 _LIMITS = (
     ("rate", 0.0, 1e6), ("mix", 0.0, 1.0), ("stdp_rate", 0.0, 1e6), ("a_plus", 0.0, 1e3), ("a_minus", 0.0, 1e3),
     ("tau_plus", 1e-3, 1e6), ("tau_minus", 1e-3, 1e6), ("weight_bits", 2, 8), ("trace_bits", 2, 24), ("epoch", 1, 63),
-    ("seed", 0, 2**31 - 1),
+    ("seed", 0, 2**31 - 1), ("sparsity", 0.0, 0.99),
 )  # fmt: skip

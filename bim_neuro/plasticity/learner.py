@@ -6,7 +6,12 @@ After a sample, with P a product of a trace word and a learning signal (16 bits 
     P_u, P_dt  = share[d] signal[d] R[d, j]    P_b, P_c = sum_d share[d] signal[d] R[d, n, j]    P_o = error[c] R_o[d]
     w          = clip(w - round(P m / 2^k))                      N22
 
-``share`` makes up for the units of a channel's traces. There is no float copy of a weight. m and k are chosen once for
+``share`` makes up for the units of a channel's traces. Pruning (N23): a weight no further from 0 than theta of its group becomes 0, and theta follows eq 10 of the paper in
+units of 2^-8,
+
+    theta += THETA_STEP (wanted sparsity - sparsity)      after each sample; it falls when too much is gone
+
+There is no float copy of a weight, so what is pruned comes back only by an update larger than theta. m and k are chosen once for
 each group of synapses, from the first ``WARM_UP`` samples, so that the update of a sample that the readout knows
 nothing about moves a weight by ``rate`` last bits, root mean square; m has four bits.
 """
@@ -33,6 +38,8 @@ from .trace_process import NAMES, TraceProcess, round_words
 WARM_UP = 32
 FINER = 3
 MANTISSA_BITS = 4
+THETA_BITS = 8
+THETA_STEP = 2**THETA_BITS  # a last bit a sample where nothing is pruned and all should be
 ERROR_BITS = 15
 _CALIBRATION_BITS = 40
 _UPDATE_DRAWS = 1 << 62  # the noise of updates has counters of its own
@@ -167,6 +174,7 @@ class Learner:
         self.block, self.forgetful = block, forgetful
         self.weights = block.weights()
         self.rates: dict[str, Rate] = {}
+        self.theta: dict[str, int] = {}
         self._traces = block.traces()
         self._samples = 0
 
@@ -181,6 +189,7 @@ class Learner:
             record.correct[index] = right
             record.saturated += lost
             self._update(products, record)
+            self._prune()
             if progress:
                 progress(1)
         return record
@@ -262,6 +271,15 @@ class Learner:
             wanted = before - step
             self.weights[group] = np.clip(wanted, -p.weight_limit, p.weight_limit)
             record.add(group, before, wanted, self.weights[group])
+
+    def _prune(self) -> None:
+        """N23. Set to 0 what lies within theta, and move theta towards the wanted sparsity."""
+        wanted = self.block.plasticity.sparsity
+        for group in self.block.plasticity.synapses if wanted else ():
+            theta, weight = self.theta.get(group, 0), self.weights[group]
+            weight[np.abs(weight) <= theta >> THETA_BITS] = 0
+            gap = wanted - float(np.mean(weight == 0))
+            self.theta[group] = max(0, theta + round(THETA_STEP * gap))
 
 
 def _group(name: str) -> str:

@@ -48,7 +48,7 @@ from bim_neuro.nodes import (
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import IntegerNode
 
-_PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "a": "a_in", "i": "a_in"}
+PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "a": "a_in", "i": "a_in"}
 _STATES = {"scan": ("h",), "lif": ("u", "v"), "readout": ("v",)}
 
 
@@ -82,7 +82,7 @@ def build(graph: IntegerGraph, x: Array, record_to: Path | None = None) -> LavaN
     }
     synapses: dict[str, AbstractProcess] = {}
     for edge in graph.edges:
-        sent, received = processes[edge.source].s_out, getattr(processes[edge.target], _PORTS[edge.port])
+        sent, received = processes[edge.source].s_out, getattr(processes[edge.target], PORTS[edge.port])
         if isinstance(edge.synapse, Soma):
             sent.connect(received)
             continue

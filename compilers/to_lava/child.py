@@ -1,6 +1,6 @@
 """The child process in which Lava runs: reads a job from a folder, leaves one .npy file a message and state.
 
-A job is a compiled graph (job.bimn) or a learning circuit (circuit.pickle).
+A job is a compiled graph (job.bimn), a learning circuit (circuit.pickle) or a block with traces (traces.pickle).
 
 It leads a process group, Lava's processes included, and ends all of it when its parent is gone.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from .compat import import_lava
 from .learning import JOB_FILE
+from .traces import TRACES_FILE
 
 if TYPE_CHECKING:
     from .build import LavaNetwork
@@ -27,7 +28,12 @@ def main(folder: Path) -> None:
     import_lava()
     from lava.magma.core.run_conditions import RunSteps
 
-    network = _learning(folder) if (folder / JOB_FILE).exists() else _compiled(folder)
+    if (folder / JOB_FILE).exists():
+        network = _learning(folder)
+    elif (folder / TRACES_FILE).exists():
+        network = _traces(folder)
+    else:
+        network = _compiled(folder)
     first = next(iter(network.processes.values()))
     try:
         first.run(condition=RunSteps(num_steps=network.steps), run_cfg=network.run_config)
@@ -48,6 +54,13 @@ def _learning(folder: Path) -> LavaNetwork:
 
     circuit, record = pickle.loads((folder / JOB_FILE).read_bytes())
     return build_circuit(circuit, folder, record)
+
+
+def _traces(folder: Path) -> LavaNetwork:
+    from .build_traces import build_traces
+
+    block, x = pickle.loads((folder / TRACES_FILE).read_bytes())
+    return build_traces(block, x, folder)
 
 
 def _end_with_parent() -> None:

@@ -49,14 +49,14 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
         save_artefact(Artefact(graph, "lava_cpu", x, {}), Path(folder) / "job.bimn")
         run_child(Path(folder), limit, total)
         probes = {
-            file.stem: _by_sample(np.load(file), graph.depth[file.stem.rsplit(".", 1)[0]], samples, period)
+            file.stem: by_sample(np.load(file), graph.depth[file.stem.rsplit(".", 1)[0]], samples, period)
             for file in sorted(Path(folder).glob("*.npy"))
         }
     output = probes[f"{graph.output}.message"][:, :steps].sum(axis=1)
     return RunRecord("lava", samples, steps, period, {}, output, probes)
 
 
-def _by_sample(rows: Array, depth: int, samples: int, period: int) -> Array:
+def by_sample(rows: Array, depth: int, samples: int, period: int) -> Array:
     """Cut a node's rows (steps, ...) into its windows, (samples, period, ...)."""
     return rows[depth : depth + samples * period].reshape(samples, period, *rows.shape[1:]).astype(np.int64)
 

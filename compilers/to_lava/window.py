@@ -17,3 +17,7 @@ class Window:
         """Return the step within the sample at Lava's ``time_step`` (which starts at 1), negative before the first."""
         elapsed = time_step - 1 - self.depth
         return elapsed % self.period if elapsed >= 0 else elapsed
+
+    def sample(self, time_step: int) -> int:
+        """Return the number of the sample at Lava's ``time_step``, negative before the first."""
+        return (time_step - 1 - self.depth) // self.period
