@@ -1,8 +1,8 @@
 """Adaptation on real data: digits.pt meets shifted digits and learns on the simulated chip from 2,000 of them.
 
 Shifts: the rows of every image in another order (seed 0), and half the gain. A stream is shifted training samples in
-random order, over and over; five seeds draw streams and noise. Rate 0.1 was chosen on the validation split, with seeds
-of its own (`python -m benchmarks.chip_adapt`), 0.2 is the default of `--learn`; the test split is read once for each.
+random order, over and over; five seeds draw streams and noise. Rate 0.05 was chosen on the validation split, with seeds
+of its own (`python -m benchmarks.chip_adapt`); 0.2, the default of `--learn`, and 0.1 stand beside it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ SHIFTS: dict[str, Shift] = {
 LEARNT = {"all groups": GROUPS, "readout alone": ("w_o",)}
 RATES = (0.05, 0.1, 0.2, 0.4)
 """What was tried on the validation split."""
-CHOSEN, DEFAULT = 0.1, 0.2
+CHOSEN = 0.05
+SHOWN = (CHOSEN, 0.1, 0.2)
 
 
 def accuracy(model: Checkpoint, graph: IntegerGraph, data: Dataset, shift: Shift | None = None) -> float:
@@ -85,12 +86,11 @@ def measure(split: str, seeds: range, rates: tuple[float, ...]) -> dict[str, lis
 
 def adapt() -> tuple[dict[str, Any], Figure]:
     """Read the test split with the settings chosen; the figure is the stream's accuracy as it goes by."""
-    table = measure("test", SEEDS, (CHOSEN, DEFAULT))
+    table = measure("test", SEEDS, SHOWN)
     figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
-    for name, runs in table.items():
-        if name.endswith(f"rate {DEFAULT:g}"):
-            continue
-        axes.plot(np.arange(0.5, 10) * STREAM / 10, np.mean([run["during"] for run in runs], axis=0), label=name)
+    for name in (name for name in table if name.endswith(f"rate {CHOSEN:g}")):
+        during = np.mean([run["during"] for run in table[name]], axis=0)
+        axes.plot(np.arange(0.5, 10) * STREAM / 10, during, label=name)
     axes.set(xlabel="samples of the stream", ylabel="accuracy before each update")
     axes.legend(fontsize=8)
     return {"seeds": len(SEEDS), "stream": STREAM, "table": table}, figure

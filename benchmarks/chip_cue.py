@@ -1,7 +1,8 @@
 """The delayed cue learnt on the simulated chip from random weights: integers only, one sequence after another.
 
 Five seeds draw the sequences, the model and the noise of rounding. A model of 32 channels with 8 states reads 2,000
-training sequences once, and is tested on 1,000. Rate and sizes were chosen on validation splits of other seeds.
+training sequences twice (in the figure once), and is tested on 1,000. The rate is the default of `--learn`; how often
+the sequences are read was chosen on the validation splits of six other seeds (once: 0.942 to 1, twice: 1).
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from bim_neuro.tasks.cue import load_cue_task
 
 SEEDS, FIGURE_SEEDS = range(5), range(3)
 RANGES = 64  # sequences whose float ranges the formats are from
-TRACE_BITS = (4, 6, 8, 10, 12)
+TRACE_BITS = (4, 6, 8, 12)
 WEIGHT_BITS = (4, 5, 6, 8)
 
 
 @dataclass(frozen=True)
 class Setup:
-    """One row: what differs from stochastic rounding of 12-bit traces and 8-bit weights at rate 0.2."""
+    """One row; its defaults are those of `--learn` on 4,000 sequences."""
 
     name: str
     rate: float = 0.2
@@ -45,10 +46,12 @@ class Setup:
     trace_bits: int = 12
     trace_rounding: str = "stochastic"
     forgetful: bool = False
+    sequences: int = 4000
 
 
 ROWS = (
     Setup("stochastic"),
+    Setup("stochastic, read once", sequences=2000),
     Setup("nearest", rounding="nearest", trace_rounding="nearest"),
     Setup("truncated", rounding="truncate", trace_rounding="truncate"),
     Setup("stochastic, rate 0.05", rate=0.05),
@@ -81,8 +84,12 @@ def learn_cue(setup: Setup, seed: int, split: str = "test") -> dict[str, Any]:
     x = model.encoder.encode(task.train.x)
     block = plastic_block(export(model), plasticity, x[:CALIBRATION])
     block = replace(block, process=replace(block.process, rounding=setup.trace_rounding))
+    rng = np.random.default_rng(seed)
+    order = np.concatenate([np.arange(len(x)), *(rng.permutation(len(x)) for _ in range(setup.sequences // len(x)))])
+    stream = order[: setup.sequences]
+    assert task.train.y is not None
     learner = Learner(block, forgetful=setup.forgetful)
-    record = learner.run(x, task.train.y)
+    record = learner.run(x[stream], task.train.y[stream])
     data = getattr(task, split)
     lines = model.encoder.encode(data.x)
     before, after = (float(np.mean(Engine(g).run(lines).predicted == data.y)) for g in (block.graph, learner.graph()))
@@ -114,7 +121,8 @@ def cue() -> tuple[dict[str, Any], Figure]:
         "nearest": [Setup(f"{b}-bit weights, nearest", weight_bits=b, rounding="nearest") for b in WEIGHT_BITS],
     }
     table = measure(ROWS, SEEDS)
-    sweep = measure([s for setups in (*traces.values(), *weights.values()) for s in setups], FIGURE_SEEDS)
+    once = [replace(s, sequences=2000) for setups in (*traces.values(), *weights.values()) for s in setups]
+    sweep = measure(once, FIGURE_SEEDS)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
     for axes, lines, bits in ((left, traces, TRACE_BITS), (right, weights, WEIGHT_BITS)):
         for name, setups in lines.items():

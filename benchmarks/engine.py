@@ -92,6 +92,8 @@ def measure(case: Case, library: Any, nengo_python: str | None = None) -> dict[s
     costs = parts(case.graph, case.x)
     limits = c_limits(library, case.graph, _sent(record, steps)) if library else {}
     loop = speed.get("c_loop") or (1e6 / sum(limits.values()) if limits else None)
+    if loop:
+        skipped.pop("c_loop", None)
     row: dict[str, Any] = {
         "what": case.what,
         "engine": speed["engine"],

@@ -1,6 +1,6 @@
 """A network of LIF layers on nengo-loihi's emulator: a program of its own, run by a Python that has nengo-loihi.
 
-    python3.9 -m venv nengo && nengo/bin/pip install nengo-loihi==1.1.0 nengo==3.2.0 "numpy<1.24"
+    python3.11 -m venv nengo && nengo/bin/pip install nengo-loihi==1.1.0 nengo==3.2.0 "numpy<1.24"
     nengo/bin/python benchmarks/nengo_emulator.py network.npz
 
 The file holds x (steps, lines) of 0 and 1, for layer k its threshold and leak, for edge e its weight (post, pre)

@@ -3,7 +3,7 @@
     python -m benchmarks.onchip window -o out/onchip   weight change against t_post - t_pre, 20 seeds, both random modes
     python -m benchmarks.onchip tags -o out/onchip     tag against the exact trace, and the update against the gradient
     python -m benchmarks.onchip speed -o out/onchip    steps a second: Lava's LearningDense, the numpy law, the kernels
-    python -m benchmarks.onchip traces -o out/onchip   trace words of 6 to 16 bits, three roundings, against exact traces
+    python -m benchmarks.onchip traces -o out/onchip   trace words of 6 to 16 bits, three roundings, against exact ones
     python -m benchmarks.onchip cue -o out/onchip      the delayed cue learnt from random weights
     python -m benchmarks.onchip adapt -o out/onchip    digits.pt learns shifted digits
 

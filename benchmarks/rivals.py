@@ -82,7 +82,7 @@ def _lava_seconds(file: Path, steps: int) -> float:
 def nengo_loihi_steps_a_second(graph: IntegerGraph, x: Array, python: str | None) -> float:
     """Return steps a second of nengo-loihi's emulator, in the environment of another Python."""
     if python is None:
-        raise Skip("give --nengo-loihi-python; it needs Python 3.9 and an environment of its own (nengo_emulator.py)")
+        raise Skip("give --nengo-loihi-python; it needs an environment of its own (nengo_emulator.py)")
     names = list(graph.order)
     layers = [graph.nodes[name] for name in names[1:]]
     if not all(isinstance(node, IntegerLIF) for node in layers):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .compilers.engine_learning import engine_learner
 from .compilers.learning_rules import LearningPlacement, choose
 from .compilers.place import place
 from .compilers.plastic import plastic_block, real_weights
@@ -22,7 +23,8 @@ from .hardware import HardwareProfile
 from .nodes.arithmetic import Array
 from .pipeline import Program
 from .plasticity.description import Plasticity
-from .plasticity.learner import Learner, LearnRecord, PlasticBlock
+from .plasticity.engine_learner import EngineLearner
+from .plasticity.learner import WARM_UP, Learner, LearnRecord, PlasticBlock
 from .tasks import Dataset
 from .terms import Term, left_out, total, weakest
 
@@ -30,8 +32,10 @@ CALIBRATION = 16
 """Samples of the stream whose largest traces set the units of the trace words."""
 CURVE = 10
 _SIGNALS = {
-    "engine": "The readout's error neuron sends its error as the trace y3 = error + 64: a trace has no sign. Host or "
-    "embedded core sends the target. What a chip's neuron may send as y3 is not published.",
+    "engine": "The readout's error neuron compares its value with a target while it hears the sample, and sends the "
+    "error as the trace y3 = error + 64: a trace has no sign. Host or embedded core sends target and gate; synapses "
+    "with the readout's weights as they were at first carry the error back. A silent gap lets traces decay, and "
+    "channels held in it empty their tags. What a chip's neuron may send as y3 is not published.",
     "process": "Host or embedded core turns the summed readout into the error of each class, once a sample; the "
     "feedback synapses hold a copy of the readout's weights, which is written anew after each update.",
     "host": "Every signal of every step leaves the chip and every weight comes back; none of that traffic is priced.",
@@ -60,12 +64,16 @@ def learn(
     if stream.y is None:
         raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
     encoded = program.encode(stream.x)
-    below = _below(program, encoded[:CALIBRATION])
-    block = plastic_block(program.reference, plasticity, below)
+    below = _below(program, encoded)
+    block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
     where = choose(block, program.placed, plasticity, program.profile)
-    learner = Learner(block)
+    if where.where == "engine":
+        first = below[:WARM_UP], stream.y[:WARM_UP]
+        learner: Learner | EngineLearner = engine_learner(program.reference, block, program.profile, *first)
+    else:
+        learner = Learner(block)
     before = {name: accuracy(block.graph, program, test) for name, test in tests.items()}
-    record = learner.run(_below(program, encoded), stream.y, progress=progress)
+    record = learner.run(below, stream.y, progress=progress)
     graph = learner.graph()
     after = {name: accuracy(graph, program, test) for name, test in tests.items()}
     reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
@@ -87,7 +95,7 @@ def learn(
             "others": {name: {"before": before[name], "after": after[name]} for name in tests if name != main},
             "curve": _curve(record),
             **_counts(block, record, learner.weights),
-            "rates": {group: asdict(rate) for group, rate in learner.rates.items()},
+            "rates": {name: {**asdict(rate), "error": rate.error} for name, rate in learner.rates.items()},
             "trace_words": where.words,
             "trace_bits": where.bits,
             "trace_cores": where.cores,

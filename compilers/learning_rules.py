@@ -4,7 +4,9 @@
     process   D N M words and more in neurons of our own program, packed into the memory words that are left on the chip
     host      every signal of every step leaves the chip, every weight comes back
 
-`choose` takes the first that fits, or the one that was asked for and says what it breaks.
+`choose` takes the one that was asked for, or says what it breaks. Without a wish it takes the first that fits, in this
+order: a rule of the readout alone engine, process, host, as the engine's own traces are all it needs; any other rule
+process, engine, host, as a tag leaves out membrane, skip (D u) and the readout's memory, and three groups stand still.
 """
 
 from __future__ import annotations
@@ -17,11 +19,14 @@ from ..errors import DoesNotFit, Finding
 from ..graph import PlacedGraph
 from ..hardware import HardwareProfile
 from ..nodes import IntegerScan
-from ..plasticity.description import Plasticity
+from ..plasticity.description import GROUPS, Plasticity
 from ..plasticity.learner import PlasticBlock
+from ..plasticity.rule import WIDTHS
+from .engine_learning import INPUT_RULES, TAG_RULES
 
 READOUT_RULES = ("three-factor",)
 """Rules that need no trace but the readout's own presynaptic one."""
+_SHARED = "W_B and W_C reach every channel, W_dt needs the state, and a tag knows one spike and one gate"
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,20 @@ def choose(
         "process": tuple(_process(block, placed, plasticity, profile)),
         "host": (),
     }
-    asked = plasticity.placement
+    asked, order = plasticity.placement, _order(plasticity)
     if asked != "auto" and breaks[asked]:
         raise DoesNotFit(breaks[asked])
-    where = asked if asked != "auto" else next(name for name in ("engine", "process", "host") if not breaks[name])
-    words, cores = trace_words(block, plasticity), _cores(block, plasticity, profile)
-    reasons = tuple(finding for name in ("engine", "process") if name != where for finding in breaks[name])
-    more = cores if where == "process" else 0
-    return LearningPlacement(where, words, plasticity.trace_bits, more, reasons if asked == "auto" else ())
+    where = asked if asked != "auto" else next(name for name in order if not breaks[name])
+    reasons = [finding for name in order[:-1] if name != where for finding in breaks[name]] if asked == "auto" else []
+    if where == "engine":
+        reasons += _left_out(block, plasticity)
+        return LearningPlacement(where, *_engine_words(block, plasticity), 0, tuple(reasons))
+    words, cores = trace_words(block, plasticity), _cores(block, plasticity, profile) if where == "process" else 0
+    return LearningPlacement(where, words, plasticity.trace_bits, cores, tuple(reasons))
+
+
+def _order(plasticity: Plasticity) -> tuple[str, ...]:
+    return ("engine", "process", "host") if plasticity.rule in READOUT_RULES else ("process", "engine", "host")
 
 
 def trace_words(block: PlasticBlock, plasticity: Plasticity) -> int:
@@ -68,28 +79,66 @@ def _engine(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfil
         hint = "--learn-placement host"
         yield Finding("learning-engine", block.readout, f"{profile.name} has no learning engine", hint=hint)
         return
-    if plasticity.rule in READOUT_RULES:
-        return
+    if plasticity.sparsity:
+        message = "the learning engine prunes nothing: no product of its rules compares a weight with a threshold"
+        yield Finding("learning-prune", block.readout, message, hint="--learn-placement process")
+    if (plasticity.rounding, plasticity.weight_bits) != ("stochastic", 8):
+        asked = f"{plasticity.rounding} rounding of {plasticity.weight_bits}-bit weights"
+        message = f"the learning engine rounds words of half an 8-bit weight stochastically, not {asked}"
+        yield Finding("learning-rounding", block.readout, message, hint="--learn-placement process")
+    if plasticity.rule not in READOUT_RULES and set(plasticity.synapses) != {"w_o"}:
+        yield from _channel(block, plasticity)
+
+
+def _channel(block: PlasticBlock, plasticity: Plasticity) -> Iterator[Finding]:
+    """What learns below the readout is w_u of spikes, one tap and one state."""
     scan = block.process.scan
     assert isinstance(scan, IntegerScan)
     layer, states, taps = _layer(block), scan.alpha.shape[1], block.process.conv.shape[1]
     hint = "--learn-placement process, or a model with one state a channel and one conv tap"
+    if plasticity.rule not in INPUT_RULES:
+        message = f"layer '{layer}': {plasticity.rule} reads psi where a selective channel sends gate and decay"
+        yield Finding("learning-rule", layer, message, hint="--learn-placement process, or --learn rtrl")
     if states > 1:
         message = f"layer '{layer}' has {states} states a channel, a tag of the learning engine follows 1"
         yield Finding("learning-states", layer, message, states, 1, hint)
     if taps > 1:
         message = f"layer '{layer}' has {taps} conv taps, a tag follows the spike of 1 step"
         yield Finding("learning-taps", layer, message, taps, 1, hint)
-    if shared := [group for group in ("w_b", "w_c") if group in plasticity.synapses]:
-        message = f"the weights {', '.join(shared)} of layer '{layer}' reach every channel, a tag knows one neuron"
+    if (shared := _shared(plasticity)) and set(plasticity.synapses) != set(GROUPS):
+        message = f"the engine has no rule for {', '.join(shared)} of layer '{layer}': {_SHARED}"
         yield Finding("learning-shared", layer, message, hint="leave them out of --learn-synapses")
-    if block.graph.nodes[block.x].message_bits > 1:
-        bits = block.graph.nodes[block.x].message_bits
+    if (bits := block.graph.nodes[block.x].message_bits) > 1:
         message = f"layer '{layer}' reads messages of {bits} bits, the learning engine learns from spikes"
         yield Finding("learning-spikes", layer, message, bits, 1, "train with --encoder delta")
-    else:
-        message = f"layer '{layer}': the engine's tag rule has no membrane and readout level, and no run of whole tasks"
-        yield Finding("learning-levels", layer, message, hint="python -m benchmarks.onchip tags shows what it keeps")
+
+
+def _shared(plasticity: Plasticity) -> list[str]:
+    return [group for group in ("w_dt", "w_b", "w_c") if group in plasticity.synapses]
+
+
+def _left_out(block: PlasticBlock, plasticity: Plasticity) -> list[Finding]:
+    """Say which of the synapses that learn by default the engine leaves as they are, and what of the gradient."""
+    layer, shared = _layer(block), _shared(plasticity)
+    found: list[Finding] = []
+    if plasticity.rule in READOUT_RULES:
+        return found
+    if shared:
+        message = f"{', '.join(shared)} of layer '{layer}' stand still: {_SHARED}"
+        found.append(Finding("learning-shared", layer, message))
+    if plasticity.rule in TAG_RULES and "w_u" in plasticity.synapses:
+        message = f"the tags of layer '{layer}' leave out the membrane, the readout's memory and the skip D u: "
+        message += "where the skip outweighs C h, w_u may move against the gradient"
+        found.append(Finding("learning-levels", layer, message))
+    return found
+
+
+def _engine_words(block: PlasticBlock, plasticity: Plasticity) -> tuple[int, int]:
+    """Return how many words the engine's traces are and the bits of one: tags, or traces where the rule has no tag."""
+    channels, inputs = block.weights()["w_u"].shape
+    if "w_u" not in plasticity.synapses or plasticity.rule in READOUT_RULES:
+        return channels, WIDTHS["x1"]
+    return (channels * inputs, WIDTHS["t"]) if plasticity.rule in TAG_RULES else (2 * channels + inputs, WIDTHS["x1"])
 
 
 def _process(

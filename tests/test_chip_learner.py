@@ -9,6 +9,7 @@ import pytest
 import torch
 from plastic_models import Case, plastic_case
 
+from benchmarks.chip_cue import Setup, learn_cue
 from benchmarks.chip_traces import by_kernel
 from bim_neuro.errors import InputError
 from bim_neuro.learning.stdp import PairTraces, ThreeFactorTraces, Window
@@ -206,3 +207,11 @@ def test_a_rate_has_four_bits(wanted: float) -> None:
 def test_a_rate_that_cannot_be_written_is_refused() -> None:
     with pytest.raises(InputError, match="needs a shift of"):
         as_rate(1e-30)
+
+
+@pytest.mark.slow
+def test_a_cue_is_learnt_from_random_weights_but_not_without_traces() -> None:
+    learnt, forgetful = (learn_cue(Setup("", sequences=2000, forgetful=control), seed=0) for control in (False, True))
+    assert learnt["before"] < 0.4
+    assert learnt["after"] > 0.95
+    assert abs(forgetful["after"] - 0.25) < 0.1  # chance

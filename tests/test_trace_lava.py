@@ -9,8 +9,10 @@ import pytest
 from plastic_models import Case, plastic_case
 
 from benchmarks.chip_traces import by_kernel
-from bim_neuro.compilers.to_lava.traces import traces_on_lava
+from bim_neuro.compilers.to_lava.traces import learn_by_traces, traces_on_lava
+from bim_neuro.errors import InputError
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.plasticity.learner import Learner
 from bim_neuro.plasticity.trace_process import NAMES
 
 pytestmark = pytest.mark.lava
@@ -54,3 +56,23 @@ def test_every_trace_of_every_step_is_the_kernels(case: Case, judged: dict[str, 
 def test_other_noise_is_seen(case: Case, judged: dict[str, Array]) -> None:
     other = replace(case, block=replace(case.block, process=replace(case.block.process, seed=1)))
     assert set(NAMES) - {"R.o"} <= set(differing(other, judged))
+
+
+def test_a_few_lessons_leave_the_learners_weights() -> None:
+    case = plastic_case(4, samples=6, steps=10, channels=5, states=2, rate=2.0)
+    weights = learn_by_traces(Learner(case.block), case.x, case.y)
+    learner = Learner(case.block)
+    learner.run(case.x, case.y)
+    for group, row in weights.items():
+        np.testing.assert_array_equal(row[0], case.block.weights()[group])
+        np.testing.assert_array_equal(row[-1], learner.weights[group])
+        lessons = np.flatnonzero((row[1:] != row[:-1]).any(axis=(1, 2)))
+        assert 2 <= len(lessons) <= len(case.x)
+    learner.run(case.x[:1], case.y[:1])  # one lesson more
+    assert any((learner.weights[group] != row[-1]).any() for group, row in weights.items())
+
+
+def test_other_rules_have_no_teacher() -> None:
+    case = plastic_case(rule="hybrid")
+    with pytest.raises(InputError, match="rule 'hybrid' has no teacher on Lava"):
+        learn_by_traces(Learner(case.block), case.x, case.y)

@@ -216,8 +216,7 @@ class _Run:
     def play(self, blocks: list[slice], workers: int, team: Team, progress: Progress | None) -> None:
         """Run blocks of samples, each on the crew that is free; an interrupt stops after the blocks that run."""
         self.tables = team.mark(self.plan.tables)
-        leaders = [self.plan.lend(self.period) for _ in range(workers)]
-        crews = [Crew.of(self.plan, leader, team.size) for leader in leaders]
+        crews = [Crew.of(self.plan, team.size, self.period) for _ in range(workers)]
         idle: SimpleQueue[Crew] = SimpleQueue()
         for crew in crews:
             idle.put(crew)
@@ -228,9 +227,8 @@ class _Run:
             for done in _in_threads(self._play_block, blocks, idle, workers):
                 _report(done, progress)
         for crew in crews:
-            crew.leave()
             self.counters += sum(work.counters for work in crew.works)
-            self.plan.take_back(crew.works[0])
+        self.plan.idle += crews
 
     def record(self, extra: dict[str, Any]) -> RunRecord:
         layers = {name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes}

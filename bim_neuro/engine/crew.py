@@ -52,39 +52,42 @@ class Team:
 ALONE = Team(1, np.zeros(0, bool))
 
 
-@dataclass
+@dataclass(eq=False)
 class Crew:
-    """The memory of the threads of one sample, the leader's first."""
+    """The threads of one sample and the memory of each, the leader's first; he is the thread that calls."""
 
     works: list[Work]
-    pool: ThreadPoolExecutor | None
+    others: ThreadPoolExecutor | None
 
     @classmethod
-    def of(cls, plan: Plan, leader: Work, size: int) -> Crew:
-        """Return a leader's crew."""
-        pool = ThreadPoolExecutor(size - 1, thread_name_prefix="neurons") if size > 1 else None
-        return cls([leader, *(plan.member(leader) for _ in range(size - 1))], pool)
+    def of(cls, plan: Plan, size: int, columns: int) -> Crew:
+        """Return a crew with counters for ``columns`` steps: an idle one, as fresh memory is slow to touch."""
+        with plan.lock:
+            found = next((crew for crew in plan.idle if len(crew.works) == size), None)
+            if found:
+                plan.idle.remove(found)
+        if found:
+            counters = (len(plan.names), 5, columns)
+            return cls([work._replace(counters=np.zeros(counters, np.int64)) for work in found.works], found.others)
+        leader = plan.work(columns)
+        others = ThreadPoolExecutor(size - 1, thread_name_prefix="neurons") if size > 1 else None
+        return cls([leader, *(plan.member(leader) for _ in range(size - 1))], others)
 
     def run(self, play: Callable[[Work, tuple[int, int], Array], None]) -> None:
         """Let all members make the same call; whoever fails releases those who would wait for him."""
         size = len(self.works)
-        if self.pool is None:
+        if self.others is None:
             play(self.works[0], (0, 1), NO_SYNC)
             return
         sync = np.zeros(SYNC_WORDS, np.int64)
         try:
-            others = [self.pool.submit(play, self.works[k], (k, size), sync) for k in range(1, size)]
+            playing = [self.others.submit(play, self.works[k], (k, size), sync) for k in range(1, size)]
             play(self.works[0], (0, size), sync)
         except BaseException:
             give_up(sync)
             raise
-        for other in others:
+        for other in playing:
             other.result()
-
-    def leave(self) -> None:
-        """End the threads."""
-        if self.pool is not None:
-            self.pool.shutdown()
 
 
 def layer_seconds(plan: Plan, activity: dict[str, float]) -> Array:

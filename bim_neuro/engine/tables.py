@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -67,42 +69,31 @@ class Plan:
     sizes: dict[str, int]
     bounds: dict[str, int]  # largest magnitude of a node's message
     chunk: int
-    idle: list[Work] = field(default_factory=list)  # memory of workers that have finished
-
-    def lend(self, columns: int) -> Work:
-        """Return a worker's memory, used before if there is one: touching fresh pages costs more than a short run."""
-        counters = np.zeros((len(self.names), 5, columns), np.int64)
-        return self.idle.pop()._replace(counters=counters) if self.idle else self.work(columns)
-
-    def take_back(self, work: Work) -> None:
-        """Keep a worker's memory for the next run."""
-        self.idle.append(work)
+    idle: list[Any] = field(default_factory=list)  # crews that have finished, see `crew`
+    lock: Lock = field(default_factory=Lock)  # runs may share an engine
 
     def work(self, columns: int) -> Work:
         """Return the memory of one worker, with counters for ``columns`` steps."""
-        widest = self.sizes["widest"]
+        sizes, widest = self.sizes, self.sizes["widest"]
         flags = aligned(np.zeros(-(-widest // 8) * 8, np.uint8))
-        work = Work(
-            messages=np.zeros(self.sizes["messages"], np.int32),
-            counts=np.zeros(self.sizes["counts"], np.int32),
-            state32=np.zeros(self.sizes["state32"], np.int32),
-            state64=np.zeros(self.sizes["state64"], np.int64),
-            sums32=np.zeros(self.sizes["sums32"], np.int32),
-            sums64=np.zeros(self.sizes["sums64"], np.int64),
-            block16=np.zeros(widest, np.int16),
-            block32=np.zeros(widest, np.int32),
+        return Work(
+            messages=np.zeros(sizes["messages"], np.int32),
+            counts=np.zeros(sizes["counts"], np.int32),
+            state32=aligned(np.zeros(sizes["state32"], np.int32)),
+            state64=aligned(np.zeros(sizes["state64"], np.int64)),
+            sums32=aligned(np.zeros(sizes["sums32"], np.int32)),
+            sums64=aligned(np.zeros(sizes["sums64"], np.int64)),
+            block16=aligned(np.zeros(widest, np.int16)),
+            block32=aligned(np.zeros(widest, np.int32)),
             active=np.zeros(widest + 1, np.int32),
             flags=flags,
             flag_words=flags.view(np.uint64),
             channels=np.zeros((3, widest), np.int64),
-            products=np.zeros(self.sizes["products"], np.float64),
+            products=np.zeros(sizes["products"], np.float64),
             rest=np.zeros(8, np.int32),
             sent=np.zeros((self.chunk, TEAM_MAX), np.int32),
             counters=np.zeros((len(self.names), 5, columns), np.int64),
         )
-        lines = ("state32", "state64", "sums32", "sums64", "block16", "block32", "channels")
-        flat = {name: getattr(work, name) for name in lines}
-        return work._replace(**{name: aligned(row.reshape(-1)).reshape(row.shape) for name, row in flat.items()})
 
     def member(self, leader: Work) -> Work:
         """Return the memory of another thread in the same sample: messages and states are the leader's."""

@@ -4,10 +4,11 @@ r"""Engine learner: plays samples through the learning engine's circuit; words o
                  ^ e               |
                  └─────w_back──────┘
 
-The target (TARGET for the right class, -TARGET for the others) stands while the readout hears the sample, and the error
-is sent in every ``stride``-th of these steps, the last one included. Neurons begin a sample at rest, as in every run;
-the engine's own words cannot be cleared, so a silent ``gap`` follows in which presynaptic traces decay, and the held
-channels send y2 = 127, which empties the tags. The answer to a sample is that of the int8 weights before it.
+The target (TARGET for the right class; the others share -TARGET, so that a silent readout pushes nothing in common)
+stands while the readout hears the sample, and the error is sent in every ``stride``-th of these steps, the last one
+included. Neurons begin a sample at rest, as in every run; the engine's own words cannot be cleared, so a silent ``gap``
+follows in which presynaptic traces decay, and the held channels send y2 = 127, which empties the tags. The answer to a
+sample is that of the int8 weights before it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from typing import Protocol
 
 import numpy as np
 
+from ..errors import InputError
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import WORD_MAX, Array
 from .compiler import Rate
 from .fast import FastSynapses
 from .law import WORDS_A_WEIGHT
-from .learner import LearnRecord, PlasticBlock, check_stream
+from .learner import LearnRecord, PlasticBlock
 from .neurons import ErrorNeuron, SelectiveChannel
 from .rule import SIGN_OFFSET, TRACE_MAX
 from .trace_kernel import Weights, play
@@ -42,13 +44,13 @@ class Loop:
     back: Array
 
     def gate(self, steps: int, first: int) -> Array:
-        """Return whether the error is sent, for the steps 0 to first + steps - 1; the readout listens from ``first``."""
+        """Return whether the error is sent in each of the first + steps steps; the readout hears from ``first`` on."""
         heard = np.arange(first + steps) - first
-        return (heard >= 0) & ((steps - 1 - heard) % self.stride == 0)
+        return np.asarray((heard >= 0) & ((steps - 1 - heard) % self.stride == 0))
 
 
 class Channels(Protocol):
-    """A channel for plastic synapses and what arrives at it; `compilers.channel.PlasticChannel` is one."""
+    """Channels behind plastic synapses and what arrives at them; `compilers.channel.PlasticChannel` is one."""
 
     @property
     def neuron(self) -> SelectiveChannel: ...
@@ -71,7 +73,7 @@ class PlasticInput:
     def weights(self, before: Array, limit: int) -> Array:
         """Return the int8 weights: those of before, moved as far as the words moved."""
         moved = (self.synapses.weights - self.words) * self.weights_a_word[:, None]
-        return np.clip(before + np.rint(moved).astype(np.int64), -limit, limit)
+        return np.asarray(np.clip(before + np.rint(moved).astype(np.int64), -limit, limit))
 
 
 class EngineLearner:
@@ -135,7 +137,7 @@ class EngineLearner:
         pad = np.zeros((len(gate) - steps, sample.shape[1]), np.int64)
         hidden = _Hidden(self, np.concatenate([sample, pad]), frozen)
         neuron = self.loop.neuron
-        aims = np.where(np.arange(neuron.neurons) == target, TARGET, -TARGET)
+        aims = targets(target, neuron.neurons)
         state, heard, back = neuron.initial(), np.zeros(neuron.neurons, np.int64), np.zeros(len(frozen[0]), np.int64)
         static = self._first["w_o"]
         for t, speaks in enumerate(gate):
@@ -177,6 +179,11 @@ class _Hidden:
         return emitted.message
 
 
+def targets(right: int, classes: int) -> Array:
+    """Return what the readout shall say, (classes,)."""
+    return np.asarray(np.where(np.arange(classes) == right, TARGET, -TARGET // max(classes - 1, 1)))
+
+
 def block_spikes(block: PlasticBlock, weights: dict[str, Array], sample: Array) -> tuple[Array, Array]:
     """Return the block's spikes (T, D) on a sample (T, M) and the readout's sum (C,), for these int8 weights."""
     steps = len(sample)
@@ -185,3 +192,14 @@ def block_spikes(block: PlasticBlock, weights: dict[str, Array], sample: Array) 
     x = np.ascontiguousarray(sample, np.int64)
     play(block.words, Weights(**weights), x, block.traces(), 0, steps, spikes, psis, output)  # no trace moves
     return spikes, output
+
+
+def check_stream(block: PlasticBlock, x: Array, y: Array) -> None:
+    """Refuse a stream whose shape or labels are not the block's."""
+    weights = block.weights()
+    wanted, classes = (len(block.omega), weights["w_u"].shape[1]), len(weights["w_o"])
+    if x.ndim != 3 or x.shape[1:] != wanted or len(x) != len(y) or not len(x):
+        shape = f"(samples, {wanted[0]}, {wanted[1]})"
+        raise InputError(f"a learning stream of shape {x.shape} with {len(y)} labels, wanted {shape}")
+    if y.min() < 0 or y.max() >= classes:
+        raise InputError(f"labels run from {y.min()} to {y.max()}, the model has {classes} classes")

@@ -6,14 +6,16 @@ After a sample, with P a product of a trace word and a learning signal (16 bits 
     P_u, P_dt  = share[d] signal[d] R[d, j]    P_b, P_c = sum_d share[d] signal[d] R[d, n, j]    P_o = error[c] R_o[d]
     w          = clip(w - round(P m / 2^k))                      N22
 
-``share`` makes up for the units of a channel's traces. Pruning (N23): a weight no further from 0 than theta of its group becomes 0, and theta follows eq 10 of the paper in
+``share`` makes up for the units of a trace. m and k are chosen once for each group of synapses, from the first
+``WARM_UP`` samples, so that the update of a sample that the readout knows nothing about moves a weight by ``rate`` last
+bits, root mean square; m has four bits.
+
+Pruning (N23): a weight no further from 0 than theta of its group becomes 0, and theta follows eq 10 of the paper in
 units of 2^-8,
 
     theta += THETA_STEP (wanted sparsity - sparsity)      after each sample; it falls when too much is gone
 
-There is no float copy of a weight, so what is pruned comes back only by an update larger than theta. m and k are chosen once for
-each group of synapses, from the first ``WARM_UP`` samples, so that the update of a sample that the readout knows
-nothing about moves a weight by ``rate`` last bits, root mean square; m has four bits.
+There is no float copy of a weight, so what is pruned comes back only by an update larger than theta.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from .trace_kernel import SCALARS, Traces, Weights, Words, play
 from .trace_process import NAMES, TraceProcess, round_words
 
 WARM_UP = 32
-FINER = 3
+FINER = {"S": 3, "V": 3, "R": 1}  # chosen on training samples of digits.pt (docs/onchip.md)
 MANTISSA_BITS = 4
 THETA_BITS = 8
 THETA_STEP = 2**THETA_BITS  # a last bit a sample where nothing is pruned and all should be
@@ -58,6 +60,11 @@ class PlasticBlock:
     error_factor: tuple[int, int]
     readout: str
     plasticity: Plasticity
+
+    @property
+    def scan(self) -> str:
+        """The node whose states the traces follow."""
+        return next(edge.target for edge in self.graph.edges if edge.name == self.edges["w_dt"])
 
     def weights(self) -> dict[str, Array]:
         """Return the int8 weights of every dense projection of the block, as int64, by group."""
@@ -180,9 +187,7 @@ class Learner:
 
     def run(self, x: Array, y: Array, *, progress: Callable[[int], None] | None = None) -> LearnRecord:
         """Learn on x (samples, T, M), what the block reads, and classes y (samples,)."""
-        self._check(x, y)
-        if not self.rates:
-            self._choose_rates(x[:WARM_UP], y[:WARM_UP])
+        self.prepare(x, y)
         record = LearnRecord(np.zeros(len(x), bool))
         for index, (sample, target) in enumerate(zip(x, y, strict=True)):
             products, right, lost = self._play(sample, int(target))
@@ -193,6 +198,19 @@ class Learner:
             if progress:
                 progress(1)
         return record
+
+    def prepare(self, x: Array, y: Array) -> None:
+        """Check the stream and choose the rates on its first samples, unless they are known."""
+        self._check(x, y)
+        if not self.rates:
+            self._choose_rates(x[:WARM_UP], y[:WARM_UP])
+
+    def take(self, traces: Traces, output: Array, target: int, record: LearnRecord) -> None:
+        """Learn from what a sample left that was played elsewhere: its traces and summed output; rule 'rtrl' only."""
+        self._samples += 1
+        error = self.block.error(output, target)
+        self._update(self.block.products(traces, error, self.weights["w_o"]), record)
+        self._prune()
 
     def graph(self) -> IntegerGraph:
         """Return the integer graph with the weights as they are now."""
@@ -302,7 +320,7 @@ def calibrate_units(block: PlasticBlock, x: Array) -> dict[str, Array]:
     """N20. Return the units (D,) that keep every trace of these samples a factor of two inside its bits.
 
     x (samples, T, M) is what the block reads; the traces are exact here. A channel's unit is no more than `FINER` bits
-    below that of the largest channel, as it may do more in other samples; the readout's traces share one unit.
+    below that of the largest channel, as it may do more in other samples; the traces of spikes (R.o) share one unit.
     """
     bits, exact = block.process.bits or _CALIBRATION_BITS, block.process.exact()
     largest = {name: np.full(block.process.channels, 2.0**-16) for name in NAMES}
@@ -312,7 +330,8 @@ def calibrate_units(block: PlasticBlock, x: Array) -> dict[str, Array]:
             seen = played.traces[f"max {name}"].reshape(block.process.channels, -1).max(axis=1)
             largest[name] = np.maximum(largest[name], seen)
     units = {name: np.floor(np.log2(value)).astype(np.int64) + 2 - (bits - 1) for name, value in largest.items()}
-    return {name: np.maximum(unit, unit.max() - (0 if name == "R.o" else FINER)) for name, unit in units.items()}
+    finer = {name: 0 if name == "R.o" else FINER[name[0]] for name in NAMES}
+    return {name: np.maximum(unit, unit.max() - finer[name]) for name, unit in units.items()}
 
 
 def _whole(values: Array, shape: tuple[int, ...]) -> Array:

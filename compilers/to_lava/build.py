@@ -67,13 +67,14 @@ class LavaNetwork:
     run_config: Loihi2SimCfg
 
 
-def build(graph: IntegerGraph, x: Array, record_to: Path | None = None) -> LavaNetwork:
+def build(graph: IntegerGraph, x: Array, record_to: Path | None = None, rest: int = 0) -> LavaNetwork:
     """Connect the processes that play encoded input x (samples, steps, channels), one sample after another.
 
-    With ``record_to`` every message and every state is written to that folder, one .npy file each.
+    With ``record_to`` every message and every state is written to that folder, one .npy file each. ``rest`` steps pass
+    between samples beside those the delays need.
     """
     samples, steps, _ = x.shape
-    period = graph.period(steps)
+    period = graph.period(steps) + rest
     total = samples * period + max(graph.depth.values())
     windows = {name: Window(graph.depth[name], steps, period) for name in graph.nodes}
     processes = {

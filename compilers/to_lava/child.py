@@ -57,10 +57,11 @@ def _learning(folder: Path) -> LavaNetwork:
 
 
 def _traces(folder: Path) -> LavaNetwork:
-    from .build_traces import build_traces
+    from . import build_traces
 
-    block, x = pickle.loads((folder / TRACES_FILE).read_bytes())
-    return build_traces(block, x, folder)
+    builder, *parts = pickle.loads((folder / TRACES_FILE).read_bytes())
+    network: LavaNetwork = getattr(build_traces, builder)(*parts, folder)
+    return network
 
 
 def _end_with_parent() -> None:

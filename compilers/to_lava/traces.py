@@ -1,16 +1,17 @@
-"""Traces on Lava: a plastic block and its trace process play samples in a child process, every word recorded."""
+"""Traces on Lava: a plastic block plays samples in a child process beside its trace process, or beside a teacher."""
 
 from __future__ import annotations
 
 import pickle
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ...errors import BackendMissing
+from ...errors import BackendMissing, InputError
 from ...nodes.arithmetic import Array
-from ...plasticity.learner import PlasticBlock
+from ...plasticity.learner import Learner, PlasticBlock
 from .compat import how_to_install, lava_available
 from .run import by_sample, run_child, time_limit_for
 
@@ -23,22 +24,33 @@ def traces_on_lava(block: PlasticBlock, x: Array, *, time_limit: float | None = 
     Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks or passes ``time_limit``
     (seconds).
     """
+    samples, steps, _ = x.shape
+    depth, period = block.graph.depth, block.graph.period(steps)
+    rows = _run(("build_traces", block, x), samples * period + max(depth.values()), time_limit)
+    depths = {name: depth[block.readout if name == "answer" else block.scan] for name in rows}
+    return {name: by_sample(row, depths[name], samples, period)[:, :steps] for name, row in rows.items()}
+
+
+def learn_by_traces(learner: Learner, x: Array, y: Array, *, time_limit: float | None = None) -> dict[str, Array]:
+    """Learn on Lava from x (samples, T, lines) and y; return the int8 weights by group, (steps of Lava, post, pre).
+
+    ``learner`` is what it was, but for its rates. Raises InputError for a rule other than 'rtrl', and as above.
+    """
+    if learner.block.plasticity.rule != "rtrl":
+        raise InputError(f"rule '{learner.block.plasticity.rule}' has no teacher on Lava", "rule rtrl")
+    learner.prepare(x, y)
+    graph, (samples, steps, _) = learner.block.graph, x.shape
+    total = samples * (graph.period(steps) + graph.depth[learner.block.readout]) + max(graph.depth.values())
+    return _run(("build_lesson", learner, x, y), total, time_limit)
+
+
+def _run(job: tuple[Any, ...], steps: int, time_limit: float | None) -> dict[str, Array]:
+    """Run what the first of ``job`` names in build_traces.py makes of the rest; return its recordings."""
     available, reason = lava_available()
     if not available:
         raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
-    samples, steps, _ = x.shape
-    graph = block.graph
-    period = graph.period(steps)
-    total = samples * period + max(graph.depth.values())
-    limit = time_limit_for(total) if time_limit is None else time_limit
-    scan = next(edge.target for edge in graph.edges if edge.name == block.edges["w_dt"])
     with tempfile.TemporaryDirectory(prefix="bim-lava-") as name:
         folder = Path(name)
-        (folder / TRACES_FILE).write_bytes(pickle.dumps((block, x)))  # written and read by the same program
-        run_child(folder, limit, total)
-        return {
-            file.stem: by_sample(
-                np.load(file), graph.depth[block.readout if file.stem == "answer" else scan], samples, period
-            )[:, :steps]
-            for file in sorted(folder.glob("*.npy"))
-        }
+        (folder / TRACES_FILE).write_bytes(pickle.dumps(job))  # written and read by the same program
+        run_child(folder, time_limit_for(steps) if time_limit is None else time_limit, steps)
+        return {file.stem: np.load(file).astype(np.int64) for file in sorted(folder.glob("*.npy"))}

@@ -1,7 +1,8 @@
-"""How Lava's CPU runs the trace process: receive, call its integer law, keep the words."""
+"""How Lava's CPU runs trace process, teacher and plastic synapses: receive, call the integer law, send."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,15 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from bim_neuro.compilers.to_lava.processes.models import loud
-from bim_neuro.compilers.to_lava.processes.trace_process import TraceWords, variable
+from bim_neuro.compilers.to_lava.processes.trace_process import PlasticDense, Teacher, TraceWords, variable
+from bim_neuro.plasticity.learner import LearnRecord
+from bim_neuro.plasticity.trace_kernel import Traces
 from bim_neuro.plasticity.trace_process import NAMES
 
 _PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "x": "x_in"}
 
 
-@implements(proc=TraceWords, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt")
-class PyTraceWords(PyLoihiProcessModel):
+class _TraceModel(PyLoihiProcessModel):
     """Traces begin at 0 with every sample and stay as they are after it; noise is numbered over all samples."""
 
     u_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
@@ -50,8 +50,8 @@ class PyTraceWords(PyLoihiProcessModel):
         self.inputs, self.window = proc_params["inputs"], proc_params["window"]
         self.state = self.law.initial(self.inputs)
 
-    @loud
-    def run_spk(self) -> None:
+    def advance(self) -> None:
+        """Take the traces of the step on."""
         inputs = {port: getattr(self, name).recv().astype(np.int64) for port, name in _PORTS.items()}
         phase, spikes = self.window.phase(self.time_step), np.zeros(self.law.channels, np.int64)
         if phase == 0:
@@ -63,3 +63,69 @@ class PyTraceWords(PyLoihiProcessModel):
         for name in NAMES:
             getattr(self, variable(name))[:] = self.state[name]
         self.s_out.send(spikes.astype(np.int32))
+
+
+@implements(proc=TraceWords, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyTraceWords(_TraceModel):
+    @loud
+    def run_spk(self) -> None:
+        self.advance()
+
+
+@implements(proc=Teacher, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyTeacher(_TraceModel):
+    answer_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    dw_u_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    dw_dt_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    dw_b_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    dw_c_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    dw_o_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.learner, self.targets, self.answers = (proc_params[key] for key in ("learner", "targets", "answers"))
+        self.output = np.zeros(len(self.learner.weights["w_o"]), np.int64)
+
+    @loud
+    def run_spk(self) -> None:
+        self.advance()
+        self.output += self.answer_in.recv()
+        before = {group: weight.copy() for group, weight in self.learner.weights.items()}
+        phase = self.answers.phase(self.time_step)
+        if phase == self.answers.steps - 1:
+            self.teach(int(self.targets[self.answers.sample(self.time_step)]))
+        for group, weight in self.learner.weights.items():
+            getattr(self, f"d{group}_out").send((weight - before[group]).astype(np.int32))
+
+    def teach(self, target: int) -> None:
+        """Update from the words as they stand; the next sample's answer is added up from 0."""
+        traces = Traces(*(self.state[name] for name in NAMES))
+        self.learner.take(traces, self.output, target, LearnRecord(np.zeros(0, bool)))
+        self.output[:] = 0
+
+
+@implements(proc=PlasticDense, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyPlasticDense(PyLoihiProcessModel):
+    """Sends before it receives, as the teacher behind it waits for what it sends."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    dw_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    weights: np.ndarray = LavaPyType(np.ndarray, np.int32)
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.waiting: deque[Any] = deque([0] * (proc_params["delay"] + 1))
+
+    @loud
+    def run_spk(self) -> None:
+        self.a_out.send(np.zeros(len(self.weights), np.int32) + self.waiting.popleft())
+        message = self.s_in.recv()
+        self.waiting.append((self.weights @ message).astype(np.int32))
+        self.weights += self.dw_in.recv()

@@ -1,6 +1,11 @@
-"""The trace process as a Lava process: it listens to what the selective scan hears, and to what the block reads."""
+"""Learning by traces as Lava processes: trace words beside a block, a teacher, and dense synapses that take updates.
+
+Traces listen to what the selective scan hears, and to what the block reads.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
@@ -8,6 +13,7 @@ from lava.magma.core.process.variable import Var
 
 from bim_neuro.compilers.to_lava.window import Window
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.plasticity.learner import Learner
 from bim_neuro.plasticity.trace_process import TraceProcess
 
 
@@ -17,8 +23,8 @@ class TraceWords(AbstractProcess):
     ``omega`` (T,) is what a spike of each step counts in the readout; x has ``inputs`` lines.
     """
 
-    def __init__(self, law: TraceProcess, omega: Array, inputs: int, window: Window, name: str = "") -> None:
-        super().__init__(law=law, omega=omega, inputs=inputs, window=window, name=name)
+    def __init__(self, law: TraceProcess, omega: Array, inputs: int, window: Window, **more: Any) -> None:
+        super().__init__(law=law, omega=omega, inputs=inputs, window=window, **more)
         channels, states = law.scan.alpha.shape
         self.u_in = InPort(shape=(channels,))
         self.dt_in = InPort(shape=(channels,))
@@ -28,6 +34,34 @@ class TraceWords(AbstractProcess):
         self.s_out = OutPort(shape=(channels,))
         for trace, shape in law.shapes(inputs).items():
             setattr(self, variable(trace), Var(shape=shape, init=0))
+
+
+class Teacher(TraceWords):
+    """Trace words that also hear the readout, and after each sample send every plastic synapse its step (rule N22).
+
+    ``learner`` has its rates; ``targets`` is the class of each sample; ``answers`` the window of the readout.
+    """
+
+    def __init__(self, learner: Learner, targets: Array, window: Window, answers: Window) -> None:
+        weights = learner.weights
+        block, inputs = learner.block, weights["w_u"].shape[1]
+        more = {"learner": learner, "targets": targets, "answers": answers}
+        super().__init__(block.process, block.omega, inputs, window, **more)
+        self.answer_in = InPort(shape=(len(weights["w_o"]),))
+        for group, weight in weights.items():
+            setattr(self, f"d{group}_out", OutPort(shape=weight.shape))
+
+
+class PlasticDense(AbstractProcess):
+    """``a_out`` = weights s_in, one step and ``delay`` later, as Lava's Dense; then the weights take ``dw_in``."""
+
+    def __init__(self, weights: Array, delay: int) -> None:
+        super().__init__(delay=delay)
+        post, pre = weights.shape
+        self.s_in = InPort(shape=(pre,))
+        self.dw_in = InPort(shape=(post, pre))
+        self.a_out = OutPort(shape=(post,))
+        self.weights = Var(shape=(post, pre), init=weights)
 
 
 def variable(trace: str) -> str:
