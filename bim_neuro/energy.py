@@ -8,7 +8,8 @@ r"""Energy: the counts of a run times the prices of a profile, per sample, as lo
 
 Every term is a count times a price, so low and high are the same sum with each price at that end of it.
 Executed synops are priced: zeros in a dense list are executed, a sparse list has none. A term without a published
-price is listed in ``unpriced``, and a total is then a floor. With prices of scope 'all_in' a synop contains every other term.
+price is listed in ``unpriced``, and a total is then a floor. With prices of scope 'all_in' a synop contains every
+other term.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ digits = load_task("digits")
 
 
 def shifted(data: Dataset) -> Dataset:
+    """Return the same images with their rows in another order."""
     return Dataset(data.x[:, order], data.y)
 
 

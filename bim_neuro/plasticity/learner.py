@@ -265,7 +265,7 @@ class Learner:
             typical, rate = float(np.mean(values)) ** 0.5, self._rate(name)
             if rate and not typical:
                 message = f"the first {len(x)} samples leave '{name}' without an update, so it can have no rate"
-                raise InputError(message, "a stronger input, or a model that spikes")
+                raise InputError(message, "a stronger input, a model that spikes, or more trace bits")
             self.rates[name] = as_rate(rate / max(typical, 1.0))
 
     def _rate(self, name: str) -> float:

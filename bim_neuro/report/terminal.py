@@ -112,8 +112,8 @@ def _learning(learning: dict[str, Any] | None) -> list[str]:
     low, value, high = (learning["energy_pj"][end] for end in ("low", "value", "high"))
     cost = "not priced" if value is None else f"{value / 1e3:,.0f} nJ ({low / 1e3:,.0f}-{high / 1e3:,.0f}) a sample"
     lines = [
-        f"learnt on the chip: {learning['rule']}, {learning['samples']:,} samples of {escape(learning['stream'])}; traces: "
-        f"{learning['placement']}, {learning['trace_words']:,} words of {learning['trace_bits']} bits",
+        f"learnt on the chip: {learning['rule']}, {learning['samples']:,} samples of {escape(learning['stream'])}; "
+        f"traces: {learning['placement']}, {learning['trace_words']:,} words of {learning['trace_bits']} bits",
         f"  accuracy {learning['accuracy_before']:.4f} before, {learning['accuracy_during']:.4f} during, "
         f"[bold]{learning['accuracy_after']:.4f} after[/] ({escape(learning['measured_on'])})",
     ]
