@@ -218,7 +218,10 @@ def _learn(
     """Learn on the stream; before and after, measure on what `_input` runs afterwards, and on the task's test split."""
     assert request.plasticity is not None
     stream, origin = _data(request.input, program, "train", request)
-    stream = stream.take(np.arange(request.learn_samples) % len(stream))
+    order = np.arange(len(stream))
+    if request.input is None:  # a split comes patient by patient, or class by class
+        order = np.random.default_rng(request.plasticity.seed).permutation(len(stream))
+    stream = stream.take(np.resize(order, request.learn_samples))
     test, name = _data(_test_file(request, program), program, "test", request)
     tests = {name: test}
     if request.learn_test and program.graph.task != "own":
