@@ -19,13 +19,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import InputError
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import WORD_MAX, Array
 from .compiler import Rate
 from .fast import FastSynapses
 from .law import WORDS_A_WEIGHT
-from .learner import LearnRecord, PlasticBlock
+from .learner import LearnRecord, PlasticBlock, check_stream
 from .neurons import ErrorNeuron, SelectiveChannel
 from .rule import SIGN_OFFSET, TRACE_MAX
 from .trace_kernel import Weights, play
@@ -192,14 +191,3 @@ def block_spikes(block: PlasticBlock, weights: dict[str, Array], sample: Array) 
     x = np.ascontiguousarray(sample, np.int64)
     play(block.words, Weights(**weights), x, block.traces(), 0, steps, spikes, psis, output)  # no trace moves
     return spikes, output
-
-
-def check_stream(block: PlasticBlock, x: Array, y: Array) -> None:
-    """Refuse a stream whose shape or labels are not the block's."""
-    weights = block.weights()
-    wanted, classes = (len(block.omega), weights["w_u"].shape[1]), len(weights["w_o"])
-    if x.ndim != 3 or x.shape[1:] != wanted or len(x) != len(y) or not len(x):
-        shape = f"(samples, {wanted[0]}, {wanted[1]})"
-        raise InputError(f"a learning stream of shape {x.shape} with {len(y)} labels, wanted {shape}")
-    if y.min() < 0 or y.max() >= classes:
-        raise InputError(f"labels run from {y.min()} to {y.max()}, the model has {classes} classes")

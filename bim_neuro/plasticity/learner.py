@@ -201,7 +201,7 @@ class Learner:
 
     def prepare(self, x: Array, y: Array) -> None:
         """Check the stream and choose the rates on its first samples, unless they are known."""
-        self._check(x, y)
+        check_stream(self.block, x, y)
         if not self.rates:
             self._choose_rates(x[:WARM_UP], y[:WARM_UP])
 
@@ -215,15 +215,6 @@ class Learner:
     def graph(self) -> IntegerGraph:
         """Return the integer graph with the weights as they are now."""
         return self.block.with_weights(self.weights)
-
-    def _check(self, x: Array, y: Array) -> None:
-        wanted = (len(self.block.omega), self.weights["w_u"].shape[1])
-        if x.ndim != 3 or x.shape[1:] != wanted or len(x) != len(y) or not len(x):
-            shape = f"(samples, {wanted[0]}, {wanted[1]})"
-            raise InputError(f"a learning stream of shape {x.shape} with {len(y)} labels, wanted {shape}")
-        classes = len(self.weights["w_o"])
-        if y.min() < 0 or y.max() >= classes:
-            raise InputError(f"labels run from {y.min()} to {y.max()}, the model has {classes} classes")
 
     def _play(self, sample: Array, target: int, learning: bool = True) -> tuple[dict[str, Array], bool, int]:
         """Run one sample; return what its updates are made of, whether the answer was right, and lost trace words.
@@ -298,6 +289,17 @@ class Learner:
             weight[np.abs(weight) <= theta >> THETA_BITS] = 0
             gap = wanted - float(np.mean(weight == 0))
             self.theta[group] = max(0, theta + round(THETA_STEP * gap))
+
+
+def check_stream(block: PlasticBlock, x: Array, y: Array) -> None:
+    """Refuse a stream whose shape or labels are not the block's."""
+    weights = block.weights()
+    wanted, classes = (len(block.omega), weights["w_u"].shape[1]), len(weights["w_o"])
+    if x.ndim != 3 or x.shape[1:] != wanted or len(x) != len(y) or not len(x):
+        shape = f"(samples, {wanted[0]}, {wanted[1]})"
+        raise InputError(f"a learning stream of shape {x.shape} with {len(y)} labels, wanted {shape}")
+    if y.min() < 0 or y.max() >= classes:
+        raise InputError(f"labels run from {y.min()} to {y.max()}, the model has {classes} classes")
 
 
 def _group(name: str) -> str:
