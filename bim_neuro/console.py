@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -22,7 +24,12 @@ err = Console(stderr=True, highlight=False)
 
 
 def guarded(command: Callable[[], None], debug: bool) -> None:
-    """Run a command; turn every error into one clear message and its exit code, a traceback only with --debug."""
+    """Run a command; turn every error into one clear message and its exit code, a traceback only with --debug.
+
+    To be told to end (SIGTERM) is to be interrupted: nothing is left behind either.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         command()
     except BimError as error:
