@@ -49,6 +49,7 @@ train-ecg: environment ## train on MIT-BIH heartbeats: make train-ecg DATA=FOLDE
 bench: environment ## run the benchmarks; each prints its ratios and names the machine
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.learning
+	$(BIN)/python -m benchmarks.placement
 
 dist: environment ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation
