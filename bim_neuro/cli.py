@@ -107,8 +107,8 @@ def compile_command(
     learn_test: Annotated[Path | None, typer.Option(help="Measure learning on this .npz too (shifted data).")] = None,
     learn_samples: Annotated[int, typer.Option(min=1, help="Samples of the stream; a short one begins again.")] = 2000,
     learn_placement: Annotated[
-        LearnPlacement, typer.Option(help="Traces in the learning engine, a trace process, or on the host.")
-    ] = LearnPlacement.auto,
+        LearnPlacement | None, typer.Option(help="Traces in the learning engine, a trace process, or on the host.")
+    ] = None,
     learn_bits: Annotated[int | None, typer.Option(min=2, max=24, help="Bits of a trace word (12).")] = None,
     learn_rate: Annotated[float | None, typer.Option(min=0, help="First updates in weight bits (0.2).")] = None,
     learn_rounding: Annotated[Rounding | None, typer.Option(help="Of traces and updates (stochastic).")] = None,
@@ -164,15 +164,18 @@ def compile_command(
         if check:
             _check(model, target, dt, json_output)
             return
+        learning = {
+            "placement": learn_placement and learn_placement.value, "trace_bits": learn_bits, "rate": learn_rate,
+            "rounding": learn_rounding and learn_rounding.value, "synapses": learn_synapses, "seed": learn_seed,
+            "sparsity": learn_prune,
+        }  # fmt: skip
+        if learn is Learn.none:
+            _refuse_unused({"test": learn_test, "bits": learn_bits, "prune": learn_prune, **learning})
         request = job.Request(
             model, target, dt, input, data, samples, steps, backend.value, verify and verify.value,
             output or Path("out") / model.stem, lava_timeout, shlex.join(["bim-compile", *sys.argv[1:]]),
             optimise=optimise and optimise.value,
-            plasticity=None if learn is Learn.none else job.plasticity_for(
-                model, dt, learn.value, placement=learn_placement.value, trace_bits=learn_bits, rate=learn_rate,
-                rounding=learn_rounding and learn_rounding.value, synapses=learn_synapses, seed=learn_seed,
-                sparsity=learn_prune,
-            ),
+            plasticity=None if learn is Learn.none else job.plasticity_for(model, dt, learn.value, **learning),
             learn_test=learn_test, learn_samples=learn_samples,
             thresholds=Thresholds(strict, min_agreement, max_energy, max_latency, max_cores),
         )  # fmt: skip
@@ -188,6 +191,13 @@ def compile_command(
             raise ThresholdMissed("; ".join(result.missed))
 
     guarded(command, debug)
+
+
+def _refuse_unused(learning: dict[str, Any]) -> None:
+    """Refuse options of learning where nothing learns."""
+    for name, value in learning.items():
+        if value is not None and name not in ("trace_bits", "sparsity"):
+            raise InputError(f"--learn-{name} has no effect without --learn", "name a rule, as --learn rtrl")
 
 
 def _print_targets(name: str | None, as_json: bool) -> None:

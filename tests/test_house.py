@@ -16,7 +16,7 @@ IGNORED = re.compile(r"\.git$|\.venv|__pycache__|\..*_cache$|\.hypothesis$|^(bui
 
 # A path of somebody's machine, or where packages come from: that belongs to the person who installs.
 MACHINE_PATH = re.compile(rb"(?<![\w.])/(?:root|home|work|Users)/[\w.]+")
-PACKAGE_INDEX = re.compile(rb"pypi\.org|pythonhosted|download\.pytorch|--(?:extra-)?index-url|--find-links")
+PACKAGE_INDEX = re.compile(rb"https?://[^\s\"'<>)]*(?:/simple\b|/whl\b|/packages/)|--(?:extra-)?index-url|--find-links")
 
 
 def files() -> list[Path]:

@@ -38,7 +38,7 @@ def learn(folder: Path, *options: object, model: Path | None = None) -> tuple[in
 
 
 def test_learning_changes_integer_weights_and_says_so(tmp_path: Path) -> None:
-    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 200)
+    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 200, "--samples", 120)
     learning = summary["learning"]
     assert code == 0
     jsonschema.validate(summary, SCHEMA, cls=jsonschema.Draft202012Validator)
@@ -48,7 +48,8 @@ def test_learning_changes_integer_weights_and_says_so(tmp_path: Path) -> None:
     assert {group: row["visited"] for group, row in learning["groups"].items()} == {
         group: 200 * count for group, count in synapses.items()
     }
-    assert summary["accuracy"]["integer"] == learning["accuracy_after"] or summary["samples"] < 120
+    assert summary["samples"] == 120
+    assert summary["accuracy"]["integer"] == learning["accuracy_after"]
 
 
 def test_the_price_of_learning_is_counts_times_prices(tmp_path: Path) -> None:
@@ -144,11 +145,18 @@ def test_more_states_than_tags_are_refused_by_name(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_chip_without_programs_of_our_own_learns_on_the_host(tmp_path: Path) -> None:
+def test_traces_on_the_host_take_no_core(tmp_path: Path) -> None:
     code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 20, "--learn-placement", "host")
     assert code == 0
     assert summary["learning"]["placement"] == "host"
     assert summary["learning"]["trace_cores"] == 0
+
+
+def test_an_option_of_learning_without_learning_is_refused(tmp_path: Path) -> None:
+    model, stream = save_model(tmp_path / "model.pt"), easy_stream(tmp_path / "stream.npz")
+    ended = bim_compile(model, "--input", stream, "-o", tmp_path / "out", "--learn-rate", 0.1)
+    assert (ended.code, ended.errors) == (2, ["error: --learn-rate has no effect without --learn"])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
