@@ -39,7 +39,10 @@ class BackendMissing(InputError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One violated design rule: which ``rule``, at which ``layer``, how much was asked and what is allowed."""
+    """One thing a user must know: which ``rule``, at which ``layer``, how much was used or got, and what is allowed.
+
+    An 'error' refuses the model; a 'warning' says where numbers lose their meaning, and is an error only in --strict.
+    """
 
     rule: str
     layer: str
@@ -47,6 +50,7 @@ class Finding:
     used: float | None = None
     limit: float | None = None
     hint: str = ""
+    severity: str = "error"
 
 
 class DoesNotFit(BimError):
