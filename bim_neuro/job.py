@@ -118,6 +118,7 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
             y=y,
             verification=verification,
             learning=learned.report if learned else None,
+            findings=program.findings,
         )
         summary = report.summarise(facts)
         series = report.series(record, _first_sample(program, raw, request), placed, program.profile)

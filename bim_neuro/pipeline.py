@@ -16,7 +16,7 @@ from .compilers.design_rules import assumptions
 from .compilers.place import place
 from .compilers.quantise import quantise
 from .engine.reference import Progress, simulate, simulate_float
-from .errors import InputError
+from .errors import Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile, load_profile
 from .nodes.arithmetic import Array
@@ -72,6 +72,11 @@ class Program:
     def assumptions(self) -> tuple[str, ...]:
         """What this program takes for granted, one sentence each."""
         return tuple(self.reference.extra.get("assumptions", ())) + assumptions(self.graph, self.profile)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What compiling found that refuses nothing but that a reader must know."""
+        return ()
 
     def encode(self, raw: Array) -> Array:
         """Turn raw sequences (samples, steps, channels) into what the chip's input lines carry."""

@@ -25,6 +25,7 @@ def missed(summary: dict[str, Any], wanted: Thresholds) -> tuple[str, ...]:
         for sentences in (
             _verification(summary["verify"]),
             _saturations(summary) if wanted.strict else (),
+            _findings(summary, wanted.strict),
             _agreement(summary, wanted.min_agreement),
             _energy(summary, wanted.max_energy_uj),
             _latency(summary, wanted.max_latency_ms),
@@ -44,6 +45,13 @@ def _saturations(summary: dict[str, Any]) -> Iterator[str]:
     for layer in summary["layers"]:
         if layer["saturations"]:
             yield f"strict: layer '{layer['name']}' saturated {layer['saturations']} words"
+
+
+def _findings(summary: dict[str, Any], strict: bool) -> Iterator[str]:
+    """Errors are missed whatever was asked for, warnings where --strict was."""
+    for finding in summary["findings"]:
+        if strict or finding["severity"] == "error":
+            yield f"{'' if finding['severity'] == 'error' else 'strict: '}{finding['message']}"
 
 
 def _agreement(summary: dict[str, Any], least: float | None) -> Iterator[str]:

@@ -13,6 +13,7 @@ FOUND: dict[str, Any] = {
     "optimise": None,
     "verify": None,
     "layers": [{"name": "a", "saturations": 3}, {"name": "b", "saturations": 0}],
+    "findings": [],
     "agreement": [{"layer": "a", "share": 0.98}],
     "energy": {"dynamic": {"value": 2.5e6}},
     "latency": {"answer_us": {"value": 1500.0}},
@@ -53,6 +54,13 @@ def test_what_is_not_published_is_not_shown_to_be_kept() -> None:
         "chip has no energy prices, --max-energy 1 is not shown",
         "chip has no published times, --max-latency 1 is not shown",
     )
+
+
+def test_warnings_are_missed_with_strict_and_errors_always() -> None:
+    findings = [{"severity": severity, "message": severity} for severity in ("warning", "error")]
+    found = FOUND | {"layers": [], "findings": findings}
+    assert missed(found, Thresholds()) == ("error",)
+    assert missed(found, Thresholds(strict=True)) == ("strict: warning", "error")
 
 
 def test_a_verification_that_found_a_difference_is_missed() -> None:

@@ -134,6 +134,7 @@ def _log(summary: dict[str, Any]) -> str:
     lines = [summary["command"], f"bim-neuro {summary['bim_neuro']}, target {summary['target']}"]
     lines += [f"stage {name}: {seconds:.3f} s" for name, seconds in summary["seconds"].items()]
     lines += [f"assumes: {sentence}" for sentence in summary["assumptions"]]
+    lines += [f"{finding['severity']}: {finding['message']}" for finding in summary["findings"]]
     lines += [
         f"warning: layer '{layer['name']}' saturated {layer['saturations']} words"
         for layer in summary["layers"]

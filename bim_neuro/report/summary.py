@@ -15,6 +15,7 @@ from ..dense_macs import dense_energy, dense_macs
 from ..energy import EnergyReport, price
 from ..engine.agreement import Agreement
 from ..engine.neurobench import Activity, neurobench
+from ..errors import Finding
 from ..graph import IntegerGraph, PlacedGraph
 from ..hardware import HardwareProfile
 from ..latency import latency
@@ -22,6 +23,7 @@ from ..nodes import Dense, Diagonal
 from ..nodes.arithmetic import Array
 from ..record import RunRecord
 from ..tasks import metrics
+from .findings import run_findings
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Facts:
     y: Array | None
     verification: dict[str, Any] | None
     learning: dict[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()  # of the compiler
 
 
 def summarise(facts: Facts) -> dict[str, Any]:
@@ -64,6 +67,7 @@ def summarise(facts: Facts) -> dict[str, Any]:
         "latency_steps": graph.latency,
         "optimise": facts.optimise,
         "assumptions": list(facts.assumptions),
+        "findings": [asdict(finding) for finding in (*facts.findings, *run_findings(graph, record))],
         "cores": {"used": len({core.index for core in facts.placed.cores}), "limit": facts.profile.usable_cores},
         "placement": asdict(facts.placed.placement) if facts.placed.placement else None,
         "layers": [_layer(name, facts, energy) for name in graph.order if name != graph.source],

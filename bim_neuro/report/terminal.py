@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def show(summary: dict[str, Any], folder: Path | None, console: Console) -> None
         soft_wrap=True,
     )
     console.print(_layers(summary, wide=console.width >= _WIDE))
-    for line in _lines(summary):
+    for line in (*_lines(summary), *_findings(summary)):
         console.print(line, soft_wrap=True)
     if folder is not None:
         console.print(f"report: {escape(str(folder / 'summary.txt'))}", soft_wrap=True)
@@ -153,6 +153,15 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     if own:
         lines.append(f"Lava ships no process for {', '.join(map(escape, own))}: microcode neurons on the chip")
     return lines
+
+
+def _findings(summary: dict[str, Any]) -> Iterator[str]:
+    """Write each finding in a line, and its hint in one more."""
+    for finding in summary.get("findings", ()):
+        colour = "red" if finding["severity"] == "error" else "yellow"
+        yield f"[bold {colour}]{finding['severity']}:[/] {escape(finding['message'])}"
+        if finding["hint"]:
+            yield f"  hint: {escape(finding['hint'])}"
 
 
 def _placement(placement: dict[str, Any] | None) -> list[str]:

@@ -63,7 +63,7 @@ function learnTile() {
 
 function glance() {
   return section("glance", "At a glance", "At a glance", null, h("dl", { class: "tiles" },
-    fitTile(), bindsTile(),
+    fitTile(), findingsTile(), bindsTile(),
     quantityTile("What does a sample cost?", run.energy.dynamic, ENERGY, `dynamic energy; weakest price: ${run.energy.weakest_basis}`),
     quantityTile("How long does it take?", run.energy.seconds_per_sample, TIME, `${plural(run.period, "step")} a sample, first answer after ${run.latency_steps}`),
     sparseTile(), fixedTile(), checkTile(), learnTile()));
