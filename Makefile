@@ -1,18 +1,23 @@
 # Everything a person types. The two that matter: make demo, make test.
 #
-#   PYTHON=...  the Python to build the environment on (default: a 3.10 where there is one, else 3.11 to 3.13)
-#   VENV=...    the environment's folder (default .venv)
+#   PYTHON=...  the Python to build the environment on, as PYTHON=3.10 or a path (default: 3.11, else 3.12 or 3.13)
+#   VENV=...    the environment's folder (default .venv; .venv-3.10 for PYTHON=3.10)
 
-VENV ?= .venv
 PYTHON ?=
+VENV ?= .venv$(if $(filter 3.%,$(PYTHON)),-$(PYTHON))
 DATA ?=
 OUT := out
 PYTEST_ARGS ?=
+TESTS ?=
+CASES ?= 2000
+SEED ?= 0
+FORMAT ?=
+CASE ?=
 BIN := $(VENV)/bin
 ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures browser test lint types train-digits train-ecg bench clean dist environment
+.PHONY: help demo pictures browser test test-all fuzz lint types train-digits train-ecg bench clean dist environment
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -23,8 +28,14 @@ environment: ## make the environment, or bring it up to date (the others do this
 demo: environment ## compile the trained digits model for Loihi 2, hold it against Lava, print the energy report
 	$(BIN)/bim-compile examples/digits.pt --target loihi2 --samples 8 --verify lava -o $(OUT)/digits
 
-test: environment ## run the whole test-suite (PYTEST_ARGS="-m 'not slow'" for the quick part)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: environment ## run the quick tests, some minutes (PYTHON=3.10 for another Python)
+	$(BIN)/python -m pytest -m "not slow" $(TESTS) $(PYTEST_ARGS)
+
+test-all: environment ## run every test (TESTS="-m slow": those that make test leaves out; TESTS=FILE: one file)
+	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+
+fuzz: environment ## break files at random and read them: CASES=2000 a format, SEED=0, FORMAT=pt, CASE=17 for one again
+	$(BIN)/python scripts/fuzz.py --cases $(CASES) --seed $(SEED) $(if $(FORMAT),--format $(FORMAT)) $(if $(CASE),--case $(CASE))
 
 browser: ## get Chromium from the system's packages, for the tests of report.html
 	@scripts/browser

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = re.compile(r"\.git$|\.venv|__pycache__|\..*_cache$|\.hypothesis$|^(build|dist|out(-.*)?)$|\.egg-info$")
@@ -64,17 +65,28 @@ def test_nothing_imports_the_folders_that_exist_only_in_a_checkout() -> None:
     assert [path for path in python_files() if bare.search(path.read_text(encoding="utf-8"))] == []
 
 
-def test_the_version_file_begins_with_lavas_python_and_lists_every_supported_one() -> None:
-    # pyenv takes the first line that is installed, so that python3 works without 3.10; uv takes line one.
+def test_the_version_file_begins_with_the_default_python_and_lists_every_supported_one() -> None:
+    # pyenv takes the first line that is installed, so that python3 works without 3.11; uv takes line one.
     supported = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
-    assert supported == (ROOT / ".python-version").read_text().split()
-    assert supported[0] == "3.10"
+    listed = (ROOT / ".python-version").read_text().split()
+    assert sorted(listed) == sorted(supported)
+    assert listed == ["3.11", "3.12", "3.13", "3.10"]
+
+
+def test_every_python_has_one_torch_that_runs_no_code_from_files_and_one_numba() -> None:
+    pins = [Requirement(line) for line in (ROOT / "scripts/constraints.txt").read_text().splitlines() if line[0] != "#"]
+    for minor in (11, 12, 13):
+        chosen = {
+            r.name: r.specifier for r in pins if not r.marker or r.marker.evaluate({"python_version": f"3.{minor}"})
+        }
+        assert {"torch", "numba"} <= set(chosen)
+        assert not any(chosen["torch"].contains(f"2.{old}.{patch}") for old in range(6) for patch in range(4))
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_help_lists_the_commands() -> None:
     listed = re.findall(r"^  make (\S+)", run(["make", "help"]).stdout, re.MULTILINE)
-    promised = "demo test lint types train-digits train-ecg bench clean dist"
+    promised = "demo test test-all fuzz lint types train-digits train-ecg bench clean dist"
     assert set(promised.split()) <= set(listed)
 
 
@@ -104,3 +116,53 @@ def test_the_bootstrap_leaves_a_folder_it_did_not_make_alone(tmp_path: Path) -> 
     assert refusal.returncode == 2
     assert "was not made by this script" in refusal.stderr
     assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def pythons(folder: Path, *versions: str) -> dict[str, str]:
+    """Return an environment whose PATH holds these Pythons alone: stand-ins that say their version and no more."""
+    folder.mkdir()
+    for version in versions:
+        executable(folder / f"python{version}", f'[ "$3" = {version} ]')
+    for tool in ("cksum", "dirname", "head", "tail", "tr", "uname"):
+        executable(folder / tool, f'exec "{shutil.which(tool)}" "$@"')
+    return {"PATH": str(folder), "PYENV_ROOT": str(folder / "no-pyenv")}
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [(("3.10", "3.11", "3.12"), "3.11"), (("3.10", "3.13"), "3.13"), (("3.10",), "3.10")],
+)
+def test_lavas_python_is_taken_last_its_torch_being_an_old_one(
+    tmp_path: Path, there: tuple[str, ...], taken: str
+) -> None:
+    found = run([str(ROOT / "scripts/find-python")], env=pythons(tmp_path / "bin", *there))
+    assert found.stdout.strip() == str(tmp_path / "bin" / f"python{taken}"), found.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_another_python_is_one_option_away_and_has_a_folder_of_its_own() -> None:
+    asked = run(["make", "--dry-run", "test", "PYTHON=3.10"]).stdout
+    assert 'PYTHON="3.10" VENV=".venv-3.10" scripts/bootstrap' in asked
+    assert ".venv-3.10/bin/python -m pytest" in asked
+    assert 'PYTHON="" VENV=".venv" scripts/bootstrap' in run(["make", "--dry-run", "test"]).stdout
+
+
+def test_the_bootstrap_names_a_python_that_is_not_here(tmp_path: Path) -> None:
+    refusal = run([str(ROOT / "scripts/bootstrap")], env=pythons(tmp_path / "bin") | {"PYTHON": "3.9"})
+    assert (refusal.returncode, refusal.stderr.count("no Python 3.9 here")) == (2, 1), refusal
+
+
+def test_the_bootstrap_says_in_one_sentence_that_it_wants_linux(tmp_path: Path) -> None:
+    environment = pythons(tmp_path / "bin")
+    executable(tmp_path / "bin" / "uname", "echo Darwin")
+    refusal = run([str(ROOT / "scripts/bootstrap")], env=environment)
+    assert refusal.returncode == 2
+    assert refusal.stderr.splitlines()[0] == "bootstrap: bim-neuro runs on Linux, and this is Darwin"
+
+
+def test_ci_runs_the_readmes_test_command_and_everything_on_the_default_python() -> None:
+    ci, readme = (ROOT / ".ci/run").read_text(), (ROOT / "README.md").read_text()
+    assert re.search(r"^make test +#", readme, re.MULTILINE)
+    assert "DEFAULT=3.11" in ci
+    assert "for target in lint types demo test; do step $DEFAULT" in ci
+    assert 'step $DEFAULT test-all TESTS="-m slow"' in ci
