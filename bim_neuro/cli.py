@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from . import options
 from ._version import __version__
 from .console import guarded, out, progress_bar
 from .errors import InputError, ThresholdMissed
@@ -88,6 +89,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 
 @compile_app.command()
 def compile_command(
+    context: typer.Context,
     model: Annotated[
         Path | None, typer.Argument(help="A model.pt, a .nir graph, or a .bimn artefact with --self-test.")
     ] = None,
@@ -153,6 +155,7 @@ def compile_command(
         from . import job
         from .thresholds import Thresholds
 
+        options.refuse_without_effect(context, options.COMPILE)
         if list_targets or show_target is not None:
             _print_targets(show_target, json_output)
             return
@@ -169,8 +172,6 @@ def compile_command(
             "rounding": learn_rounding and learn_rounding.value, "synapses": learn_synapses, "seed": learn_seed,
             "sparsity": learn_prune,
         }  # fmt: skip
-        if learn is Learn.none:
-            _refuse_unused({"test": learn_test, "bits": learn_bits, "prune": learn_prune, **learning})
         request = job.Request(
             model, target, dt, input, data, samples, steps, backend.value, verify and verify.value,
             output or Path("out") / model.stem, lava_timeout, shlex.join(["bim-compile", *sys.argv[1:]]),
@@ -191,13 +192,6 @@ def compile_command(
             raise ThresholdMissed("; ".join(result.missed))
 
     guarded(command, debug)
-
-
-def _refuse_unused(learning: dict[str, Any]) -> None:
-    """Refuse options of learning where nothing learns."""
-    for name, value in learning.items():
-        if value is not None and name not in ("trace_bits", "sparsity"):
-            raise InputError(f"--learn-{name} has no effect without --learn", "name a rule, as --learn rtrl")
 
 
 def _print_targets(name: str | None, as_json: bool) -> None:
@@ -255,6 +249,7 @@ def _self_test(model: Path, as_json: bool) -> None:
 
 @train_app.command()
 def train_command(
+    context: typer.Context,
     task: Annotated[str, typer.Argument(help="digits, ecg, cue, copy, or own (with --data my.npz).")],
     data: Annotated[Path | None, typer.Option(help="Recordings of the task, or a .npz for 'own'.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write (default TASK.pt).")] = None,
@@ -294,6 +289,7 @@ def train_command(
         from .learning.rules import Learning
 
         learning = Learning(rule, mix, credit, online, sparsity=prune)
+        options.refuse_without_effect(context, options.TRAIN)
         model = output or Path(f"{task}.pt")
         for file in (model, json_file):
             job.check_file(file)
@@ -338,6 +334,7 @@ def _print_training(record: dict[str, Any], model: Path) -> None:
 
 @report_app.command()
 def report_command(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A folder bim-compile wrote.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report here, as HTML.")] = None,
     json_output: Json = False,
@@ -355,6 +352,7 @@ def report_command(
     def command() -> None:
         from . import job
 
+        options.refuse_without_effect(context, options.REPORT)
         job.check_file(output)
         _print_summary(job.read_summary(folder), folder, json_output)
         if output is not None:
@@ -365,6 +363,7 @@ def report_command(
 
 @compare_app.command("bim-report compare")
 def compare_command(
+    context: typer.Context,
     folders: Annotated[list[Path], typer.Argument(help="Two or more folders bim-compile wrote.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the comparison here, as HTML.")] = None,
     json_output: Json = False,
@@ -379,6 +378,7 @@ def compare_command(
     def command() -> None:
         from . import job
 
+        options.refuse_without_effect(context, options.COMPARE)
         job.check_file(output)
         comparison = job.compare_runs(folders)
         _print_comparison(comparison, json_output)

@@ -149,7 +149,7 @@ def test_check_lists_every_finding(large: Path) -> None:
     resources = [finding["message"].split("core of")[0] for finding in found["findings"]]
     assert len(set(resources)) == len(resources) >= 2
     for finding in found["findings"]:
-        assert finding.keys() == {"rule", "layer", "message", "used", "limit", "hint"}
+        assert finding.keys() == {"rule", "layer", "message", "used", "limit", "hint", "severity"}
         assert finding["used"] > finding["limit"]
     shown = bim_compile(large, "--check")
     assert shown.code == 1
