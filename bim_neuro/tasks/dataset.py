@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..intake import read_npz
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
@@ -111,21 +110,8 @@ def check_sequences(x: NDArray[Any], name: str) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Every array of an ``.npz`` file, by name; nothing is unpickled.
-
-    InputError for a missing or damaged file, a file of another kind, or an array of Python objects.
-    """
-    try:
-        with path.open("rb") as file:  # numpy leaves a damaged archive open
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise InputError(
-                    f"'{path}' is one bare array, an .npz archive is needed", hint="numpy.savez(path, x=x)"
-                )
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        hint = "is it an .npz archive of numbers, without Python objects? numpy.savez writes one"
-        raise InputError(f"cannot read '{path}': {first_line(error)}", hint=hint) from error
+    """Every array of an ``.npz`` file, by name (`bim_neuro.intake.read_npz`)."""
+    return read_npz(path)
 
 
 def first_line(error: BaseException) -> str:

@@ -1,0 +1,21 @@
+"""Files of strangers: the container is looked at first, then read in a short-lived child under limits.
+
+No path is opened anywhere else for reading what a user gave: a pipe, a device, an archive that lies, a bomb, code in a
+model file and a crash of a C library all end here, as one `InputError` that names the file, the amount and the limit.
+"""
+
+from .kind import check_kind, check_place, opened
+from .limits import Budget, allow_memory, memory_for
+from .npz import Header, read_npz, read_npz_headers
+
+__all__ = [
+    "Budget",
+    "Header",
+    "allow_memory",
+    "check_kind",
+    "check_place",
+    "memory_for",
+    "opened",
+    "read_npz",
+    "read_npz_headers",
+]

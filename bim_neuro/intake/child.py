@@ -1,0 +1,276 @@
+"""The child: a reader runs in a short-lived fork under limits, and hands back plain words and arrays.
+
+The fork may use the memory its budget gives and a few seconds, opens no further file, writes none, and says nothing on
+the terminal. What comes back over a pipe is one JSON text and the bytes of arrays, never a pickle; it is checked here.
+A reader that crashes, hangs or runs out of memory ends alone and becomes one `InputError`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import fcntl
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .kind import Opened, opened
+from .limits import HINT, Budget
+
+Array = NDArray[Any]
+Answer = tuple[Any, dict[str, Array]]
+"""Words (what JSON holds) and arrays by name."""
+Reader = Callable[[Opened, Budget], Answer]
+
+SECONDS = 8.0
+"""Processor time any file may take; a large one a second more every `BYTES_A_SECOND`."""
+BYTES_A_SECOND = 4 * 2**20
+KINDS = "biufcSU"
+"""Kinds of arrays that are handed back: numbers and texts."""
+_ROOM_BYTES = 64 * 2**20  # what a library itself may take beside its arrays
+_WORDS_BYTES = 64 * 2**20
+_GOING_SECONDS = 5.0  # what a process that closed its pipe may take to be gone
+_DAMAGED = "copy or export the file again"
+_HARM = "the file is damaged, or made to do harm; nothing of it was used"
+_libc = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True)
+class Format:
+    """What messages call a kind of file: "PATH is damaged or not ``name``", and the hint that goes with it."""
+
+    name: str
+    hint: str = _DAMAGED
+
+
+def read(path: Path, reader: Reader, form: Format, *, files: bool = False) -> Answer:
+    """Run ``reader`` on a file in a child; ``files`` lets it open further ones (of names that were checked before)."""
+    with opened(Path(path)) as file:
+        budget = Budget.of_file(file.size)
+        seconds = SECONDS + file.size / BYTES_A_SECOND
+        answer = _run(lambda: reader(file, budget), file, form, budget.limit, seconds, files=files)
+    return answer
+
+
+def _run(work: Callable[[], Answer], file: Opened, form: Format, memory: int, seconds: float, *, files: bool) -> Answer:
+    inlet, outlet = _pipe()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads; ours take no lock with them
+            child = os.fork()
+        if child == 0:
+            _child(work, file, outlet, memory, seconds, files=files)
+        os.close(outlet)
+        outlet = -1
+        status = 0
+        try:
+            return _received(inlet, file.path, form, memory, time.monotonic() + 2 * seconds)
+        except _Late:
+            status = -signal.SIGXCPU
+        except _Ended:
+            status = _status(child)  # how it ended says why
+        finally:
+            _stop(child)
+    finally:
+        for end in (inlet, outlet):
+            if end >= 0:
+                os.close(end)
+    raise _why(status, file.path, form, seconds)
+
+
+def _pipe() -> tuple[int, int]:
+    """Return a pipe whose ends are no standard stream, also where those are closed."""
+    ends = os.pipe()
+    try:
+        inlet, outlet = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends)
+    finally:
+        for end in ends:
+            os.close(end)
+    return inlet, outlet
+
+
+# ---- in the child
+
+
+def _child(
+    work: Callable[[], Answer], file: Opened, outlet: int, memory: int, seconds: float, *, files: bool
+) -> NoReturn:
+    """Do the work, write the answer, and end without a word to the parent's streams, locks and exit handlers."""
+    try:
+        _confine(file, outlet, memory, seconds, files=files)
+        try:
+            words, arrays = work()
+            header: dict[str, Any] = {"words": words, "arrays": _described(arrays)}
+        except InputError as error:
+            header, arrays = {"refused": [error.message, error.hint]}, {}
+        except MemoryError:
+            header, arrays = {"memory": True}, {}
+        except BaseException as error:  # noqa: BLE001  damaged bytes lead a library to raise anything
+            header, arrays = {"damaged": first_line(error)}, {}
+        _write(outlet, header, arrays)
+    finally:
+        os._exit(0)
+
+
+def _confine(file: Opened, outlet: int, memory: int, seconds: float, *, files: bool) -> None:
+    """Lower every limit that the reader could use against us."""
+    faulthandler.disable()
+    gc.disable()  # a collection would touch, and so copy, every page of the parent
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: do not outlive the parent
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    low, high = sorted((file.descriptor, outlet))
+    for first, last in ((3, low), (low + 1, high), (high + 1, 65_536)):
+        os.closerange(max(first, 3), last)
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    _lower(resource.RLIMIT_AS, mapped + 2 * memory + file.size + _ROOM_BYTES)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 0)
+    if not files:
+        _lower(resource.RLIMIT_NOFILE, 0)
+
+
+def _lower(kind: int, value: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (least, least))
+
+
+def _described(arrays: dict[str, Array]) -> list[list[Any]]:
+    described = []
+    for name, array in arrays.items():
+        if array.dtype.kind not in KINDS:
+            raise InputError(f"'{name}' holds {array.dtype}, numbers or texts are needed")
+        described.append([name, array.dtype.str, list(array.shape)])
+    return described
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of a library's error; its kind where that says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:200]
+
+
+def _write(outlet: int, header: dict[str, Any], arrays: dict[str, Array]) -> None:
+    text = json.dumps(header).encode()
+    words = (memoryview(len(text).to_bytes(8, "little")), memoryview(text))
+    for left in (*words, *(_bytes(array) for array in arrays.values())):
+        while left:
+            left = left[os.write(outlet, left[: 2**20]) :]
+
+
+def _bytes(array: Array) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.nbytes else memoryview(b"")
+
+
+# ---- in the parent
+
+
+class _Ended(Exception):
+    """The child ended, before the answer was whole."""
+
+
+class _Late(_Ended):
+    """Its time ended."""
+
+
+def _received(inlet: int, path: Path, form: Format, memory: int, deadline: float) -> Answer:
+    """Return the child's answer, every part of which is checked."""
+    size = int.from_bytes(_exactly(inlet, 8, deadline), "little")
+    if size > _WORDS_BYTES:
+        raise InputError(f"{path} holds {size:,} bytes of words, at most {_WORDS_BYTES:,} are read", _HARM)
+    try:
+        header = json.loads(_exactly(inlet, size, deadline))
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is damaged or not {form.name}", form.hint) from None
+    if "refused" in header:
+        message, hint = header["refused"]
+        raise InputError(message if str(path) in message else f"{path}: {message}", hint)
+    if "memory" in header:
+        raise InputError(f"{path} wants more memory than the {memory:,} bytes that its size allows", HINT)
+    if "damaged" in header:
+        raise InputError(f"{path} is damaged or not {form.name}: {header['damaged']}", form.hint)
+    return header["words"], _arrays(inlet, path, header["arrays"], memory, deadline)
+
+
+def _arrays(inlet: int, path: Path, described: list[list[Any]], memory: int, deadline: float) -> dict[str, Array]:
+    arrays: dict[str, Array] = {}
+    left = memory
+    for name, kind, shape in described:
+        dtype = np.dtype(str(kind))
+        size = dtype.itemsize * prod(shape)
+        if dtype.kind not in KINDS or min(shape, default=0) < 0 or size > left:
+            raise InputError(f"{path}: '{name}' came back as {size:,} bytes of {dtype}", _HARM)
+        left -= size
+        array = np.empty(shape, dtype)
+        if size:
+            _fill(inlet, array.reshape(-1).view(np.uint8).data, deadline)
+        arrays[str(name)] = array
+    return arrays
+
+
+def _exactly(inlet: int, size: int, deadline: float) -> bytes:
+    content = bytearray(size)
+    _fill(inlet, memoryview(content), deadline)
+    return bytes(content)
+
+
+def _fill(inlet: int, part: memoryview, deadline: float) -> None:
+    """Read until ``part`` is full; `_Ended` or `_Late` where the child's end or the deadline comes first."""
+    poll = select.poll()
+    poll.register(inlet, select.POLLIN)
+    while part:
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(1000 * left):
+            raise _Late
+        count = os.readv(inlet, [part])
+        if count == 0:
+            raise _Ended
+        part = part[count:]
+
+
+def _status(child: int) -> int:
+    """Return how the child that closed its pipe ended, as `os.waitstatus_to_exitcode` tells it; 0 while it runs."""
+    deadline = time.monotonic() + _GOING_SECONDS
+    while time.monotonic() < deadline:
+        status = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if status is not None:
+            return status.si_status if status.si_code == os.CLD_EXITED else -status.si_status
+        time.sleep(0.002)
+    return 0
+
+
+def _stop(child: int) -> None:
+    """End the child, whatever it does, and forget it."""
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    with suppress(ChildProcessError):  # somebody else waits for all children of this process
+        os.waitpid(child, 0)
+
+
+def _why(status: int, path: Path, form: Format, seconds: float) -> InputError:
+    if status == -signal.SIGXCPU:
+        return InputError(f"{path} could not be read within {seconds:.0f} seconds", _HARM)
+    if status < 0:
+        name = signal.Signals(-status).name
+        return InputError(f"{path} is damaged or not {form.name}: it crashes the library that reads it ({name})", _HARM)
+    return InputError(f"{path} is damaged or not {form.name}: its reader ended without an answer", form.hint)

@@ -1,0 +1,85 @@
+"""What a path leads to, told before it is opened: a file is read, everything else is refused by its kind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import InputError
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_REASONS = {
+    errno.ENOENT: "no such file: {path}",
+    errno.ENOTDIR: "no such file: {path}",
+    errno.ELOOP: "{path} is a link that leads back to itself",
+    errno.ENAMETOOLONG: "no such file: its name is too long: {path:.80}...",
+    errno.EACCES: "{path} may not be read: permission denied",
+}
+
+
+class Opened(NamedTuple):
+    """An open regular file: its path, its descriptor and its size in bytes."""
+
+    path: Path
+    descriptor: int
+    size: int
+
+
+@contextmanager
+def opened(path: Path, *, empty: bool = False) -> Iterator[Opened]:
+    """Open a regular file for reading; a pipe, a device, a folder or a loop of links is refused and never waited for.
+
+    An empty file is refused too, unless ``empty`` lets it pass.
+    """
+    check_kind(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise refusal(path, error) from None
+    try:
+        status = os.fstat(descriptor)  # what was looked at and what was opened may differ
+        _check_regular(path, status.st_mode)
+        if status.st_size == 0 and not empty:
+            raise InputError(f"{path} is empty")
+        yield Opened(path, descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def check_kind(path: Path) -> None:
+    """Refuse a path that leads to no regular file, without opening it."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  (the reasons below need its error as it is)
+    except (OSError, ValueError) as error:
+        raise refusal(path, error) from None
+    _check_regular(path, status.st_mode)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place to write a file to that is there and is anything but a regular file."""
+    if os.path.lexists(path):
+        check_kind(path)
+
+
+def refusal(path: Path, error: OSError | ValueError) -> InputError:
+    """Return in our words why a path cannot be opened."""
+    code = getattr(error, "errno", None)
+    reason = getattr(error, "strerror", None) or "its name holds a null byte"
+    return InputError(_REASONS.get(code or 0, "cannot read {path}: {reason}").format(path=path, reason=reason))
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = next((name for test, name in _KINDS if test(mode)), "something else")
+        raise InputError(f"{path} is not a file but {kind}")

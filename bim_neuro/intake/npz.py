@@ -1,0 +1,116 @@
+"""Arrays of an ``.npz`` file: headers first, then the data that was asked for; nothing is unpickled."""
+
+from __future__ import annotations
+
+import ast  # noqa: F401  numpy loads these three with the first header, where no file can be opened any more
+import struct  # noqa: F401
+import tokenize  # noqa: F401
+import zipfile
+from collections.abc import Collection, Iterator
+from math import prod
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+
+from ..errors import InputError
+from .child import KINDS, Answer, Array, Format, first_line, read
+from .kind import Opened
+from .limits import Budget
+from .zip_archive import open_zip, read_into
+
+NPZ = Format("an .npz archive of arrays", "numpy.savez writes one, of numbers without Python objects")
+_SUFFIX = ".npy"
+_MAX_AXES = 32
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+class Header(NamedTuple):
+    """What an array says of itself before its data."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        return self.dtype.itemsize * prod(self.shape)
+
+
+def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, Array]:
+    """Return the arrays of an ``.npz`` file by name: all, or those of ``names`` that it has; the others are not read.
+
+    `InputError` names the file, the array and the amount for what is missing, damaged, of another kind or too large.
+    """
+    wanted = None if names is None else frozenset(names)
+    _, arrays = read(path, lambda file, budget: _read(file, budget, wanted), NPZ)
+    return arrays
+
+
+def read_npz_headers(path: Path) -> dict[str, Header]:
+    """Return dtype and shape of every array of an ``.npz`` file; no data is read."""
+    words, _ = read(path, _read_headers, NPZ)
+    return {name: Header(np.dtype(kind), tuple(shape)) for name, kind, shape in words}
+
+
+def _read_headers(file: Opened, budget: Budget) -> Answer:
+    with _archive(file) as archive:
+        headers = {name: _header(archive, name) for name in _names(archive)}
+    return [[name, header.dtype.str, header.shape] for name, header in headers.items()], {}
+
+
+def _read(file: Opened, budget: Budget, wanted: frozenset[str] | None) -> Answer:
+    with _archive(file) as archive:
+        names = [name for name in _names(archive) if wanted is None or name in wanted]
+        for name in names:
+            header = _header(archive, name)
+            if header.dtype.kind not in KINDS:
+                what = "Python objects" if header.dtype.hasobject else str(header.dtype)
+                raise InputError(f"{_who(name, file)} holds {what}, numbers or texts are read", NPZ.hint)
+            budget.take(_who(name, file), header.nbytes)
+        return None, {name: _array(archive, name) for name in names}
+
+
+def _who(name: str, file: Opened) -> str:
+    return f"array '{name}' of {file.path}"
+
+
+def _archive(file: Opened) -> zipfile.ZipFile:
+    source = open(file.descriptor, "rb", closefd=False)  # noqa: SIM115  (the archive closes with the child)
+    if source.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
+        raise InputError(f"{file.path} is one bare array, an .npz archive is needed", "numpy.savez(path, x=x)")
+    source.seek(0)
+    return open_zip(source, file.size)
+
+
+def _names(archive: zipfile.ZipFile) -> Iterator[str]:
+    """Return the names of the arrays; what else an archive holds is left alone."""
+    return (name.removesuffix(_SUFFIX) for name in archive.namelist() if name.endswith(_SUFFIX))
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> Header:
+    with archive.open(name + _SUFFIX) as member:
+        return _next_header(member, name, archive.getinfo(name + _SUFFIX).file_size)
+
+
+def _next_header(member: IO[bytes], name: str, size: int) -> Header:
+    """Read the header of an array and hold it against the ``size`` of its member."""
+    try:
+        shape, fortran, dtype = _HEADERS[npy.read_magic(member)](member)
+    except Exception as error:  # noqa: BLE001  numpy evaluates the header and raises what that leads to
+        raise InputError(f"array '{name}' has a damaged header: {first_line(error)}") from None
+    header = Header(dtype, shape, fortran)
+    held = size - member.tell()
+    if len(shape) > _MAX_AXES or min(shape, default=0) < 0 or (not dtype.hasobject and header.nbytes > held):
+        raise InputError(f"array '{name}' claims {dtype} of shape {shape}, the file holds {held:,} bytes for it")
+    return header
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> Array:
+    with archive.open(name + _SUFFIX) as member:
+        header = _next_header(member, name, archive.getinfo(name + _SUFFIX).file_size)
+        array = np.empty(header.shape[::-1] if header.fortran else header.shape, header.dtype)
+        read_into(member, array)
+        member.read()  # to the end, where the checksum is compared
+    return array.T if header.fortran else array
