@@ -196,7 +196,7 @@ def test_sequences_to_run_need_no_labels(tmp_path: Path) -> None:
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     file = tmp_path / "file.npz"
     file.write_bytes(content)
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match=r"file.npz is (empty|damaged or not an .npz archive)"):
         load_task(name, file)
 
 
@@ -204,7 +204,7 @@ def test_a_bare_array_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "bare.npy", np.zeros(3))
     with pytest.raises(InputError, match="one bare array"):
         load_task("own", tmp_path / "bare.npy")
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         load_task("own", tmp_path / "nothing.npz")
     with pytest.raises(InputError, match="needs a file"):
         load_task("own")

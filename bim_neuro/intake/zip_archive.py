@@ -26,9 +26,10 @@ def open_zip(file: BinaryIO, size: int) -> zipfile.ZipFile:
         raise InputError(f"it is an archive of {len(members):,} members, at most {MAX_MEMBERS:,} are read")
     if len({member.filename for member in members}) < len(members):
         raise InputError("it is an archive with two members of one name")
-    ends = [*(member.header_offset for member in members[1:]), size]
-    for member, end in zip(members, ends, strict=True):
+    end = size
+    for member in reversed(members):
         _check(member, end)
+        end = member.header_offset
     return archive
 
 
