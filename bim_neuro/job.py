@@ -138,14 +138,15 @@ def check_model(model: Path, target: str, dt: float | None) -> dict[str, Any]:
     cores = {"used": 0, "limit": profile.usable_cores}
     findings: tuple[Finding, ...] = ()
     try:
-        placed = compile_model(model, target, dt=dt).placed  # refuses with every violated rule
-        cores["used"] = len({core.index for core in placed.cores})
+        program = compile_model(model, target, dt=dt)  # refuses with every violated rule
+        cores["used"] = len({core.index for core in program.placed.cores})
+        findings = program.findings
     except DoesNotFit as error:
         findings = error.findings
     return {
         "model": str(model),
         "target": profile.name,
-        "fits": not findings,
+        "fits": not any(finding.severity == "error" for finding in findings),
         "cores": cores,
         "findings": [asdict(finding) for finding in findings],
     }

@@ -1,9 +1,9 @@
 """Pack: a graph as one JSON-able header and named arrays, and back; what every file format of ours is made of.
 
     {"type": "IntegerGraph", "dt": 0.001,
-     "nodes": {"type": "dict", "items": {"lif": {"type": "IntegerLIF", "du": 4095, "bias": {"array": "graph/..."}}}}}
+     "nodes": {"type": "dict", "items": {"lif": {"type": "IntegerLIF", "dv": 9, "bias_mant": {"array": "graph/..."}}}}}
 
-Only the classes listed here can come back: nothing is executed.
+Only the classes listed here can come back: nothing is executed. Programs of version 1 hold a LIF's bias whole.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from .nodes import (
     Source,
 )
 from .nodes.arithmetic import Array
+from .nodes.lif import split_bias
 
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
@@ -98,7 +99,18 @@ def _unpack(value: Any, arrays: dict[str, Array]) -> Any:
     kind = value["type"]
     if kind == "dict":
         return {key: _unpack(item, arrays) for key, item in value["items"].items()}
+    if kind == "IntegerLIF" and "bias" in value:
+        value = _with_split_bias(value, arrays)
     return _CLASSES[kind](**{key: _unpack(item, arrays) for key, item in value.items() if key != "type"})
+
+
+def _with_split_bias(lif: Header, arrays: dict[str, Array]) -> Header:
+    """Write a LIF of version 1 as today's: the whole bias as mantissa and exponent, or refused by the layer's name."""
+    path = str(lif["bias"][_ARRAY])
+    mantissa, exponent = split_bias(arrays[path], path.removeprefix("graph/nodes/").removesuffix("/bias"))
+    arrays[f"{path}_mant"] = mantissa
+    rest = {key: item for key, item in lif.items() if key != "bias"}
+    return {**rest, "bias_mant": {_ARRAY: f"{path}_mant"}, "bias_exp": exponent}
 
 
 def _check_edges(graph: Graph[Any]) -> None:

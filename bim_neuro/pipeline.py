@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .compilers.align import align
 from .compilers.artefact import Artefact, expected_messages, save_artefact
 from .compilers.design_rules import assumptions
+from .compilers.fields import wide_sums
 from .compilers.place import place
 from .compilers.quantise import quantise
 from .engine.reference import Progress, simulate, simulate_float
@@ -76,7 +77,7 @@ class Program:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What compiling found that refuses nothing but that a reader must know."""
-        return ()
+        return tuple(wide_sums(self.graph))
 
     def encode(self, raw: Array) -> Array:
         """Turn raw sequences (samples, steps, channels) into what the chip's input lines carry."""

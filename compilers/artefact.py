@@ -21,9 +21,10 @@ from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
 from .align import MAX_DELAY
+from .fields import out_of_field
 
 FORMAT = "bim-neuro program"
-VERSION = 1
+VERSION = 2  # of version 1, which held a LIF's bias whole, `unpack` makes mantissa and exponent
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,15 @@ def load_artefact(path: Path) -> Artefact:
         sample = content["sample"].astype(np.int64)
     except Exception as error:  # noqa: BLE001  numpy, zlib and zipfile raise whatever damaged bytes lead them to
         raise InputError(f"{path} is damaged or not a .bimn artefact: {_first_line(error)}") from None
-    if header.get("format") != FORMAT or header.get("version") != VERSION:
-        raise InputError(f"{path} is not a bim-neuro program of version {VERSION}")
+    if header.get("format") != FORMAT or header.get("version") not in (1, VERSION):
+        raise InputError(f"{path} is not a bim-neuro program of version 1 or {VERSION}")
     graph = unpack(header.get("graph", {}), _under("graph:", content))
     aligned = isinstance(getattr(graph, "depth", None), dict)  # its type, like all else, came from the file
     if not isinstance(graph, IntegerGraph) or not aligned or set(graph.depth) != set(graph.nodes):
         raise InputError(f"{path} holds no aligned integer graph")
     _check_times(graph, path)
+    for finding in out_of_field(graph):
+        raise InputError(f"{path}: {finding.message}")
     return Artefact(graph, str(header.get("target", "")), sample, _under("expected:", content))
 
 

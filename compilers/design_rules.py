@@ -9,6 +9,8 @@ from ..graph import IntegerGraph
 from ..hardware import HardwareProfile
 from ..nodes import Dense, Diagonal, IntegerLIF, IntegerScan
 from ..nodes.arithmetic import WORD_BITS
+from ..nodes.lif import V_THRESHOLD_MAX
+from .fields import out_of_field
 from .memory import Footprint, Part, axons, hosts
 from .partition import partition
 
@@ -71,11 +73,16 @@ def delay(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
             yield Finding("delay", edge.name, message, edge.delay, limit, hint)
 
 
+def node_fields(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
+    """Every constant of a node fits the field that Lava, and our programs, keep it in."""
+    yield from out_of_field(graph)
+
+
 def lif_threshold(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
-    """A LIF's threshold fits its field."""
+    """A LIF's threshold fits the chip's field, where that is narrower than Lava's."""
     limit = 2.0**profile.numeric.v_threshold_bits.number - 1
     for layer, node in graph.nodes.items():
-        if isinstance(node, IntegerLIF) and node.v_threshold > limit:
+        if isinstance(node, IntegerLIF) and limit < node.v_threshold <= V_THRESHOLD_MAX:
             needs = f"layer '{layer}' needs a threshold of {node.v_threshold:,}"
             hint = "rescale the weights into this layer: threshold / largest weight is what overflows"
             message = f"{needs}, {profile.name} holds {limit:,.0f}"
@@ -153,6 +160,7 @@ RULES: tuple[Rule, ...] = (
     state_bits,
     message_bits,
     delay,
+    node_fields,
     lif_threshold,
     microcode,
 )

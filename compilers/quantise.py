@@ -30,7 +30,7 @@ from ..nodes import (
     Source,
 )
 from ..nodes.arithmetic import FACTOR_BITS, FACTOR_MAX, FRACTION_BITS, WORD_MAX, Z_BITS, Array
-from ..nodes.lif import ACCUMULATOR_SHIFT, DECAY_BITS, V_THRESHOLD_MAX
+from ..nodes.lif import ACCUMULATOR_SHIFT, BIAS_EXP_MAX, BIAS_HIGH, DECAY_BITS, V_THRESHOLD_MAX
 from ..nodes.node import IntegerNode, Node
 from ..nodes.relay import MESSAGE_MAX
 from ..nodes.scan import U_MAX, Y_MAX
@@ -203,8 +203,20 @@ def _(node: LIF, scales: Scales, name: str) -> Quantised:
     unity = 2**DECAY_BITS
     du = round(unity * (1 - node.current_decay)) - 1
     dv = round(unity * (1 - node.decay))
-    bias = np.rint(node.bias / unit * 2**ACCUMULATOR_SHIFT).astype(np.int64)
-    return Quantised(IntegerLIF(node.size, min(max(du, 0), unity - 1), min(dv, unity - 1), threshold, bias), 0)
+    bias = _lif_bias(node.bias / unit * 2**ACCUMULATOR_SHIFT, name)
+    return Quantised(IntegerLIF(node.size, min(max(du, 0), unity - 1), min(dv, unity - 1), threshold, *bias), 0)
+
+
+def _lif_bias(bias: Array, name: str) -> tuple[Array, int]:
+    """Round to 13-bit mantissas, at the smallest exponent that holds the largest bias."""
+    largest = float(np.abs(bias).max(initial=0.0))
+    for exponent in range(BIAS_EXP_MAX + 1):
+        if round(largest / 2**exponent) <= BIAS_HIGH:
+            return _whole(bias / 2**exponent), exponent
+    limit = BIAS_HIGH * 2**BIAS_EXP_MAX
+    message = f"layer '{name}' needs a bias of {largest:,.0f}, a LIF holds {BIAS_HIGH:,} times 2^{BIAS_EXP_MAX}"
+    hint = "rescale the weights into this layer: bias / largest weight is what overflows"
+    raise DoesNotFit([Finding("lif-bias", name, message, largest, limit, hint)])
 
 
 def exponent_for(largest: float, maximum: int, headroom: float = HEADROOM) -> int:

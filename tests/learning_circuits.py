@@ -27,7 +27,7 @@ def stdp(epoch: int) -> Circuit:
     rng = np.random.default_rng(0)
     x = (rng.random((STEPS, PRE)) < 0.15).astype(np.int64)
     request = Plasticity(rule="stdp", stdp_rate=5.0, a_minus=2.0, tau_plus=10.0, tau_minus=8.5, epoch=epoch)
-    lif = IntegerLIF(POST, du=4095, dv=400, v_threshold=150, bias=np.zeros(POST, np.int64))
+    lif = IntegerLIF(POST, du=4095, dv=400, v_threshold=150, bias_mant=np.zeros(POST, np.int64))
     return Circuit(x, compile_rule(request, LOIHI2).rule, 2 * rng.integers(-20, 60, (POST, PRE)), PlainLIF(lif), seed=7)
 
 
@@ -50,7 +50,7 @@ def s_tllr(epoch: int) -> Circuit:
     rng = np.random.default_rng(2)
     x = (rng.random((STEPS, PRE)) < 0.15).astype(np.int64)
     request = Plasticity(rule="s-tllr", rate=4.0, tau_plus=10.0, tau_minus=8.5, epoch=epoch)
-    lif = IntegerLIF(POST, du=4095, dv=400, v_threshold=150, bias=np.zeros(POST, np.int64))
+    lif = IntegerLIF(POST, du=4095, dv=400, v_threshold=150, bias_mant=np.zeros(POST, np.int64))
     neuron = PlasticLIF(Soma(lif, 2**12, 10), signal_shift=2, psi_tau=8.5)
     streams = {"e": np.rint(100 * np.sin(np.arange(STEPS)[:, None] / 9 + np.arange(POST))).astype(np.int64)}
     words = 2 * rng.integers(-20, 60, (POST, PRE))

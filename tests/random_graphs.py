@@ -116,9 +116,9 @@ def _lif(draw: np.random.Generator, size: int, loud: bool) -> IntegerLIF:
     du = int(draw.choice([4095, 4095, 0, draw.integers(0, 4096)]))
     dv = int(draw.choice([0, 128, 4095, draw.integers(0, 4096)]))
     threshold = int(draw.choice([0, 100, 2000, 2**17 - 1]))
-    largest = 2**22 if loud else 2**8
+    largest = 2**12 if loud else 2**8
     bias = draw.integers(-largest, largest, size) if draw.random() < 0.5 else np.zeros(size, np.int64)
-    return IntegerLIF(size, du, dv, threshold, bias)
+    return IntegerLIF(size, du, dv, threshold, bias, bias_exp=int(draw.integers(0, 8)) if loud else 0)
 
 
 def _scan(draw: np.random.Generator, size: int, loud: bool) -> IntegerScan:

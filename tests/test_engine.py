@@ -406,10 +406,12 @@ def change_synapse(synapse: object) -> IntegerGraph:
     ("make", "says"),
     [
         (lambda: change_lif(du=-1), "'lif': du is -1, allowed are 0 to 4095"),
-        (lambda: change_lif(dv=5000), "dv is 5000"),
+        (lambda: change_lif(dv=4096), "dv is 4096, allowed are 0 to 4095"),
+        (lambda: change_lif(bias_mant=np.array([0, 5000])), "bias_mant runs from 0 to 5000, the limit is 4096"),
+        (lambda: change_lif(bias_exp=8), "bias_exp is 8, allowed are 0 to 7"),
         (lambda: change_lif(v_threshold=2**30), "v_threshold"),
-        (lambda: change_lif(bias=np.array([0.5, 0.0])), "bias holds values that are not whole numbers"),
-        (lambda: change_lif(bias=np.zeros(3, int)), r"bias has shape \(3,\)"),
+        (lambda: change_lif(bias_mant=np.array([0.5, 0.0])), "bias_mant holds values that are not whole numbers"),
+        (lambda: change_lif(bias_mant=np.zeros(3, int)), r"bias_mant has shape \(3,\)"),
         (lambda: change_synapse(Dense(np.full((2, 3), 200))), "'input -> lif.i': weight runs from 200 to 200"),
         (lambda: change_synapse(Dense(np.full((2, 3), np.nan))), "not whole numbers"),
         (lambda: change_synapse(Dense(np.ones((3, 3), np.int8))), "joins 3 to 3 neurons, its ends have 3 and 2"),
@@ -445,7 +447,11 @@ def weights(seed: int, *shape: int) -> Array:
 
 
 def lif(size: int, *, du: int = 4095, dv: int = 200, v_threshold: int = 120, bias: int = 0) -> IntegerLIF:
-    return IntegerLIF(size, du, dv, v_threshold, np.random.default_rng(7).integers(-bias, bias + 1, size))
+    exponent = max(0, bias.bit_length() - 12)
+    largest = bias >> exponent
+    return IntegerLIF(
+        size, du, dv, v_threshold, np.random.default_rng(7).integers(-largest, largest + 1, size), exponent
+    )
 
 
 def relay(size: int) -> IntegerRelay:

@@ -50,7 +50,7 @@ def lif() -> IntegerGraph:
     weight[1] = rng.integers(-9, 2, CHANNELS)
     weight[2] = rng.integers(-20, 21, CHANNELS)
     weight[3] = 127
-    node = IntegerLIF(4, du=2901, dv=517, v_threshold=THRESHOLD, bias=np.array([0, -77, 1234, 5]))
+    node = IntegerLIF(4, du=2901, dv=517, v_threshold=THRESHOLD, bias_mant=np.array([0, -77, 1234, 5]))
     nodes: dict[str, IntegerNode] = {"input": Source(CHANNELS), "lif": node}
     encoder = Encoder("graded", np.ones(CHANNELS), np.zeros(CHANNELS))
     return align(IntegerGraph(nodes, (Edge("input", "lif", "i", Dense(weight)),), 1e-3, encoder))
@@ -114,7 +114,8 @@ def test_a_lif_with_a_current_equals_lava(lif: IntegerGraph, lif_x: Array, lif_j
         {"du": 2900},  # as if the hidden +1 were not there
         {"dv": 516},
         {"v_threshold": THRESHOLD - 1},  # as if >= were >
-        {"bias": np.array([0, -76, 1234, 5])},
+        {"bias_mant": np.array([0, -76, 1234, 5])},
+        {"bias_exp": 1},
     ],
     ids=lambda fault: next(iter(fault)),
 )

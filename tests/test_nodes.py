@@ -24,13 +24,13 @@ def run_lif(node: IntegerLIF, inputs: list[int]) -> tuple[list[int], list[int], 
 
 def test_n7_current_loses_du_plus_one() -> None:
     """Lava, measured: a current of 100 << 6 decays 6400 -> 6398 -> 6396 with du = 0, not at all without the +1."""
-    u, _, _ = run_lif(IntegerLIF(1, du=0, dv=0, v_threshold=2**17 - 1, bias=np.zeros(1, int)), [100, 0, 0])
+    u, _, _ = run_lif(IntegerLIF(1, du=0, dv=0, v_threshold=2**17 - 1, bias_mant=np.zeros(1, int)), [100, 0, 0])
     assert u == [6400, 6398, 6396]
 
 
 def test_n7_voltage_leaks_towards_zero_and_fires_strictly_above() -> None:
     """dv = 2048 halves: 640, 640 + 320 = 960, 1120; the threshold 15 << 6 = 960 is not passed at 960."""
-    _, v, s = run_lif(IntegerLIF(1, du=4095, dv=2048, v_threshold=15, bias=np.zeros(1, int)), [10, 10, 10])
+    _, v, s = run_lif(IntegerLIF(1, du=4095, dv=2048, v_threshold=15, bias_mant=np.zeros(1, int)), [10, 10, 10])
     assert (v, s) == ([640, 960, 0], [0, 0, 1])
 
 

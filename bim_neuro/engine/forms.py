@@ -22,13 +22,13 @@ from ..nodes import (
     Synapse,
 )
 from ..nodes.arithmetic import Array
+from ..nodes.lif import BIAS_EXP_MAX, BIAS_HIGH, V_THRESHOLD_MAX
 from ..nodes.node import IntegerNode
 from .kernels import layout
 from .kernels.layout import LINE
 
 LINE_MAX = 128  # magnitude of a graded input line, 8 bits
 NARROW_INPUT = 2**18  # a LIF whose input stays within this never leaves 32 bits
-_NARROW_BIAS = 2**29
 _CALM_INPUT = 2**17  # and a current of less than this << 6 never wraps
 
 
@@ -56,11 +56,12 @@ def _(node: Source, bounds: dict[str, int], name: str) -> Form:
 @form.register
 def _(node: IntegerLIF, bounds: dict[str, int], name: str) -> Form:
     _check_range(node.du, "du", name, 0, 4095)
-    _check_range(node.dv, "dv", name, 0, 4096)
-    _check_range(node.v_threshold, "v_threshold", name, 0, 2**24)
-    _check_length(node.bias, node.size, "bias", name)
-    bias = _whole(node.bias, "bias", name)
-    narrow = bounds["i"] <= NARROW_INPUT and int(np.abs(bias).max(initial=0)) < _NARROW_BIAS
+    _check_range(node.dv, "dv", name, 0, 4095)
+    _check_range(node.v_threshold, "v_threshold", name, 0, V_THRESHOLD_MAX)
+    _check_range(node.bias_exp, "bias_exp", name, 0, BIAS_EXP_MAX)
+    _check_length(node.bias_mant, node.size, "bias_mant", name)
+    bias = _whole(node.bias_mant, "bias_mant", name, BIAS_HIGH + 1).astype(np.int64) << node.bias_exp
+    narrow = bounds["i"] <= NARROW_INPUT
     calm = node.du == 4095 and bounds["i"] < _CALM_INPUT
     words = np.concatenate([[4095 - node.du, 4096 - node.dv, node.v_threshold << 6, calm], bias])
     return Form(layout.LIF if narrow else layout.WIDE_LIF, words, state_words=2 * node.size)

@@ -7,7 +7,7 @@ r"""Leaky integrate-and-fire, the soma of a BIM channel and the neuron Lava ship
 
 The integer law (N7) is Lava's bit-accurate LIF (lava-nc 0.10.0, proc/lif/models.py): the same four lines with 12-bit
 decays that round towards zero, a hidden +1 on du, input shifted left by 6, a current that wraps at 2^23 and a voltage
-that saturates there.
+that saturates there. The bias is a mantissa of 13 bits a neuron times a power of two, 2^0 to 2^7, a layer.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..errors import InputError
 from .arithmetic import WORD_MAX, Array, multiply_shift, saturate
 from .node import State, Step
 
 DECAY_BITS = 12
 ACCUMULATOR_SHIFT = 6  # Lava aligns synaptic input and threshold with the 24-bit state by << 6
 V_THRESHOLD_MAX = 2**17 - 1
+BIAS_LOW, BIAS_HIGH = -(2**12), 2**12 - 1  # Lava declares bias_mant with 13 bits, and wraps wider ones in silence
+BIAS_EXP_MAX = 7  # and bias_exp with 3
 _WRAP = 2**23
 
 
@@ -58,13 +61,17 @@ class LIF:
 
 @dataclass(frozen=True)
 class IntegerLIF:
-    """N7. ``du``, ``dv`` 12 bit, ``v_threshold`` 17 bit, ``bias`` (neurons,) in state units, added unshifted."""
+    """N7. ``du``, ``dv`` 12 bit, ``v_threshold`` 17 bit; ``bias_mant`` (neurons,) 13 bit, ``bias_exp`` 3 bit.
+
+    Lava has an exponent a neuron; one a layer is what any chip with a shared neuron program holds too.
+    """
 
     size: int
     du: int
     dv: int
     v_threshold: int
-    bias: Array
+    bias_mant: Array
+    bias_exp: int = 0
 
     kind: ClassVar[str] = "lif"
     lava_process: ClassVar[str] = "LIFReset"
@@ -78,6 +85,11 @@ class IntegerLIF:
     @property
     def ports(self) -> dict[str, int]:
         return {"i": self.size}
+
+    @property
+    def bias(self) -> Array:
+        """What is added to the state every step, (neurons,): the mantissa times 2^bias_exp, in state units."""
+        return np.asarray(self.bias_mant * 2**self.bias_exp)
 
     @property
     def state_words(self) -> int:
@@ -101,3 +113,19 @@ def wrap(u: Array) -> tuple[Array, int]:
     over, under = u > _WRAP, u <= -_WRAP
     wrapped = np.where(over, u - 2 * _WRAP, np.where(under, u + 2 * _WRAP, u))
     return wrapped, int(np.count_nonzero(over | under))
+
+
+def split_bias(bias: Array, layer: str = "lif") -> tuple[Array, int]:
+    """Return mantissas and the smallest exponent whose product is exactly ``bias``; else refuse, naming a neuron."""
+    whole = np.asarray(bias)
+    for exponent in range(BIAS_EXP_MAX + 1):
+        mantissa = whole // 2**exponent
+        fits = (mantissa * 2**exponent == whole) & (mantissa >= BIAS_LOW) & (mantissa <= BIAS_HIGH)
+        if fits.all():
+            return mantissa, exponent
+    neuron = int(np.argmax(np.abs(whole.astype(np.float64))))
+    raise InputError(
+        f"layer '{layer}': bias is {whole.flat[neuron]} at neuron {neuron}, and no power of two from 2^0 to "
+        f"2^{BIAS_EXP_MAX} makes all {whole.size} of the layer whole numbers from {BIAS_LOW} to {BIAS_HIGH}",
+        "compile the model anew: the bias is then rounded to what a LIF holds",
+    )

@@ -148,8 +148,8 @@ def _(node: IntegerLIF, window: Window, name: str) -> AbstractProcess:
         du=node.du,
         dv=node.dv,
         vth=node.v_threshold,
-        bias_mant=node.bias.astype(np.int32),
-        bias_exp=0,
+        bias_mant=node.bias_mant.astype(np.int32),
+        bias_exp=node.bias_exp,
         reset_interval=window.period,
         reset_offset=window.depth + 1,
     )

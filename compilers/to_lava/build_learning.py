@@ -86,9 +86,8 @@ def to_post_process(neuron: PostNeuron) -> AbstractProcess:
 @to_post_process.register
 def _(neuron: PlainLIF) -> AbstractProcess:
     lif = neuron.lif
-    return LIF(
-        shape=(lif.size,), du=lif.du, dv=lif.dv, vth=lif.v_threshold, bias_mant=lif.bias.astype(np.int32), bias_exp=0
-    )
+    bias = {"bias_mant": lif.bias_mant.astype(np.int32), "bias_exp": lif.bias_exp}
+    return LIF(shape=(lif.size,), du=lif.du, dv=lif.dv, vth=lif.v_threshold, **bias)
 
 
 @to_post_process.register

@@ -1,0 +1,131 @@
+"""Fields: numbers that the chip or Lava holds in fewer bits than our integers; none may wrap without a word.
+
+What a node declares must fit its field: else the model is refused. What only a sum of messages may exceed, in the
+worst case its weights allow, is a warning. Rules F1 to F9 of docs/numerics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import singledispatch
+from typing import NamedTuple
+
+import numpy as np
+
+from ..engine.forms import message_bound
+from ..errors import Finding
+from ..graph import Edge, IntegerGraph
+from ..nodes import Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Soma
+from ..nodes.arithmetic import FACTOR_MAX, WORD_MAX, Array
+from ..nodes.lif import ACCUMULATOR_SHIFT, BIAS_EXP_MAX, BIAS_HIGH, BIAS_LOW, DECAY_BITS, V_THRESHOLD_MAX
+from ..nodes.synapse import Synapse
+
+DENDRITE_MAX = 2**15 - 1  # Lava declares LIF.a_in and Dense.a_out with 16 bits, and its simulation does not keep to it
+LAVA_SUM_MAX = (2**31 - 1) // 2  # Lava sums doubled weights in 32 bits
+LAVA_CURRENT_MAX = (2**31 - 1 - 2**23) >> ACCUMULATOR_SHIFT  # and adds a LIF's input, shifted, to a 24-bit current
+
+
+class Field(NamedTuple):
+    """A number of a node, and the least and the most that its place on the chip holds."""
+
+    name: str
+    low: int
+    high: int
+    rule: str
+    hint: str
+
+
+_LIF_HINT = "rescale the weights into this layer: what overflows is counted in units of the largest weight"
+_CONSTANT_HINT = "calibrate or train anew"
+_DECAY_MAX = 2**DECAY_BITS - 1
+
+
+def _factor(name: str) -> Field:
+    return Field(name, 0, FACTOR_MAX, "factor-bits", _CONSTANT_HINT)
+
+
+def _constant(name: str) -> Field:
+    return Field(name, -WORD_MAX, WORD_MAX, "constant-bits", _CONSTANT_HINT)
+
+
+_FIELDS: dict[type, tuple[Field, ...]] = {
+    IntegerLIF: (
+        Field("du", 0, _DECAY_MAX, "lif-decay", _CONSTANT_HINT),
+        Field("dv", 0, _DECAY_MAX, "lif-decay", _CONSTANT_HINT),
+        Field("v_threshold", 0, V_THRESHOLD_MAX, "lif-threshold", _LIF_HINT),
+        Field("bias_mant", BIAS_LOW, BIAS_HIGH, "lif-bias", _LIF_HINT),
+        Field("bias_exp", 0, BIAS_EXP_MAX, "lif-bias", _LIF_HINT),
+    ),
+    IntegerRelay: (_factor("multiplier"), _constant("bias")),
+    IntegerReadout: (_factor("decay"), _factor("multiplier"), _constant("bias")),
+    IntegerScan: (
+        *(_factor(name) for name in ("alpha", "u_multiplier", "dt_multiplier")),
+        *(_constant(name) for name in ("d_skip", "u_bias", "dt_bias")),
+    ),
+}
+
+
+def out_of_field(graph: IntegerGraph) -> Iterator[Finding]:
+    """Yield an error for every number of a node that its field does not hold (F1 to F6)."""
+    for layer, node in graph.nodes.items():
+        for field in _FIELDS.get(type(node), ()):
+            values = np.atleast_1d(getattr(node, field.name)).reshape(-1)
+            wrong = np.flatnonzero(~((values >= field.low) & (values <= field.high)))
+            if len(wrong):
+                value = values[wrong[0]].item()
+                message = (
+                    f"layer '{layer}' has a {field.name} of {value:,} at neuron {wrong[0]}, "
+                    f"its field holds {field.low:,} to {field.high:,}"
+                )
+                limit = field.low if value < field.low else field.high
+                yield Finding(field.rule, layer, message, value, limit, field.hint)
+
+
+def wide_sums(graph: IntegerGraph) -> Iterator[Finding]:
+    """Yield a warning for every sum that may, in the worst case, leave 16 bits before a LIF, or Lava's 32 (F7, F8)."""
+    hint = "fewer inputs, or smaller weights among the largest"
+    for layer, node in graph.nodes.items():
+        spiking = isinstance(node, IntegerLIF)
+        limit = LAVA_CURRENT_MAX if spiking else LAVA_SUM_MAX
+        for port in node.ports:
+            edges = [e for e in graph.into(layer) if e.port == port and not isinstance(e.synapse, Soma)]
+            largest = largest_sum(graph, edges)
+            may = f"layer '{layer}' may receive {largest:,} in a step"
+            if spiking and largest > DENDRITE_MAX:
+                message = f"{may}; 16 bits, which Lava declares but does not keep to, hold {DENDRITE_MAX:,}"
+                yield Finding("dendrite-bits", layer, message, largest, DENDRITE_MAX, hint, "warning")
+            if largest > limit:
+                message = f"{may}, of which Lava's 32 bits hold {limit:,}"
+                yield Finding("lava-sum", layer, message, largest, limit, hint, "warning")
+
+
+def largest_sum(graph: IntegerGraph, edges: list[Edge]) -> int:
+    """Return the largest magnitude that messages can sum to, over synapses that end at one port."""
+    up: Array = np.zeros(1, np.int64)
+    down: Array = np.zeros(1, np.int64)
+    for edge in edges:
+        source = graph.nodes[edge.source]
+        positive, negative = gains(edge.synapse)
+        most = message_bound(source, edge.source)
+        if source.message_bits > 1:  # signed: either side of the weights may add up either way
+            positive = negative = positive + negative
+        up, down = up + positive * most, down + negative * most
+    return int(max(up.max(initial=0), down.max(initial=0)))
+
+
+@singledispatch
+def gains(synapse: Synapse) -> tuple[Array, Array]:
+    """Return the sums of a neuron's positive weights, and of its negative ones by magnitude."""
+    return np.ones(1, np.int64), np.zeros(1, np.int64)
+
+
+@gains.register
+def _(synapse: Dense) -> tuple[Array, Array]:
+    weight = synapse.weight
+    return np.maximum(weight, 0).sum(axis=1, dtype=np.int64), -np.minimum(weight, 0).sum(axis=1, dtype=np.int64)
+
+
+@gains.register
+def _(synapse: Diagonal) -> tuple[Array, Array]:
+    weight = synapse.weight.astype(np.int64)
+    return np.maximum(weight, 0), np.maximum(-weight, 0)
