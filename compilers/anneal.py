@@ -8,31 +8,22 @@ More cores than heat alone brings in order start, a second time, where the slowe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba  # type: ignore[import-untyped,unused-ignore]
 import numpy as np
 
+from ..jit import compiled
 from ..nodes.arithmetic import Array
 from .mesh import Mesh
 from .spectral import spectral
 from .traffic import Traffic
 
-F = TypeVar("F", bound=Callable[..., Any])
 TRIES = 40_000  # moves offered to each core at effort 1
 SMALL = 100  # fewer cores than these get as many moves as these
 ROUNDS = 120  # temperatures
 HOT = 3.0  # the first temperature, in messages of an average core: all order is lost
 WARM = 0.3  # the same where a good order is to be kept
 COLDEST = 1e-4  # the last temperature, as a share of the first
-
-
-def _compiled(function: F) -> F:
-    try:
-        return cast(F, numba.njit(cache=True)(function))
-    except RuntimeError:  # nowhere to keep the machine code: compile in every process
-        return cast(F, numba.njit(function))
 
 
 def anneal(traffic: Traffic, mesh: Mesh, seed: int, effort: float) -> Array:
@@ -49,7 +40,7 @@ def anneal(traffic: Traffic, mesh: Mesh, seed: int, effort: float) -> Array:
     return min((places[sites] for sites in (naive, *found)), key=lambda at: float(traffic.hops(mesh, at).total))
 
 
-@_compiled
+@compiled
 def _draw(state: Any) -> Any:
     """Return the generator's next state (xorshift64*, Vigna 2016); its upper bits are the number drawn."""
     state ^= state >> np.uint64(12)
@@ -58,13 +49,13 @@ def _draw(state: Any) -> Any:
     return state
 
 
-@_compiled
+@compiled
 def _below(state: Any, limit: int) -> int:
     """Return a number from 0 to limit - 1 for a state of the generator."""
     return int(((state * np.uint64(0x2545F4914F6CDD1D)) >> np.uint64(33)) % np.uint64(limit))
 
 
-@_compiled
+@compiled
 def _change(
     core: int, other: int, place: int, site: Array, starts: Array, partners: Array, messages: Array, x: Array, y: Array
 ) -> float:
@@ -78,7 +69,7 @@ def _change(
     return total
 
 
-@_compiled
+@compiled
 def _anneal(
     starts: Array,
     partners: Array,

@@ -7,24 +7,15 @@ and written once a record and not once a step. The functions release the GIL: th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba  # type: ignore[import-untyped,unused-ignore]
 import numpy as np
 
+from ..jit import vectorised
 from ..nodes.arithmetic import Array
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def _jit(function: F) -> F:
-    """Compile; sums may be reordered and fused (so they become vector instructions), nan and inf keep their meaning."""
-    compiled = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"}, error_model="numpy")(function)
-    return cast(F, compiled)
-
-
-@_jit
+@vectorised
 def scan(decay: Array, h: Array) -> None:
     """h[t + 1] = decay[t] h[t] + h[t + 1] in place, where h[t + 1] (T + 1, rows) holds the drive; decay (T, rows)."""
     steps, rows = decay.shape
@@ -33,7 +24,7 @@ def scan(decay: Array, h: Array) -> None:
             h[t + 1, i] += decay[t, i] * h[t, i]
 
 
-@_jit
+@vectorised
 def fire(y: Array, v: Array, s: Array, leak: Any, threshold: Any, hard: bool) -> None:
     """Fill v and s (T + 1, rows) from their first step on, y (T, rows) the current; the soma's law is in block.py."""
     steps, rows = y.shape
@@ -46,7 +37,7 @@ def fire(y: Array, v: Array, s: Array, leak: Any, threshold: Any, hard: bool) ->
             s[t + 1, i] = v[t + 1, i] > threshold
 
 
-@_jit
+@vectorised
 def leak_through(x: Array, leak: Any) -> None:
     """x[t + 1] = leak x[t] + x[t + 1] in place, x (T + 1, rows)."""
     steps, rows = x.shape
@@ -55,7 +46,7 @@ def leak_through(x: Array, leak: Any) -> None:
             x[t + 1, i] += leak * x[t, i]
 
 
-@_jit
+@vectorised
 def advance(
     memory: Array, x: Array, w: Array, delta: Array, slope: Array, u: Array, b: Array, c: Array, decay: Array, h: Array,
     kappa: Array, emit: Array, direct: Array, signal: Array, a: Array, conv: Array, d_skip: Array,

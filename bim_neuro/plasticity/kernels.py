@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..jit import compiled
 from ..nodes.arithmetic import Array
-from .jit import compiled
 
 WEIGHT, TAG = 0, 1
 X0, Y0, U = 0, 1, 2

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..jit import compiled, inlined
 from ..nodes.arithmetic import Array
-from .jit import compiled, inlined
 
 _WORD = 2**23 - 1
 _FACTOR = 2**16 - 1

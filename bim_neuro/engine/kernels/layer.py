@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...jit import kernel, part, section
 from ...nodes.arithmetic import Array
-from .jit import kernel, part, section
 from .layout import (
     CALM,
     COUNTS,

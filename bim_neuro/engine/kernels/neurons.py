@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...jit import kernel
 from ...nodes.arithmetic import Array
-from .jit import kernel
 from .words import WORD_MAX, clip, rescale, shift_towards_zero
 
 MESSAGE_MAX = 2**15 - 1

@@ -5,8 +5,8 @@ A layer's weights stay in the core's own cache while it runs through a chunk; it
 
 from __future__ import annotations
 
+from ...jit import entry, kernel
 from ...nodes.arithmetic import Array
-from .jit import entry, kernel
 from .layer import join, play
 from .layout import SPLIT, Tables, Work
 from .synapses import clear

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...jit import kernel
 from ...nodes.arithmetic import Array
-from .jit import kernel
 from .words import WORD_MAX, clip, exp2_minus, rescale, shift_towards_zero, softplus
 
 Y_MAX = 2**17 - 1

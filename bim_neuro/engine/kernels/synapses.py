@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...jit import entry, kernel, part
 from ...nodes.arithmetic import Array
-from .jit import entry, kernel, part
 from .layout import (
     COUNTS,
     DENSE,

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir  # type: ignore[import-untyped,unused-ignore]
-from numba import types  # type: ignore[import-untyped,unused-ignore]
-from numba.extending import intrinsic  # type: ignore[import-untyped,unused-ignore]
 
+from ...jit import intrinsic, kernel, types
 from ...nodes.arithmetic import Array
-from .jit import kernel
 from .layout import LINE
 
 ARRIVED, GIVEN_UP = 0, 8  # places in `sync`, a cache line apart

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
+from ...jit import kernel
 from ...nodes.arithmetic import Array
-from .jit import kernel
 
 WORD_MAX = 2**23 - 1
 

@@ -1,0 +1,108 @@
+"""The compiler of all kernels: numba, typed for mypy, with a disk cache that may fail and notices a change.
+
+Numba keeps machine code beside the source and drops it when that one file changes. A kernel holds the code of the
+kernels it calls, so an edit in another file would leave stale numbers; here all files of a folder share one stamp.
+Where nothing can be kept, or what was kept is damaged, a kernel is compiled in the process that needs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba  # type: ignore[import-untyped,unused-ignore]
+from numba import types
+from numba.extending import intrinsic  # type: ignore[import-untyped,unused-ignore]
+
+__all__ = ["compiled", "entry", "inlined", "intrinsic", "kernel", "part", "section", "types", "vectorised"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_njit: Any = numba.njit  # `_nrt`, no reference counts, is an option that its types do not list
+_BARE = {"_nrt": False, "error_model": "numpy"}
+
+
+def compiled(function: F) -> F:
+    """Compile a function that runs without the interpreter's lock."""
+    return _compile(function)
+
+
+def inlined(function: F) -> F:
+    """Compile a function of a few operations into its callers."""
+    return _compile(function, inline="always")
+
+
+def vectorised(function: F) -> F:
+    """Compile; sums may be reordered and fused, so they become vector instructions; nan and inf keep their meaning."""
+    return _compile(function, fastmath={"reassoc", "contract"}, error_model="numpy")
+
+
+def kernel(function: F) -> F:
+    """Compile a function that only kernels call; no wrapper for Python is made, which halves the first run."""
+    return _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_BARE)
+
+
+def part(function: F) -> F:
+    """Compile a function into its callers: a call would copy all tables, some 150 words, a tenth of a microsecond."""
+    return _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **_BARE)
+
+
+def section(function: F) -> F:
+    """Set a function into its only caller before either is compiled: the optimiser sees it once, not twice."""
+    return _compile(function, inline="always", **_BARE)
+
+
+def entry(function: F) -> F:
+    """Compile a function that Python calls, and that makes no arrays."""
+    return _compile(function, no_cfunc_wrapper=True, **_BARE)
+
+
+def _compile(function: F, **options: Any) -> F:
+    try:
+        made = _njit(cache=True, nogil=True, **options)(function)
+    except (RuntimeError, OSError):  # numba found no folder it may write
+        _warn_uncached()
+        return cast(F, _njit(nogil=True, **options)(function))
+    if not getattr(numba.config, "DISABLE_JIT", False):
+        made._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
+        _forgive(made._cache)
+    return cast(F, made)
+
+
+@cache
+def _stamp(folder: Path) -> str:
+    """Return what changes when numba or any source file of a folder does."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for file in sorted(folder.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _forgive(kept: Any) -> None:
+    """Let a cache that cannot be read or written, a full disk or half a file, cost time and nothing else."""
+    load, save = kept.load_overload, kept.save_overload
+
+    def load_overload(*where: Any) -> Any:
+        try:
+            return load(*where)
+        except Exception:  # noqa: BLE001  unpickling raises whatever damaged bytes lead it to
+            return None
+
+    def save_overload(*what: Any) -> None:
+        try:
+            save(*what)
+        except Exception:  # noqa: BLE001  it reads the index first
+            _warn_uncached()
+
+    kept.load_overload, kept.save_overload = load_overload, save_overload
+
+
+@cache
+def _warn_uncached() -> None:
+    """Say, once, why every process is slow to start."""
+    text = "no folder to keep compiled kernels in, so that every process compiles them anew: set NUMBA_CACHE_DIR"
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
