@@ -7,6 +7,7 @@ model file and a crash of a C library all end here, as one `InputError` that nam
 from .kind import check_kind, check_place, opened
 from .limits import Budget, allow_memory, memory_for
 from .npz import Header, read_npz, read_npz_headers
+from .torch_file import read_torch
 
 __all__ = [
     "Budget",
@@ -18,4 +19,5 @@ __all__ = [
     "opened",
     "read_npz",
     "read_npz_headers",
+    "read_torch",
 ]

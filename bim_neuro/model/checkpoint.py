@@ -7,13 +7,12 @@
      "state":   the network's state dict,     "ranges": {"block1.scan.h": largest magnitude in calibration, ...},
      "training": {the training record: seed, epochs, accuracies, the command}}
 
-Tensors, numbers, strings, lists and dicts only: torch.load(weights_only=True) refuses everything else.
+Tensors, numbers, strings, lists and dicts only: `bim_neuro.intake.read_torch` refuses everything else.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ import torch
 
 from ..atomic import replacing
 from ..errors import InputError
+from ..intake import read_torch
 from ..nodes import Encoder
 from ..nodes.arithmetic import Array
 from .network import BIMNetwork, NetworkConfig
@@ -131,23 +131,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_plain(path: Path) -> dict[str, Any]:
-    """Read a dict of tensors and plain values; refuse pickles that would run code."""
-    if not path.is_file():
-        raise InputError(f"no such file: {path}" if not path.exists() else f"{path} is not a file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        hint = "only tensors, numbers, strings, lists and dicts are accepted; nothing in the file was executed"
-        raise InputError(f"{path} is not a plain PyTorch file", hint) from None
-    except Exception as error:  # noqa: BLE001  torch's reader raises whatever damaged bytes lead it to
-        reason = f": {_first_line(error)}" if isinstance(error, (RuntimeError, OSError)) else ""
-        hint = "bim-train writes model.pt files"
-        raise InputError(f"{path} is damaged or not a PyTorch file{reason}", hint) from None
+    """Read a dict of tensors and plain values; torch never sees the file, which could run code (`intake`)."""
+    content = _with_tensors(read_torch(path))
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, a bim-neuro model is a dict")
     return content
+
+
+def _with_tensors(value: Any) -> Any:
+    """Return plain values with a tensor in the place of each array."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, dict):
+        return {key: _with_tensors(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_tensors(part) for part in value)
+    return value
 
 
 def _parse(content: dict[str, Any]) -> Checkpoint:

@@ -1,0 +1,312 @@
+"""A file of torch.save read without torch: its zip members, its pickle by our own rules, its tensors as arrays.
+
+torch before 2.6 runs a TorchScript archive before it looks at ``weights_only`` (CVE-2025-32434), so torch never sees
+a stranger's bytes. The pickle may build dicts, lists, tuples, numbers, texts and dense tensors, and name nothing else.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections import OrderedDict
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..errors import InputError
+from .child import Answer, Array, Format, read
+from .kind import Opened
+from .limits import Budget
+from .zip_archive import open_zip, read_into
+
+PYTORCH = Format("a PyTorch file", "bim-train writes model.pt files")
+HINT = "only tensors, numbers, texts, lists and dicts are accepted; nothing in the file was executed"
+MAX_PICKLE_BYTES = 32 * 2**20
+MAX_VALUES = 1_000_000
+MAX_WORD_BYTES = 32 * 2**20
+MAX_DEPTH = 64
+_MAX_AXES = 16
+_LONG = 2**63
+
+_STORAGES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "|i1",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
+    "ComplexFloatStorage": "<c8",
+    "ComplexDoubleStorage": "<c16",
+}
+_DTYPES = ("float", "bfloat", "complex", "int", "uint", "bool", "qint", "quint", "bits")
+_UNREAD = {
+    "_rebuild_tensor_v3": "a tensor of an unusual dtype",
+    "_rebuild_sparse_tensor": "a sparse tensor",
+    "_rebuild_sparse_csr_tensor": "a sparse tensor",
+    "_rebuild_nested_tensor": "a nested tensor",
+    "_rebuild_qtensor": "a quantised tensor",
+    "_rebuild_meta_tensor_no_storage": "a tensor without data (meta)",
+    "_rebuild_device_tensor_from_numpy": "a tensor of another device",
+    "_rebuild_wrapper_subclass": "a tensor of another class",
+}
+_PROGRAM = "{path} is a TorchScript program, not a model of ours; it holds code, which was not run"
+_EXPORTED = "{path} is an exported program (.pt2), not a model of ours; nothing in it was run"
+_OTHER_FORMS = (
+    (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "of PyTorch's old form"),
+    (0, b"\x80", "a bare pickle"),
+    (257, b"ustar", "a tar archive"),
+)
+
+
+def read_torch(path: Path) -> Any:
+    """Return what a PyTorch file holds, as plain values with an array for every tensor (bfloat16 as float32).
+
+    `InputError` names what is no plain value, and every tensor that claims more than its storage holds.
+    """
+    words, arrays = read(path, _read, PYTORCH)
+    return _rebuilt(words, arrays)
+
+
+def _read(file: Opened, budget: Budget) -> Answer:
+    source = open(file.descriptor, "rb", closefd=False)  # noqa: SIM115  (it closes with the child)
+    _check_form(source, file)
+    archive = open_zip(source, file.size)
+    folder = _folder(archive, file)
+    pickled = archive.getinfo(f"{folder}/data.pkl")
+    if pickled.file_size > MAX_PICKLE_BYTES:
+        raise InputError(f"its pickle takes {pickled.file_size:,} bytes, at most {MAX_PICKLE_BYTES:,} are read")
+    with archive.open(pickled) as member:
+        content = _Unpickler(member, encoding="utf-8").load()
+    plain = _Plain(archive, folder, budget)
+    return plain.value(content, (), MAX_DEPTH), plain.arrays
+
+
+def _check_form(source: BinaryIO, file: Opened) -> None:
+    """Refuse what is no zip archive, by its name where it has one."""
+    head = source.read(512)
+    source.seek(0)
+    for offset, mark, name in _OTHER_FORMS:
+        if head[offset:].startswith(mark):
+            hint = "only the zip form, of torch 1.6 and newer, is read; nothing in the file was executed"
+            raise InputError(f"{file.path} is not a plain PyTorch file but {name}", hint)
+    if not head.startswith(b"PK"):
+        raise InputError(f"{file.path} is damaged or not {PYTORCH.name}", PYTORCH.hint)
+
+
+def _folder(archive: zipfile.ZipFile, file: Opened) -> str:
+    """Return the folder that holds the data of the archive; programs are refused by their kind."""
+    names = set(archive.namelist())
+    folders = {name.partition("/")[0] for name in names}
+    if any(f"{folder}/constants.pkl" in names for folder in folders) or any("/code/" in f"/{name}" for name in names):
+        raise InputError(_PROGRAM.format(path=file.path), HINT)
+    if any(name.rpartition("/")[2] in ("archive_format", "serialized_exported_program.json") for name in names):
+        raise InputError(_EXPORTED.format(path=file.path), HINT)
+    found = [folder for folder in folders if f"{folder}/data.pkl" in names]
+    if len(found) != 1:
+        raise InputError(f"{file.path} is an archive, but not {PYTORCH.name}", PYTORCH.hint)
+    order = f"{found[0]}/byteorder"
+    if order in names and archive.read(order) != b"little":
+        raise InputError(f"{file.path} was written on a machine of another byte order", "save it on this one")
+    return found[0]
+
+
+# ---- the pickle: everything it may name is one of these, and none of them does anything
+
+
+@dataclass
+class _Storage:
+    """Numbers of the archive, not yet read."""
+
+    key: Any
+    dtype: Any
+    count: Any
+
+
+@dataclass
+class _Tensor:
+    """A view of a storage, not yet checked."""
+
+    storage: Any
+    offset: Any
+    size: Any
+    stride: Any
+
+
+@dataclass
+class _Unread:
+    """A tensor of a kind that is refused, once it is known where it stands."""
+
+    what: Any
+
+
+@dataclass
+class _Name:
+    """A dtype, a layout or a class of storages, by name."""
+
+    name: Any
+
+
+class _Unpickler(pickle.Unpickler):
+    """Builds plain values only: a name that is not listed here ends the reading."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch._utils" and name in _UNREAD:
+            return lambda *given: _Unread(_called(name, given))
+        if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
+            return lambda storage, offset, size, stride, *_: _Tensor(storage, offset, size, stride)
+        if module == "torch._utils" and name == "_rebuild_parameter":
+            return lambda tensor, *_: tensor
+        if (module, name) == ("torch", "Size"):
+            return tuple
+        if (module, name) == ("torch.serialization", "_get_layout"):
+            return _Name
+        if module in ("torch", "torch.storage") and (name.endswith("Storage") or name.startswith((*_DTYPES, "per_"))):
+            return _Name(name)
+        raise InputError(f"not a plain PyTorch file: it holds a {module}.{name}"[:300], HINT)
+
+    def persistent_load(self, pid: Any) -> Any:
+        if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage" or not isinstance(pid[1], _Name):
+            raise InputError("not a plain PyTorch file: it refers to something that is no storage", HINT)
+        return _Storage(pid[2], pid[1].name, pid[4])
+
+
+def _called(name: str, given: tuple[Any, ...]) -> str:
+    """Name a refused tensor, with its dtype where it has one."""
+    dtypes = [part.name for part in given if isinstance(part, _Name) and str(part.name).startswith(_DTYPES)]
+    return f"{_UNREAD[name]}, {dtypes[0]}" if dtypes else _UNREAD[name]
+
+
+# ---- from what the pickle built to words and arrays
+
+
+class _Plain:
+    """One walk over the content: every value is checked, every tensor read; a value met twice counts twice."""
+
+    def __init__(self, archive: zipfile.ZipFile, folder: str, budget: Budget) -> None:
+        self.archive, self.folder, self.budget = archive, folder, budget
+        self.arrays: dict[str, Array] = {}
+        self.storages: dict[str, Array] = {}
+        self.values = self.word_bytes = 0
+
+    def value(self, value: Any, where: tuple[str, ...], depth: int) -> Any:
+        """Return a value as JSON holds it: a list says its type first, so that tuples and keys keep theirs."""
+        self._count(value, where, depth)
+        if value is None or type(value) in (bool, float, str):
+            return value
+        if type(value) is int and -_LONG <= value < _LONG:
+            return value
+        if type(value) in (list, tuple):
+            parts = (self.value(part, (*where, str(index)), depth - 1) for index, part in enumerate(value))
+            return [type(value).__name__, *parts]
+        if type(value) in (dict, OrderedDict):
+            return ["dict", *(self._item(key, part, where, depth) for key, part in value.items())]
+        if type(value) is _Tensor:
+            name = str(len(self.arrays))
+            self.arrays[name] = self._tensor(value, _said(where))
+            return ["array", name]
+        what = (
+            value.what if type(value) is _Unread else f"the name {value.name}" if type(value) is _Name else _kind(value)
+        )
+        raise InputError(f"{_said(where)} is {what}, which no model of ours holds", HINT)
+
+    def _count(self, value: Any, where: tuple[str, ...], depth: int) -> None:
+        if depth == 0:
+            raise InputError(f"it is nested more than {MAX_DEPTH} deep", HINT)
+        self.values += 1
+        self.word_bytes += len(value) if type(value) is str else 0
+        if self.values > MAX_VALUES or self.word_bytes > MAX_WORD_BYTES:
+            raise InputError(f"it holds more than {MAX_VALUES:,} values or {MAX_WORD_BYTES:,} bytes of text", HINT)
+
+    def _item(self, key: Any, part: Any, where: tuple[str, ...], depth: int) -> list[Any]:
+        if type(key) not in (str, int):
+            raise InputError(f"{_said(where)} has a key that is {_kind(key)}, texts and numbers are", HINT)
+        return [self.value(key, where, depth), self.value(part, (*where, str(key)), depth - 1)]
+
+    def _tensor(self, tensor: _Tensor, who: str) -> Array:
+        """Return the array of a tensor, whose every element must lie in its storage."""
+        size, stride, offset = tensor.size, tensor.stride, tensor.offset
+        if not isinstance(tensor.storage, _Storage) or not _naturals(size) or not _naturals(stride):
+            raise InputError(f"{who} is no sound tensor")
+        if not _naturals((offset,)) or len(size) != len(stride) or len(size) > _MAX_AXES:
+            raise InputError(f"{who} is no sound tensor: size {size}, stride {stride}, offset {offset}"[:300])
+        values = self._storage(tensor.storage, who)
+        count = prod(size)
+        last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+        if count and (count > values.size or last >= values.size):
+            reach = f"{count:,} elements up to place {last:,}"
+            raise InputError(f"{who} claims {reach}, its storage holds {values.size:,}", "save it with .clone()")
+        steps = [step * values.itemsize for step in stride]
+        view = np.lib.stride_tricks.as_strided(values[offset:] if count else values[:0], size, steps, writeable=False)
+        if count < values.size:
+            self.budget.take(who, count * values.itemsize)
+        return np.ascontiguousarray(view).reshape(size)
+
+    def _storage(self, storage: _Storage, who: str) -> Array:
+        """Return the numbers of a storage, read once."""
+        kind = _STORAGES.get(storage.dtype) if isinstance(storage.dtype, str) else None
+        if kind is None or type(storage.key) is not str or not _naturals((storage.count,)):
+            raise InputError(f"{who} is kept as {_short(storage.dtype)}, which no model of ours holds", HINT)
+        name = f"{kind} {storage.key}"
+        if name not in self.storages:
+            self.storages[name] = self._numbers(storage, kind, who)
+        if self.storages[name].size != storage.count:
+            raise InputError(f"{who}: its storage is said to hold {storage.count:,} numbers, and then others")
+        return self.storages[name]
+
+    def _numbers(self, storage: _Storage, kind: str, who: str) -> Array:
+        member = f"{self.folder}/data/{storage.key}"
+        stored = np.dtype({"bfloat16": "<u2", "|b1": "|u1"}.get(kind, kind))
+        size = storage.count * stored.itemsize
+        held = self.archive.NameToInfo[member].file_size if member in self.archive.NameToInfo else 0
+        if size != held:
+            raise InputError(f"{who}: its storage is said to take {size:,} bytes, the file holds {held:,}")
+        self.budget.take(who, size)
+        numbers: Array = np.empty(storage.count, stored)
+        if size:
+            with self.archive.open(member) as opened:
+                read_into(opened, numbers)
+                opened.read()  # to the end, where the checksum is compared
+        if kind == "bfloat16":
+            self.budget.take(who, size)
+            return (numbers.astype(np.uint32) << 16).view(np.float32)
+        return numbers != 0 if kind == "|b1" else numbers
+
+
+def _naturals(values: Any) -> bool:
+    return type(values) is tuple and all(type(value) is int and 0 <= value < _LONG for value in values)
+
+
+def _said(where: tuple[str, ...]) -> str:
+    return f"'{'.'.join(where)[:100]}'" if where else "its content"
+
+
+def _short(value: Any) -> str:
+    return f"{value if isinstance(value, str) else type(value).__name__:.60}"
+
+
+def _kind(value: Any) -> str:
+    return "a number of more than 64 bits" if type(value) is int else f"a {type(value).__name__.strip('_')}"
+
+
+# ---- in the parent
+
+
+def _rebuilt(words: Any, arrays: dict[str, Array]) -> Any:
+    if not isinstance(words, list):
+        return words
+    kind, *parts = words
+    if kind == "array":
+        return arrays[parts[0]]
+    if kind == "dict":
+        return {_rebuilt(key, arrays): _rebuilt(part, arrays) for key, part in parts}
+    values = [_rebuilt(part, arrays) for part in parts]
+    return tuple(values) if kind == "tuple" else values
