@@ -4,6 +4,7 @@ No path is opened anywhere else for reading what a user gave: a pipe, a device, 
 model file and a crash of a C library all end here, as one `InputError` that names the file, the amount and the limit.
 """
 
+from .hdf5 import Tree, Unread, read_hdf5
 from .kind import check_kind, check_place, opened
 from .limits import Budget, allow_memory, memory_for
 from .npz import Header, read_npz, read_npz_headers
@@ -12,11 +13,14 @@ from .torch_file import read_torch
 __all__ = [
     "Budget",
     "Header",
+    "Tree",
+    "Unread",
     "allow_memory",
     "check_kind",
     "check_place",
     "memory_for",
     "opened",
+    "read_hdf5",
     "read_npz",
     "read_npz_headers",
     "read_torch",

@@ -14,14 +14,14 @@ import hashlib
 import json
 
 import h5py
-import numpy as np
 
 from ..errors import InputError
 from ..graph import FloatGraph
+from ..intake import Tree
 from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
 from .check import check_graph
-from .hdf5 import read_arrays, read_dataset, read_text
+from .hdf5 import read_array, read_arrays, read_text
 
 GROUP = "bim_neuro"
 VERSION = 1
@@ -39,19 +39,22 @@ def store(graph: FloatGraph, file: h5py.File) -> None:
         group.create_dataset(f"arrays/{name}", data=array, compression="gzip" if array.size > 64 else None)
 
 
-def load(group: h5py.Group) -> FloatGraph:
+def load(group: Tree) -> FloatGraph:
     """Read the copy back; whatever does not fit together is refused by name."""
-    version = read_dataset(group, "version")
-    if np.shape(version) or version != VERSION:
+    version = read_array(group, "version", f"/{GROUP}")
+    if version.shape or version != VERSION:
         hint = f"this bim-neuro reads version {VERSION}; a newer one may read this file"
         raise InputError(f"/{GROUP} has format version {version}", hint)
-    text = read_text(group, "header")
-    arrays = read_arrays(group["arrays"]) if "arrays" in group else {}
+    text = read_text(group, "header", f"/{GROUP}")
+    stored = group.get("arrays", {})
+    if not isinstance(stored, dict):
+        raise InputError(f"/{GROUP}/arrays is not a group")
+    arrays = read_arrays(stored, f"/{GROUP}/arrays")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"/{GROUP}/header is not JSON: {error}") from None
-    if read_text(group, "sha256") != _digest(text, arrays):
+    if read_text(group, "sha256", f"/{GROUP}") != _digest(text, arrays):
         raise InputError(f"/{GROUP} is damaged: its checksum is wrong", "write the file again from model.pt")
     graph = unpack(header, arrays)
     if not isinstance(graph, FloatGraph):

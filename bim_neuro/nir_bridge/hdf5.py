@@ -1,41 +1,24 @@
 """The tolerant reader: HDF5 becomes plain NIR nodes and edges, also where nir.read refuses a sound graph.
 
 It asks for no optional field, infers no types, expands nested graphs (their nodes get dotted names), and
-drops duplicate edges. What a node means is `foreign`'s business.
+drops duplicate edges. What a node means is `foreign`'s business; how the file is opened, `bim_neuro.intake`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from struct import Struct
-from struct import error as struct_error
 from typing import Any
 
-import h5py
 import numpy as np
 
 from ..errors import InputError
+from ..intake import Tree, Unread, read_hdf5
 from ..nodes.arithmetic import Array
 
-MAX_VALUES = 2**28  # 2 GiB of float64: a damaged header may claim any size
 MAX_DEPTH = 16  # of nested graphs
-_HEAP = b"GCOL\x01"
-_SIZE, _OBJECT = Struct("<Q"), Struct("<H6xQ")
-_DAMAGE = (
-    OSError,
-    RuntimeError,
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-    struct_error,
-)
+ROOT = "node"
 
 
 @dataclass(frozen=True)
@@ -57,105 +40,96 @@ class NirGraph:
     exits: dict[str, str] = field(default_factory=dict)  # nested graph -> its Output
 
 
-@contextmanager
-def open_nir(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading; whatever goes wrong in it becomes one `InputError`."""
-    if not path.is_file():
-        raise InputError(f"no such file: {path}" if not path.exists() else f"{path} is not a file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty")
+def open_nir(path: Path, exact: str, fields: frozenset[str], metadata_key: str) -> Tree:
+    """Return the group ``exact`` of a file where it has one, else its graph: of a node no more than ``fields``."""
     try:
-        if not h5py.is_hdf5(path):
-            raise InputError(f"{path} is not an HDF5 file, so not a NIR graph", "nir.write makes .nir files")
-        check_heaps(path)
-        with h5py.File(path, "r") as file:
-            yield file
+        tree = read_hdf5(path, lambda parts: parts[0] == exact)
+        return tree if tree else read_hdf5(path, _asked_for(fields, metadata_key))
     except InputError as error:
-        message = error.message if str(path) in error.message else f"{path}: {error.message}"
-        raise InputError(message, error.hint) from None
-    except _DAMAGE as error:
-        raise InputError(f"{path} is damaged: {first_line(error)}", "copy or export the file again") from None
+        hint = "nir.write makes .nir files" if "not an HDF5 file" in error.message else error.hint
+        raise InputError(error.message, hint) from None
 
 
-def read_graph(file: h5py.File, metadata_key: str) -> NirGraph:
+def _asked_for(fields: frozenset[str], metadata_key: str) -> Callable[[tuple[str, ...]], bool]:
+    """Say of a path whether it leads to a graph, a node or a field that a graph is made of."""
+    names = fields | {"type", "nodes", "edges", "shape"}
+
+    def asked_for(path: tuple[str, ...]) -> bool:
+        root, inner = path[0], path[1:]
+        if root != ROOT:
+            return False
+        if inner[:1] == ("metadata",):
+            return inner[1:] in ((), (metadata_key,))
+        while inner[:1] == ("nodes",):
+            inner = inner[2:]
+        return not inner or inner[0] in names
+
+    return asked_for
+
+
+def read_graph(tree: Tree, metadata_key: str) -> NirGraph:
     """Return the graph under /node."""
-    root = file.get("node")
-    if not isinstance(root, h5py.Group):
+    root = tree.get(ROOT)
+    if not isinstance(root, dict):
         raise InputError("the file holds no NIR graph: it has no group /node", "nir.write makes .nir files")
-    kind = read_text(root, "type")
+    kind = read_text(root, "type", f"/{ROOT}")
     if kind != "NIRGraph":
         raise InputError(f"the file holds a single {kind} node, not a graph", "wrap it in a nir.NIRGraph")
     graph = NirGraph()
-    if isinstance(root.get("metadata"), h5py.Group) and metadata_key in root["metadata"]:
-        graph.metadata = read_text(root["metadata"], metadata_key)
+    metadata = root.get("metadata")
+    if isinstance(metadata, dict) and metadata_key in metadata:
+        graph.metadata = read_text(metadata, metadata_key, f"/{ROOT}/metadata")
     _add(graph, root, "", MAX_DEPTH)
     return graph
 
 
-def read_dataset(group: h5py.Group, name: str) -> Any:
-    """Return the value of a dataset, of bounded size."""
-    if not isinstance(group.get(name), h5py.Dataset):
-        raise InputError(f"'{group.name}' has no dataset '{name}'")
-    dataset = group[name]
-    if dataset.size is None or dataset.size > MAX_VALUES:
-        raise InputError(f"'{dataset.name}' claims {dataset.size} values, at most {MAX_VALUES} are read")
-    return dataset[()]
+def read_text(group: Tree, name: str, who: str) -> str:
+    """Return the text ``name`` of a group that messages call ``who``."""
+    value = _present(group, name, who)
+    if not isinstance(value, str):
+        raise InputError(f"'{who}/{name}' is not a text")
+    return value
 
 
-def read_text(group: h5py.Group, name: str) -> str:
-    """Return a dataset that holds one text."""
-    value = read_dataset(group, name)
-    if not isinstance(value, bytes | str):
-        raise InputError(f"'{group.name}/{name}' is not a text")
-    return value.decode() if isinstance(value, bytes) else value
+def read_array(group: Tree, name: str, who: str) -> Array:
+    """Return the numbers ``name`` of a group that messages call ``who``."""
+    value = _present(group, name, who)
+    if not isinstance(value, np.ndarray):
+        what = value.what if isinstance(value, Unread) else "a group" if isinstance(value, dict) else "a text"
+        raise InputError(f"'{who}/{name}' is {what}, numbers are needed")
+    return value
 
 
-def read_arrays(group: h5py.Group, prefix: str = "") -> dict[str, Array]:
-    """Return every dataset below a group by its path."""
+def read_arrays(group: Tree, who: str, prefix: str = "") -> dict[str, Array]:
+    """Return every array below a group by its path."""
     arrays: dict[str, Array] = {}
     for name, item in group.items():
-        if isinstance(item, h5py.Group):
-            arrays |= read_arrays(item, f"{prefix}{name}/")
+        if isinstance(item, dict):
+            arrays |= read_arrays(item, f"{who}/{name}", f"{prefix}{name}/")
         else:
-            arrays[prefix + name] = np.asarray(read_dataset(group, name))
+            arrays[prefix + name] = read_array(group, name, who)
     return arrays
 
 
-def check_heaps(path: Path) -> None:
-    """Refuse a file with a broken global heap (where HDF5 keeps texts): the HDF5 library would walk it for ever.
-
-    A heap is 8 bytes of signature, its size, and objects of index (2 bytes), count (2), nothing (4), size (8) and
-    content padded to 8; index 0 is the free rest. HDF5 file format 3.0, III.E; an empty free rest is what hangs.
-    """
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        start = content.find(_HEAP)
-        while start >= 0:
-            end = start + _SIZE.unpack_from(content, start + 8)[0]
-            position = start + 16
-            while position + 16 <= end <= len(content):
-                index, size = _OBJECT.unpack_from(content, position)
-                step = size if index == 0 else 16 + (size + 7) // 8 * 8
-                if step < 16:
-                    raise InputError("its table of texts is broken", "copy or export the file again")
-                position += step
-            start = content.find(_HEAP, start + 1)
+def _present(group: Tree, name: str, who: str) -> Any:
+    if name not in group or isinstance(group[name], dict):
+        raise InputError(f"'{who}' has no dataset '{name}'")
+    return group[name]
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error, shortened."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-def _add(graph: NirGraph, group: h5py.Group, prefix: str, depth: int) -> None:
+def _add(graph: NirGraph, group: Tree, prefix: str, depth: int) -> None:
     """Add the nodes and edges of one graph, nested ones expanded."""
     if depth == 0:
         raise InputError(f"graphs are nested more than {MAX_DEPTH} deep at '{prefix}'")
-    if not isinstance(group.get("nodes"), h5py.Group):
+    nodes = group.get("nodes")
+    if not isinstance(nodes, dict):
         raise InputError(f"graph '{prefix or '/node'}' has no nodes")
-    for name, node in group["nodes"].items():
-        if not isinstance(node, h5py.Group):
+    for name, node in nodes.items():
+        if not isinstance(node, dict):
             raise InputError(f"node '{prefix}{name}' is not a group")
-        kind = read_text(node, "type")
+        kind = read_text(node, "type", f"node {prefix}{name}")
+        if prefix + name in graph.nodes:
+            raise InputError(f"two nodes are called '{prefix}{name}': a nested one, and one with a dot in its name")
         if kind == "NIRGraph":
             _add_nested(graph, node, prefix + name, depth)
         else:
@@ -164,11 +138,11 @@ def _add(graph: NirGraph, group: h5py.Group, prefix: str, depth: int) -> None:
         graph.edges[graph.exits.get(source, source), graph.entries.get(target, target)] = None
 
 
-def _add_nested(graph: NirGraph, group: h5py.Group, name: str, depth: int) -> None:
+def _add_nested(graph: NirGraph, group: Tree, name: str, depth: int) -> None:
     """Expand a nested graph; its Input and Output become plain wires, like a Flatten."""
-    before = set(graph.nodes)
+    before = len(graph.nodes)
     _add(graph, group, f"{name}.", depth - 1)
-    inner = [node for node in graph.nodes if node not in before]
+    inner = list(graph.nodes)[before:]
     for kind, ends in (("Input", graph.entries), ("Output", graph.exits)):
         found = [node for node in inner if graph.nodes[node].type == kind]
         if len(found) != 1:
@@ -177,25 +151,16 @@ def _add_nested(graph: NirGraph, group: h5py.Group, name: str, depth: int) -> No
         graph.nodes[found[0]] = NirNode("Flatten", {})
 
 
-def _edges(group: h5py.Group, prefix: str) -> list[tuple[str, str]]:
-    if "edges" not in group:
-        return []
-    edges = np.asarray(read_dataset(group, "edges"))
-    if edges.size == 0:
-        return []
-    if edges.ndim != 2 or edges.shape[1] != 2:
-        raise InputError(f"the edges of '{prefix or '/node'}' have shape {edges.shape}, they must be pairs of names")
-    return [(prefix + _name(source), prefix + _name(target)) for source, target in edges]
+def _edges(group: Tree, prefix: str) -> list[tuple[str, str]]:
+    edges = group.get("edges", [])
+    pairs = edges.tolist() if isinstance(edges, np.ndarray) else edges
+    if not isinstance(pairs, list) or not all(
+        isinstance(pair, list) and [type(end) for end in pair] == [str, str] for pair in pairs
+    ):
+        raise InputError(f"the edges of '{prefix or '/node'}' must be pairs of names")
+    return [(prefix + source, prefix + target) for source, target in pairs]
 
 
-def _name(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _numbers(group: h5py.Group) -> dict[str, Array]:
+def _numbers(group: Tree) -> dict[str, Array]:
     """Return the numeric fields of a node; texts (a Conv2d's padding) and metadata are left out."""
-    return {
-        name: np.asarray(read_dataset(group, name))
-        for name, item in group.items()
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub"
-    }
+    return {name: item for name, item in group.items() if isinstance(item, np.ndarray)}

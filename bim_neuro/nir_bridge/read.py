@@ -14,7 +14,7 @@ from .foreign import to_float_graph
 from .hdf5 import NirGraph, open_nir, read_graph
 from .integrator import FORWARD, find_integrator
 from .metadata import KEY, Metadata, parse
-from .support import check_values, unsupported
+from .support import FIELD_NAMES, check_values, unsupported
 
 
 def read_nir(path: Path, dt: float | None = None, *, integrator: str | None = None) -> FloatGraph:
@@ -28,14 +28,14 @@ def read_nir(path: Path, dt: float | None = None, *, integrator: str | None = No
     path = Path(path)
     if dt is not None:
         check_dt(dt)
-    with open_nir(path) as file:
-        graph = exact.load(file[exact.GROUP]) if exact.GROUP in file else None
-        nir = NirGraph() if graph else read_graph(file, KEY)
+    tree = open_nir(path, exact.GROUP, FIELD_NAMES, KEY)
     try:
-        if graph:
-            _agree(dt, graph.dt)
-            return graph
-        return _read_standard(nir, dt, integrator)
+        copy = tree.get(exact.GROUP)
+        if not isinstance(copy, dict):
+            return _read_standard(read_graph(tree, KEY), dt, integrator)
+        graph = exact.load(copy)
+        _agree(dt, graph.dt)
+        return graph
     except InputError as error:
         raise InputError(f"{path}: {error.message}", error.hint) from None
 

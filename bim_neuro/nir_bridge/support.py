@@ -31,6 +31,7 @@ FIELDS: dict[str, dict[str, float | None]] = {
     "LI": {"tau": None, "r": 1.0, "v_leak": 0.0},
     "I": {"r": None},
 }
+FIELD_NAMES = frozenset(key for fields in FIELDS.values() for key in fields)
 SPIKING = ("LIF", "IF", "CubaLIF")
 NEURONS = (*SPIKING, "LI", "I")
 UNIFORM = 1e-6  # relative spread below which time constants count as one: 12-bit decays are 200 times coarser
