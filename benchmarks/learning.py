@@ -6,6 +6,8 @@
     step_ms{rtrl, bptt, ...}                      milliseconds a step at T = 1000, batch 1, loss at every step; bptt is the
                                                   sequence form with its scan's own backward, bptt_step_form plain autograd
     ratio                                         step_ms.rtrl / step_ms.bptt
+    by_rate_us{threads: {rate: ...}}              microseconds a step of RTRL at T = 1000, batch 1, by the share of lines that spike
+                                                  in a step; silence: 20 % for 50 steps, then nothing
     bandwidth_fraction                            batch 16: the time the machine takes to read and write all traces once a
                                                   step, over the time RTRL takes; above 1, as traces stay in the cache
 
@@ -23,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bim_neuro.learning import fused
 from bim_neuro.learning.online import ForwardGradient
 from bim_neuro.learning.readout import Loss, even_shares
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
@@ -37,6 +41,9 @@ from bim_neuro.model.network import BIMNetwork, NetworkConfig
 SIZE = NetworkConfig(64, 10, channels=64, states=16)
 STEPS = (100, 1000, 10_000)
 ROUNDS = 5
+RATES = (0.2, 0.05, 0.02, 0.005)
+HEARD = 50
+"""Steps with input before the silence."""
 
 
 def network() -> BIMNetwork:
@@ -45,10 +52,10 @@ def network() -> BIMNetwork:
     return BIMNetwork(SIZE)
 
 
-def spikes(steps: int, batch: int, seed: int = 0) -> Tensor:
+def spikes(steps: int, batch: int, seed: int = 0, rate: float = RATES[0]) -> Tensor:
     """Poisson input (steps, batch, M)."""
     generator = torch.Generator().manual_seed(seed)
-    return (torch.rand(steps, batch, SIZE.inputs, generator=generator) < 0.2).float()
+    return (torch.rand(steps, batch, SIZE.inputs, generator=generator) < rate).float()
 
 
 def rtrl(forward: ForwardGradient, steps: int, every: bool = True) -> None:
@@ -146,6 +153,24 @@ def speed() -> dict[str, Any]:
     }
 
 
+def by_rate(steps: int = 1000) -> dict[str, dict[str, float]]:
+    """Time a step of RTRL at each rate of input and in silence, in one thread and in all: decay costs no more."""
+    inputs = {f"{rate:g}": spikes(steps, 1, rate=rate) for rate in RATES}
+    inputs["silence"] = inputs["0.2"].clone()
+    inputs["silence"][HEARD:] = 0
+    given, least = torch.get_num_threads(), fused.THREADS_FROM
+    table: dict[str, dict[str, float]] = {}
+    forward = ForwardGradient(network(), 1)
+    fused.THREADS_FROM = 0  # share out however little there is to do
+    for threads in sorted({1, os.cpu_count() or 1}):
+        torch.set_num_threads(threads)
+        calls = {name: partial(rtrl_on, forward, x) for name, x in inputs.items()}
+        table[str(threads)] = {name: 1e3 * ms for name, ms in best_ms(calls, steps).items()}
+    torch.set_num_threads(given)
+    fused.THREADS_FROM = least
+    return table
+
+
 def resident(field: str) -> int:
     """Return VmRSS (now) or VmHWM (the peak) of this process in bytes; Linux only."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -205,7 +230,7 @@ def main() -> None:
     if options.memory_of:
         print(json.dumps(memory_of(options.memory_of[0], int(options.memory_of[1]))))
         return
-    figures = {"machine": machine(), **speed(), "memory": memory()}
+    figures = {"machine": machine(), **speed(), "by_rate_us": by_rate(), "memory": memory()}
     for name, value in figures.items():
         print(f"{name:20} {json.dumps(value)}")
     if options.json:

@@ -23,6 +23,7 @@ __all__ = ["compiled", "entry", "inlined", "intrinsic", "kernel", "part", "secti
 F = TypeVar("F", bound=Callable[..., Any])
 
 _njit: Any = numba.njit  # `_nrt`, no reference counts, is an option that its types do not list
+_EVERYWHERE = ("jit.py", "denormals.py")
 _BARE = {"_nrt": False, "error_model": "numpy"}
 
 
@@ -75,9 +76,9 @@ def _compile(function: F, **options: Any) -> F:
 
 @cache
 def _stamp(folder: Path) -> str:
-    """Return what changes when numba or any source file of a folder does."""
+    """Return what changes when numba or any source file of a folder does, or one that any folder's kernels call."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for file in sorted(folder.glob("*.py")):
+    for file in [*sorted(folder.glob("*.py")), *(Path(__file__).with_name(name) for name in _EVERYWHERE)]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -39,8 +39,11 @@ def simulate(
 
 def simulate_float(graph: FloatGraph, x: Array, *, probe: bool = True, batch: int = BATCH) -> RunRecord:
     """Run the float law on input as the float model reads it; messages take no time, taps do."""
+    from ..denormals import denormals_flushed  # brings numba, which --help need not wait for
+
     check_input(graph, x)
-    return merge([_run_float(graph, part, probe) for part in _batches(x, batch)])
+    with denormals_flushed():
+        return merge([_run_float(graph, part, probe) for part in _batches(x, batch)])
 
 
 def check_input(graph: Graph[Node] | Graph[IntegerNode], x: Array) -> None:

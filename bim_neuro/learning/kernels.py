@@ -2,7 +2,8 @@ r"""The fused law of traces.py: update of all three levels and contraction in on
 
 All traces of one channel of one sequence lie side by side (`Layout`): 7 N (M + 1) numbers, 30 KiB at M = 64 and N = 16.
 They stay in the core's own cache while the channel goes through all steps of a record, so the machine's memory is read
-and written once a record and not once a step. The functions release the GIL: threads share out the channels.
+and written once a record and not once a step. The functions release the GIL: threads share out the channels. Where the
+input falls silent traces decay for ever, so what has become denormal counts as 0.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..denormals import flush_denormals, restore_denormals
 from ..jit import vectorised
 from ..nodes.arithmetic import Array
 
@@ -19,15 +21,18 @@ from ..nodes.arithmetic import Array
 def scan(decay: Array, h: Array) -> None:
     """h[t + 1] = decay[t] h[t] + h[t + 1] in place, where h[t + 1] (T + 1, rows) holds the drive; decay (T, rows)."""
     steps, rows = decay.shape
+    mode = flush_denormals()
     for t in range(steps):
         for i in range(rows):
             h[t + 1, i] += decay[t, i] * h[t, i]
+    restore_denormals(mode)
 
 
 @vectorised
 def fire(y: Array, v: Array, s: Array, leak: Any, threshold: Any, hard: bool) -> None:
     """Fill v and s (T + 1, rows) from their first step on, y (T, rows) the current; the soma's law is in block.py."""
     steps, rows = y.shape
+    mode = flush_denormals()
     for t in range(steps):
         for i in range(rows):
             if hard:
@@ -35,15 +40,18 @@ def fire(y: Array, v: Array, s: Array, leak: Any, threshold: Any, hard: bool) ->
             else:
                 v[t + 1, i] = leak * v[t, i] + y[t, i] - threshold * s[t, i]
             s[t + 1, i] = v[t + 1, i] > threshold
+    restore_denormals(mode)
 
 
 @vectorised
 def leak_through(x: Array, leak: Any) -> None:
     """x[t + 1] = leak x[t] + x[t + 1] in place, x (T + 1, rows)."""
     steps, rows = x.shape
+    mode = flush_denormals()
     for t in range(steps - 1):
         for i in range(rows):
             x[t + 1, i] += leak * x[t, i]
+    restore_denormals(mode)
 
 
 @vectorised
@@ -65,6 +73,7 @@ def advance(
     x1, f1 = np.empty(one, memory.dtype), np.empty(reach, memory.dtype)
     sum_dt, sum_u = np.empty(one, memory.dtype), np.empty(reach, memory.dtype)
     x1[inputs] = f1[inputs] = zero + 1
+    mode = flush_denormals()
     for i in range(batch):
         for d in range(first, last):
             row, at = memory[i, d], 0
@@ -143,3 +152,4 @@ def advance(
                         local[d, j] += err * r_local[j]
                     for j in range(3):
                         local[d, local_size + j] += err * r_soma[j]
+    restore_denormals(mode)

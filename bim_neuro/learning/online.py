@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..model.block import BIMBlock, _projection
 from ..model.network import BIMNetwork
@@ -133,6 +134,7 @@ class ForwardGradient:
                 after_record()
         return total + (0.0 if loss.every else self._finish(loss, finish))
 
+    @denormals_flushed()
     def advance(
         self,
         x: Tensor,

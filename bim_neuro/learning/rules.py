@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
@@ -125,6 +126,7 @@ class Learner:
         """Bytes of traces of the largest batch so far; 0 for bptt, which keeps the whole sequence instead."""
         return max((gradient.nbytes for gradient in self._passes.values()), default=0)
 
+    @denormals_flushed()
     def gradients(self, x: Tensor, y: Tensor, smoothing: float = 0.0, step: Callable[[], None] | None = None) -> float:
         """Set .grad of every trainable parameter for x (T, batch, inputs), y (batch,); return the loss.
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..model.checkpoint import load_plain, save_atomically
 from ..model.network import BIMNetwork, NetworkConfig
@@ -142,6 +143,7 @@ class Run:
         """Compute with the masked weights."""
         return nullcontext() if self.pruner is None else self.pruner.masked()
 
+    @denormals_flushed()
     def epoch(self, x: Tensor, y: Tensor, epoch: int) -> float:
         """Train one epoch; return the mean loss."""
         recipe = self.recipe
@@ -169,6 +171,7 @@ class Run:
             self.pruner.apply()
 
 
+@denormals_flushed()
 def predict(network: BIMNetwork, x: Array, batch: int = 512) -> Array:
     """Return the predicted classes of x (samples, steps, lines)."""
     with torch.no_grad():
