@@ -185,7 +185,7 @@ class Update:
 
     words: Array
     products: Array
-    agreement: float  # spikes equal to the float network's
+    agreement: float  # spikes both fired, of those that this or the float network fired
 
 
 def engine_update(s: Setting, wanted: Exact, signal: Array, mode: str, rate: float) -> Update:
@@ -197,7 +197,8 @@ def engine_update(s: Setting, wanted: Exact, signal: Array, mode: str, rate: flo
         words += (ran["weights"][-1] - s.channel.words) * s.channel.units.weight / got
         y3 = ran["y3"][1:] - SIGN_OFFSET
         products += np.einsum("td,tdm->dm", y3, ran["tags"][:-1]) * s.channel.units.signal * s.channel.units.tag
-        agree.append((ran["spikes"][1:] == wanted.spikes[sequence, :-1]).mean())
+        fired, also = ran["spikes"][1:] != 0, wanted.spikes[sequence, :-1] != 0
+        agree.append((fired & also).sum() / max(1, (fired | also).sum()))
     return Update(words, products, float(np.mean(agree)))
 
 

@@ -20,6 +20,7 @@ from .engine.compiled import Engine
 from .errors import InputError
 from .graph import FloatGraph, IntegerGraph
 from .hardware import HardwareProfile
+from .nodes import InputSeen
 from .nodes.arithmetic import Array
 from .pipeline import Program
 from .plasticity.description import Plasticity
@@ -48,6 +49,7 @@ class Learned:
 
     program: Program
     report: dict[str, Any]
+    stream: InputSeen  # what it learnt from, as the encoder met it
 
 
 def learn(
@@ -63,7 +65,7 @@ def learn(
     """
     if stream.y is None:
         raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
-    encoded = program.encode(stream.x)
+    encoded, seen = program.encode_and_see(stream.x)
     below = _below(program, encoded)
     block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
     where = choose(block, program.placed, plasticity, program.profile)
@@ -101,6 +103,7 @@ def learn(
             "trace_cores": where.cores,
             **_energy(where, record, program.profile, encoded.shape[1], len(stream.x)),
         },
+        seen,
     )
 
 

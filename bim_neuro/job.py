@@ -18,7 +18,7 @@ from .chip_learning import Learned, learn
 from .compilers.artefact import save_artefact
 from .compilers.place import arrange
 from .compilers.to_lava.compat import how_to_install, lava_available
-from .engine.agreement import Agreement
+from .engine.agreement import LAYOUT, Agreement
 from .engine.counting import count_messages
 from .engine.neurobench import Activity, activity
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
@@ -119,6 +119,7 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
             verification=verification,
             learning=learned.report if learned else None,
             findings=program.findings,
+            stream=learned.stream if learned else None,
         )
         summary = report.summarise(facts)
         series = report.series(record, _first_sample(program, raw, request), placed, program.profile)
@@ -234,7 +235,7 @@ def _learn(
     stage("learn (kernels are compiled on the first run)", len(stream))
     with watch.stage("learn"):
         learned = learn(program, request.plasticity, stream, tests, advance)
-    return Learned(learned.program, {**learned.report, "stream": origin})
+    return replace(learned, report={**learned.report, "stream": origin})
 
 
 def _test_file(request: Request, program: Program) -> Path | None:
@@ -275,7 +276,7 @@ def _run(
     """Run the integers and the float law; a run longer than a shard can be interrupted and goes on where it was."""
     if len(raw) <= SHARD or request.verify or request.backend == "lava":
         return _run_part(program, raw, request, watch, advance)
-    key = run_key((program.graph, program.reference), raw, request.backend)
+    key = run_key((program.graph, program.reference), raw, request.backend, LAYOUT)
     shards = Shards(request.output.with_name(request.output.name + ".resume"), key)
     agreement, counted, records, floats = Agreement(), Activity(), [], []
     for index, first in enumerate(range(0, len(raw), SHARD)):

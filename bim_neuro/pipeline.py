@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .compilers.align import align
 from .compilers.artefact import Artefact, expected_messages, save_artefact
 from .compilers.design_rules import assumptions
@@ -20,6 +22,7 @@ from .engine.reference import Progress, simulate, simulate_float
 from .errors import Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile, load_profile
+from .nodes import InputSeen
 from .nodes.arithmetic import Array
 from .record import RunRecord
 
@@ -81,11 +84,15 @@ class Program:
 
     def encode(self, raw: Array) -> Array:
         """Turn raw sequences (samples, steps, channels) into what the chip's input lines carry."""
+        return self.encode_and_see(raw)[0]
+
+    def encode_and_see(self, raw: Array) -> tuple[Array, InputSeen]:
+        """Return what `encode` does, and what the encoder met: the values of each channel that it cut off."""
         if raw.ndim != 3 or raw.shape[2] != len(self.graph.encoder.gain):
             raise InputError(
                 f"input has shape {raw.shape}, the model wants (samples, steps, {len(self.graph.encoder.gain)})"
             )
-        return self.graph.encoder.encode(raw)
+        return self.graph.encoder.encode_and_see(raw)
 
     def run(
         self,
@@ -98,11 +105,15 @@ class Program:
     ) -> RunRecord:
         """Run raw sequences on a backend ('engine', 'reference' or 'lava') and count what happened.
 
-        ``probe`` keeps every message and state; ``time_limit`` (seconds) is for Lava.
+        ``probe`` keeps every message and state; ``time_limit`` (seconds) is for Lava. ``seen`` of the record tells
+        which input was clipped.
         """
+        x, seen = self.encode_and_see(raw)
         if backend == "engine":
-            return self.engine.run(self.encode(raw), probe=probe, progress=progress)
-        return run(self.graph, self.encode(raw), backend, probe=probe, progress=progress, time_limit=time_limit)
+            record = self.engine.run(x, probe=probe, progress=progress)
+        else:
+            record = run(self.graph, x, backend, probe=probe, progress=progress, time_limit=time_limit)
+        return replace(record, seen=seen)
 
     def run_float(self, raw: Array) -> RunRecord:
         """Run the float law on the same encoded input, with probes."""
@@ -190,18 +201,30 @@ def run(
 
 
 def verify(record: RunRecord, other: RunRecord) -> dict[str, Any]:
-    """Compare every message and state of two probed runs, layer by layer and step by step."""
+    """Compare every message and state of two probed runs, layer by layer and step by step.
+
+    Of the values, those count apart that are not zero in both: silence is equal to silence, and says little.
+    """
     layers: list[dict[str, Any]] = []
     for key, values in record.probes.items():
         theirs = other.probes[key]
-        equal = int((values == theirs).sum()) if values.shape == theirs.shape else 0
+        same = values == theirs if values.shape == theirs.shape else np.zeros(values.shape, bool)
+        sent = (values != 0) | (theirs != 0) if values.shape == theirs.shape else values != 0
         layer, what = key.rsplit(".", 1)
-        layers.append({"layer": layer, "what": what, "values": int(values.size), "equal": equal})
+        counts = {
+            "values": values.size,
+            "equal": same.sum(),
+            "nonzero": sent.sum(),
+            "nonzero_equal": (same & sent).sum(),
+        }
+        layers.append({"layer": layer, "what": what, **{name: int(count) for name, count in counts.items()}})
     messages = [row for row in layers if row["what"] == "message"]
     states = [row for row in layers if row["what"] != "message"]
     return {
         "backend": other.backend,
         "samples": record.samples,
+        "messages": sum(row["nonzero"] for row in messages),
+        "messages_equal": sum(row["nonzero_equal"] for row in messages),
         "spike_slots": sum(row["values"] for row in messages),
         "equal": sum(row["equal"] for row in messages),
         "states": sum(row["values"] for row in states),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .nodes import InputSeen
 from .nodes.arithmetic import Array
 
 
@@ -37,7 +38,8 @@ class RunRecord:
 
     ``output`` (samples, neurons) is the output node's message summed over the sample's ``steps``; ``probes`` holds
     arrays (samples, period, ...) keyed 'layer.message' or 'layer.<state>'. ``learning_updates`` counts, for each layer
-    that learned on the chip, the plastic synapses visited in its learning epochs.
+    that learned on the chip, the plastic synapses visited in its learning epochs. ``seen`` is what the
+    encoder met, where raw sequences were run.
     """
 
     backend: str
@@ -49,6 +51,7 @@ class RunRecord:
     probes: dict[str, Array] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     learning_updates: dict[str, int] = field(default_factory=dict)
+    seen: InputSeen | None = None
 
     @property
     def predicted(self) -> Array:
@@ -67,4 +70,7 @@ def merge(parts: list[RunRecord]) -> RunRecord:
     output = np.concatenate([part.output for part in parts])
     samples = sum(part.samples for part in parts)
     learned = {name: sum(part.learning_updates.get(name, 0) for part in parts) for name in first.learning_updates}
-    return RunRecord(first.backend, samples, first.steps, first.period, layers, output, probes, first.extra, learned)
+    met = [part.seen for part in parts if part.seen]
+    seen = sum(met[1:], met[0]) if len(met) == len(parts) else None
+    extra = first.extra
+    return RunRecord(first.backend, samples, first.steps, first.period, layers, output, probes, extra, learned, seen)

@@ -55,9 +55,16 @@ def _findings(summary: dict[str, Any], strict: bool) -> Iterator[str]:
 
 
 def _agreement(summary: dict[str, Any], least: float | None) -> Iterator[str]:
-    for row in summary["agreement"]:
-        if least is not None and not row["share"] >= least:
-            yield f"layer '{row['layer']}' equals float in {row['share']:.4f} of its slots, wanted {least}"
+    """Hold every layer to ``least``; where there was nothing to compare, nothing is shown to be kept."""
+    for row in summary["agreement"] if least else ():
+        layer, what = f"layer '{row['layer']}'", row["measure"]
+        if row["share"] is None:
+            yield f"{layer} has no {what} to compare in either run, --min-agreement {least} is not shown"
+        elif not row["share"] >= least:
+            silent = (
+                f" is silent in integers ({row['rate_float']:.2%} in float) and" if row["rate_integer"] == 0 else ""
+            )
+            yield f"{layer}{silent} equals float in {row['share']:.4f} of its {what}, wanted {least}"
 
 
 def _energy(summary: dict[str, Any], most: float | None) -> Iterator[str]:

@@ -14,7 +14,7 @@ FOUND: dict[str, Any] = {
     "verify": None,
     "layers": [{"name": "a", "saturations": 3}, {"name": "b", "saturations": 0}],
     "findings": [],
-    "agreement": [{"layer": "a", "share": 0.98}],
+    "agreement": [{"layer": "a", "measure": "spikes", "share": 0.98, "rate_float": 0.2, "rate_integer": 0.2}],
     "energy": {"dynamic": {"value": 2.5e6}},
     "latency": {"answer_us": {"value": 1500.0}},
     "cores": {"used": 7},
@@ -30,7 +30,7 @@ def test_what_is_kept_or_not_asked_for_is_not_missed() -> None:
     ("wanted", "sentence"),
     [
         (Thresholds(strict=True), "strict: layer 'a' saturated 3 words"),
-        (Thresholds(min_agreement=0.99), "layer 'a' equals float in 0.9800 of its slots, wanted 0.99"),
+        (Thresholds(min_agreement=0.99), "layer 'a' equals float in 0.9800 of its spikes, wanted 0.99"),
         (Thresholds(max_energy_uj=2.4), "2.5 uJ dynamic energy a sample, wanted at most 2.4"),
         (
             Thresholds(max_latency_ms=1.4),

@@ -1,45 +1,109 @@
-"""How far fixed point moved the spikes: float and integer runs of the same input, compared layer by layer."""
+r"""How far fixed point moved a run: float and integer runs of the same input, compared layer by layer.
+
+    spikes     spikes that both fired / spikes that either fired          slots in which neither fires say nothing
+    answers    samples with the same largest sum / samples that prefer any answer        of an output of several neurons
+    values     1 - relative RMS error                                     of an output, or a readout, that is no choice
+
+The relative RMS error is that of the integers at the power of two that brings them nearest to the float values (a
+message's unit is one), over the RMS of the float values. A share is None where there was nothing to compare.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import floor, log2, sqrt
 from typing import Any
 
 import numpy as np
 
 from ..graph import IntegerGraph
+from ..nodes.arithmetic import Array
 from ..record import RunRecord
+
+LAYOUT = "agreement: spikes, answers, values"
+"""What `sums` holds; it changes when they do, so that the kept parts of a run are not mixed with those of another."""
 
 
 @dataclass
 class Agreement:
-    """Sums over batches: for each spiking layer, the slots, the equal ones, and the spikes of each side."""
+    """Sums over batches by 'measure/layer'; spikes: slots, float spikes, integer spikes, both; else as `_compared`."""
 
-    sums: dict[str, list[int]] = field(default_factory=dict)
+    sums: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, graph: IntegerGraph, floats: RunRecord, integers: RunRecord) -> None:
         """Add one batch of probed runs."""
         for name, node in graph.nodes.items():
-            if node.kind != "lif":
+            spiking, output = node.kind == "lif", name == graph.output
+            if not (spiking or output or node.kind == "readout"):
                 continue
-            key = f"{name}.message"
-            left, right = floats.probes[key] != 0, integers.probes[key][:, : floats.steps] != 0
-            self.add_sums(name, [left.size, int((left == right).sum()), int(left.sum()), int(right.sum())])
+            left = floats.probes[f"{name}.message"]
+            right = integers.probes[f"{name}.message"][:, : floats.steps]
+            if spiking:
+                fired, also = left != 0, right != 0
+                spikes = [int(np.count_nonzero(side)) for side in (fired, also, fired & also)]
+                self.add_sums(f"spikes/{name}", [fired.size, *spikes])
+            else:
+                measure = "answers" if output and node.neurons > 1 else "values"
+                self.add_sums(f"{measure}/{name}", _compared(left, right))
 
-    def add_sums(self, layer: str, row: list[int]) -> None:
-        """Add what was summed elsewhere: slots, equal ones, spikes of the float run and of the integers."""
-        self.sums[layer] = [a + b for a, b in zip(self.sums.get(layer, [0] * 4), row, strict=True)]
+    def add_sums(self, key: str, row: list[float]) -> None:
+        """Add what was summed elsewhere."""
+        self.sums[key] = [a + b for a, b in zip(self.sums.get(key, [0] * len(row)), row, strict=True)]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row a layer: slots, equal, share, and both spike rates."""
-        return [
-            {
-                "layer": name,
-                "spike_slots": slots,
-                "equal": equal,
-                "share": equal / slots,
-                "rate_float": np.float64(left / slots).item(),
-                "rate_integer": np.float64(right / slots).item(),
-            }
-            for name, (slots, equal, left, right) in self.sums.items()
-        ]
+        """Return one row a layer: what was compared, how much of it is equal, and both spike rates or the error."""
+        return [_row(*key.split("/", 1), sums=sums) for key, sums in self.sums.items()]
+
+
+def _compared(left: Array, right: Array) -> list[float]:
+    """Return samples with an answer, those with the same one, and the sums of float², float * integer and integer²."""
+    summed, theirs = left.sum(axis=1), right.sum(axis=1)
+    answered = (np.ptp(summed, axis=1) > 0) | (np.ptp(theirs, axis=1) > 0)
+    same = answered & (summed.argmax(axis=1) == theirs.argmax(axis=1))
+    a, b = left.astype(np.float64).ravel(), right.astype(np.float64).ravel()
+    return [int(answered.sum()), int(same.sum()), float(a @ a), float(a @ b), float(b @ b)]
+
+
+def _row(measure: str, layer: str, sums: list[float]) -> dict[str, Any]:
+    return _spikes(layer, *sums) if measure == "spikes" else _values(measure, layer, *sums)
+
+
+def _spikes(layer: str, slots: float, left: float, right: float, both: float) -> dict[str, Any]:
+    either = int(left + right - both)
+    return {
+        "layer": layer,
+        "measure": "spikes",
+        "of": either,
+        "equal": int(both),
+        "share": both / either if either else None,
+        "spike_slots": int(slots),
+        "rate_float": left / slots,
+        "rate_integer": right / slots,
+        "relative_rms": None,
+    }
+
+
+def _values(measure: str, layer: str, of: float, equal: float, *products: float) -> dict[str, Any]:
+    error = _relative_rms(*products)
+    close = None if error is None else max(0.0, 1 - error)
+    return {
+        "layer": layer,
+        "measure": measure,
+        "of": int(of) if measure == "answers" else None,
+        "equal": int(equal) if measure == "answers" else None,
+        "share": (equal / of if of else None) if measure == "answers" else close,
+        "spike_slots": None,
+        "rate_float": None,
+        "rate_integer": None,
+        "relative_rms": error,
+    }
+
+
+def _relative_rms(floats: float, product: float, integers: float) -> float | None:
+    """Return the RMS error over the RMS of the float values; None where these are all zero."""
+    if not floats:
+        return None
+    best = product / integers if product > 0 else 0.0
+    below = 2.0 ** floor(log2(best)) if best else 0.0
+    unit = min(below, 2 * below, key=lambda power: abs(power - best))
+    return sqrt(max(0.0, floats - 2 * unit * product + unit**2 * integers) / floats)

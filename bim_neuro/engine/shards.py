@@ -21,6 +21,7 @@ from .._version import __version__
 from ..atomic import replacing
 from ..errors import InputError
 from ..graph import Graph
+from ..nodes import InputSeen
 from ..nodes.arithmetic import Array
 from ..pack import pack
 from ..record import LayerCount, RunRecord
@@ -79,6 +80,8 @@ def run_key(graphs: tuple[Graph[Any], ...], x: Array, *words: str) -> str:
 
 def to_arrays(record: RunRecord, prefix: str) -> dict[str, Array]:
     """Return a record without probes as arrays."""
+    seen = record.seen
+    met = {} if seen is None else {f"{prefix}/seen": np.stack([seen.clipped, seen.low, seen.high])}
     counters = [list(vars(count).values()) for count in record.layers.values()]
     return {
         f"{prefix}/layers": np.array(list(record.layers)),
@@ -86,7 +89,7 @@ def to_arrays(record: RunRecord, prefix: str) -> dict[str, Array]:
         f"{prefix}/output": record.output,
         f"{prefix}/header": np.array([record.samples, record.steps, record.period]),
         f"{prefix}/backend": np.array([record.backend, json.dumps([record.extra, record.learning_updates])]),
-    }
+    } | met
 
 
 def from_arrays(arrays: dict[str, Array], prefix: str) -> RunRecord:
@@ -96,7 +99,10 @@ def from_arrays(arrays: dict[str, Array], prefix: str) -> RunRecord:
     names = arrays[f"{prefix}/layers"].tolist()
     layers = {name: LayerCount(*rows) for name, rows in zip(names, arrays[f"{prefix}/counters"], strict=True)}
     output = arrays[f"{prefix}/output"]
-    return RunRecord(backend, samples, steps, period, layers, output, {}, *json.loads(extra))
+    met = arrays.get(f"{prefix}/seen")
+    seen = None if met is None else InputSeen(samples * steps, met[0].astype(np.int64), *met[1:])
+    notes, learned = json.loads(extra)
+    return RunRecord(backend, samples, steps, period, layers, output, {}, notes, learned, seen)
 
 
 def _check_key(folder: Path, key: str) -> None:

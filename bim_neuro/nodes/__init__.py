@@ -4,7 +4,7 @@ from .lif import LIF, IntegerLIF
 from .readout import IntegerReadout, Readout
 from .relay import IntegerRelay, Relay
 from .scan import IntegerScan, Scan, ScanRange
-from .source import Encoder, Source, fit_encoder
+from .source import Encoder, InputSeen, Source, fit_encoder
 from .synapse import Broadcast, Dense, Diagonal, Soma, Synapse
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Dense",
     "Diagonal",
     "Encoder",
+    "InputSeen",
     "IntegerLIF",
     "IntegerReadout",
     "IntegerRelay",

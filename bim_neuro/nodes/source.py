@@ -58,6 +58,20 @@ class Source:
 
 
 @dataclass(frozen=True)
+class InputSeen:
+    """What an encoder met: ``values`` a channel, how many of them it cut off, the smallest and the largest."""
+
+    values: int
+    clipped: Array  # (channels,)
+    low: Array  # (channels,)
+    high: Array  # (channels,)
+
+    def __add__(self, other: InputSeen) -> InputSeen:
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return InputSeen(self.values + other.values, self.clipped + other.clipped, low, high)
+
+
+@dataclass(frozen=True)
 class Encoder:
     """Turn raw sequences (samples, steps, channels) into the integers the source sends.
 
@@ -76,14 +90,36 @@ class Encoder:
             return Source(channels)
         return Source(channels if self.kind == "spikes" else 2 * channels, graded=False)
 
+    @property
+    def reach(self) -> tuple[Array, Array]:
+        """Return the lowest and the highest raw value of each channel that a graded message tells unclipped."""
+        if self.kind == "spikes":
+            return np.zeros(len(self.gain)), np.ones(len(self.gain))
+        return self.offset - GRADED_MAX / self.gain, self.offset + GRADED_MAX / self.gain
+
     def encode(self, raw: Array) -> Array:
         """Return int64 (samples, steps, source channels)."""
+        return self._encode(raw)[0]
+
+    def clipped(self, raw: Array) -> Array:
+        """Return how many values of each raw channel were cut off: out of reach, or faster than events tell."""
+        return self._encode(raw)[1]
+
+    def encode_and_see(self, raw: Array) -> tuple[Array, InputSeen]:
+        """Return what `encode` does, and what the encoder met."""
+        encoded, clipped = self._encode(raw)
+        low, high = (raw.min(axis=(0, 1)), raw.max(axis=(0, 1))) if raw.size else (0 * self.gain, 0 * self.gain)
+        return encoded, InputSeen(raw.shape[0] * raw.shape[1], clipped, low, high)
+
+    def _encode(self, raw: Array) -> tuple[Array, Array]:
         if self.kind == "spikes":
-            return _as_spikes(np.asarray(raw))
+            return _as_spikes(np.asarray(raw)), np.zeros(len(self.gain), dtype=np.int64)
         scaled = (np.asarray(raw, dtype=np.float64) - self.offset) * self.gain
-        if self.kind == "graded":
-            return np.clip(np.rint(scaled), -GRADED_MAX, GRADED_MAX).astype(np.int64)
-        return _send_on_delta(scaled)
+        if self.kind == "delta":
+            return _send_on_delta(scaled)
+        rounded = np.rint(scaled)
+        clipped = np.count_nonzero(np.abs(rounded) > GRADED_MAX, axis=(0, 1))
+        return np.clip(rounded, -GRADED_MAX, GRADED_MAX).astype(np.int64), clipped
 
     def to_float(self, encoded: Array) -> Array:
         """Return what the float model reads for the same integers."""
@@ -108,14 +144,20 @@ def _as_spikes(raw: Array) -> Array:
     return raw.astype(np.int64)
 
 
-def _send_on_delta(scaled: Array) -> Array:
-    """Emit at most one event a channel a step, up in the first half of the lines and down in the second."""
+def _send_on_delta(scaled: Array) -> tuple[Array, Array]:
+    """Emit at most one event a channel a step, up in the first half of the lines and down in the second.
+
+    Return the events, and for each channel in how many steps an event more was due.
+    """
     samples, steps, channels = scaled.shape
     events = np.zeros((samples, steps, 2 * channels), dtype=np.int64)
     level = scaled[:, 0].copy()
+    late = np.zeros(channels, dtype=np.int64)
     for t in range(1, steps):
-        move = np.fix(np.clip(scaled[:, t] - level, -1, 1))
+        due = scaled[:, t] - level
+        late += np.count_nonzero(np.abs(due) >= 2, axis=0)
+        move = np.fix(np.clip(due, -1, 1))
         events[:, t, :channels] = move > 0
         events[:, t, channels:] = move < 0
         level += move
-    return events
+    return events, late

@@ -63,7 +63,9 @@ def _energy(line: str) -> Callable[[Summary], Any]:
 
 
 def _agreement(summary: Summary) -> float | None:
-    return min((row["share"] for row in summary["agreement"]), default=None)
+    """Return the share of the worst layer; None where one had nothing to compare."""
+    shares = [row["share"] for row in summary["agreement"]]
+    return None if None in shares else min(shares, default=None)
 
 
 def _accuracy(side: str) -> Callable[[Summary], Any]:
@@ -103,7 +105,7 @@ def _verified(summary: Summary) -> str | None:
 ROWS = (
     Row("accuracy_integer", "accuracy, integers", "share", _accuracy("integer"), True, drawn=True),
     Row("accuracy_float", "accuracy, float", "share", _accuracy("float"), True),
-    Row("agreement", "spikes equal to float, worst layer", "share", _agreement, True),
+    Row("agreement", "equal to float, worst layer", "share", _agreement, True),
     Row("verify", "verified", "text", _verified),
     Row("energy_dynamic", "dynamic energy a sample", "pj", _energy("dynamic"), False, drawn=True),
     Row("energy_static", "static energy a sample", "pj", _energy("static"), False),

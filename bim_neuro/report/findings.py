@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
 
 from ..errors import Finding
 from ..graph import IntegerGraph
+from ..nodes import Encoder, InputSeen
+from ..nodes.arithmetic import Array
 from ..record import RunRecord
 
 SATURATED_ERROR = 0.1  # of the readout's words: its answers are those of the limit of a word, not of the model
+CLIPPED_WARNING = 0.01  # of a channel's values
+SMALL_INPUT = 1 / 16  # of what the encoder can say
+OTHER_SCALE = 1.5  # times the range of the encoder: it is not a matter of outliers
+CLASS_SAMPLES = 3  # of a class; below, that it is never predicted says little
+NAMED = 5  # channels or classes in one sentence
 
 
-def run_findings(graph: IntegerGraph, record: RunRecord) -> tuple[Finding, ...]:
-    """Return what a reader must know of a run before believing its numbers."""
-    return tuple(_saturated_output(graph, record))
-
-
-def _saturated_output(graph: IntegerGraph, record: RunRecord) -> Iterator[Finding]:
+def saturated_output(graph: IntegerGraph, record: RunRecord) -> Iterator[Finding]:
+    """Say how many words of the output layer were cut off; where they are many, the answers are no model's."""
     name = graph.output
-    saturated, words = record.layers[name].totals()["saturations"], _words(graph, record, name)
+    saturated = record.layers[name].totals()["saturations"]
+    words = record.samples * record.period * graph.nodes[name].neurons
     if saturated:
         share = min(1.0, saturated / words)
         message = f"output layer '{name}' saturated in {saturated:,} of {words:,} words ({share:.2%})"
@@ -27,5 +34,110 @@ def _saturated_output(graph: IntegerGraph, record: RunRecord) -> Iterator[Findin
         yield Finding("saturated-output", name, message, saturated, 0, hint, severity)
 
 
-def _words(graph: IntegerGraph, record: RunRecord, name: str) -> int:
-    return record.samples * record.period * graph.nodes[name].neurons
+def silent_layers(rows: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+    """Name layers that say nothing: dead, dying, firing for no reason, or always."""
+    for row in rows:
+        if row["measure"] == "spikes":
+            yield from _spiking(row["layer"], row["rate_float"], row["rate_integer"])
+        elif row["share"] is None:
+            message = f"layer '{row['layer']}' gives the same value for everything, in float and in integers"
+            yield _warning(
+                "constant-output", row["layer"], message, hint="nothing reaches it: is a layer before it dead?"
+            )
+
+
+def _spiking(layer: str, floats: float, integers: float) -> Iterator[Finding]:
+    if floats == integers == 0:
+        message = f"layer '{layer}' is dead: it fires neither in float nor in integers"
+        yield _warning("dead-layer", layer, message, 0, hint="is the input on the scale it was trained on?")
+    elif integers == 0:
+        message = f"layer '{layer}' is dying: silent in integers, it fires in {floats:.2%} of its slots in float"
+        hint = "rounding lost it: look for one outlier among its weights, or a threshold out of reach"
+        yield _warning("dying-layer", layer, message, integers, floats, hint)
+    elif floats == 0:
+        message = f"layer '{layer}' fires in {integers:.2%} of its slots in integers, never in float"
+        yield _warning("spurious-layer", layer, message, integers, floats, "rounding woke it: look at its decays")
+    if integers == 1:
+        message = f"layer '{layer}' fires in every slot" + ("" if floats == 1 else f", in {floats:.2%} in float")
+        yield _warning(
+            "always-on-layer", layer, message, integers, floats, "its spikes say nothing: is a bias too large?"
+        )
+
+
+def unused_classes(graph: IntegerGraph, floats: Array, integers: Array, y: Array | None) -> Iterator[Finding]:
+    """Name the classes that the integers never predict though samples have them, or the float model predicts them."""
+    classes = graph.nodes[graph.output].neurons
+    said, meant = (np.bincount(one, minlength=classes) for one in (integers, floats))
+    asked = meant if y is None else np.maximum(meant, np.bincount(y, minlength=classes))
+    unused = np.flatnonzero((said == 0) & (asked >= CLASS_SAMPLES))
+    if classes > 1 and len(unused):
+        names = _listed([f"'{graph.labels[index] if graph.labels else index}'" for index in unused])
+        counts = f"float predicts {'it' if len(unused) == 1 else 'them'} {int(meant[unused].sum())} times"
+        if y is not None:
+            held = int(np.bincount(y, minlength=classes)[unused].sum())
+            counts = f"{held} sample{'' if held == 1 else 's'}, {counts}"
+        message = f"never predicted in integers: class {names} ({counts})"
+        yield _warning("unused-class", graph.output, message, len(unused), 0, "accuracy alone does not show it")
+
+
+def clipped_input(encoder: Encoder, seen: InputSeen | None, layer: str, what: str = "input") -> Iterator[Finding]:
+    """Say where the encoder cut input off, or hardly used its range: it was fitted to data on another scale."""
+    if seen is None or encoder.kind == "spikes":
+        return
+    shares = seen.clipped / seen.values
+    worst = np.argsort(-shares, kind="stable")
+    over = [int(channel) for channel in worst if shares[channel] > CLIPPED_WARNING]
+    if over:
+        named = _listed([f"{channel} ({shares[channel]:.1%})" for channel in over])
+        verb = "clipped" if encoder.kind == "graded" else "moved faster than one event a step tells"
+        message = f"{what}: {shares.mean():.1%} of the values {verb}; channel {named}"
+        yield _warning("clipped-input", layer, message, float(shares[over[0]]), CLIPPED_WARNING, _scale(encoder, seen))
+    elif encoder.kind == "graded" and 0 < _used(encoder, seen) < SMALL_INPUT:
+        message = f"{what}: no value reaches {SMALL_INPUT:.1%} of what the encoder can say"
+        yield _warning("small-input", layer, message, _used(encoder, seen), SMALL_INPUT, _scale(encoder, seen))
+
+
+def silent_verification(check: dict[str, Any] | None) -> Iterator[Finding]:
+    """Say where a verification compared nothing but silence."""
+    if check and not check["messages"]:
+        message = f"no message was sent, so {check['backend']} was compared in silence alone"
+        yield _warning("silent-verification", "", message, 0, hint="give input that makes the model fire")
+
+
+def _used(encoder: Encoder, seen: InputSeen) -> float:
+    """Return how much of its range the encoder used on its fullest channel; 0 where no channel ever changed."""
+    low, high = encoder.reach
+    farthest = np.maximum(np.abs(seen.low - encoder.offset), np.abs(seen.high - encoder.offset))
+    moving = seen.high > seen.low
+    return float((2 * farthest / (high - low))[moving].max(initial=0.0))
+
+
+def _scale(encoder: Encoder, seen: InputSeen) -> str:
+    """Say which values came and which are wanted and, where all are off by a factor, by which."""
+    if encoder.kind == "delta":
+        return f"a step may move up to {_span(2 / encoder.gain)}: more steps a second, or data on the scale of training"
+    low, high = encoder.reach
+    came, wanted = (max(np.abs(ends).max() for ends in pair) for pair in ((seen.low, seen.high), (low, high)))
+    given = f"x runs from {seen.low.min():.3g} to {seen.high.max():.3g}"
+    hint = f"{given}, the model takes {low.min():.3g} to {high.max():.3g}"
+    if came > OTHER_SCALE * wanted:
+        return f"{hint}: divide by {came / wanted:.3g}?"
+    if 0 < came < SMALL_INPUT * wanted:
+        return f"{hint}: multiply by {wanted / came:.3g}?"
+    return f"{hint}: is it on the scale of the training data?"
+
+
+def _span(values: Array) -> str:
+    low, high = f"{values.min():.3g}", f"{values.max():.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _warning(
+    rule: str, layer: str, message: str, used: float | None = None, limit: float | None = None, hint: str = ""
+) -> Finding:
+    return Finding(rule, layer, message, used, limit, hint, "warning")

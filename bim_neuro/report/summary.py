@@ -5,6 +5,7 @@ Counts are totals over ``samples`` samples, energy is per sample.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,11 +20,11 @@ from ..errors import Finding
 from ..graph import IntegerGraph, PlacedGraph
 from ..hardware import HardwareProfile
 from ..latency import latency
-from ..nodes import Dense, Diagonal
+from ..nodes import Dense, Diagonal, Encoder, InputSeen
 from ..nodes.arithmetic import Array
 from ..record import RunRecord
 from ..tasks import metrics
-from .findings import run_findings
+from .findings import clipped_input, saturated_output, silent_layers, silent_verification, unused_classes
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,13 @@ class Facts:
     verification: dict[str, Any] | None
     learning: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()  # of the compiler
+    stream: InputSeen | None = None  # what was learnt from, as the encoder met it
 
 
 def summarise(facts: Facts) -> dict[str, Any]:
     """Return summary.json as a dict of plain values; ``seconds`` is filled by the caller."""
     graph, record = facts.placed.graph, facts.record
+    agreement = facts.agreement.rows()
     time = latency(facts.placed, record, facts.profile)
     energy = price(facts.placed, record, facts.profile, time)
     return {
@@ -67,7 +70,8 @@ def summarise(facts: Facts) -> dict[str, Any]:
         "latency_steps": graph.latency,
         "optimise": facts.optimise,
         "assumptions": list(facts.assumptions),
-        "findings": [asdict(finding) for finding in (*facts.findings, *run_findings(graph, record))],
+        "findings": [asdict(finding) for finding in _findings(facts, agreement)],
+        "encoder": _encoder(graph.encoder, record.seen),
         "cores": {"used": len({core.index for core in facts.placed.cores}), "limit": facts.profile.usable_cores},
         "placement": asdict(facts.placed.placement) if facts.placed.placement else None,
         "layers": [_layer(name, facts, energy) for name in graph.order if name != graph.source],
@@ -76,11 +80,41 @@ def summarise(facts: Facts) -> dict[str, Any]:
         "dense": _dense(graph, record.steps),
         "neurobench": neurobench(graph, facts.activity, record.samples, record.steps),
         "accuracy": _accuracy(facts),
-        "agreement": facts.agreement.rows(),
+        "agreement": agreement,
         "verify": facts.verification,
         "learning": _learning(facts, energy),
         "judge": {name: "lava" if node.lava_process else "own" for name, node in graph.nodes.items()},
         "seconds": {},
+    }
+
+
+def _findings(facts: Facts, agreement: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Yield what the compiler found, then what the run shows, input first."""
+    graph, record = facts.placed.graph, facts.record
+    yield from facts.findings
+    yield from clipped_input(graph.encoder, facts.stream, graph.source, "learning stream")
+    yield from clipped_input(graph.encoder, record.seen, graph.source)
+    yield from silent_layers(agreement)
+    yield from saturated_output(graph, record)
+    yield from unused_classes(graph, facts.floats.predicted, record.predicted, facts.y)
+    yield from silent_verification(facts.verification)
+
+
+def _encoder(encoder: Encoder, seen: InputSeen | None) -> dict[str, Any]:
+    """Return the scale on which a model wants its input, and what it got, a value a raw channel."""
+    low, high = encoder.reach
+    graded, delta = encoder.kind != "delta", encoder.kind == "delta"
+    return {
+        "kind": encoder.kind,
+        "low": low.tolist() if graded else None,
+        "high": high.tolist() if graded else None,
+        "step": (1 / encoder.gain).tolist() if delta else None,
+        "gain": encoder.gain.tolist(),
+        "offset": encoder.offset.tolist(),
+        "values": seen.values if seen else None,
+        "clipped": seen.clipped.tolist() if seen else None,
+        "seen_low": seen.low.tolist() if seen else None,
+        "seen_high": seen.high.tolist() if seen else None,
     }
 
 
@@ -135,12 +169,17 @@ def _dense(graph: IntegerGraph, steps: int) -> dict[str, Any]:
 
 
 def _accuracy(facts: Facts) -> dict[str, Any] | None:
-    """Return {float, integer} accuracies and, with class names, the metrics behind them; None without labels."""
+    """Return accuracies beside that of the most frequent class, and metrics of named ones; None without labels."""
     if facts.y is None:
         return None
     sides = {"float": facts.floats.predicted, "integer": facts.record.predicted}
     accuracy: dict[str, Any] = {side: float(np.mean(predicted == facts.y)) for side, predicted in sides.items()}
-    labels = facts.placed.graph.labels
+    labels, counts = facts.placed.graph.labels, np.bincount(facts.y)
+    often = int(counts.argmax())
+    accuracy |= {
+        "majority": int(counts.max()) / len(facts.y),
+        "majority_class": labels[often] if labels else str(often),
+    }
     if labels:
         accuracy["metrics"] = {side: dict(metrics(facts.y, predicted, labels)) for side, predicted in sides.items()}
     return accuracy

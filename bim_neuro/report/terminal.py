@@ -141,12 +141,8 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     lines += _learning(summary.get("learning"))
     accuracy = summary["accuracy"]
     if accuracy:
-        lines.append(f"accuracy: float {accuracy['float']:.4f}, integer {accuracy['integer']:.4f}")
-    lines += [
-        f"spikes equal to float in {escape(row['layer'])}: {row['share']:.2%} "
-        f"(rate {row['rate_float']:.3f} float, {row['rate_integer']:.3f} integer)"
-        for row in summary["agreement"]
-    ]
+        lines.append(_accuracy(accuracy))
+    lines += [_agreement(row) for row in summary["agreement"]]
     if summary["verify"]:
         lines.append(_verification(summary["verify"]))
     own = [name for name, judge in summary["judge"].items() if judge == "own"]
@@ -162,6 +158,20 @@ def _findings(summary: dict[str, Any]) -> Iterator[str]:
         yield f"[bold {colour}]{finding['severity']}:[/] {escape(finding['message'])}"
         if finding["hint"]:
             yield f"  hint: {escape(finding['hint'])}"
+
+
+def _accuracy(accuracy: dict[str, Any]) -> str:
+    always = f"; always '{escape(accuracy['majority_class'])}': {accuracy['majority']:.4f}"
+    return f"accuracy: float {accuracy['float']:.4f}, integer {accuracy['integer']:.4f}{always}"
+
+
+def _agreement(row: dict[str, Any]) -> str:
+    line = f"{row['measure']} equal to float in {escape(row['layer'])}: "
+    line += "nothing to compare" if row["share"] is None else f"{row['share']:.2%}"
+    line += f" of {row['of']:,}" if row["of"] else ""
+    if row["measure"] == "spikes":
+        return f"{line} (rate {row['rate_float']:.3f} float, {row['rate_integer']:.3f} integer)"
+    return line if row["relative_rms"] is None else f"{line} (relative RMS error {row['relative_rms']:.2%})"
 
 
 def _placement(placement: dict[str, Any] | None) -> list[str]:
@@ -238,6 +248,7 @@ def _verification(check: dict[str, Any]) -> str:
     equal = check["equal"] == check["spike_slots"] and check["states_equal"] == check["states"]
     colour = "green" if equal else "red"
     return (
-        f"[{colour}]{check['backend']}: {check['equal']:,} of {check['spike_slots']:,} spike slots and "
+        f"[{colour}]{check['backend']}: {check['messages_equal']:,} of {check['messages']:,} messages, "
+        f"{check['equal']:,} of {check['spike_slots']:,} spike slots and "
         f"{check['states_equal']:,} of {check['states']:,} state values equal[/]"
     )

@@ -8,6 +8,7 @@ LAYERS = 300  # those that cost most
 CORES = 2048  # drawn one by one; above, chip by chip
 FULLEST = 200  # cores listed where the map shows chips
 ROWS = 400  # of a verification, those that differ first
+CHANNELS = 300  # of the input, those that were clipped most
 
 
 def bounded(summary: dict[str, Any], mapping: dict[str, Any], series: dict[str, Any]) -> dict[str, Any]:
@@ -17,6 +18,7 @@ def bounded(summary: dict[str, Any], mapping: dict[str, Any], series: dict[str, 
     cores, chips, resources = _cores(mapping, series.get("mesh"), left_out)
     return {
         "summary": kept,
+        "input": _input(summary["encoder"], left_out),
         "resources": resources,
         "cores": cores,
         "chips": chips,
@@ -40,7 +42,7 @@ def _layers(summary: dict[str, Any], left_out: dict[str, str]) -> dict[str, Any]
         left_out["verify"] = f"The {ROWS} rows that differ most, of {len(verify['layers']):,}."
         rows = sorted(verify["layers"], key=lambda row: row["equal"] - row["values"])[:ROWS]
         verify = verify | {"layers": rows}
-    agreement = sorted(summary["agreement"], key=lambda row: row["share"])[:LAYERS]
+    agreement = sorted(summary["agreement"], key=lambda row: -1 if row["share"] is None else row["share"])[:LAYERS]
     order = {row["layer"]: place for place, row in enumerate(summary["agreement"])}
     return summary | {
         "layers": layers,
@@ -48,7 +50,21 @@ def _layers(summary: dict[str, Any], left_out: dict[str, str]) -> dict[str, Any]
         "verify": verify,
         "agreement": sorted(agreement, key=lambda row: order[row["layer"]]),
         "judge": {layer["name"]: layer["judge"] for layer in layers},
+        "encoder": {key: summary["encoder"][key] for key in ("kind", "values")},
     }
+
+
+def _input(encoder: dict[str, Any], left_out: dict[str, str]) -> list[dict[str, Any]]:
+    """Return a row for each raw channel; none for spikes, which are what they are."""
+    if encoder["values"] is None or encoder["kind"] == "spikes":
+        return []
+    columns = {key: values for key, values in encoder.items() if isinstance(values, list)}
+    channels = range(len(encoder["clipped"]))
+    rows = [{"channel": index, **{key: values[index] for key, values in columns.items()}} for index in channels]
+    if len(rows) > CHANNELS:
+        left_out["input"] = f"The {CHANNELS} channels that were clipped most, of {len(rows):,}."
+        rows = sorted(rows, key=lambda row: -row["clipped"])[:CHANNELS]
+    return rows
 
 
 def _cores(

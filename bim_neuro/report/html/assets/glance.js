@@ -38,18 +38,19 @@ function sparseTile() {
 
 function fixedTile() {
   const rows = run.agreement;
-  const accuracy = run.accuracy ? `accuracy ${percent(run.accuracy.float)} float, ${percent(run.accuracy.integer)} integer` : "no labels, so no accuracy";
-  if (!rows.length) return tile("What did fixed point change?", "no spiking layer", accuracy);
-  const least = rows.reduce((a, b) => (b.share < a.share ? b : a));
-  return tile("What did fixed point change?", `${percent(1 - least.share, 2)} of spike slots`, accuracy);
+  const accuracy = run.accuracy ? `accuracy ${percent(run.accuracy.float)} float, ${percent(run.accuracy.integer)} integer, ${percent(run.accuracy.majority)} for always “${run.accuracy.majority_class}”` : "no labels, so no accuracy";
+  if (!rows.length) return tile("What did fixed point change?", "not compared", accuracy);
+  const least = rows.reduce((a, b) => ((b.share ?? -1) < (a.share ?? -1) ? b : a));
+  if (least.share === null) return tile("What did fixed point change?", "nothing to compare", `${least.layer} gives nothing; ${accuracy}`, null, "bad");
+  return tile("What did fixed point change?", `${percent(1 - least.share, 2)} of ${least.measure}`, `worst layer: ${least.layer}; ${accuracy}`, null, least.share === 0 ? "bad" : null);
 }
 
 const verified = run.verify && run.verify.equal === run.verify.spike_slots && run.verify.states_equal === run.verify.states;
 
 function checkTile() {
   if (!run.verify) return tile("Are the integers right?", "not checked", "add --verify lava to hold every message and state against Lava");
-  const { spike_slots, equal, states, states_equal, backend } = run.verify;
-  const values = `${count(equal + states_equal)} of ${count(spike_slots + states)} values equal`;
+  const { messages, messages_equal, spike_slots, equal, states, states_equal, backend } = run.verify;
+  const values = `${count(messages_equal)} of ${count(messages)} messages, ${count(equal + states_equal)} of ${count(spike_slots + states)} values equal`;
   return tile("Are the integers right?", verified ? `equal to ${backend}` : `differ from ${backend}`, values, null, verified ? "good" : "bad");
 }
 

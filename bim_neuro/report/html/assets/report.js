@@ -123,7 +123,11 @@ function assumptionsSection() {
 function verdict() {
   const pieces = [run.cores.limit === null ? `Runs on ${run.target}` : `Fits ${run.target} on ${plural(run.cores.used, "core")}`];
   if (run.energy.dynamic.value !== null) pieces.push(`${run.energy.unpriced.length ? "at least " : ""}${energy(run.energy.dynamic.value)} (${rangeText(run.energy.dynamic, ENERGY)}) of dynamic energy a sample`);
-  if (run.agreement.length) pieces.push(`fixed point keeps ${percent(run.agreement.reduce((a, b) => (b.share < a.share ? b : a)).share, 2)} of the spike slots`);
+  const compared = run.agreement.filter((row) => row.share !== null);
+  if (compared.length) {
+    const least = compared.reduce((a, b) => (b.share < a.share ? b : a));
+    pieces.push(`fixed point keeps ${percent(least.share, 2)} of the ${least.measure} of ${least.layer}, the worst layer`);
+  }
   return `${pieces.join("; ")}.`;
 }
 
