@@ -9,7 +9,7 @@ import h5py
 import nir
 import numpy as np
 
-from .values import TEXTS, odd_array
+from .values import TEXTS, Array, odd_array
 
 
 def foreign(folder: Path) -> list[Path]:
@@ -43,6 +43,18 @@ def foreign(folder: Path) -> list[Path]:
         files.append(folder / f"{name}.nir")
         nir.write(files[-1], graph)
     return files
+
+
+def arrays_below(group: h5py.Group) -> dict[str, Array]:
+    """Return every dataset below a group by its path."""
+    found: dict[str, Array] = {}
+
+    def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = np.asarray(item[()])
+
+    group.visititems(note)
+    return found
 
 
 _LIF = {"tau": 2e-2, "r": 1.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0}
