@@ -59,7 +59,10 @@ class Graph(Generic[N]):
 
     @cached_property
     def _into(self) -> dict[str, tuple[Edge, ...]]:
-        return {name: tuple(edge for edge in self.edges if edge.target == name) for name in self.nodes}
+        into: dict[str, list[Edge]] = {name: [] for name in self.nodes}
+        for edge in self.edges:
+            into[edge.target].append(edge)
+        return {name: tuple(edges) for name, edges in into.items()}
 
     @cached_property
     def order(self) -> tuple[str, ...]:

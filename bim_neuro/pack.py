@@ -43,6 +43,17 @@ _CLASSES: dict[str, type] = {
     )
 }
 _ARRAY = "array"
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "int": (int, np.integer),
+    "float": (int, float, np.number),
+    "bool": (bool, np.bool_),
+    "str": str,
+    "Array": np.ndarray,
+    "ScanRange": ScanRange,
+}
+_MAX_NUMBER = {"int": 2**63 - 1, "float": float(np.finfo(np.float64).max)}
+_NODES = (Source, Relay, Scan, LIF, Readout, IntegerRelay, IntegerScan, IntegerLIF, IntegerReadout)
+_SYNAPSES = (Dense, Diagonal, Broadcast, Soma)
 
 Header = dict[str, Any]
 
@@ -59,10 +70,26 @@ def unpack(header: Header, arrays: dict[str, Array]) -> Graph[Any]:
         graph = _unpack(header, arrays)
         if not isinstance(graph, Graph):
             raise InputError(f"the header describes a {type(graph).__name__}, not a graph")
+        _check_parts(graph)
         _check_edges(graph)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"the graph's header is garbled: {type(error).__name__} {error}") from None
+    except RecursionError:
+        raise InputError("the graph's header is nested too deep") from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise InputError(f"the graph's header is garbled: {type(error).__name__} {error!s:.200}") from None
     return graph
+
+
+def check_fields(who: str, value: Any) -> None:
+    """Refuse a field of the wrong type, and numbers that are not finite or leave 64 bits."""
+    for field in fields(value):
+        found: Any = getattr(value, field.name)
+        kind = str(field.type)
+        if not isinstance(found, _TYPES[kind]) or (isinstance(found, bool) and kind != "bool"):
+            raise InputError(f"{who}: {field.name} is {found!r:.60}, not of type {kind}")
+        if kind in _MAX_NUMBER and not abs(found) <= _MAX_NUMBER[kind]:
+            raise InputError(f"{who}: {field.name} is {found!s:.40}, it must be finite and fit 64 bits")
+        if is_dataclass(found):
+            check_fields(f"{who}, {field.name}", found)
 
 
 def equal(left: Graph[Any], right: Graph[Any]) -> bool:
@@ -111,6 +138,30 @@ def _with_split_bias(lif: Header, arrays: dict[str, Array]) -> Header:
     arrays[f"{path}_mant"] = mantissa
     rest = {key: item for key, item in lif.items() if key != "bias"}
     return {**rest, "bias_mant": {_ARRAY: f"{path}_mant"}, "bias_exp": exponent}
+
+
+def _check_parts(graph: Graph[Any]) -> None:
+    """Refuse parts of the wrong type by name: all of them came from a file."""
+    wanted: dict[str, type | tuple[type, ...]] = {
+        "nodes": dict, "edges": tuple, "dt": (int, float), "encoder": Encoder, "task": str, "labels": tuple,
+        "extra": dict, "depth": dict, "gap": int,
+    }  # fmt: skip
+    for field in fields(graph):
+        value = getattr(graph, field.name)
+        if not isinstance(value, wanted[field.name]) or isinstance(value, bool):
+            raise InputError(f"the graph's {field.name} is {value!r:.60}")
+    for name, node in graph.nodes.items():
+        if not isinstance(node, _NODES):
+            raise InputError(f"node '{name}' is a {type(node).__name__}, no node")
+        check_fields(f"node '{name}'", node)
+    for index, edge in enumerate(graph.edges):
+        ends = [edge.source, edge.target, edge.port] if isinstance(edge, Edge) else [None]
+        if not all(isinstance(end, str) for end in ends) or not isinstance(edge.synapse, _SYNAPSES):
+            raise InputError(f"edge {index} is {edge!r:.60}, no synapse between two nodes")
+        check_fields(f"edge '{edge.name}'", edge.synapse)
+    check_fields("the encoder", graph.encoder)
+    if not all(isinstance(label, str) for label in graph.labels):
+        raise InputError(f"the graph's labels are {graph.labels!r:.60}, texts are needed")
 
 
 def _check_edges(graph: Graph[Any]) -> None:

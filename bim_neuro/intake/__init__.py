@@ -6,11 +6,12 @@ model file and a crash of a C library all end here, as one `InputError` that nam
 
 from .hdf5 import Tree, Unread, read_hdf5
 from .kind import check_kind, check_place, opened
-from .limits import Budget, allow_memory, memory_for
+from .limits import HINT, Budget, allow_memory, memory_for
 from .npz import Header, read_npz, read_npz_headers
 from .torch_file import read_torch
 
 __all__ = [
+    "HINT",
     "Budget",
     "Header",
     "Tree",

@@ -22,9 +22,9 @@ from .kind import Opened
 from .limits import Budget, check_claim
 
 HDF5 = Format("an HDF5 file", "copy or export the file again")
-MAX_ITEMS = 100_000
+MAX_ITEMS = 20_000
 MAX_DEPTH = 48
-MAX_TEXTS = 1_000_000
+MAX_TEXTS = 200_000
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HEAP = b"GCOL\x01"

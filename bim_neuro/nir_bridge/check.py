@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from functools import singledispatch
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
-from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, ScanRange, Soma, Source
+from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, Soma, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.synapse import Synapse
-from ..pack import pack
+from ..pack import check_fields, pack
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "int": (int, np.integer),
-    "float": (int, float, np.number),
-    "bool": (bool, np.bool_),
-    "str": str,
-    "Array": np.ndarray,
-    "ScanRange": ScanRange,
-}
+MAX_NUMBER = float(np.finfo(np.float64).max)
 
 
 def check_graph(graph: FloatGraph) -> None:
@@ -32,20 +23,33 @@ def check_graph(graph: FloatGraph) -> None:
     for name, array in pack(graph)[1].items():
         _check_finite(name.removeprefix("graph/").replace("/", "."), array)
     for name, node in graph.nodes.items():
-        _check_fields(f"node '{name}'", node)
+        check_fields(f"node '{name}'", node)
         _expect(f"node '{name}'", _shapes(node))
     for edge in graph.edges:
-        _check_fields(f"edge '{edge.name}'", edge.synapse)
+        check_fields(f"edge '{edge.name}'", edge.synapse)
         _check_edge(graph, edge)
     _check_encoder(graph)
     check_dt(graph.dt)
+    lines = graph.nodes[graph.output].neurons
+    if graph.labels and len(graph.labels) != lines:
+        raise InputError(f"{len(graph.labels)} labels for the {lines} lines of the output")
 
 
 def check_dt(dt: Any) -> float:
     """Refuse a step that is not a positive finite number of seconds."""
-    if isinstance(dt, bool) or not isinstance(dt, int | float) or not 0 < dt < float("inf"):
-        raise InputError(f"dt is {dt} s, it must be positive and finite")
+    if isinstance(dt, bool) or not isinstance(dt, int | float) or not 0 < dt <= MAX_NUMBER:
+        raise InputError(f"dt is {dt!s:.40} s, it must be positive and finite")
     return float(dt)
+
+
+def check_extra(extra: dict[str, Any]) -> None:
+    """Refuse assumptions that are no texts, and a plasticity that is no description of one."""
+    assumptions = extra.get("assumptions", ())
+    if not isinstance(assumptions, list | tuple) or not all(isinstance(line, str) for line in assumptions):
+        raise InputError(f"extra.assumptions is {assumptions!r:.60}, a list of texts is needed")
+    for name in ("plasticity", "plastic_nodes"):
+        if not isinstance(extra.get(name, {}), dict):
+            raise InputError(f"extra.{name} is {extra[name]!r:.60}, a table is needed")
 
 
 def _check_finite(name: str, array: Array) -> None:
@@ -56,23 +60,11 @@ def _check_finite(name: str, array: Array) -> None:
         raise InputError(f"{bad} of {array.size} values of '{name}' are not finite", "retrain the model")
 
 
-def _check_fields(who: str, value: Any) -> None:
-    """Refuse a field of the wrong type, and numbers that are not finite."""
-    for field in fields(value):
-        found = getattr(value, field.name)
-        if not isinstance(found, _TYPES[str(field.type)]):
-            raise InputError(f"{who}: {field.name} is {found!r}, not of type {field.type}")
-        if isinstance(found, float | np.floating) and not isfinite(found):
-            raise InputError(f"{who}: {field.name} is {found}, it must be finite")
-        if is_dataclass(found):
-            _check_fields(f"{who}, {field.name}", found)
-
-
 def _check_encoder(graph: FloatGraph) -> None:
     encoder = graph.encoder
     if not isinstance(encoder, Encoder):
         raise InputError(f"the encoder is a {type(encoder).__name__}")
-    _check_fields("the encoder", encoder)
+    check_fields("the encoder", encoder)
     if encoder.kind not in ("graded", "delta", "spikes"):
         raise InputError(f"the encoder is of unknown kind '{encoder.kind}'")
     lines = graph.nodes[graph.source].neurons

@@ -20,7 +20,7 @@ from ..graph import FloatGraph
 from ..intake import Tree
 from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
-from .check import check_graph
+from .check import check_extra, check_graph
 from .hdf5 import read_array, read_arrays, read_text
 
 GROUP = "bim_neuro"
@@ -60,6 +60,7 @@ def load(group: Tree) -> FloatGraph:
     if not isinstance(graph, FloatGraph):
         raise InputError(f"/{GROUP} holds a {type(graph).__name__}, not a float graph")
     check_graph(graph)
+    check_extra(graph.extra)
     return graph
 
 

@@ -15,18 +15,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from math import prod
 
 import numpy as np
 
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
+from ..intake import HINT, Budget
 from ..nodes import LIF, Dense, Encoder, Readout, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from .hdf5 import NirGraph
 from .integrator import Integrator
-from .linear import Form, message_of
+from .linear import Form, bytes_of_sum, message_of, sum_of
 from .support import FIELDS, NEURONS, SPIKING, lines_read
+
+BYTES_A_LINE = 4096
+"""What all stages together may take for an input line that no array of the file justifies."""
+MAX_AXES = 32
+MAX_DELAY_STEPS = 2**31
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,17 @@ class _Law:
     v_threshold: float
 
 
-def to_float_graph(nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None = None) -> FloatGraph:
-    """Return the float graph of a flat NIR graph in which all is supported (see `support`)."""
-    return _Conversion(nir, dt, integrator, encoder).run(_order(nir))
+def to_float_graph(
+    nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None = None, budget: Budget | None = None
+) -> FloatGraph:
+    """Return the float graph of a flat NIR graph in which all is supported (see `support`).
+
+    What it takes is counted in ``budget``, beside the arrays it is made of.
+    """
+    budget = budget or Budget.of_file(0)
+    budget.take("the file's arrays", sum(value.nbytes for node in nir.nodes.values() for value in node.fields.values()))
+    with np.errstate(all="ignore"):  # what is no longer finite is refused by its name (`check`)
+        return _Conversion(nir, dt, integrator, encoder, budget).run(_order(nir))
 
 
 def _order(nir: NirGraph) -> list[str]:
@@ -59,12 +74,18 @@ def _order(nir: NirGraph) -> list[str]:
 class _Conversion:
     """One walk through a NIR graph, sources first: every output as a linear form, every neuron as a node."""
 
-    def __init__(self, nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None) -> None:
+    def __init__(
+        self, nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None, budget: Budget
+    ) -> None:
         self.nir, self.dt, self.integrator, self.encoder = nir, dt, integrator, encoder
         self.forms: dict[str, Form] = {}
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
         self.assumptions: list[str] = []
+        self.before: dict[str, list[str]] = {name: [] for name in nir.nodes}
+        for start, target in nir.edges:
+            self.before[target].append(start)
+        self.budget = budget
 
     def run(self, order: list[str]) -> FloatGraph:
         source = self._only("Input")
@@ -74,6 +95,7 @@ class _Conversion:
             if name == source:
                 self.nodes[name] = self.encoder.source if self.encoder else Source(width, graded=False)
                 self.forms[name] = message_of(name, self.nodes[name].neurons)
+                self._take(name, self.forms[name].nbytes)
             elif self.nir.nodes[name].type in NEURONS:
                 self._add_neuron(name, self._input_of(name))
             else:
@@ -93,8 +115,8 @@ class _Conversion:
     def _input_width(self, source: str) -> int:
         """Return how many lines the input has; leading axes that no reader wants are batch and time."""
         nodes = self.nir.nodes
-        shape = [int(size) for size in nodes[source].fields.get("shape", np.empty(0)).ravel()]
-        width = int(np.prod(shape)) if shape else 0
+        shape = [int(size) for size in nodes[source].fields.get("shape", np.empty(0)).ravel()[:MAX_AXES]]
+        width = prod(shape) if shape else 0
         wanted = {lines_read(nodes[target]) for start, target in self.nir.edges if start == source} - {0}
         if len(wanted) == 1 and width not in wanted and (not shape or shape[-1] in wanted):
             width = wanted.pop()
@@ -102,31 +124,45 @@ class _Conversion:
                 self.assumptions.append(f"the input's shape {shape} counts batch or time: {width} lines")
         if width < 1:
             raise InputError(f"the input '{source}' has shape {shape}, which gives no lines")
+        widest = (max(value.shape, default=1) for node in nodes.values() for value in node.fields.values())
+        limit = max(self.budget.limit // BYTES_A_LINE, *widest)
+        if width > limit:
+            claim = f"the input '{source}' claims {width:,} lines of {BYTES_A_LINE:,} bytes each"
+            raise InputError(f"{claim}, this graph may have {limit:,}", HINT)
         return width
 
     def _input_of(self, name: str) -> Form:
-        forms = [(start, self.forms[start]) for start, target in self.nir.edges if target == name]
-        if not forms:
+        """Return the sum of all wires into a node."""
+        starts = self.before[name]
+        if not starts:
             raise InputError(f"node '{name}' ({self.nir.nodes[name].type}) has no input")
-        start, total = forms[0]
-        for other, form in forms[1:]:
-            if form.width != total.width:
-                widths = f"{total.width} values of '{start}' and {form.width} of '{other}'"
+        forms = [self.forms[start] for start in starts]
+        for start, form in zip(starts, forms, strict=True):
+            if form.width != forms[0].width:
+                widths = f"{forms[0].width} values of '{starts[0]}' and {form.width} of '{start}'"
                 raise InputError(f"node '{name}' ({self.nir.nodes[name].type}) adds {widths}")
-            total = total.plus(form)
-        return total
+        if len(forms) == 1:
+            return forms[0]
+        self._take(name, bytes_of_sum(forms))
+        return sum_of(forms)
+
+    def _take(self, name: str, size: int) -> None:
+        """Count memory for a node before it is made; refused by name where the file does not justify it."""
+        self.budget.take(f"node '{name}' ({self.nir.nodes[name].type})", size)
 
     def _linear(self, name: str, form: Form) -> Form:
         """Fold a node without memory, or a delay, into the form it reads."""
         node = self.nir.nodes[name]
         if node.type in ("Linear", "Affine"):
-            weight = node.fields["weight"].astype(np.float64)
+            weight = node.fields["weight"]
             if weight.shape[1] != form.width:
                 got = f"it receives {form.width}"
                 raise InputError(f"node '{name}' ({node.type}) takes {weight.shape[1]} values, {got}")
-            form = form.through(weight)
+            self._take(name, 8 * weight.size + form.bytes_with_rows(len(weight)))
+            form = form.through(weight.astype(np.float64))
             return form.shifted(self._field(name, "bias", form.width)) if node.type == "Affine" else form
         if node.type == "Scale":
+            self._take(name, form.nbytes)
             return form.scaled(self._field(name, "scale", form.width))
         if node.type == "Delay":
             return self._delay(name, form)
@@ -135,16 +171,19 @@ class _Conversion:
     def _delay(self, name: str, form: Form) -> Form:
         seconds = self._field(name, "delay", form.width)
         steps = np.rint(seconds / self.dt)
-        wrong = seconds[(np.abs(steps * self.dt - seconds) > 1e-3 * self.dt) | (steps < 0)]
+        off = np.abs(steps * self.dt - seconds)
+        wrong = seconds[(off > 1e-3 * self.dt) | (steps < 0) | (steps > MAX_DELAY_STEPS)]
         if wrong.size:
             message = f"node '{name}' delays by {wrong[0]:.4g} s, not a whole number of steps of {self.dt:g} s"
             raise InputError(message, "check --dt")
         if form.bias[steps > 0].any():
             self.assumptions.append(f"the constant that '{name}' delays is there from the first step on")
+        self._take(name, len(np.unique(steps)) * form.nbytes)
         return form.delayed(steps.astype(np.int64))
 
     def _add_neuron(self, name: str, form: Form) -> None:
         node = self.nir.nodes[name]
+        self._take(name, 2 * form.nbytes)
         law = self._discretise(name, form.width)
         if node.type in SPIKING:
             port = "i"
@@ -223,9 +262,14 @@ class _Conversion:
 
     def _used(self, last: str) -> list[Edge]:
         """Return the edges from which ``last`` can be reached."""
-        kept = {last}
-        for _ in self.nodes:
-            kept |= {edge.source for edge in self.edges if edge.target in kept}
+        into: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for edge in self.edges:
+            into[edge.target].append(edge.source)
+        kept, left = {last}, [last]
+        while left:
+            fresh = set(into[left.pop()]) - kept
+            kept |= fresh
+            left += fresh
         return [edge for edge in self.edges if edge.target in kept]
 
     def _field(self, name: str, key: str, width: int) -> Array:

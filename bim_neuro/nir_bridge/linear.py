@@ -7,7 +7,7 @@ NIR's Linear, Affine, Scale, Flatten and Delay are nodes; here they fold into th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from ..nodes import Dense, Diagonal
 from ..nodes.arithmetic import Array
 
+_OBJECT_BYTES = 256  # of an array object, its key and its place in a dict
 Origin = tuple[str, int]  # whose message, how many steps ago
 
 
@@ -29,9 +30,14 @@ class Form:
     def width(self) -> int:
         return len(self.bias)
 
-    def plus(self, other: Form) -> Form:
-        """Two wires into one node add."""
-        return Form(_merged([*self.maps.items(), *other.maps.items()]), self.bias + other.bias)
+    @property
+    def nbytes(self) -> int:
+        """What the arrays take, and the objects around them."""
+        return int(self.bias.nbytes) + sum(int(m.nbytes) + _OBJECT_BYTES for m in self.maps.values())
+
+    def bytes_with_rows(self, rows: int) -> int:
+        """Return what the form takes once it passed through a weight matrix of ``rows`` rows."""
+        return 8 * rows + sum(8 * rows * m.shape[-1] + _OBJECT_BYTES for m in self.maps.values())
 
     def through(self, weight: Array) -> Form:
         """Pass through a weight matrix (post, pre)."""
@@ -72,6 +78,19 @@ class Form:
 def message_of(name: str, width: int) -> Form:
     """Return the form of a neuron's own message."""
     return Form({(name, 0): np.ones(width)}, np.zeros(width))
+
+
+def sum_of(forms: Sequence[Form]) -> Form:
+    """Add the wires into one node."""
+    parts = [part for form in forms for part in form.maps.items()]
+    return Form(_merged(parts), np.sum([form.bias for form in forms], axis=0))
+
+
+def bytes_of_sum(forms: Sequence[Form]) -> int:
+    """Return what `sum_of` takes: a diagonal that meets a matrix becomes one."""
+    dense = {key for form in forms for key, m in form.maps.items() if m.ndim == 2}
+    widened = sum(8 * len(m) ** 2 for form in forms for key, m in form.maps.items() if m.ndim == 1 and key in dense)
+    return widened + sum(form.nbytes for form in forms)
 
 
 def _rows(factor: Array, m: Array) -> Array:

@@ -91,7 +91,7 @@ def parse(text: str) -> Metadata:
             plasticity=dict(content.get("plasticity", {})),
             plastic_nodes={name: dict(n["plasticity"]) for name, n in content["nodes"].items() if n.get("plasticity")},
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise InputError(f"the metadata '{KEY}' are garbled: {type(error).__name__} {error}") from None
 
 

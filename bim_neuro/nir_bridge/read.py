@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ..errors import DoesNotFit, InputError
 from ..graph import FloatGraph
+from ..intake import Budget
 from . import exact
 from .check import check_dt, check_graph
 from .foreign import to_float_graph
 from .hdf5 import NirGraph, open_nir, read_graph
 from .integrator import FORWARD, find_integrator
-from .metadata import KEY, Metadata, parse
+from .metadata import KEY, parse
 from .support import FIELD_NAMES, check_values, unsupported
 
 
@@ -32,7 +33,7 @@ def read_nir(path: Path, dt: float | None = None, *, integrator: str | None = No
     try:
         copy = tree.get(exact.GROUP)
         if not isinstance(copy, dict):
-            return _read_standard(read_graph(tree, KEY), dt, integrator)
+            return _read_standard(read_graph(tree, KEY), dt, integrator, Budget.of_file(path.stat().st_size))
         graph = exact.load(copy)
         _agree(dt, graph.dt)
         return graph
@@ -40,7 +41,7 @@ def read_nir(path: Path, dt: float | None = None, *, integrator: str | None = No
         raise InputError(f"{path}: {error.message}", error.hint) from None
 
 
-def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None) -> FloatGraph:
+def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None, budget: Budget) -> FloatGraph:
     ours = parse(nir.metadata) if nir.metadata is not None else None
     if ours and ours.products:
         raise InputError(
@@ -53,18 +54,14 @@ def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None) -> F
     if findings:
         raise DoesNotFit(findings)
     if ours:
-        return _restore(nir, ours, dt)
-    if dt is None:
+        _agree(dt, ours.dt)
+        graph = to_float_graph(nir, check_dt(ours.dt), ours.integrator, ours.encoder, budget)
+        graph = replace(graph, task=ours.task, labels=ours.labels, extra={**graph.extra, **ours.extra})
+    elif dt is None:
         hint = "give it with --dt SECONDS, as the model was trained"
         raise InputError("a NIR graph does not say how long a step is", hint)
-    return to_float_graph(nir, dt, find_integrator(integrator) if integrator else FORWARD)
-
-
-def _restore(nir: NirGraph, ours: Metadata, dt: float | None) -> FloatGraph:
-    """Read a file of ours that lost its exact copy, with what its metadata say."""
-    _agree(dt, ours.dt)
-    graph = to_float_graph(nir, check_dt(ours.dt), ours.integrator, ours.encoder)
-    graph = replace(graph, task=ours.task, labels=ours.labels, extra={**graph.extra, **ours.extra})
+    else:
+        graph = to_float_graph(nir, dt, find_integrator(integrator) if integrator else FORWARD, budget=budget)
     check_graph(graph)
     return graph
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
+from numbers import Integral
 from typing import Any
 
 from ..errors import InputError
@@ -55,14 +55,16 @@ class Plasticity:
         for name, allowed in (("rule", RULES), ("placement", PLACEMENTS), ("rounding", ROUNDINGS)):
             if getattr(self, name) not in allowed:
                 hint = f"one of {', '.join(allowed)}"
-                raise InputError(f"plasticity: {name} '{getattr(self, name)}' is unknown", hint)
+                raise InputError(f"plasticity: {name} '{getattr(self, name)!s:.60}' is unknown", hint)
         if unknown := [group for group in self.synapses if group not in GROUPS]:
-            raise InputError(f"plasticity: no synapses '{unknown[0]}'", f"some of {', '.join(GROUPS)}")
+            raise InputError(f"plasticity: no synapses '{unknown[0]!s:.60}'", f"some of {', '.join(GROUPS)}")
         for name, low, high in _LIMITS:
             value = getattr(self, name)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not is_number or not isfinite(value) or not low <= value <= high:
-                raise InputError(f"plasticity: {name} is {value!r}, allowed: {low:g} to {high:g}")
+            whole = name in _WHOLE
+            is_number = isinstance(value, Integral if whole else (int, float)) and not isinstance(value, bool)
+            if not is_number or not low <= value <= high:
+                kind = "whole numbers from " if whole else ""
+                raise InputError(f"plasticity: {name} is {value!r:.60}, allowed: {kind}{low:g} to {high:g}")
 
     @property
     def weight_limit(self) -> int:
@@ -81,7 +83,7 @@ class Plasticity:
             raise InputError(f"plasticity: unknown key '{unknown[0]}'", f"allowed: {', '.join(names)}")
         groups = table.get("synapses", GROUPS)
         if not isinstance(groups, (list, tuple)):
-            raise InputError(f"plasticity: synapses is {groups!r}, a list of names is needed")
+            raise InputError(f"plasticity: synapses is {groups!r:.60}, a list of names is needed")
         return cls(**{**table, "synapses": tuple(groups)})
 
 
@@ -90,3 +92,4 @@ _LIMITS = (
     ("tau_plus", 1e-3, 1e6), ("tau_minus", 1e-3, 1e6), ("weight_bits", 2, 8), ("trace_bits", 2, 24), ("epoch", 1, 63),
     ("seed", 0, 2**31 - 1), ("sparsity", 0.0, 0.99),
 )  # fmt: skip
+_WHOLE = ("weight_bits", "trace_bits", "epoch", "seed")
