@@ -84,9 +84,10 @@ def check_fields(who: str, value: Any) -> None:
     for field in fields(value):
         found: Any = getattr(value, field.name)
         kind = str(field.type)
-        if not isinstance(found, _TYPES[kind]) or (isinstance(found, bool) and kind != "bool"):
+        wrong = not isinstance(found, _TYPES[kind]) or (isinstance(found, bool) and kind != "bool")
+        if wrong:
             raise InputError(f"{who}: {field.name} is {found!r:.60}, not of type {kind}")
-        if kind in _MAX_NUMBER and not abs(found) <= _MAX_NUMBER[kind]:
+        if kind in _MAX_NUMBER and not -_MAX_NUMBER[kind] <= found <= _MAX_NUMBER[kind]:
             raise InputError(f"{who}: {field.name} is {found!s:.40}, it must be finite and fit 64 bits")
         if is_dataclass(found):
             check_fields(f"{who}, {field.name}", found)

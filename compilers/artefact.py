@@ -18,6 +18,7 @@ from ..atomic import replacing
 from ..engine.reference import simulate
 from ..errors import InputError, ThresholdMissed
 from ..graph import IntegerGraph
+from ..intake import NPZ_NAME, Budget, read_npz
 from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
 from .align import MAX_DELAY
@@ -25,6 +26,8 @@ from .fields import out_of_field
 
 FORMAT = "bim-neuro program"
 VERSION = 2  # of version 1, which held a LIF's bias whole, `unpack` makes mantissa and exponent
+
+MAX_SHIFT = 63
 
 
 @dataclass(frozen=True)
@@ -51,34 +54,74 @@ def save_artefact(artefact: Artefact, path: Path) -> None:
 
 def load_artefact(path: Path) -> Artefact:
     """Read model.bimn; anything else is refused, and nothing in it is executed."""
-    if not path.is_file():
-        raise InputError(f"no such file: {path}")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            content: dict[str, Array] = dict(archive.items())
-        header: dict[str, Any] = dict(json.loads(str(content["header"])))
-        sample = content["sample"].astype(np.int64)
-    except Exception as error:  # noqa: BLE001  numpy, zlib and zipfile raise whatever damaged bytes lead them to
-        raise InputError(f"{path} is damaged or not a .bimn artefact: {_first_line(error)}") from None
+        content = read_npz(path, _is_ours)
+    except InputError as error:
+        raise InputError(error.message.replace(NPZ_NAME, "a .bimn artefact"), error.hint) from None
+    header = _header(content, path)
     if header.get("format") != FORMAT or header.get("version") not in (1, VERSION):
         raise InputError(f"{path} is not a bim-neuro program of version 1 or {VERSION}")
+    try:
+        artefact = _artefact(header, content)
+        _check_run(artefact, Budget.of_file(path.stat().st_size))
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", error.hint) from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise InputError(f"{path} holds a program with a garbled part: {_first_line(error)}") from None
+    return artefact
+
+
+def _artefact(header: dict[str, Any], content: dict[str, Array]) -> Artefact:
     graph = unpack(header.get("graph", {}), _under("graph:", content))
     aligned = isinstance(getattr(graph, "depth", None), dict)  # its type, like all else, came from the file
     if not isinstance(graph, IntegerGraph) or not aligned or set(graph.depth) != set(graph.nodes):
-        raise InputError(f"{path} holds no aligned integer graph")
-    _check_times(graph, path)
+        raise InputError("it holds no aligned integer graph")
+    _check_times(graph)
     for finding in out_of_field(graph):
-        raise InputError(f"{path}: {finding.message}")
-    return Artefact(graph, str(header.get("target", "")), sample, _under("expected:", content))
+        raise InputError(finding.message)
+    return Artefact(graph, str(header.get("target", "")), content["sample"], _under("expected:", content))
 
 
-def _check_times(graph: IntegerGraph, path: Path) -> None:
+def _is_ours(name: str) -> bool:
+    return name in ("header", "sample") or name.startswith(("graph:", "expected:"))
+
+
+def _header(content: dict[str, Array], path: Path) -> dict[str, Any]:
+    """Return the JSON header of an archive that has one, and a sample."""
+    missing = [name for name in ("header", "sample") if name not in content]
+    if missing:
+        raise InputError(f"{path} is not a .bimn artefact: it has no array '{missing[0]}'")
+    try:
+        header = json.loads(str(content["header"]))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged or not a .bimn artefact: {_first_line(error)}") from None
+    if not isinstance(header, dict):
+        raise InputError(f"{path} is damaged or not a .bimn artefact: its header is a {type(header).__name__}")
+    return header
+
+
+def _check_run(artefact: Artefact, budget: Budget) -> None:
+    """Refuse a sample, shifts and sizes that no program of ours has and that running it would choke on."""
+    graph, sample = artefact.graph, artefact.sample
+    lines = graph.nodes[graph.source].neurons
+    if sample.dtype.kind not in "iu" or sample.ndim != 3 or sample.shape[2] != lines or not sample.size:
+        raise InputError(f"the sample is {sample.dtype} of shape {sample.shape}, (samples, steps, {lines}) fits")
+    slots = sample.shape[0] * sample.shape[1]
+    for name, node in graph.nodes.items():
+        shifts = {key: value for key, value in vars(node).items() if key.endswith(("shift", "_exp"))}
+        wide = {key: bits for key, bits in shifts.items() if not -MAX_SHIFT <= bits <= MAX_SHIFT}
+        if wide or node.neurons < 1:
+            raise InputError(f"node '{name}' has {wide or f'{node.neurons} neurons'}, no program of ours has")
+        budget.take(f"node '{name}' in the self-test", 8 * node.neurons * (slots + 1) * (1 + node.state_words))
+
+
+def _check_times(graph: IntegerGraph) -> None:
     """Refuse delays and depths that no chip has and that a simulation would wait for."""
     times = {edge.name: edge.delay for edge in graph.edges} | graph.depth | {"the gap between samples": graph.gap}
     for name, steps in times.items():
         limit = len(graph.nodes) if name in graph.depth else MAX_DELAY
         if type(steps) is not int or not 0 <= steps <= limit:
-            raise InputError(f"{path}: '{name}' has {steps!r} steps, allowed are 0 to {limit}")
+            raise InputError(f"'{name}' has {steps!r:.40} steps, allowed are 0 to {limit}")
 
 
 def check(artefact: Artefact) -> int:
@@ -86,7 +129,7 @@ def check(artefact: Artefact) -> int:
     if not artefact.expected:
         raise InputError("the artefact holds no expected messages to compare with")
     try:
-        record = simulate(artefact.graph, artefact.sample, probe=True)
+        record = simulate(artefact.graph, artefact.sample.astype(np.int64), probe=True)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
         raise InputError(f"the artefact's program does not run: {_first_line(error)}") from None
     compared = 0

@@ -7,11 +7,14 @@ model file and a crash of a C library all end here, as one `InputError` that nam
 from .hdf5 import Tree, Unread, read_hdf5
 from .kind import check_kind, check_place, opened
 from .limits import HINT, Budget, allow_memory, memory_for
-from .npz import Header, read_npz, read_npz_headers
+from .npz import NPZ, Header, read_npz, read_npz_headers
 from .torch_file import read_torch
+
+NPZ_NAME = NPZ.name
 
 __all__ = [
     "HINT",
+    "NPZ_NAME",
     "Budget",
     "Header",
     "Tree",

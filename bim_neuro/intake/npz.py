@@ -6,7 +6,7 @@ import ast  # noqa: F401  numpy loads these three with the first header, where n
 import struct  # noqa: F401
 import tokenize  # noqa: F401
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from math import prod
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -21,6 +21,7 @@ from .limits import Budget
 from .zip_archive import open_zip, read_into
 
 NPZ = Format("an .npz archive of arrays", "numpy.savez writes one, of numbers without Python objects")
+Wanted = Callable[[str], bool]
 _SUFFIX = ".npy"
 _MAX_AXES = 32
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -38,12 +39,13 @@ class Header(NamedTuple):
         return self.dtype.itemsize * prod(self.shape)
 
 
-def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, Array]:
+def read_npz(path: Path, names: Collection[str] | Wanted | None = None) -> dict[str, Array]:
     """Return the arrays of an ``.npz`` file by name: all, or those of ``names`` that it has; the others are not read.
 
-    `InputError` names the file, the array and the amount for what is missing, damaged, of another kind or too large.
+    ``names`` may be a function too, that says of a name whether its array is wanted. `InputError` names the file, the
+    array and the amount for what is missing, damaged, of another kind or too large.
     """
-    wanted = None if names is None else frozenset(names)
+    wanted = names if callable(names) else lambda name: names is None or name in names
     _, arrays = read(path, lambda file, budget: _read(file, budget, wanted), NPZ)
     return arrays
 
@@ -60,9 +62,9 @@ def _read_headers(file: Opened, budget: Budget) -> Answer:
     return [[name, header.dtype.str, header.shape] for name, header in headers.items()], {}
 
 
-def _read(file: Opened, budget: Budget, wanted: frozenset[str] | None) -> Answer:
+def _read(file: Opened, budget: Budget, wanted: Wanted) -> Answer:
     with _archive(file) as archive:
-        names = [name for name in _names(archive) if wanted is None or name in wanted]
+        names = [name for name in _names(archive) if wanted(name)]
         for name in names:
             header = _header(archive, name)
             if header.dtype.kind not in KINDS:

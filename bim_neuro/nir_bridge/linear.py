@@ -37,7 +37,7 @@ class Form:
 
     def bytes_with_rows(self, rows: int) -> int:
         """Return what the form takes once it passed through a weight matrix of ``rows`` rows."""
-        return 8 * rows + sum(8 * rows * m.shape[-1] + _OBJECT_BYTES for m in self.maps.values())
+        return 8 * rows + sum(8 * rows * int(m.shape[-1]) + _OBJECT_BYTES for m in self.maps.values())
 
     def through(self, weight: Array) -> Form:
         """Pass through a weight matrix (post, pre)."""
