@@ -13,8 +13,17 @@ if TYPE_CHECKING:
 
 
 
-def compile(model: str | Path | Any, target: str = "loihi2", *, dt: float | None = None) -> Program:  # noqa: A001
+def compile(  # noqa: A001
+    model: str | Path | Any,
+    target: str = "loihi2",
+    *,
+    dt: float | None = None,
+    input: Any = None,  # noqa: A002
+) -> Program:
     """Compile a model.pt or .nir file (or a float graph) for a target; see `bim_neuro.pipeline.Program`.
+
+    ``input`` (samples, steps, channels) measures how large the numbers of an imported graph get: without it bounds
+    take their place, which cost precision.
 
     >>> program = bim_neuro.compile("model.pt")              # doctest: +SKIP
     >>> record = program.run(x)                              # doctest: +SKIP
@@ -22,4 +31,4 @@ def compile(model: str | Path | Any, target: str = "loihi2", *, dt: float | None
     """
     from .pipeline import compile_model
 
-    return compile_model(model, target, dt=dt)
+    return compile_model(model, target, dt=dt, input=input)

@@ -79,7 +79,7 @@ def learn(
     graph = learner.graph()
     after = {name: accuracy(graph, program, test) for name, test in tests.items()}
     reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
-    learnt = Program(reference, place(graph, program.profile), program.profile)
+    learnt = Program(reference, place(graph, program.profile), program.profile, program.findings)
     main = next(iter(tests))
     return Learned(
         learnt,

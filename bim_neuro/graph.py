@@ -97,6 +97,11 @@ class Graph(Generic[N]):
 class FloatGraph(Graph[Node]):
     """The model in real numbers; messages take no time, taps do."""
 
+    def with_nodes(self, nodes: dict[str, Node], **extra: Any) -> FloatGraph:
+        """Return the graph with other nodes, and with what ``extra`` is to say besides."""
+        said = {**self.extra, **extra}
+        return FloatGraph(nodes, self.edges, self.dt, self.encoder, self.task, self.labels, said)
+
 
 @dataclass(frozen=True)
 class IntegerGraph(Graph[IntegerNode]):

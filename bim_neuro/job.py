@@ -84,6 +84,8 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
     program = learned.program if learned else program
     with watch.stage("input"):
         raw, y, origin = _input(request, program)
+    with watch.stage("calibrate"):
+        program = program.calibrated(raw, origin)
     if request.backend == "engine":
         from .engine.compiled import load_kernels
 

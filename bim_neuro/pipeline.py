@@ -14,6 +14,7 @@ import numpy as np
 
 from .compilers.align import align
 from .compilers.artefact import Artefact, expected_messages, save_artefact
+from .compilers.calibrate import SAMPLES, calibrated, range_findings
 from .compilers.design_rules import assumptions
 from .compilers.fields import wide_sums
 from .compilers.place import place
@@ -59,6 +60,8 @@ class Program:
     reference: FloatGraph
     placed: PlacedGraph
     profile: HardwareProfile
+    findings: tuple[Finding, ...] = ()
+    """What compiling found that refuses nothing but that a reader must know."""
 
     @property
     def graph(self) -> IntegerGraph:
@@ -75,24 +78,25 @@ class Program:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What this program takes for granted, one sentence each."""
-        return tuple(self.reference.extra.get("assumptions", ())) + assumptions(self.graph, self.profile)
+        extra = self.reference.extra
+        measured = (extra["calibration"],) if "calibration" in extra else ()
+        return (*extra.get("assumptions", ()), *measured, *assumptions(self.graph, self.profile))
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What compiling found that refuses nothing but that a reader must know."""
-        return tuple(wide_sums(self.graph))
+    def calibrated(self, raw: Array, origin: str = "the given input") -> Program:
+        """Return the program with the ranges that nobody measured, measured on the first of these sequences.
+
+        ``origin`` is what `assumptions` calls them. A program whose ranges are all known is returned as it is.
+        """
+        reference = _calibrated(self.reference, raw, origin)
+        return self if reference is self.reference else _compiled(reference, self.profile, Stopwatch())
 
     def encode(self, raw: Array) -> Array:
         """Turn raw sequences (samples, steps, channels) into what the chip's input lines carry."""
-        return self.encode_and_see(raw)[0]
+        return encode(self.graph, raw)
 
     def encode_and_see(self, raw: Array) -> tuple[Array, InputSeen]:
         """Return what `encode` does, and what the encoder met: the values of each channel that it cut off."""
-        if raw.ndim != 3 or raw.shape[2] != len(self.graph.encoder.gain):
-            raise InputError(
-                f"input has shape {raw.shape}, the model wants (samples, steps, {len(self.graph.encoder.gain)})"
-            )
-        return self.graph.encoder.encode_and_see(raw)
+        return encode_and_see(self.graph, raw)
 
     def run(
         self,
@@ -139,23 +143,54 @@ class Program:
 
 
 def compile_model(
-    model: str | Path | FloatGraph, target: str = "loihi2", *, dt: float | None = None, watch: Stopwatch | None = None
+    model: str | Path | FloatGraph,
+    target: str = "loihi2",
+    *,
+    dt: float | None = None,
+    input: Array | None = None,  # noqa: A002
+    watch: Stopwatch | None = None,
 ) -> Program:
     """Compile a model.pt, a .nir file or a float graph for a target.
 
+    ``input`` (samples, steps, channels) measures the ranges of a graph that brings none, as imported ones do.
     Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
     """
     watch = watch or Stopwatch()
     profile = load_profile(target)
     with watch.stage("read"):
         reference = model if isinstance(model, FloatGraph) else read_model(Path(model), dt)
+    if input is not None:
+        with watch.stage("calibrate"):
+            reference = _calibrated(reference, input, "the given input")
+    return _compiled(reference, profile, watch)
+
+
+def _compiled(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch) -> Program:
     with watch.stage("quantise"):
         integer = quantise(reference)
     with watch.stage("align"):
         aligned = align(integer)
     with watch.stage("place"):
         placed = place(aligned, profile)
-    return Program(reference, placed, profile)
+    return Program(reference, placed, profile, (*range_findings(reference), *wide_sums(aligned)))
+
+
+def _calibrated(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:
+    few = encode(reference, raw[:SAMPLES])
+    return calibrated(reference, reference.encoder.to_float(few), origin)
+
+
+def encode(graph: FloatGraph | IntegerGraph, raw: Array) -> Array:
+    """Turn raw sequences (samples, steps, channels) into what the graph's input lines carry."""
+    return encode_and_see(graph, raw)[0]
+
+
+def encode_and_see(graph: FloatGraph | IntegerGraph, raw: Array) -> tuple[Array, InputSeen]:
+    """Return what `encode` does, and what the encoder met."""
+    channels = len(graph.encoder.gain)
+    if raw.ndim != 3 or raw.shape[2] != channels:
+        raise InputError(f"input has shape {raw.shape}, the model wants (samples, steps, {channels})")
+    return graph.encoder.encode_and_see(raw)
 
 
 def read_model(path: Path, dt: float | None = None) -> FloatGraph:

@@ -1,14 +1,32 @@
-"""Calibration: run the float law on training input and note the largest magnitude of every message and register."""
+"""Calibration: how large messages and registers get, measured by the float law on input, else bounded by the weights.
+
+Measured ranges travel with a trained model and with a graph that was imported on given input. What nobody measured is
+bounded when it is quantised: the bound holds for every input, and costs precision where real input stays far below it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import singledispatch
 
 import numpy as np
 
 from ..engine.reference import simulate_float
+from ..errors import Finding
 from ..graph import FloatGraph
+from ..nodes import Broadcast, Dense, Diagonal, Readout, Relay, Scan, Soma
 from ..nodes.arithmetic import Array
+from ..nodes.node import Node
+from ..nodes.ranges import ranges_of, unmeasured, with_ranges
+from ..nodes.synapse import Synapse
 
+SAMPLES = 32
+"""How many samples of the given input measure the ranges of an imported graph."""
+INTEGRATED = 1000
+"""Steps for which the bound of a readout without leak holds: it has none for ever."""
 _BATCH = 256
+_PROBES = {"y": "message"}  # ranges that are not called as what they measure
 
 
 def calibrate(graph: FloatGraph, x: Array) -> dict[str, float]:
@@ -19,3 +37,111 @@ def calibrate(graph: FloatGraph, x: Array) -> dict[str, float]:
         for key, values in probes.items():
             largest[key] = max(largest.get(key, 0.0), float(np.abs(values).max()))
     return largest
+
+
+def calibrated(graph: FloatGraph, x: Array, origin: str = "the given input") -> FloatGraph:
+    """Return the graph with every range that nobody measured, measured on the first samples of x, as `calibrate`.
+
+    A graph whose ranges are all known is returned as it is; what was done stands in ``extra['calibration']``.
+    """
+    missing = uncalibrated(graph)
+    if not missing:
+        return graph
+    few = x[:SAMPLES]
+    largest = calibrate(graph, few)
+    nodes = {
+        name: with_ranges(node, {key: largest[f"{name}.{_PROBES.get(key, key)}"] for key in unmeasured(node)})
+        for name, node in graph.nodes.items()
+    }
+    said = f"the ranges of {', '.join(missing)} were measured on {len(few)} samples of {origin}"
+    return graph.with_nodes(nodes, calibration=said)
+
+
+def uncalibrated(graph: FloatGraph) -> tuple[str, ...]:
+    """Return the names of the nodes of which nobody measured a range."""
+    return tuple(name for name, node in graph.nodes.items() if unmeasured(node))
+
+
+def range_findings(graph: FloatGraph) -> Iterator[Finding]:
+    """Say which ranges nobody measured, and where not even a bound holds for ever."""
+    missing = uncalibrated(graph)
+    if not missing:
+        return
+    message = f"the ranges of {', '.join(missing)} were not measured: bounds from the weights take their place"
+    if endless := [name for name in missing if getattr(graph.nodes[name], "decay", 0.0) == 1]:
+        message += f"; {', '.join(endless)} never leak, their bound holds for {INTEGRATED:,} steps"
+    hint = "bounds cost precision: give input that the model was made for, --input FILE.npz or compile(..., input=x)"
+    yield Finding("range", missing[0], message, len(missing), 0, hint, severity="warning")
+
+
+def bounded(graph: FloatGraph) -> FloatGraph:
+    """Return the graph with every range that nobody measured, bounded: no input reaches beyond."""
+    if not uncalibrated(graph):
+        return graph
+    nodes = dict(graph.nodes)
+    for name in graph.order:
+        if missing := unmeasured(nodes[name]):
+            bounds = bound(nodes[name], _inputs(graph, name, nodes))
+            nodes[name] = with_ranges(nodes[name], {key: bounds[key] for key in missing})
+    return graph.with_nodes(nodes)
+
+
+def _inputs(graph: FloatGraph, name: str, nodes: Mapping[str, Node]) -> dict[str, Array]:
+    """Return the largest magnitude of every sum a node reads, by port."""
+    sums = {port: np.zeros(width) for port, width in nodes[name].ports.items()}
+    for edge in graph.into(name):
+        source = nodes[edge.source]
+        sums[edge.port] += magnitude(edge.synapse, np.full(source.neurons, largest_message(source)))
+    return sums
+
+
+def largest_message(node: Node) -> float:
+    """Return the largest magnitude of a node's message; a spike, and a graded input line, is at most 1."""
+    ranges = ranges_of(node)
+    return next((ranges[key] for key in ("message", "v", "y") if key in ranges), 1.0)
+
+
+@singledispatch
+def magnitude(synapse: Synapse, message: Array) -> Array:
+    """Return the largest magnitude of what a synapse adds up from messages of the magnitudes given."""
+    raise TypeError(f"no bound for {type(synapse).__name__}")
+
+
+@magnitude.register(Dense)
+@magnitude.register(Diagonal)
+def _(synapse: Dense | Diagonal, message: Array) -> Array:
+    return replace(synapse, weight=np.abs(synapse.weight)).apply(message)
+
+
+@magnitude.register(Broadcast)
+@magnitude.register(Soma)
+def _(synapse: Broadcast | Soma, message: Array) -> Array:
+    return message
+
+
+@singledispatch
+def bound(node: Node, inputs: Mapping[str, Array]) -> dict[str, float]:
+    """Return the largest magnitude of each range of a node whose ports sum up to ``inputs``."""
+    return {}
+
+
+@bound.register
+def _(node: Relay, inputs: Mapping[str, Array]) -> dict[str, float]:
+    return {"message": float((inputs["a"] + np.abs(node.bias)).max())}
+
+
+@bound.register
+def _(node: Readout, inputs: Mapping[str, Array]) -> dict[str, float]:
+    """|v| <= (|a| + |bias|) / (1 - decay), the geometric sum."""
+    gain = 1 / (1 - node.decay) if node.decay < 1 else INTEGRATED
+    return {"v": float((inputs["a"] + np.abs(node.bias)).max()) * gain}
+
+
+@bound.register
+def _(node: Scan, inputs: Mapping[str, Array]) -> dict[str, float]:
+    """|h| <= u B delta / (1 - exp(delta A)), which grows with delta."""
+    delta = np.logaddexp(0.0, inputs["dt"] + np.abs(node.bias_dt))
+    u = inputs["u"] + np.abs(node.bias_u)
+    h = u[:, None] * inputs["B"] * delta[:, None] / -np.expm1(delta[:, None] * node.a)
+    y = h @ inputs["C"] + np.abs(node.d_skip) * u
+    return {"u": float(u.max()), "du": float((delta * u).max()), "h": float(h.max()), "y": float(y.max())}

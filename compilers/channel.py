@@ -25,6 +25,7 @@ from ..plasticity.compiler import Units
 from ..plasticity.law import WORDS_A_WEIGHT
 from ..plasticity.neurons import SIGNAL_SHIFT, SelectiveChannel, Soma
 from ..plasticity.rule import SIGN_OFFSET
+from .calibrate import bounded
 from .plastic import SURROGATE_SLOPE
 from .quantise import as_factor, exponent_for, quantise
 
@@ -72,7 +73,7 @@ def plastic_channel(
     shall hold in the channel of the coarsest tag. Plastic weights may grow ``room`` times beyond the largest.
     """
     block = next(name for name in reversed(reference.order) if isinstance(reference.nodes[name], Scan)).split(".")[0]
-    folded = _folded(reference, block)
+    folded = _folded(bounded(reference), block)
     graph = quantise(folded, {f"{block}.scan.u": room})
     scan, lif, real = (graph.nodes[f"{block}.scan"], graph.nodes[f"{block}.lif"], folded.nodes[f"{block}.scan"])
     assert isinstance(scan, IntegerScan)

@@ -22,6 +22,7 @@ from ..plasticity.description import Plasticity
 from ..plasticity.learner import PlasticBlock, calibrate_units
 from ..plasticity.trace_process import NAMES, TraceProcess
 from .align import align
+from .calibrate import bounded
 from .quantise import as_factor, exponent_for, quantise
 from .trace_words import check_products
 
@@ -44,7 +45,7 @@ class Roles:
 def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, room: float = ROOM) -> PlasticBlock:
     """Return the integers of ``reference`` ready to learn; x (samples, steps, lines) is encoded sample input."""
     roles = roles_of(reference)
-    grown = _with_room(reference, roles, room)
+    grown = _with_room(bounded(reference), roles, room)
     grows = room * WEIGHT_MAX / plasticity.weight_limit
     ports = {f"{edge.target}.{edge.port}": grows for edge in roles.edges.values()}
     graph = align(quantise(grown, ports))

@@ -1,8 +1,8 @@
 """Quantise: a float graph becomes an integer graph, node by node from the source on.
 
 Weights are int8, one scale a target neuron where the neuron rescales its input (relay, scan, readout), one scale a
-layer where it cannot (Lava's LIF). Formats keep one bit of headroom over the calibrated range. Rules N6 to N11 of
-docs/numerics.md.
+layer where it cannot (Lava's LIF). Formats keep one bit of headroom over the range that was measured, or bounded
+(calibrate.py). Rules N6 to N11 of docs/numerics.md.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ from ..nodes.relay import MESSAGE_MAX
 from ..nodes.scan import U_MAX, Y_MAX
 from ..nodes.source import GRADED_BITS
 from ..nodes.synapse import WEIGHT_MAX, Synapse
+from .calibrate import bounded, largest_message, magnitude
 
 HEADROOM = 2.0  # how far beyond the calibrated range a format reaches before it saturates
 _MAX_SHIFT = 40
+_UNLIMITED = 62
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> Inte
     ``room`` names the ports, as 'block1.u.a', whose weights will learn, and how far beyond their largest weight they
     may grow; all neurons of such a port share one scale, so that an update means the same everywhere.
     """
-    room = room or {}
+    room, graph = room or {}, bounded(graph)
     done: dict[str, Quantised] = {}
     edges: dict[str, Edge] = {}
     for name in graph.order:
@@ -70,7 +72,7 @@ def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> Inte
             per_neuron = not isinstance(node, LIF) and f"{name}.{port}" not in room
             integer, scales[port] = _quantise_port(into, width, done, per_neuron, grows)
             edges.update({edge.name: edge for edge in integer})
-        done[name] = quantise_node(node, scales, name)
+        done[name] = quantise_node(node, scales, name, _finest(graph, name))
         _check_constants(done[name].node, name)
     return IntegerGraph(
         {name: done[name].node for name in graph.nodes},
@@ -134,33 +136,36 @@ def _(synapse: Diagonal, unit: Array) -> Synapse:
 
 
 @singledispatch
-def quantise_node(node: Node, scales: Scales, name: str) -> Quantised:
-    """Return the integer node; a node without an integer law is refused by name."""
+def quantise_node(node: Node, scales: Scales, name: str, finest: int) -> Quantised:
+    """Return the integer node; a node without an integer law is refused by name.
+
+    ``finest`` is the largest exponent at which those who read its graded message can still add it up.
+    """
     raise DoesNotFit([Finding("supported-node", name, f"layer '{name}': no integer law for {type(node).__name__}")])
 
 
 @quantise_node.register
-def _(node: Source, scales: Scales, name: str) -> Quantised:
+def _(node: Source, scales: Scales, name: str, finest: int) -> Quantised:
     return Quantised(node, GRADED_BITS if node.graded else 0)
 
 
 @quantise_node.register
-def _(node: Relay, scales: Scales, name: str) -> Quantised:
-    exponent = exponent_for(node.message_range, MESSAGE_MAX)
+def _(node: Relay, scales: Scales, name: str, finest: int) -> Quantised:
+    exponent = min(exponent_for(node.message_range, MESSAGE_MAX), finest)
     multiplier, shift = as_factor(scales["a"] * 2.0**exponent)
     return Quantised(IntegerRelay(multiplier, shift, _integer(node.bias, exponent)), exponent)
 
 
 @quantise_node.register
-def _(node: Readout, scales: Scales, name: str) -> Quantised:
-    exponent = min(exponent_for(node.v_range, WORD_MAX), 20)
+def _(node: Readout, scales: Scales, name: str, finest: int) -> Quantised:
+    exponent = min(exponent_for(node.v_range, WORD_MAX), 20, finest)
     multiplier, shift = as_factor(scales["a"] * 2.0**exponent)
-    decay = min(round(node.decay * 2**FACTOR_BITS), FACTOR_MAX)
+    decay = min(round(node.decay * 2**FACTOR_BITS), FACTOR_MAX) if node.decay < 1 else 2**FACTOR_BITS
     return Quantised(IntegerReadout(decay, multiplier, shift, _integer(node.bias, exponent)), exponent)
 
 
 @quantise_node.register
-def _(node: Scan, scales: Scales, name: str) -> Quantised:
+def _(node: Scan, scales: Scales, name: str, finest: int) -> Quantised:
     ranges = node.ranges
     u_exponent = exponent_for(ranges.u, U_MAX)
     du_exponent = min(exponent_for(ranges.du, WORD_MAX), u_exponent + FRACTION_BITS)
@@ -193,7 +198,7 @@ def _(node: Scan, scales: Scales, name: str) -> Quantised:
 
 
 @quantise_node.register
-def _(node: LIF, scales: Scales, name: str) -> Quantised:
+def _(node: LIF, scales: Scales, name: str, finest: int) -> Quantised:
     unit = float(scales["i"][0])
     threshold = round(node.v_threshold / unit)
     if not 0 <= threshold <= V_THRESHOLD_MAX:
@@ -217,6 +222,32 @@ def _lif_bias(bias: Array, name: str) -> tuple[Array, int]:
     message = f"layer '{name}' needs a bias of {largest:,.0f}, a LIF holds {BIAS_HIGH:,} times 2^{BIAS_EXP_MAX}"
     hint = "rescale the weights into this layer: bias / largest weight is what overflows"
     raise DoesNotFit([Finding("lif-bias", name, message, largest, limit, hint)])
+
+
+def _finest(graph: FloatGraph, name: str) -> int:
+    """Return the largest exponent at which no sum over a node's graded messages leaves the word it is added up in.
+
+    Weights into a neuron are at most 127 and as unlike as they are; where several synapses meet, each gets its share.
+    """
+    finest, largest = _UNLIMITED, largest_message(graph.nodes[name])
+    for edge in graph.edges:
+        soma = graph.nodes[edge.target]
+        if edge.source == name and isinstance(graph.nodes[name], Relay) and isinstance(soma, LIF):
+            current = largest / max(1 - soma.current_decay, 2.0**-DECAY_BITS)  # what it sums up to; beyond, it wraps
+            finest = min(finest, exponent_for(current, V_THRESHOLD_MAX))
+            finest = min(finest, exponent_for(soma.v_threshold, V_THRESHOLD_MAX, headroom=1.0))
+        if edge.source == name and isinstance(edge.synapse, _added_up(graph.nodes[name])) and largest:
+            sharing = sum(other.target == edge.target and other.port == edge.port for other in graph.edges)
+            rows = _row_maximum(edge.synapse, graph.nodes[edge.target].ports[edge.port])
+            sums = magnitude(edge.synapse, np.full(graph.nodes[name].neurons, largest))
+            units = float(np.max(sums / np.where(rows > 0, rows, 1.0), initial=0.0)) * WEIGHT_MAX * sharing
+            finest = min(finest, exponent_for(units, WORD_MAX))
+    return finest
+
+
+def _added_up(node: Node) -> tuple[type, ...]:
+    """Name the synapses on which the messages of a node may overflow: the taps of a BIM block's conv cannot."""
+    return {"readout": (Dense, Diagonal), "relay": (Dense,)}.get(node.kind, ())
 
 
 def exponent_for(largest: float, maximum: int, headroom: float = HEADROOM) -> int:

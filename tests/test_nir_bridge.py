@@ -147,7 +147,7 @@ def test_the_metadata_say_what_nir_cannot(written: Path) -> None:
         "B": ["block1.B"],
         "C": ["block1.C"],
     }
-    assert scan["ranges"] == {"u": 1.0, "du": 1.5, "h": 1.5, "y": 1.0}
+    assert scan["ranges"] == {"u": 0.0, "du": 1.5, "h": 1.5, "y": 0.0}  # 0: nobody measured it
     assert scan["quantisation"] == scan["plasticity"] == {}
 
 

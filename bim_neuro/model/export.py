@@ -28,7 +28,7 @@ def export(checkpoint: Checkpoint) -> FloatGraph:
         block = {name.split(".", 2)[2]: value for name, value in weights.items() if name.startswith(f"blocks.{index}.")}
         x = _add_block(nodes, edges, f"block{index + 1}", x, block, checkpoint.ranges)
     decay = float(_sigmoid(weights["readout_logit"]))
-    nodes["readout"] = Readout(decay, weights["b_o"], checkpoint.ranges.get("readout.v", 1.0))
+    nodes["readout"] = Readout(decay, weights["b_o"], checkpoint.ranges.get("readout.v", 0.0))
     edges.append(Edge(x, "readout", "a", Dense(weights["w_o"])))
     return FloatGraph(nodes, tuple(edges), checkpoint.dt, checkpoint.encoder, checkpoint.task, checkpoint.labels)
 
@@ -39,10 +39,10 @@ def _add_block(
     """Add one block that reads ``x``; return the name of its soma."""
     u, b, c, scan, lif = (f"{name}.{part}" for part in ("u", "B", "C", "scan", "lif"))
     channels = len(w["d_skip"])
-    nodes[u] = Relay(np.zeros(channels), ranges.get(f"{u}.message", 1.0))
-    nodes[b] = Relay(w["b_b"], ranges.get(f"{b}.message", 1.0))
-    nodes[c] = Relay(w["b_c"], ranges.get(f"{c}.message", 1.0))
-    scan_range = ScanRange(*(ranges.get(f"{scan}.{key}", 1.0) for key in ("u", "du", "h", "message")))
+    nodes[u] = Relay(np.zeros(channels), ranges.get(f"{u}.message", 0.0))
+    nodes[b] = Relay(w["b_b"], ranges.get(f"{b}.message", 0.0))
+    nodes[c] = Relay(w["b_c"], ranges.get(f"{c}.message", 0.0))
+    scan_range = ScanRange(*(ranges.get(f"{scan}.{key}", 0.0) for key in ("u", "du", "h", "message")))
     nodes[scan] = Scan(-np.exp(w["a_log"]), w["d_skip"], w["b_u"], w["b_dt"], scan_range)
     threshold = float(np.exp(w["log_threshold"]))
     nodes[lif] = LIF(channels, float(_sigmoid(w["decay_logit"])), threshold, np.zeros(channels))

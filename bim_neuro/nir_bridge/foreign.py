@@ -9,6 +9,10 @@ r"""A NIR graph of any framework becomes a float graph: linear nodes fold into s
 A LIF layer on the chip has one decay, one threshold and no resistance: r, w_in and the factors (1 - d) fold
 into the rows of the weights, v_leak into the bias, unequal positive thresholds into the rows too (v over
 v_threshold against 1). What a file leaves open is decided once and listed in ``extra['assumptions']``.
+
+The voltage of an LI or I goes on through a relay, whose message is short enough for a sum of many, and enters a LIF
+through one beside its soma. Where it meets spikes, each gets a relay: int8 weights have one scale a sum, and that of
+a spike and that of a voltage are far apart.
 """
 
 from __future__ import annotations
@@ -22,12 +26,12 @@ import numpy as np
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
 from ..intake import HINT, Budget
-from ..nodes import LIF, Dense, Encoder, Readout, Source
+from ..nodes import LIF, Dense, Diagonal, Encoder, Readout, Relay, Soma, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from .hdf5 import NirGraph
 from .integrator import Integrator
-from .linear import Form, bytes_of_sum, message_of, sum_of
+from .linear import Form, Origin, bytes_of_sum, message_of, sum_of
 from .support import FIELDS, NEURONS, SPIKING, lines_read
 
 BYTES_A_LINE = 4096
@@ -86,6 +90,7 @@ class _Conversion:
         for start, target in nir.edges:
             self.before[target].append(start)
         self.budget = budget
+        self.senders: dict[str, str] = {}
 
     def run(self, order: list[str]) -> FloatGraph:
         source = self._only("Input")
@@ -182,24 +187,40 @@ class _Conversion:
         return form.delayed(steps.astype(np.int64))
 
     def _add_neuron(self, name: str, form: Form) -> None:
-        node = self.nir.nodes[name]
         self._take(name, 2 * form.nbytes)
         law = self._discretise(name, form.width)
-        if node.type in SPIKING:
-            port = "i"
-            if law.current_decay and form.bias.any():
-                self._add_constant(name, law.gain * form.bias)
-                bias = law.leak
-            else:
-                bias = law.gain * form.bias + law.leak
-            self.nodes[name] = LIF(form.width, law.decay, law.v_threshold, bias, law.current_decay)
-            self.forms[name] = message_of(name, form.width)
+        if self.nir.nodes[name].type not in SPIKING:
+            self._add_readout(name, form, law)
+        elif self._voltages(form):
+            self._add_relayed(name, form, law)
         else:
-            port = "a"
-            self.nodes[name] = Readout(law.decay, law.gain * form.bias)
-            rest = self._field(name, "v_leak", form.width) if node.type == "LI" else np.zeros(form.width)
-            self.forms[name] = message_of(name, form.width).shifted(rest)
-        self._connect(form.scaled(law.gain), name, port)
+            self._add_lif(name, form, law)
+
+    def _add_readout(self, name: str, form: Form, law: _Law) -> None:
+        rest = self._field(name, "v_leak", form.width) if self.nir.nodes[name].type == "LI" else np.zeros(form.width)
+        self.nodes[name] = Readout(law.decay, law.gain * form.bias)
+        self.forms[name] = message_of(name, form.width).shifted(rest)
+        self._connect(form.scaled(law.gain), name)
+
+    def _add_lif(self, name: str, form: Form, law: _Law) -> None:
+        current = law.gain * form.bias
+        if law.current_decay and form.bias.any():
+            self._add_constant(name, current)
+            current = np.zeros(form.width)
+        self.nodes[name] = LIF(form.width, law.decay, law.v_threshold, current + law.leak, law.current_decay)
+        self.forms[name] = message_of(name, form.width)
+        self._connect(form.scaled(law.gain), name, "i")
+
+    def _add_relayed(self, name: str, form: Form, law: _Law) -> None:
+        """Add a LIF that reads voltages: a relay beside its soma adds them up, and whatever is constant."""
+        current, leak = law.gain * form.bias, law.leak
+        if not law.current_decay:
+            current, leak = current + leak, np.zeros(form.width)
+        relay = self._relay(f"{name}.input", current)
+        self.nodes[name] = LIF(form.width, law.decay, law.v_threshold, leak, law.current_decay)
+        self.forms[name] = message_of(name, form.width)
+        self._connect(form.scaled(law.gain), relay)
+        self.edges.append(Edge(relay, name, "i", Soma()))
 
     def _add_constant(self, name: str, current: Array) -> None:
         """Let one neuron that fires every step carry a bias, where the bias passes a synaptic current first."""
@@ -238,9 +259,45 @@ class _Conversion:
             raise InputError(f"dt = {self.dt:g} s is longer than {key} = {tau:.4g} s of node '{name}'", hint)
         return decay
 
-    def _connect(self, form: Form, name: str, port: str) -> None:
-        for (source, delay), synapse in form.synapses().items():
-            self.edges.append(Edge(source, name, port, synapse, delay))
+    def _connect(self, form: Form, name: str, port: str = "a") -> None:
+        """Lead messages into a node; where spikes and voltages meet, each through a relay of their own."""
+        synapses, voltages = form.synapses(), self._voltages(form)
+        parts = [voltages, synapses.keys() - voltages]
+        for kind, origins in zip(("voltages", "spikes"), parts, strict=True):
+            end = self._gathered(name, kind, form.width) if all(parts) else name
+            for source, delay in sorted(origins):
+                synapse = synapses[source, delay]
+                many = origins is voltages and isinstance(synapse, Dense)
+                self.edges.append(Edge(self._sender(source) if many else source, end, port, synapse, delay))
+
+    def _voltages(self, form: Form) -> set[Origin]:
+        """Return what of a form are voltages, not spikes."""
+        return {origin for origin in form.synapses() if isinstance(self.nodes[origin[0]], Readout)}
+
+    def _sender(self, name: str) -> str:
+        """Return the relay that sends the voltage of a neuron without spikes to those who add up many."""
+        if name not in self.senders:
+            width = self.nodes[name].neurons
+            self.senders[name] = self._relay(f"{name}.out", np.zeros(width))
+            self.edges.append(Edge(name, self.senders[name], "a", Diagonal(np.ones(width))))
+            self.assumptions.append(f"the voltage of '{name}' goes to other layers as a message of 16 bits")
+        return self.senders[name]
+
+    def _gathered(self, name: str, kind: str, width: int) -> str:
+        """Return a relay that adds up the messages of one kind for a node."""
+        relay = self._relay(f"{name}.{kind}", np.zeros(width))
+        self.edges.append(Edge(relay, name, "a", Diagonal(np.ones(width))))
+        return relay
+
+    def _relay(self, name: str, bias: Array) -> str:
+        """Add a relay; its name may be that of a linear node, as in our own files, for those fold away."""
+        while name in self.nodes or self._stays(name):
+            name += "_"
+        self.nodes[name] = Relay(bias)
+        return name
+
+    def _stays(self, name: str) -> bool:
+        return name in self.nir.nodes and self.nir.nodes[name].type in (*NEURONS, "Input", "Output")
 
     def _end(self, output: str) -> None:
         """Make the one node that the Output reads the last one; drop what does not lead there."""
@@ -249,7 +306,7 @@ class _Conversion:
         if last is None or isinstance(self.nodes[last], Source):
             last = output
             self.nodes[output] = Readout(0.0, form.bias)
-            self._connect(form, output, "a")
+            self._connect(form, output)
         edges = self._used(last)
         kept = {last} | {edge.source for edge in edges}
         dropped = [name for name in self.nodes if name not in kept]

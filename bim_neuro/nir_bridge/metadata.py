@@ -12,15 +12,17 @@ its ports learns, the graph's "plasticity" by which rule (`bim_neuro.plasticity.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..graph import FloatGraph
-from ..nodes import LIF, Encoder, Readout, Relay, Scan
+from ..nodes import LIF, Encoder, Scan
 from ..nodes.node import Node
+from ..nodes.ranges import Ranges, ranges_of
 from .integrator import EXPONENTIAL, INTEGRATORS, Integrator
 
 KEY = "bim_neuro"
@@ -46,11 +48,14 @@ class Metadata:
     products: tuple[str, ...]
     plasticity: dict[str, Any]
     plastic_nodes: dict[str, Any]
+    calibration: str
+    ranges: dict[str, Ranges]
 
     @property
     def extra(self) -> dict[str, Any]:
-        """What goes into the graph's ``extra``: nothing where nothing is plastic."""
-        return {"plasticity": self.plasticity, "plastic_nodes": self.plastic_nodes} if self.plasticity else {}
+        """What goes into the graph's ``extra``: nothing where nothing is plastic, and nothing was measured."""
+        plastic = {"plasticity": self.plasticity, "plastic_nodes": self.plastic_nodes} if self.plasticity else {}
+        return plastic | ({"calibration": self.calibration} if self.calibration else {})
 
 
 def describe(graph: FloatGraph) -> str:
@@ -69,6 +74,7 @@ def describe(graph: FloatGraph) -> str:
                 "offset": encoder.offset.tolist(),
             },
             "plasticity": graph.extra.get("plasticity", {}),
+            "calibration": graph.extra.get("calibration", ""),
             "nodes": {name: _describe_node(graph, name, node) for name, node in graph.nodes.items()},
         }
     )
@@ -90,6 +96,8 @@ def parse(text: str) -> Metadata:
             products=tuple(name for name, node in content["nodes"].items() if "product" in node),
             plasticity=dict(content.get("plasticity", {})),
             plastic_nodes={name: dict(n["plasticity"]) for name, n in content["nodes"].items() if n.get("plasticity")},
+            calibration=str(content.get("calibration", "")),
+            ranges={name: _ranges(n["ranges"]) for name, n in content["nodes"].items() if "ranges" in n},
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise InputError(f"the metadata '{KEY}' are garbled: {type(error).__name__} {error}") from None
@@ -100,15 +108,19 @@ def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:
     about: dict[str, Any] = {"kind": node.kind, "quantisation": {}, "plasticity": plastic}
     if isinstance(node, LIF):
         about |= {"spike": "v > v_threshold", "reset": "hard, to 0, same step", "v_initial": 0.0}
-    if isinstance(node, Relay):
-        about["ranges"] = {"message": node.message_range}
-    if isinstance(node, Readout):
-        about["ranges"] = {"v": node.v_range}
+    if ranges := ranges_of(node):
+        about["ranges"] = ranges
     if isinstance(node, Scan):
         inputs = {port: sorted({edge.source for edge in graph.into(name) if edge.port == port}) for port in node.ports}
         about["product"] = {**_PRODUCT, "inputs": inputs, "surrogate": _SURROGATE}
-        about["ranges"] = asdict(node.ranges)
     return about
+
+
+def _ranges(values: Any) -> Ranges:
+    ranges = {str(name): float(largest) for name, largest in values.items()}
+    if not all(0 <= largest < inf for largest in ranges.values()):
+        raise ValueError("the range of a node is a finite number, 0 or more")
+    return ranges
 
 
 def _vector(values: Any) -> Any:

@@ -9,6 +9,8 @@ from pathlib import Path
 from ..errors import DoesNotFit, InputError
 from ..graph import FloatGraph
 from ..intake import Budget
+from ..nodes import Readout
+from ..nodes.ranges import with_ranges
 from . import exact
 from .check import check_dt, check_graph
 from .foreign import to_float_graph
@@ -36,7 +38,7 @@ def read_nir(path: Path, dt: float | None = None, *, integrator: str | None = No
             return _read_standard(read_graph(tree, KEY), dt, integrator, Budget.of_file(path.stat().st_size))
         graph = exact.load(copy)
         _agree(dt, graph.dt)
-        return graph
+        return _forget_defaults(graph)
     except InputError as error:
         raise InputError(f"{path}: {error.message}", error.hint) from None
 
@@ -56,7 +58,8 @@ def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None, budg
     if ours:
         _agree(dt, ours.dt)
         graph = to_float_graph(nir, check_dt(ours.dt), ours.integrator, ours.encoder, budget)
-        graph = replace(graph, task=ours.task, labels=ours.labels, extra={**graph.extra, **ours.extra})
+        nodes = {name: with_ranges(node, ours.ranges.get(name, {})) for name, node in graph.nodes.items()}
+        graph = replace(graph.with_nodes(nodes, **ours.extra), task=ours.task, labels=ours.labels)
     elif dt is None:
         hint = "give it with --dt SECONDS, as the model was trained"
         raise InputError("a NIR graph does not say how long a step is", hint)
@@ -64,6 +67,17 @@ def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None, budg
         graph = to_float_graph(nir, dt, find_integrator(integrator) if integrator else FORWARD, budget=budget)
     check_graph(graph)
     return graph
+
+
+def _forget_defaults(graph: FloatGraph) -> FloatGraph:
+    """Forget the ranges of imported readouts that a file of version 0.1 has: always 1, whatever the input."""
+    if "assumptions" not in graph.extra or "calibration" in graph.extra:
+        return graph
+    nodes = {
+        name: with_ranges(node, {"v": 0.0}) if isinstance(node, Readout) and node.v_range == 1 else node
+        for name, node in graph.nodes.items()
+    }
+    return graph.with_nodes(nodes)
 
 
 def _agree(dt: float | None, stored: float) -> None:

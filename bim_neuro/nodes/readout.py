@@ -18,11 +18,11 @@ from .node import State, Step
 
 @dataclass(frozen=True)
 class Readout:
-    """Float law. ``decay`` per step, a scalar; ``bias`` (classes,); ``v_range`` the largest |v| in calibration."""
+    """Float law. ``decay`` per step, a scalar; ``bias`` (classes,); ``v_range`` the largest |v| (`ranges`)."""
 
     decay: float
     bias: Array
-    v_range: float = 1.0
+    v_range: float = 0.0
 
     kind: ClassVar[str] = "readout"
 

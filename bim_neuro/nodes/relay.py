@@ -20,10 +20,10 @@ MESSAGE_MAX = 2**15 - 1
 
 @dataclass(frozen=True)
 class Relay:
-    """Float law. ``bias`` (neurons,); ``message_range`` is the largest |r| seen in calibration."""
+    """Float law. ``bias`` (neurons,); ``message_range`` is the largest |r| (`ranges`)."""
 
     bias: Array
-    message_range: float = 1.0
+    message_range: float = 0.0
 
     kind: ClassVar[str] = "relay"
 

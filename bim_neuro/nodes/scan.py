@@ -35,12 +35,12 @@ U_MAX = 2**15 - 1
 
 @dataclass(frozen=True)
 class ScanRange:
-    """The largest magnitudes seen in calibration: the input u, the product delta u, the state h, and the output y."""
+    """The largest magnitudes (`ranges`): the input u, the product delta u, the state h, and the output y."""
 
-    u: float = 1.0
-    du: float = 1.0
-    h: float = 1.0
-    y: float = 1.0
+    u: float = 0.0
+    du: float = 0.0
+    h: float = 0.0
+    y: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,65 @@
+"""Ranges: the largest magnitudes of a node's message and registers, from which its integer formats follow.
+
+They are measured on input (`compilers.calibrate`) and travel with the model; 0 says that nobody measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import singledispatch
+
+from .node import Node
+from .readout import Readout
+from .relay import Relay
+from .scan import Scan, ScanRange
+
+Ranges = dict[str, float]
+
+
+@singledispatch
+def ranges_of(node: Node) -> Ranges:
+    """Return {'v': 3.2}, each range by its name; nothing where the format does not depend on the input."""
+    return {}
+
+
+@ranges_of.register
+def _(node: Relay) -> Ranges:
+    return {"message": node.message_range}
+
+
+@ranges_of.register
+def _(node: Readout) -> Ranges:
+    return {"v": node.v_range}
+
+
+@ranges_of.register
+def _(node: Scan) -> Ranges:
+    return asdict(node.ranges)
+
+
+def unmeasured(node: Node) -> tuple[str, ...]:
+    """Return the names of the ranges that nobody measured."""
+    return tuple(name for name, largest in ranges_of(node).items() if not largest)
+
+
+@singledispatch
+def with_ranges(node: Node, ranges: Mapping[str, float]) -> Node:
+    """Return the node with those of its ranges that ``ranges`` names."""
+    return node
+
+
+@with_ranges.register
+def _(node: Relay, ranges: Mapping[str, float]) -> Node:
+    return replace(node, message_range=ranges.get("message", node.message_range))
+
+
+@with_ranges.register
+def _(node: Readout, ranges: Mapping[str, float]) -> Node:
+    return replace(node, v_range=ranges.get("v", node.v_range))
+
+
+@with_ranges.register
+def _(node: Scan, ranges: Mapping[str, float]) -> Node:
+    known = asdict(node.ranges)
+    return replace(node, ranges=ScanRange(**{name: ranges.get(name, known[name]) for name in known}))
