@@ -57,7 +57,11 @@ _FIELDS: dict[type, tuple[Field, ...]] = {
         Field("bias_exp", 0, BIAS_EXP_MAX, "lif-bias", _LIF_HINT),
     ),
     IntegerRelay: (_factor("multiplier"), _constant("bias")),
-    IntegerReadout: (_factor("decay"), _factor("multiplier"), _constant("bias")),
+    IntegerReadout: (
+        Field("decay", 0, FACTOR_MAX + 1, "factor-bits", _CONSTANT_HINT),  # one more says: no leak, no product
+        _factor("multiplier"),
+        _constant("bias"),
+    ),
     IntegerScan: (
         *(_factor(name) for name in ("alpha", "u_multiplier", "dt_multiplier")),
         *(_constant(name) for name in ("d_skip", "u_bias", "dt_bias")),

@@ -151,14 +151,14 @@ def _(node: Source, scales: Scales, name: str, finest: int) -> Quantised:
 
 @quantise_node.register
 def _(node: Relay, scales: Scales, name: str, finest: int) -> Quantised:
-    exponent = min(exponent_for(node.message_range, MESSAGE_MAX), finest)
+    exponent = min(exponent_for(node.message_range, MESSAGE_MAX), finest, _factor_exponent(scales["a"]))
     multiplier, shift = as_factor(scales["a"] * 2.0**exponent)
     return Quantised(IntegerRelay(multiplier, shift, _integer(node.bias, exponent)), exponent)
 
 
 @quantise_node.register
 def _(node: Readout, scales: Scales, name: str, finest: int) -> Quantised:
-    exponent = min(exponent_for(node.v_range, WORD_MAX), 20, finest)
+    exponent = min(exponent_for(node.v_range, WORD_MAX), 20, finest, _factor_exponent(scales["a"]))
     multiplier, shift = as_factor(scales["a"] * 2.0**exponent)
     decay = min(round(node.decay * 2**FACTOR_BITS), FACTOR_MAX) if node.decay < 1 else 2**FACTOR_BITS
     return Quantised(IntegerReadout(decay, multiplier, shift, _integer(node.bias, exponent)), exponent)
@@ -253,6 +253,11 @@ def _added_up(node: Node) -> tuple[type, ...]:
 def exponent_for(largest: float, maximum: int, headroom: float = HEADROOM) -> int:
     """Return the largest exponent at which ``largest`` times the headroom still fits below ``maximum``."""
     return floor(log2(maximum / (headroom * max(largest, 1e-6))))
+
+
+def _factor_exponent(unit: Array) -> int:
+    """Return the largest exponent at which the factor that rescales the widest sum still fits its 16 bits."""
+    return floor(log2(FACTOR_MAX / max(float(unit.max(initial=0.0)), 1e-12)))
 
 
 def as_factor(real: Array) -> tuple[Array, int]:

@@ -195,7 +195,7 @@ ENDS = {
     "v_threshold": (0, 2**17 - 1, "lif-threshold"),
     "bias_mant": (-4096, 4095, "lif-bias"),
     "bias_exp": (0, 7, "lif-bias"),
-    "decay": (0, FACTOR_MAX, "factor-bits"),
+    "decay": (0, FACTOR_MAX + 1, "factor-bits"),  # one more: no leak
     "multiplier": (0, FACTOR_MAX, "factor-bits"),
     "alpha": (0, FACTOR_MAX, "factor-bits"),
     "bias": (-WORD_MAX, WORD_MAX, "constant-bits"),
