@@ -15,7 +15,6 @@ from ..graph import Edge, FloatGraph
 from ..nodes import LIF, Broadcast, Dense, Diagonal, Readout, Relay, Scan, ScanRange, Soma
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
-from ..trained_on import KEY as TRAINED_ON
 from .checkpoint import Checkpoint
 
 
@@ -31,9 +30,7 @@ def export(checkpoint: Checkpoint) -> FloatGraph:
     decay = float(_sigmoid(weights["readout_logit"]))
     nodes["readout"] = Readout(decay, weights["b_o"], checkpoint.ranges.get("readout.v", 0.0))
     edges.append(Edge(x, "readout", "a", Dense(weights["w_o"])))
-    seen = checkpoint.trained_on
-    extra = {} if seen is None else {TRAINED_ON: seen.plain}
-    return FloatGraph(nodes, tuple(edges), checkpoint.dt, checkpoint.encoder, checkpoint.task, checkpoint.labels, extra)
+    return FloatGraph(nodes, tuple(edges), checkpoint.dt, checkpoint.encoder, checkpoint.task, checkpoint.labels)
 
 
 def _add_block(

@@ -6,7 +6,7 @@ Counts are totals over ``samples`` samples, energy is per sample.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,6 @@ class Facts:
     learning: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()  # of the compiler
     stream: InputSeen | None = None  # what was learnt from, as the encoder met it
-    sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase
 
 
 def summarise(facts: Facts) -> dict[str, Any]:
@@ -62,7 +61,6 @@ def summarise(facts: Facts) -> dict[str, Any]:
         "model": facts.model,
         "task": graph.task,
         "input": facts.input,
-        "sequences": facts.sequences,
         "target": facts.profile.name,
         "backend": record.backend,
         "dt": graph.dt,
@@ -110,7 +108,7 @@ def _encoder(encoder: Encoder, seen: InputSeen | None) -> dict[str, Any]:
         "kind": encoder.kind,
         "low": low.tolist() if graded else None,
         "high": high.tolist() if graded else None,
-        "step": encoder.raw(1).tolist() if delta else None,
+        "step": (1 / encoder.gain).tolist() if delta else None,
         "gain": encoder.gain.tolist(),
         "offset": encoder.offset.tolist(),
         "values": seen.values if seen else None,

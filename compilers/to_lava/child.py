@@ -1,44 +1,123 @@
 """The child process in which Lava runs: reads a job from a folder, leaves one .npy file a message and state.
 
 A job is a compiled graph (job.bimn), a learning circuit (circuit.pickle) or a block with traces (traces.pickle).
-
-It leads a process group, Lava's processes included, and ends all of it when its parent is gone.
 """
 
 from __future__ import annotations
 
+import multiprocessing.process
 import os
 import pickle
-import signal
+import secrets
 import sys
 import threading
+import time
+import traceback
+from errno import ENOSPC
+from multiprocessing import connection, shared_memory
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .compat import import_lava
+from .guard import full, guard, killed, tie_forks
 from .learning import JOB_FILE
+from .remains import remove_shared
+from .run import FAILURE_FILE
 from .traces import TRACES_FILE
 
 if TYPE_CHECKING:
     from .build import LavaNetwork
 
+_WATCH_SECONDS = 0.1  # how long a process that has just been started may stay unwatched
+_started: list[Any] = []  # processes of multiprocessing
+
 
 def main(folder: Path) -> None:
-    """Build, run to the end, stop."""
+    """Build, run to the end, stop. After an error Lava's own end would wait for ever: then leave without it."""
+    name_shared(folder.name)
+    tie_forks()
+    _note_starts()
     import_lava()
     from lava.magma.core.run_conditions import RunSteps
 
-    if (folder / JOB_FILE).exists():
-        network = _learning(folder)
-    elif (folder / TRACES_FILE).exists():
-        network = _traces(folder)
-    else:
-        network = _compiled(folder)
-    first = next(iter(network.processes.values()))
+    failure, done = folder / FAILURE_FILE, threading.Event()
+    threading.Thread(target=_watch, args=(done, failure), daemon=True).start()
     try:
+        network = _network(folder)
+        first = next(iter(network.processes.values()))
         first.run(condition=RunSteps(num_steps=network.steps), run_cfg=network.run_config)
-    finally:
-        first.stop()
+    except BaseException as error:  # noqa: BLE001  whatever it is, it must be told before we leave
+        traceback.print_exc()
+        why = full() if isinstance(error, OSError) and error.errno == ENOSPC else ""
+        _tell(failure, why or f"Lava raised {type(error).__name__}: {error}")
+        os._exit(1)
+    done.set()
+    first.stop()
+
+
+def name_shared(name: str) -> None:
+    """Begin the names of all shared memory and semaphores of this process and its forks with ``name``."""
+    multiprocessing_names: Any = shared_memory  # private: Python has no other way to choose these names
+    multiprocessing_names._make_filename = lambda: f"/{name}-{secrets.token_hex(4)}"
+    config: Any = multiprocessing.process.current_process()
+    config._config |= {"semprefix": f"/{name}", "tempdir": "."}  # sockets go to the folder we are in
+
+
+def _note_starts() -> None:
+    """Keep every process that is started in ``_started``: multiprocessing forgets those that have ended."""
+    process: Any = multiprocessing.process.BaseProcess
+    start = process.start
+
+    def noting(self: Any) -> None:
+        start(self)
+        _started.append(self)
+
+    process.start = noting
+
+
+def _watch(done: threading.Event, failure: Path) -> None:
+    """Leave at once, with a word in the file ``failure``, when a process of Lava is killed, or ends before it may."""
+    ended: set[int] = set()
+    while True:
+        running = {started.sentinel: started for started in list(_started) if id(started) not in ended}
+        if not running:
+            time.sleep(_WATCH_SECONDS)
+        for sentinel in connection.wait(list(running), _WATCH_SECONDS):
+            ended.add(id(running[sentinel]))
+            word = _violence(running[sentinel]) or ("" if done.is_set() else _reason(running[sentinel]))
+            if word:
+                _tell(failure, word)
+                os._exit(1)
+
+
+def _violence(process: Any) -> str:
+    """Say which signal killed a process of Lava, or ''; it is left for Lava to reap, which would miss it."""
+    try:
+        end = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        code = -end.si_status if end is not None and end.si_code != os.CLD_EXITED else 0
+    except ChildProcessError:  # reaped already
+        code = process._popen.returncode if process._popen else 0
+    except ValueError:  # closed, which Lava does after a good end
+        code = 0
+    return killed(f"'{process.name}'", -code) if code and code < 0 else ""
+
+
+def _reason(process: Any) -> str:
+    """Return the traceback of what a process of Lava raised, which Lava itself would keep for its end."""
+    raised = getattr(process, "exception", None)
+    return str(raised[1]).strip() if raised else "a process of Lava ended before the run was done"
+
+
+def _tell(failure: Path, word: str) -> None:
+    """Write what our parent will say, but where a model that raised has written its own."""
+    if not (failure.exists() and failure.stat().st_size):
+        failure.write_text(f"{word}\n")
+
+
+def _network(folder: Path) -> LavaNetwork:
+    if (folder / JOB_FILE).exists():
+        return _learning(folder)
+    return _traces(folder) if (folder / TRACES_FILE).exists() else _compiled(folder)
 
 
 def _compiled(folder: Path) -> LavaNetwork:
@@ -64,12 +143,8 @@ def _traces(folder: Path) -> LavaNetwork:
     return network
 
 
-def _end_with_parent() -> None:
-    """Wait for the end of standard input, which the parent holds open, then end the whole group."""
-    os.read(0, 1)  # not sys.stdin.read, whose lock the forked processes would inherit taken
-    os.killpg(0, signal.SIGKILL)
-
-
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    main(Path(sys.argv[1]))
+    place = Path(sys.argv[1])
+    status = guard(lambda: main(place), place, place / FAILURE_FILE)
+    remove_shared(place.name)
+    sys.exit(min(abs(status), 255))

@@ -7,8 +7,6 @@ neurons with learning outputs are ours, as Lava ships none that works.
 from __future__ import annotations
 
 import pickle
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from ...errors import BackendMissing
 from ...nodes.arithmetic import Array
 from ...plasticity.circuit import Circuit, Recording
 from .compat import how_to_install, lava_available
+from .remains import workplace
 from .run import run_child, time_limit_for
 
 JOB_FILE = "circuit.pickle"
@@ -32,11 +31,10 @@ def learn_on_lava(circuit: Circuit, *, record: bool = True, time_limit: float | 
         raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
     steps = len(circuit.x)
     limit = time_limit_for(steps) if time_limit is None else time_limit
-    with tempfile.TemporaryDirectory(prefix="bim-lava-") as name:
-        folder = Path(name)
-        (folder / JOB_FILE).write_bytes(pickle.dumps((circuit, record)))  # written and read by the same program
-        run_child(folder, limit, steps)
-        return {file.stem: _wide(np.load(file)) for file in sorted(folder.glob("*.npy"))}
+    with workplace() as place:
+        (place.folder / JOB_FILE).write_bytes(pickle.dumps((circuit, record)))  # written and read by the same program
+        run_child(place, limit, steps)
+        return {file.stem: _wide(np.load(file)) for file in sorted(place.folder.glob("*.npy"))}
 
 
 def _wide(rows: Array) -> Array:

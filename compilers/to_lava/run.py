@@ -1,17 +1,14 @@
 """Run a program on Lava in a child process: a time limit, a loud error, and nothing left behind.
 
-Lava waits for ever when a model raises, and a second run in one process may crash; a child of its own group can be
-ended with everything it started.
+Lava waits for ever when a model raises, and a second run in one process may crash. The child, `child.py`, is a guard
+that ends Lava when its standard input ends, and then removes all that Lava left.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -23,10 +20,13 @@ from ...nodes.arithmetic import Array
 from ...record import RunRecord, merge
 from ..artefact import Artefact, save_artefact
 from .compat import how_to_install, lava_available
+from .remains import Workplace, workplace
 
 _START_SECONDS = 60.0  # importing Lava and starting its processes, on a busy machine
 _STEP_SECONDS = 0.25  # one step of Lava is some milliseconds; see docs/numerics.md on why it is not a speed
 _POLL_SECONDS = 0.05
+_END_SECONDS = 5.0  # for the guard to end Lava and clean up; it takes some milliseconds
+FAILURE_FILE = "failure.txt"
 
 
 def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) -> RunRecord:
@@ -45,12 +45,12 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
     period = graph.period(steps)
     total = samples * period + max(graph.depth.values())
     limit = time_limit_for(total) if time_limit is None else time_limit
-    with tempfile.TemporaryDirectory(prefix="bim-lava-") as folder:
-        save_artefact(Artefact(graph, "lava_cpu", x, {}), Path(folder) / "job.bimn")
-        run_child(Path(folder), limit, total)
+    with workplace() as place:
+        save_artefact(Artefact(graph, "lava_cpu", x, {}), place.folder / "job.bimn")
+        run_child(place, limit, total)
         probes = {
             file.stem: by_sample(np.load(file), graph.depth[file.stem.rsplit(".", 1)[0]], samples, period)
-            for file in sorted(Path(folder).glob("*.npy"))
+            for file in sorted(place.folder.glob("*.npy"))
         }
     output = probes[f"{graph.output}.message"][:, :steps].sum(axis=1)
     return RunRecord("lava", samples, steps, period, {}, output, probes)
@@ -66,9 +66,10 @@ def time_limit_for(steps: int) -> float:
     return _START_SECONDS + _STEP_SECONDS * steps
 
 
-def run_child(folder: Path, limit: float, total: int) -> None:
-    """Run the job that lies in ``folder``; raise `BackendFailed` where it breaks or takes longer than ``limit``."""
-    failure, log = folder / "failure.txt", folder / "log.txt"
+def run_child(place: Workplace, limit: float, total: int) -> None:
+    """Run the job that lies in a workplace; raise `BackendFailed` where it breaks or takes longer than ``limit``."""
+    folder = place.folder
+    failure, log = folder / FAILURE_FILE, folder / "log.txt"
     environment = os.environ | {
         "BIM_NEURO_LAVA_FAILURE_FILE": str(failure),
         "OMP_NUM_THREADS": "1",
@@ -79,16 +80,17 @@ def run_child(folder: Path, limit: float, total: int) -> None:
         child = subprocess.Popen(
             command,
             cwd=folder,  # `python -m` looks there first: no file of the user's can stand in for a module
-            stdin=subprocess.PIPE,  # stays open as long as we live; child.py ends with it
+            stdin=subprocess.PIPE,  # stays open as long as we live; the guard ends with it
             stdout=output,
             stderr=output,
             env=environment,
             start_new_session=True,
+            pass_fds=place.locks,
         )
         try:
             _wait(child, failure, limit, total)
         finally:
-            _end_group(child)
+            _end(child)
     _check_failure(failure)
     if child.returncode:
         raise BackendFailed(f"Lava ended with exit code {child.returncode}: {_last_line(log)}")
@@ -106,14 +108,19 @@ def _wait(child: subprocess.Popen[bytes], failure: Path, limit: float, total: in
 
 def _check_failure(failure: Path) -> None:
     if failure.exists() and failure.stat().st_size:
-        raise BackendFailed(f"a Lava process model raised: {_last_line(failure)}")
+        raised = "a Lava process model raised: " if failure.read_text(errors="replace").startswith("Traceback") else ""
+        raise BackendFailed(f"{raised}{_last_line(failure)}")
 
 
-def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """End the child and every process Lava started in its group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.communicate()
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Let the guard end Lava and clean up; if it cannot, the kernel ends what is tied to it."""
+    assert child.stdin is not None
+    child.stdin.close()
+    try:
+        child.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _last_line(file: Path) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from ...errors import BackendMissing, InputError
 from ...nodes.arithmetic import Array
 from ...plasticity.learner import Learner, PlasticBlock
 from .compat import how_to_install, lava_available
+from .remains import workplace
 from .run import by_sample, run_child, time_limit_for
 
 TRACES_FILE = "traces.pickle"
@@ -49,8 +48,7 @@ def _run(job: tuple[Any, ...], steps: int, time_limit: float | None) -> dict[str
     available, reason = lava_available()
     if not available:
         raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
-    with tempfile.TemporaryDirectory(prefix="bim-lava-") as name:
-        folder = Path(name)
-        (folder / TRACES_FILE).write_bytes(pickle.dumps(job))  # written and read by the same program
-        run_child(folder, time_limit_for(steps) if time_limit is None else time_limit, steps)
-        return {file.stem: np.load(file).astype(np.int64) for file in sorted(folder.glob("*.npy"))}
+    with workplace() as place:
+        (place.folder / TRACES_FILE).write_bytes(pickle.dumps(job))  # written and read by the same program
+        run_child(place, time_limit_for(steps) if time_limit is None else time_limit, steps)
+        return {file.stem: np.load(file).astype(np.int64) for file in sorted(place.folder.glob("*.npy"))}
