@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bim_neuro.errors import InputError
 from bim_neuro.hardware import BASES, Quantity, list_profiles, load_profile, weakest_basis
+from bim_neuro.hardware.schema import LARGEST, UNLIMITED
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE, BOARD = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/adding_a_chip.md").read_text(), re.DOTALL)
@@ -237,7 +238,7 @@ BROKEN = {
     ),
     "chips without end": (
         replaced("\nchips = { value = 1, low = 1, high = 1", "\nchips = { value = inf, low = 1, high = inf"),
-        "'board.chips' is inf, allowed: a whole number, 1 or more",
+        "'board.chips.value' is inf, allowed: a number from 0 to 1e+06 chips",
     ),
     "no cores": (
         replaced("\ncores = { value = 4, low = 4", "\ncores = { value = 0, low = 0"),
@@ -270,13 +271,13 @@ def test_a_broken_profile_is_refused_in_one_line_that_names_file_key_value_and_a
 
 
 @given(st.tuples(*[st.floats() | st.integers()] * 3))
-def test_three_numbers_are_a_price_exactly_if_they_ascend_from_zero(
+def test_three_numbers_are_a_price_exactly_if_they_ascend_from_zero_and_are_no_fortune(
     write: Write, numbers: tuple[float, float, float]
 ) -> None:
     low, value, high = numbers
     written = f"value = {value}, low = {low}, high = {high}"
     path = write(replaced(SYNOP, SYNOP.replace("value = 20, low = 10, high = 40", written)))
-    if 0 <= low <= value <= high and all(number < 2**63 or number == inf for number in numbers):
+    if 0 <= low <= value <= high <= LARGEST["pJ"]:
         assert load_profile(path).energy.synop_pj == Quantity(value, low, high, "pJ", "assumed", "example")
     else:
         assert "'energy.synop_pj" in refusal_of(path)
@@ -291,6 +292,21 @@ def test_a_line_of_anything_in_a_profile_is_read_or_refused_by_file(write: Write
         load_profile(path)
     except InputError as refusal:
         assert path in refusal.message  # noqa: PT017
+
+
+ONE_OF_EACH_UNIT = {quantity.unit: key for key, quantity in load_profile("loihi2").quantities().items()}
+
+
+@pytest.mark.parametrize("number", ["inf", "1e18"])
+def test_a_number_without_end_is_refused_where_it_is_read_unless_nothing_limits_it(write: Write, number: str) -> None:
+    for unit, key in ONE_OF_EACH_UNIT.items():
+        section, _, name = key.rpartition(".")
+        value = f'value = {number}, low = {number}, high = {number}, unit = "{unit}", basis = "assumed", source = "x"'
+        path = write(f'extends = "loihi2"\nname = "mine"\ntitle = "mine"\n[{section}]\n{name} = {{ {value} }}\n')
+        try:
+            assert (load_profile(path).quantities()[key].value, number, unit in UNLIMITED) == (inf, "inf", True)
+        except InputError as refusal:
+            assert f"'{key}" in refusal.message  # noqa: PT017
 
 
 def test_only_exponents_may_be_negative(write: Write) -> None:

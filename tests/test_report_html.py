@@ -136,7 +136,7 @@ def test_a_report_is_made_again_from_its_folder(out: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("name", "content", "says"), [
-    ("series.json", None, "cannot read"),
+    ("series.json", None, "no such file"),
     ("mapping.json", "{", "damaged"),
     ("series.json", "[1]", "damaged"),
 ])  # fmt: skip

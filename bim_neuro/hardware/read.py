@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from ..errors import InputError
-from .schema import BASES, ENCODINGS, SCOPES, SIGNED_UNIT, HardwareProfile, Quantity
+from ..intake import read_toml
+from .schema import BASES, ENCODINGS, LARGEST, SCOPES, SIGNED_UNIT, UNLIMITED, HardwareProfile, Quantity
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -92,25 +93,24 @@ def _base(name: object, file: _File, heirs: tuple[_File, ...]) -> _File:
     """Return the file that ``file`` extends, refused where there is none, and where it goes round in a circle."""
     key, known = _Key(file.name, "extends"), list_profiles()
     if not isinstance(name, str) or not (name in known or _is_profile(file.folder / name)):
-        raise key.refusal(repr(name), f"{', '.join(known)}, or a .toml file's path from this one")
+        raise key.refusal(f"{name!r:.60}", f"{', '.join(known)}, or a .toml file's path from this one")
     base = _find(name, file.folder)
     chain = (*heirs, file, base)
     if base in chain[:-1]:
         circle = " > ".join(link.name for link in chain[chain.index(base) :])
-        raise key.refusal(repr(name), f"a profile that does not extend this one ({circle})")
+        raise key.refusal(f"{name!r:.60}", f"a profile that does not extend this one ({circle})")
     return base
 
 
 def _toml(file: _File) -> Table:
+    if str(file.content) != file.name:
+        return tomllib.loads(file.content.read_text())  # one of ours
+    hint = "docs/adding_a_chip.md shows a profile"
     try:
-        content = file.content.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the profile {file.name}: {reason}") from None
-    try:
-        return tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{file.name} is not TOML: {error}", "docs/adding_a_chip.md shows a profile") from None
+        return read_toml(file.content, hint)
+    except InputError as error:
+        message = error.message if " is not TOML: " in error.message else f"cannot read the profile {error.message}"
+        raise InputError(message, error.hint or hint) from None
 
 
 def _merged(inherited: Table, own: Table) -> Table:
@@ -144,10 +144,10 @@ def _value(kind: Any, value: Any, key: _Key) -> Any:
         return _text(value, key)
     if kind is bool:
         if not isinstance(value, bool):
-            raise key.refusal(repr(value), "true, false")
+            raise key.refusal(f"{value!r:.60}", "true, false")
         return value
     if not isinstance(value, Mapping):
-        raise key.refusal(repr(value), f"a table {{{', '.join(f.name for f in fields(Quantity))}}}")
+        raise key.refusal(f"{value!r:.60}", f"a table {{{', '.join(f.name for f in fields(Quantity))}}}")
     if get_origin(kind) is Annotated:
         return _quantity(value, key, units=get_args(kind)[1:])
     if get_origin(kind) is dict:
@@ -162,7 +162,7 @@ def _quantity(table: Mapping[str, Any], key: _Key, units: tuple[str, ...]) -> Qu
     _check_keys(table, words if unpublished else (*numbers, *words), key)
     for name, allowed in (("unit", units), ("basis", BASES)):
         if table[name] not in allowed:
-            raise (key / name).refusal(repr(table[name]), ", ".join(allowed))
+            raise (key / name).refusal(f"{table[name]!r:.60}", ", ".join(allowed))
     source = _text(table["source"], key / "source")
     if unpublished:
         return Quantity(None, None, None, table["unit"], "unpublished", source)
@@ -184,15 +184,19 @@ def _check_keys(table: Mapping[str, Any], allowed: Iterable[str], key: _Key) -> 
 
 def _text(value: object, key: _Key) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise key.refusal(repr(value), "a text")
+        raise key.refusal(f"{value!r:.60}", "a text")
     return value
 
 
 def _number(value: object, key: _Key, unit: str) -> float:
-    least = -(2**63) if unit == SIGNED_UNIT else 0
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and (least <= value < 2**63 or value == inf):
+    most = LARGEST[unit]
+    least = -most if unit == SIGNED_UNIT else 0
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise key.refusal(f"{value!r:.60}", "a number")
+    if least <= value <= most or (value == inf and unit in UNLIMITED):
         return value
-    raise key.refusal(repr(value), f"a number{'' if least else ', 0 or more'} (inf where nothing limits)")
+    unlimited = " (inf where nothing limits)" if unit in UNLIMITED else ""
+    raise key.refusal(f"{value!r:.60}", f"a number from {least:g} to {most:g} {unit}{unlimited}")
 
 
 def _check_counts(profile: HardwareProfile, top: _Key) -> None:

@@ -4,10 +4,13 @@ No path is opened anywhere else for reading what a user gave: a pipe, a device, 
 model file and a crash of a C library all end here, as one `InputError` that names the file, the amount and the limit.
 """
 
+from .child import Answer, Format, read
 from .hdf5 import Tree, Unread, read_hdf5
-from .kind import check_kind, check_place, opened
+from .json_file import read_json
+from .kind import Opened, check_kind, check_place, opened
 from .limits import HINT, Budget, allow_memory, memory_for
 from .npz import NPZ, Header, read_npz, read_npz_headers
+from .toml import read_toml
 from .torch_file import read_torch
 
 NPZ_NAME = NPZ.name
@@ -15,8 +18,11 @@ NPZ_NAME = NPZ.name
 __all__ = [
     "HINT",
     "NPZ_NAME",
+    "Answer",
     "Budget",
+    "Format",
     "Header",
+    "Opened",
     "Tree",
     "Unread",
     "allow_memory",
@@ -24,8 +30,11 @@ __all__ = [
     "check_place",
     "memory_for",
     "opened",
+    "read",
     "read_hdf5",
+    "read_json",
     "read_npz",
     "read_npz_headers",
+    "read_toml",
     "read_torch",
 ]

@@ -24,6 +24,7 @@ NPZ = Format("an .npz archive of arrays", "numpy.savez writes one, of numbers wi
 Wanted = Callable[[str], bool]
 _SUFFIX = ".npy"
 _MAX_AXES = 32
+_LAST_CHARACTER = 0x10FFFF
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -115,4 +116,12 @@ def _array(archive: zipfile.ZipFile, name: str) -> Array:
         array = np.empty(header.shape[::-1] if header.fortran else header.shape, header.dtype)
         read_into(member, array)
         member.read()  # to the end, where the checksum is compared
+    if array.dtype.kind == "U" and array.nbytes and _largest(array) > _LAST_CHARACTER:
+        raise InputError(f"array '{name}' holds texts of no characters")
     return array.T if header.fortran else array
+
+
+def _largest(texts: Array) -> int:
+    """Return the largest code of a character: Python makes no text of one that is too large."""
+    codes = texts.reshape(-1).view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
+    return int(codes.max())

@@ -13,9 +13,12 @@ from rich.console import Console
 
 from ..errors import InputError
 from ..graph import PlacedGraph
+from ..intake import read_json
 from .html import render
 from .terminal import as_text, show
 
+DAMAGE = (ValueError, RecursionError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What values of the wrong kind in a file of ours lead to."""
 FILES = (
     *("summary.json", "summary.csv", "per-layer.csv", "mapping.json", "series.json"),
     *("compile.log", "summary.txt", "report.html"),
@@ -39,26 +42,26 @@ def render_again(folder: Path) -> str:
     """Return report.html anew, from the files of a folder bim-compile wrote."""
     summary = read_summary(folder)
     try:
-        mapping, series = (json.loads((folder / name).read_text()) for name in ("mapping.json", "series.json"))
+        mapping, series = (read_json(folder / name) for name in ("mapping.json", "series.json"))
+    except InputError as error:
+        raise InputError(error.message, "compile again: an older bim-compile did not write it") from None
+    try:
         return render(summary, mapping, series, as_text(summary))
-    except OSError as error:
-        hint = "compile again: an older bim-compile did not write it"
-        raise InputError(f"cannot read {error.filename}: {error.strerror}", hint) from None
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder} holds damaged files: {type(error).__name__} {error}") from None
+    except DAMAGE as error:
+        raise InputError(f"{folder} holds damaged files: {type(error).__name__} {error!s:.200}") from None
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
     """Read summary.json of a folder bim-compile wrote; one that cannot be shown is refused."""
     path = folder / "summary.json"
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{folder} holds no summary.json", "give the folder bim-compile wrote with -o")
+    summary = read_json(path)
     try:
-        summary = json.loads(path.read_text())
         show(summary, folder=None, console=Console(file=io.StringIO()))
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged: {type(error).__name__} {error}") from None
-    return dict(summary)
+        return dict(summary)
+    except DAMAGE as error:
+        raise InputError(f"{path} is damaged: {type(error).__name__} {error!s:.200}") from None
 
 
 def _headline(summary: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ Data: PhysioNet ``mitdb`` 1.0.0 (Moody and Mark), doi:10.13026/C2F305, Open Data
 
 from __future__ import annotations
 
+import os
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .dataset import Float32Array, Int64Array, first_line, read_arrays
+from ..intake import Answer, Budget, Format, Opened, check_kind, opened, read
+from .dataset import Float32Array, Int64Array, read_arrays
 
 # fmt: off
 DS1 = (101, 106, 108, 109, 112, 114, 115, 116, 118, 119, 122,
@@ -43,6 +46,8 @@ HINT = (
     "download MIT-BIH (PhysioNet mitdb 1.0.0) and give its folder of .hea, .dat and .atr files as --data DIR; "
     f"a prepared {NPZ_NAME} works too"
 )
+WFDB = Format("a WFDB record", "a record is three files: .hea, .dat, .atr")
+MAX_HEADER_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +71,8 @@ def read_beats(data: Path) -> Iterator[Beats]:
     """The beats of each DS1 and DS2 record in ``data``, record by record; InputError where it cannot be read."""
     if not data.exists():
         raise InputError(f"there is no '{data}'", hint=HINT)
+    if not data.is_dir():
+        check_kind(data)
     if data.is_file() or (data / NPZ_NAME).exists():
         return _read_npz(data if data.is_file() else data / NPZ_NAME)
     known = {str(record) for record in DS1 + DS2}
@@ -105,28 +112,57 @@ def _read_wfdb(header: Path) -> Beats:
 
 def _read_record(header: Path) -> tuple[NDArray[np.float64], NDArray[np.str_], Int64Array]:
     """Lead MLII, or the first, in mV (samples,); symbol and sample of each annotation."""
-    name = str(header.with_suffix(""))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # wfdb 4.3.1 calls pandas in a deprecated way
         try:
-            import wfdb
-
-            head = wfdb.rdheader(name)
-            if head.fs != FS_HZ:
-                raise InputError(f"'{header}' was sampled at {head.fs} Hz, MIT-BIH records at {FS_HZ} Hz", hint=HINT)
-            lead = head.sig_name.index("MLII") if "MLII" in head.sig_name else 0
-            signal = wfdb.rdrecord(name, channels=[lead]).p_signal[:, 0]
-            annotation = wfdb.rdann(name, "atr")
+            import wfdb  # noqa: F401  before the child that reads with it starts
         except ImportError as error:
             raise InputError("WFDB records need the package wfdb", hint="pip install wfdb") from error
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"cannot read the record '{name}': {first_line(error)}",
-                hint="a record is three files: .hea, .dat, .atr",
-            ) from error
+    try:
+        _check_header(header)
+        check_kind(header.with_suffix(".atr"))
+        symbols, arrays = read(header, _read_with_wfdb, WFDB, files=True)
+    except InputError as error:
+        raise InputError(f"cannot read the record '{header.stem}': {error.message}", error.hint or WFDB.hint) from None
+    signal, position = arrays["signal"], arrays["position"].astype(np.int64)
     if not np.isfinite(signal).all():
-        raise InputError(f"record '{name}' has no value at sample {int(np.argmin(np.isfinite(signal)))}")
-    return signal, np.array(annotation.symbol, dtype=np.str_), np.asarray(annotation.sample, dtype=np.int64)
+        raise InputError(f"record '{header}' has no value at sample {int(np.argmin(np.isfinite(signal)))}")
+    if len(symbols) != len(position) or (len(position) and not 0 <= position.min() <= position.max() < len(signal)):
+        raise InputError(f"record '{header}' has annotations outside its {len(signal):,} samples", WFDB.hint)
+    return signal, np.array(symbols, dtype=np.str_), position
+
+
+def _check_header(header: Path) -> None:
+    """Refuse a header that names anything but signal files beside it: another folder, a pipe, a web address."""
+    with opened(header) as file:
+        content = os.read(file.descriptor, MAX_HEADER_BYTES + 1)
+    if len(content) > MAX_HEADER_BYTES:
+        raise InputError(f"{header} has more than {MAX_HEADER_BYTES:,} bytes")
+    lines = [line.split() for line in content.decode("utf-8", "replace").splitlines() if not line.startswith("#")]
+    first, *signals = [words for words in lines if words] or [[]]
+    if not first or first[0] != header.stem:
+        raise InputError(f"{header} is the header of another record, or of several", WFDB.hint)
+    for name in {words[0] for words in signals}:
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+            raise InputError(f"{header} names a signal file '{name:.60}', a plain name beside it is needed", WFDB.hint)
+        check_kind(header.with_name(name))
+
+
+def _read_with_wfdb(file: Opened, budget: Budget) -> Answer:
+    """Read a record in the child; whatever wfdb makes of a header that lies stays there."""
+    import wfdb
+
+    name = str(file.path.with_suffix(""))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        head = wfdb.rdheader(name)
+        if head.fs != FS_HZ:
+            raise InputError(f"{file.path} was sampled at {head.fs} Hz, MIT-BIH records at {FS_HZ} Hz", hint=HINT)
+        lead = head.sig_name.index("MLII") if "MLII" in head.sig_name else 0
+        signal = wfdb.rdrecord(name, channels=[lead]).p_signal[:, 0]
+        annotation = wfdb.rdann(name, "atr")
+    position = np.asarray(annotation.sample, dtype=np.int64)
+    return [str(symbol) for symbol in annotation.symbol], {"signal": signal.astype(np.float64), "position": position}
 
 
 def _labels(symbols: NDArray[np.str_]) -> Int64Array:
