@@ -84,6 +84,9 @@ def _show_version(wanted: bool) -> None:
 
 Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for errors.")]
+MaxMemory = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="Memory that honest large files may take, in GiB or as 8G or 500M.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of the table.")]
 
 
@@ -127,6 +130,7 @@ def compile_command(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write (default out/MODEL).")] = None,
     lava_timeout: Annotated[float | None, typer.Option(min=0, help="Seconds Lava may take.")] = None,
+    max_memory: MaxMemory = None,
     self_test: Annotated[bool, typer.Option("--self-test", help="Run an artefact on its own sample.")] = False,
     list_targets: Annotated[bool, typer.Option("--list-targets", help="Print the chips and boards we know.")] = False,
     show_target: Annotated[
@@ -156,6 +160,7 @@ def compile_command(
         from .thresholds import Thresholds
 
         options.refuse_without_effect(context, options.COMPILE)
+        job.allow_memory(max_memory)
         if list_targets or show_target is not None:
             _print_targets(show_target, json_output)
             return
@@ -272,6 +277,7 @@ def train_command(
     test: Annotated[bool, typer.Option("--test/--no-test", help="Measure the test split once, at the end.")] = True,
     baseline: Annotated[bool, typer.Option("--baseline", help="Also measure a logistic regression.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the training record here.")] = None,
+    max_memory: MaxMemory = None,
     debug: Debug = False,
     version: Version = False,
 ) -> None:
@@ -290,6 +296,7 @@ def train_command(
 
         learning = Learning(rule, mix, credit, online, sparsity=prune)
         options.refuse_without_effect(context, options.TRAIN)
+        job.allow_memory(max_memory)
         model = output or Path(f"{task}.pt")
         for file in (model, json_file):
             job.check_file(file)

@@ -25,6 +25,8 @@ from .engine.shards import Shards, from_arrays, run_key, to_arrays
 from .errors import BackendMissing, DoesNotFit, Finding, InputError
 from .graph import PlacedGraph
 from .hardware import load_profile
+from .intake import allow_memory as allow_memory
+from .intake import check_place
 from .nodes.arithmetic import Array
 from .optimise import optimise
 from .pipeline import Program, Stopwatch, compile_model, read_model, verify, with_steps
@@ -166,8 +168,19 @@ def render_report(folder: Path) -> str:
 
 
 def compare_runs(folders: Sequence[Path]) -> dict[str, Any]:
-    """Put finished compiles side by side."""
-    return report.compare(folders, [report.read_summary(folder) for folder in folders])
+    """Put finished compiles side by side; a summary whose values are of the wrong kind is refused by its name."""
+    summaries = [report.read_summary(folder) for folder in folders]
+    for folder, summary in zip(folders, summaries, strict=True):
+        _check_summary(folder, summary)
+    return report.compare(folders, summaries)
+
+
+def _check_summary(folder: Path, summary: dict[str, Any]) -> None:
+    """Compare a summary with itself: what breaks there is its own."""
+    try:
+        report.render_comparison(report.compare([folder, folder], [summary, summary]))
+    except report.DAMAGE as error:
+        raise InputError(f"{folder / 'summary.json'} is damaged: {type(error).__name__} {error!s:.200}") from None
 
 
 def render_comparison(comparison: dict[str, Any]) -> str:
@@ -187,7 +200,8 @@ def plasticity_for(model: Path, dt: float | None, rule: str, **wanted: Any) -> P
         stored = read_model(model, dt).extra.get("plasticity")
         if stored is None:
             raise InputError(f"{model} describes no plasticity", "name a rule, as --learn hybrid")
-        base, rule = Plasticity.from_dict(stored), stored["rule"]
+        base = Plasticity.from_dict(stored)
+        rule = base.rule
     if isinstance(wanted.get("synapses"), str):
         wanted["synapses"] = tuple(part.strip() for part in wanted["synapses"].split(","))
     return replace(base, rule=rule, **{name: value for name, value in wanted.items() if value is not None})
@@ -201,6 +215,7 @@ def check_file(file: Path | None) -> None:
         raise InputError(f"there is no folder {file.parent} to write {file.name} into")
     if file.is_dir():
         raise InputError(f"{file} is a folder", f"give a file, as {file / 'model.pt'}")
+    check_place(file)
 
 
 def resume_file_for(model: Path, restart: bool) -> Path:
@@ -353,7 +368,7 @@ def _check_output(output: Path) -> None:
             raise InputError(f"{output} holds '{strange[0]}', which bim-compile did not write", hint)
         if output.samefile(Path.cwd()):
             raise InputError(f"{output} is the current folder and cannot be replaced", hint)
-    elif output.exists():
+    elif output.exists() or output.is_symlink():
         raise InputError(f"{output} exists and is not a folder", hint)
     beside = next(parent for parent in output.absolute().parents if parent.exists())
     try:

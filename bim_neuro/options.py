@@ -150,6 +150,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "optimise": (_BUILDS,),
     "output": (_SIMULATES,),
     "lava_timeout": (_SIMULATES, _LAVA),
+    "max_memory": (during(RUN, CHECK, SELF_TEST),),
     "self_test": (during(SELF_TEST),),
     "list_targets": (during(LIST),),
     "show_target": (during(SHOW),),
@@ -202,6 +203,7 @@ TRAIN: dict[str, tuple[Condition, ...]] = {
     "test": (),
     "baseline": (),
     "json_file": (),
+    "max_memory": (),
     "debug": (),
     "version": (),
 }

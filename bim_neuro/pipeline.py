@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from .engine.reference import Progress, simulate, simulate_float
 from .errors import Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile, load_profile
+from .intake import opened
 from .nodes import InputSeen
 from .nodes.arithmetic import Array
 from .record import RunRecord
@@ -195,9 +197,9 @@ def encode_and_see(graph: FloatGraph | IntegerGraph, raw: Array) -> tuple[Array,
 
 def read_model(path: Path, dt: float | None = None) -> FloatGraph:
     """Read a float graph from model.pt or .nir, told apart by their first bytes."""
-    if not path.is_file():
-        raise InputError(f"no such file: {path}" if not path.exists() else f"{path} is not a file")
-    if path.suffix == ".nir" or path.read_bytes()[:4] == b"\x89HDF":
+    with opened(path) as file:
+        head = os.pread(file.descriptor, 4, 0)
+    if path.suffix == ".nir" or head == b"\x89HDF":
         from .nir_bridge import read_nir
 
         return read_nir(path, dt=dt)

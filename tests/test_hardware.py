@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bim_neuro.errors import InputError
@@ -270,6 +270,7 @@ def test_a_broken_profile_is_refused_in_one_line_that_names_file_key_value_and_a
     assert complaint in message
 
 
+@settings(max_examples=40)
 @given(st.tuples(*[st.floats() | st.integers()] * 3))
 def test_three_numbers_are_a_price_exactly_if_they_ascend_from_zero_and_are_no_fortune(
     write: Write, numbers: tuple[float, float, float]
@@ -283,6 +284,7 @@ def test_three_numbers_are_a_price_exactly_if_they_ascend_from_zero_and_are_no_f
         assert "'energy.synop_pj" in refusal_of(path)
 
 
+@settings(max_examples=40)
 @given(st.integers(0, EXAMPLE.count("\n") - 1), st.text() | st.sampled_from(EXAMPLE.splitlines()))
 def test_a_line_of_anything_in_a_profile_is_read_or_refused_by_file(write: Write, number: int, line: str) -> None:
     lines = EXAMPLE.splitlines()
@@ -323,6 +325,7 @@ def test_the_board_printed_in_the_guide_is_its_chip_but_for_what_it_says(write: 
     assert not board.energy.static_mw.published
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(sorted(load_profile("odin").quantities())), st.integers(1, 9)))
 def test_what_extends_a_profile_differs_from_it_in_its_own_numbers_and_in_no_other(
     write: Write, chosen: dict[str, int]

@@ -24,14 +24,14 @@ VALUES = {
     "verify": "reference", "learn": "rtrl", "learn_test": "test.npz", "learn_samples": 2000, "learn_placement": "auto",
     "learn_bits": 12, "learn_rate": 0.1, "learn_rounding": "nearest", "learn_synapses": "w_o", "learn_prune": 0.5,
     "learn_seed": 0, "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",
-    "output": "out", "lava_timeout": 9, "show_target": "loihi2",
+    "output": "out", "lava_timeout": 9, "show_target": "loihi2", "max_memory": "2G",
 }  # fmt: skip
 """One value of each option of bim-compile that takes one; many are the defaults."""
 FLAGS = ("strict", "check", "self_test", "list_targets")
 ALWAYS = {"json_output", "debug", "version"}
 MODES = {
-    "--check": {"model", "target", "input", "strict", "check", "learn", "max_cores", "optimise"},
-    "--self-test": {"model", "self_test"},
+    "--check": {"model", "target", "input", "strict", "check", "learn", "max_cores", "optimise", "max_memory"},
+    "--self-test": {"model", "self_test", "max_memory"},
     "--list-targets": {"list_targets"},
 }
 """What has an effect in each mode without any other option."""

@@ -1,12 +1,13 @@
 """The report: one structure, shown in the terminal and as HTML, written as text, JSON and CSV."""
 
 from .compare import compare
-from .files import FILES, read_summary, render_again, write_files
+from .files import DAMAGE, FILES, read_summary, render_again, write_files
 from .over_time import series
 from .side_by_side import render_comparison
 from .summary import Facts, summarise
 
 __all__ = [
+    "DAMAGE",
     "FILES",
     "Facts",
     "compare",
