@@ -123,6 +123,7 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
             verification=verification,
             learning=learned.report if learned else None,
             findings=program.findings,
+            constants=program.constants,
             stream=learned.stream if learned else None,
         )
         summary = report.summarise(facts)

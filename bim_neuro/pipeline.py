@@ -19,7 +19,8 @@ from .compilers.calibrate import SAMPLES, calibrated, range_findings
 from .compilers.design_rules import assumptions
 from .compilers.fields import wide_sums
 from .compilers.place import place
-from .compilers.quantise import quantise
+from .compilers.quantise import quantise_with_units
+from .compilers.rounding import Constant, rounding
 from .engine.reference import Progress, simulate, simulate_float
 from .errors import Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
@@ -64,6 +65,8 @@ class Program:
     profile: HardwareProfile
     findings: tuple[Finding, ...] = ()
     """What compiling found that refuses nothing but that a reader must know."""
+    constants: tuple[Constant, ...] = ()
+    """Each constant as the model asks for it and as the integers hold it."""
 
     @property
     def graph(self) -> IntegerGraph:
@@ -169,12 +172,15 @@ def compile_model(
 
 def _compiled(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch) -> Program:
     with watch.stage("quantise"):
-        integer = quantise(reference)
+        integer, units = quantise_with_units(reference)
+        constants = rounding(reference, integer, units)
     with watch.stage("align"):
         aligned = align(integer)
     with watch.stage("place"):
         placed = place(aligned, profile)
-    return Program(reference, placed, profile, (*range_findings(reference), *wide_sums(aligned)))
+    rounded = (finding for _, finding in constants if finding)
+    findings = (*range_findings(reference), *rounded, *wide_sums(aligned))
+    return Program(reference, placed, profile, findings, tuple(constant for constant, _ in constants))
 
 
 def _calibrated(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:

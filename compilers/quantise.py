@@ -54,18 +54,38 @@ class Quantised:
 Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the accumulated integer
 
 
+@dataclass(frozen=True)
+class Units:
+    """What integers are worth: ``sums`` of each node's ports, and ``exponents`` of its message."""
+
+    sums: dict[str, Scales]
+    exponents: dict[str, int]
+
+    def weight(self, edge: Edge) -> Array:
+        """Return the real value of one unit of an edge's weights, (neurons,)."""
+        return self.sums[edge.target][edge.port] * 2.0 ** self.exponents[edge.source]
+
+
 def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> IntegerGraph:
     """Return the integer graph; delays are still only the conv taps (see `align`).
 
     ``room`` names the ports, as 'block1.u.a', whose weights will learn, and how far beyond their largest weight they
     may grow; all neurons of such a port share one scale, so that an update means the same everywhere.
     """
+    return quantise_with_units(graph, room)[0]
+
+
+def quantise_with_units(
+    graph: FloatGraph, room: Mapping[str, float] | None = None
+) -> tuple[IntegerGraph, Units]:
+    """Return what `quantise` does, and what its integers are worth."""
     room, graph = room or {}, bounded(graph)
     done: dict[str, Quantised] = {}
     edges: dict[str, Edge] = {}
+    sums: dict[str, Scales] = {}
     for name in graph.order:
         node = graph.nodes[name]
-        scales: dict[str, Array] = {}
+        sums[name] = scales = dict[str, Array]()
         for port, width in node.ports.items():
             into = [edge for edge in graph.into(name) if edge.port == port]
             grows = room.get(f"{name}.{port}", 1.0)
@@ -74,7 +94,7 @@ def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> Inte
             edges.update({edge.name: edge for edge in integer})
         done[name] = quantise_node(node, scales, name, _finest(graph, name))
         _check_constants(done[name].node, name)
-    return IntegerGraph(
+    integer_graph = IntegerGraph(
         {name: done[name].node for name in graph.nodes},
         tuple(edges[edge.name] for edge in graph.edges),
         graph.dt,
@@ -82,6 +102,7 @@ def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> Inte
         graph.task,
         graph.labels,
     )
+    return integer_graph, Units(sums, {name: quantised.exponent for name, quantised in done.items()})
 
 
 def _quantise_port(
@@ -97,12 +118,18 @@ def _quantise_port(
     if not per_neuron:
         largest = np.full(width, largest.max(initial=0.0))
     weighted = any(isinstance(edge.synapse, (Dense, Diagonal)) for edge in edges)
-    unit = np.where(largest > 0, grows * largest / WEIGHT_MAX, 1.0) if weighted else np.ones(width)
+    unit = grows * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
     quantised = [
         replace(edge, synapse=_quantise_synapse(edge.synapse, unit * 2.0 ** (done[edge.source].exponent - exponent)))
         for edge in edges
     ]
     return quantised, unit * 2.0**-exponent
+
+
+def _where_empty(largest: Array) -> Array:
+    """Give neurons without a weight the finest scale of those that have one, so that theirs does not coarsen others."""
+    some = largest[largest > 0]
+    return np.where(largest > 0, largest, some.min() if some.size else float(WEIGHT_MAX))
 
 
 @singledispatch

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..compilers.rounding import Constant
 from ..dense_macs import dense_energy, dense_macs
 from ..energy import EnergyReport, price
 from ..engine.agreement import Agreement
@@ -46,6 +47,7 @@ class Facts:
     verification: dict[str, Any] | None
     learning: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()  # of the compiler
+    constants: tuple[Constant, ...] = ()
     stream: InputSeen | None = None  # what was learnt from, as the encoder met it
 
 
@@ -71,6 +73,7 @@ def summarise(facts: Facts) -> dict[str, Any]:
         "optimise": facts.optimise,
         "assumptions": list(facts.assumptions),
         "findings": [asdict(finding) for finding in _findings(facts, agreement)],
+        "constants": [asdict(constant) for constant in facts.constants],
         "encoder": _encoder(graph.encoder, record.seen),
         "cores": {"used": len({core.index for core in facts.placed.cores}), "limit": facts.profile.usable_cores},
         "placement": asdict(facts.placed.placement) if facts.placed.placement else None,
