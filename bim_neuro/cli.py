@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from enum import Enum
@@ -10,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from . import options
 from ._version import __version__
 from .console import guarded, out, progress_bar
 from .errors import InputError, ThresholdMissed
+from .printable import as_json, escape
+from .streams import print_json, run_app
 
 
 def _app() -> typer.Typer:
@@ -206,7 +206,7 @@ def _print_targets(name: str | None, as_json: bool) -> None:
 
     content: Any = targets.targets() if name is None else targets.target(load_profile(name))
     if as_json:
-        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+        print_json(content)
     elif name is None:
         targets.show_targets(content, out)
     else:
@@ -217,7 +217,7 @@ def _print_summary(summary: dict[str, Any], folder: Path, as_json: bool) -> None
     from .report.terminal import show
 
     if as_json:
-        sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+        print_json(summary)
     else:
         show(summary, folder, out)
 
@@ -227,14 +227,14 @@ def _check(model: Path, target: str, dt: float | None, as_json: bool) -> None:
 
     result = job.check_model(model, target, dt)
     if as_json:
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        print_json(result)
     else:
         for finding in result["findings"]:
-            out.print(f"[bold red]{finding['rule']}[/] {escape(finding['message'])}", soft_wrap=True)
+            out.print(f"[bold red]{escape(finding['rule'])}[/] {escape(finding['message'])}", soft_wrap=True)
             if finding["hint"]:
                 out.print(f"  [dim]hint:[/] {escape(finding['hint'])}", soft_wrap=True)
         if result["fits"]:
-            out.print(f"{escape(str(model))} fits {result['target']}: {result['cores']['used']} of "
+            out.print(f"{escape(model)} fits {escape(result['target'])}: {result['cores']['used']} of "
                       f"{result['cores']['limit'] or 'unlimited'} cores")  # fmt: skip
     raise SystemExit(0 if result["fits"] else 1)
 
@@ -247,7 +247,7 @@ def _self_test(model: Path, as_json: bool) -> None:
     samples, steps, _ = artefact.sample.shape
     if as_json:
         result = {"samples": samples, "steps": steps, "messages": compared, "equal": compared}
-        sys.stdout.write(json.dumps(result) + "\n")
+        print_json(result)
     else:
         out.print(f"self-test passed: {compared:,} messages equal on {samples} samples of {steps} steps")
 
@@ -328,7 +328,7 @@ def train_command(
             record["baseline"] = dict(logistic_regression_baseline(plan.task))
         _print_training(record, model)
         if json_file is not None:
-            job.write_text(json_file, json.dumps(record, indent=2) + "\n")
+            job.write_text(json_file, as_json(record) + "\n")
 
     guarded(command, debug)
 
@@ -399,24 +399,24 @@ def _print_comparison(comparison: dict[str, Any], as_json: bool) -> None:
     from .report.side_by_side import show_comparison
 
     if as_json:
-        sys.stdout.write(json.dumps(comparison, indent=2) + "\n")
+        print_json(comparison)
     else:
         show_comparison(comparison, out)
 
 
 def compile_main() -> None:
     """Entry point bim-compile."""
-    compile_app()
+    run_app(compile_app)
 
 
 def train_main() -> None:
     """Entry point bim-train."""
-    train_app()
+    run_app(train_app)
 
 
 def report_main() -> None:
     """Entry point bim-report; a folder that is called compare is ./compare."""
     if sys.argv[1:2] == ["compare"]:
-        compare_app(args=sys.argv[2:], prog_name="bim-report compare")
+        run_app(compare_app, args=sys.argv[2:], prog_name="bim-report compare")
     else:
-        report_app()
+        run_app(report_app)

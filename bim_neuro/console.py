@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from typing import Any, NoReturn
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from .errors import BimError, DoesNotFit
+from .printable import escape
+from .streams import BROKEN_PIPE, quiet_libraries
 
 INTERRUPTED = 130
+_LONGEST = 2000  # characters of a message, which may hold a name from a file
 
 _PIPED_WIDTH = 110  # columns where standard output is not a terminal
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-err = Console(stderr=True, highlight=False)
+_terminal = sys.stdout is not None and sys.stdout.isatty()  # closed: there is none
+out = Console(highlight=False, emoji=False, width=None if _terminal else _PIPED_WIDTH)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def guarded(command: Callable[[], None], debug: bool) -> None:
@@ -31,7 +34,8 @@ def guarded(command: Callable[[], None], debug: bool) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        command()
+        with nullcontext() if debug else quiet_libraries():
+            command()
     except BimError as error:
         if debug:
             raise
@@ -40,8 +44,7 @@ def guarded(command: Callable[[], None], debug: bool) -> None:
         err.print("interrupted; nothing was left half-written")
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+        raise SystemExit(BROKEN_PIPE) from None
     except OSError as error:
         if debug:
             raise
@@ -68,10 +71,16 @@ def refuse(error: BimError) -> NoReturn:
 
 
 def _refusal(kind: str, message: str, hint: str = "") -> None:
-    """Print one line, and one for the hint, whatever the message is made of."""
-    err.print(f"[bold red]{kind}:[/] {escape(' '.join(message.split()))}", soft_wrap=True)
-    if hint:
-        err.print(f"[dim]hint:[/] {escape(' '.join(hint.split()))}", soft_wrap=True)
+    """Print one line, and one for the hint, whatever the message is made of and wherever it goes."""
+    with suppress(OSError):  # standard error is full: the exit code says the rest
+        err.print(f"[bold red]{kind}:[/] {escape(_one_line(message))}", soft_wrap=True)
+        if hint:
+            err.print(f"[dim]hint:[/] {escape(_one_line(hint))}", soft_wrap=True)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}... ({len(line):,} characters)"
 
 
 def progress_bar(**options: Any) -> Progress:

@@ -22,9 +22,12 @@ class BimError(Exception):
     exit_code = 4
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message, hint)
         self.message = message
         self.hint = hint
+
+    def __str__(self) -> str:
+        return with_hint(self.message, self.hint)
 
 
 class InputError(BimError):
@@ -35,6 +38,11 @@ class InputError(BimError):
 
 class BackendMissing(InputError):
     """A backend that is not installed in this environment."""
+
+
+def with_hint(message: str, hint: str) -> str:
+    """Write a message and its hint in one line."""
+    return f"{message} ({hint})" if hint else message
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,10 @@ class DoesNotFit(BimError):
     def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__("; ".join(finding.message for finding in findings))
         self.findings = tuple(findings)
+        self.args = (self.findings,)
+
+    def __str__(self) -> str:
+        return "; ".join(with_hint(finding.message, finding.hint) for finding in self.findings)
 
 
 class ThresholdMissed(BimError):

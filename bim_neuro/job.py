@@ -230,7 +230,7 @@ def resume_file_for(model: Path, restart: bool) -> Path:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _learn(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.console import Console
 from ..errors import InputError
 from ..graph import PlacedGraph
 from ..intake import read_json
+from ..printable import as_json, csv_cell, plain
 from .html import render
 from .terminal import as_text, show
 
@@ -28,13 +28,15 @@ FILES = (
 def write_files(summary: dict[str, Any], placed: PlacedGraph, series: dict[str, Any], folder: Path) -> None:
     """Fill a folder with the report."""
     mapping, text = _mapping(placed), as_text(summary)
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    (folder / "summary.csv").write_text(_csv([_headline(summary)]))
-    (folder / "per-layer.csv").write_text(_csv([_flat(layer) for layer in summary["layers"]]))
-    (folder / "mapping.json").write_text(json.dumps(mapping, indent=2) + "\n")
-    (folder / "series.json").write_text(json.dumps(series) + "\n")
-    (folder / "compile.log").write_text(_log(summary))
-    (folder / "summary.txt").write_text(text)
+    (folder / "summary.json").write_text(as_json(summary) + "\n")
+    (folder / "summary.csv").write_text(_csv([_headline(summary)]), encoding="utf-8")
+    (folder / "per-layer.csv").write_text(
+        _csv([_flat(layer) for layer in summary["layers"]]), encoding="utf-8"
+    )
+    (folder / "mapping.json").write_text(as_json(mapping) + "\n")
+    (folder / "series.json").write_text(as_json(series, indent=None) + "\n")
+    (folder / "compile.log").write_text(_log(summary), encoding="utf-8")
+    (folder / "summary.txt").write_text(text, encoding="utf-8")
     (folder / "report.html").write_text(render(summary, mapping, series, text), encoding="utf-8")
 
 
@@ -58,7 +60,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} holds no summary.json", "give the folder bim-compile wrote with -o")
     summary = read_json(path)
     try:
-        show(summary, folder=None, console=Console(file=io.StringIO()))
+        show(summary, folder=None, console=Console(file=io.StringIO(), emoji=False))
         return dict(summary)
     except DAMAGE as error:
         raise InputError(f"{path} is damaged: {type(error).__name__} {error!s:.200}") from None
@@ -104,7 +106,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -143,4 +145,4 @@ def _log(summary: dict[str, Any]) -> str:
         for layer in summary["layers"]
         if layer["saturations"]
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(plain, lines)) + "\n"

@@ -6,9 +6,9 @@ import io
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from ..printable import escape, marked
 from . import html
 from .terminal import energy, scaled
 
@@ -18,6 +18,7 @@ _TEXT_WIDTH = 140
 
 def show_comparison(comparison: dict[str, Any], console: Console) -> None:
     """Print what `compare` found."""
+    comparison = marked(comparison)
     names = [run["name"] for run in comparison["runs"]]
     if comparison["warning"]:
         console.print(f"[yellow]{escape(comparison['warning'])}[/]", soft_wrap=True)
@@ -37,7 +38,7 @@ def show_comparison(comparison: dict[str, Any], console: Console) -> None:
 def render_comparison(comparison: dict[str, Any]) -> str:
     """Return what `compare` found as one HTML file."""
     text = io.StringIO()
-    show_comparison(comparison, Console(file=text, width=_TEXT_WIDTH, highlight=False))
+    show_comparison(comparison, Console(file=text, width=_TEXT_WIDTH, highlight=False, emoji=False))
     return html.render_comparison(comparison, text.getvalue())
 
 

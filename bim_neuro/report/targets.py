@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ..hardware import HardwareProfile, list_profiles, load_profile, numbers, overview
+from ..printable import escape, marked
 
 
 def targets() -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def target(profile: HardwareProfile) -> dict[str, Any]:
 def show_targets(rows: list[dict[str, Any]], console: Console) -> None:
     """Print the table of all targets."""
     table = Table("target", "", "chips", "cores", "prices", "weakest basis", "priced", box=None, pad_edge=False)
-    for row in rows:
+    for row in marked(rows):
         cores = "unlimited" if row["cores"] is None else f"{row['cores']:,}"
         priced = "all in one" if row["scope"] == "all_in" else f"{row['priced']} of {row['prices']}"
         table.add_row(
@@ -39,6 +39,7 @@ def show_targets(rows: list[dict[str, Any]], console: Console) -> None:
 
 def show_target(row: dict[str, Any], console: Console) -> None:
     """Print every number of a target, and below each where it is from."""
+    row = marked(row)
     console.print(f"[bold]{escape(row['name'])}[/]: {escape(row['title'])}, {escape(row['process'])}")
     runs = "runs neuron programs of our own" if row["microcode"] else "runs no neuron programs of our own"
     learns = "has a learning engine" if row["learning"] else "has no learning engine"

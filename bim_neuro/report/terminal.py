@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from ..printable import escape, marked
 
 _TIMES = ((1e6, "s"), (1e3, "ms"), (1.0, "us"))
 _UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
@@ -17,6 +18,7 @@ _UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
 
 def show(summary: dict[str, Any], folder: Path | None, console: Console) -> None:
     """Print the report of a compile, and where its files are."""
+    summary = marked(summary)
     console.print(
         f"[bold]{escape(summary['model'])}[/] on [bold]{escape(summary['target'])}[/]: "
         f"{summary['samples']} samples of {summary['steps']} steps ({escape(summary['input'])}), "
@@ -33,19 +35,20 @@ def show(summary: dict[str, Any], folder: Path | None, console: Console) -> None
 def as_text(summary: dict[str, Any]) -> str:
     """Return the report as plain text: summary.txt."""
     text = io.StringIO()
-    show(summary, folder=None, console=Console(file=text, width=_TEXT_WIDTH, highlight=False))
+    show(summary, folder=None, console=Console(file=text, width=_TEXT_WIDTH, highlight=False, emoji=False))
     return text.getvalue()
 
 
 def show_training(record: dict[str, Any], model: Path, console: Console) -> None:
     """Print what a training run reached."""
+    record = marked(record)
     score, value = next((key, value) for key, value in record["validation"].items() if key != "samples")
     console.print(
         f"trained {record['epochs']} epochs in {record['seconds']:.0f} s; best {record['best_epoch']}: "
         f"validation {score} {value:.4f} on {record['validation']['samples']} samples"
     )
     for name, scores in _score_rows(record):
-        sensitivity = "  ".join(f"{label} {share:.3f}" for label, share in scores["sensitivity"].items())
+        sensitivity = "  ".join(f"{escape(label)} {share:.3f}" for label, share in scores["sensitivity"].items())
         console.print(f"{name:<22} accuracy {scores['accuracy']:.4f}  macro-F1 {scores['macro_f1']:.4f}  {sensitivity}")
     console.print(f"model: {escape(str(model))}", soft_wrap=True)
 

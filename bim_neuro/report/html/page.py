@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import json
 from importlib.resources import files
-from math import isfinite
 from typing import Any
+
+from ...printable import as_json, plain, shown
 
 _POLICY = "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'"
 
@@ -29,7 +29,7 @@ def page(title: str, data: dict[str, Any], scripts: tuple[str, ...], text: str) 
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{html.escape(title)}</title>
+<title>{html.escape(plain(title))}</title>
 <link rel="icon" href="data:,">
 <style>{style}</style>
 </head>
@@ -44,17 +44,8 @@ def page(title: str, data: dict[str, Any], scripts: tuple[str, ...], text: str) 
 
 def inert(data: Any) -> str:
     """Write JSON that no HTML parser can end or read as a tag, whatever the names in it are."""
-    text = json.dumps(_finite(data), separators=(",", ":"), allow_nan=False)
+    text = as_json(shown(data), indent=None)
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
-
-
-def _finite(data: Any) -> Any:
-    """Replace what JSON cannot say, infinities and NaN, by null."""
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return None if isinstance(data, float) and not isfinite(data) else data
 
 
 def _asset(name: str) -> str:

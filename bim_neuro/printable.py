@@ -1,0 +1,95 @@
+r"""Texts of strangers, made safe to show: names of nodes and classes, paths, errors of libraries.
+
+    plain("a\x1b[31m")       the characters a \ x 1 b [ 3 1 m: nothing that moves a cursor, hides or turns text round
+    escape("[/other]")       plain, and no markup of the terminal's tables either
+    marked(summary)          a whole report with every text in it escaped, so that no line can forget to
+    as_json(data)            JSON that every reader takes: no NaN, no infinity, no half a character
+    csv_cell("=1+1")         what a spreadsheet shows and does not compute
+
+Whatever comes from a file and reaches a terminal, a page, a table or a log goes through one of these.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
+
+from rich.markup import escape as _without_markup
+
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Categories of characters that are not shown as they are: controls, formats (right-to-left overrides), surrogates."""
+_FORMULA = ("=", "+", "-", "@")
+
+
+def plain(text: Any) -> str:
+    """Return a text in which every character can be seen; the others are written as backslash escapes."""
+    if isinstance(text, bytes | bytearray):
+        text = bytes(text).decode("utf-8", "backslashreplace")
+    text = str(text)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_seen(character) for character in text)
+
+
+class Marked(str):
+    """A text that went through `escape`."""
+
+
+def escape(text: Any) -> Marked:
+    """Return `plain` text for a place where rich reads markup; once is enough."""
+    if isinstance(text, Marked):
+        return text
+    safe = _without_markup(plain(text))
+    return Marked(safe + "\\" * ((len(safe) - len(safe.rstrip("\\"))) % 2))  # else it would escape the tag after it
+
+
+def marked(data: Any) -> Any:
+    """Return data with every text in it, keys too, made safe by `escape`."""
+    return _each_text(data, escape)
+
+
+def as_json(data: Any, indent: int | None = 2) -> str:
+    """Return strict JSON: null for NaN and infinities, and half characters (surrogates) written as escapes."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(_strict(data), indent=indent, separators=separators, allow_nan=False)
+
+
+def shown(data: Any) -> Any:
+    """Return data with every text in it, keys too, made `plain`."""
+    return _each_text(data, plain)
+
+
+def csv_cell(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    return f"'{plain(value)}" if value.startswith(_FORMULA) else plain(value)
+
+
+def _each_text(data: Any, change: Callable[[Any], str]) -> Any:
+    if isinstance(data, dict):
+        return {_each_text(key, change): _each_text(value, change) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_each_text(value, change) for value in data]
+    return change(data) if isinstance(data, str | bytes) else data
+
+
+def _seen(character: str) -> str:
+    if unicodedata.category(character) not in _UNSAFE:
+        return character
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def _strict(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {_strict(key): _strict(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_strict(value) for value in data]
+    if isinstance(data, float):
+        return data if isfinite(data) else None
+    if isinstance(data, bytes):
+        return plain(data)
+    return data.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(data, str) else data
