@@ -26,12 +26,8 @@ _FORMULA = ("=", "+", "-", "@")
 
 def plain(text: Any) -> str:
     """Return a text in which every character can be seen; the others are written as backslash escapes."""
-    if isinstance(text, bytes | bytearray):
-        text = bytes(text).decode("utf-8", "backslashreplace")
-    text = str(text)
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_seen(character) for character in text)
+    read = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes | bytearray) else str(text)
+    return read if read.isascii() and read.isprintable() else "".join(map(_seen, read))
 
 
 class Marked(str):

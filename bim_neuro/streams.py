@@ -49,7 +49,7 @@ def quiet_libraries() -> Iterator[None]:
         return
     shown, last_resort = warnings.showwarning, logging.lastResort
     warnings.showwarning = lambda *warning, **more: None
-    logging.lastResort = logging.NullHandler()  # type: ignore[assignment]
+    logging.lastResort = logging.NullHandler()
     try:
         yield
     finally:
