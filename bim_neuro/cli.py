@@ -12,7 +12,7 @@ import typer
 
 from . import options
 from ._version import __version__
-from .console import guarded, out, progress_bar
+from .console import guarded, out, progress_bar, remark
 from .errors import InputError, ThresholdMissed
 from .printable import as_json, escape
 from .streams import print_json, run_app
@@ -45,6 +45,22 @@ class Objective(str, Enum):
     energy = "energy"
     latency = "latency"
     cores = "cores"
+
+
+class Split(str, Enum):
+    """Which samples of data that are split."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+    all = "all"
+
+
+class Layout(str, Enum):
+    """Which axis of x counts samples (B), steps (T) and channels (C)."""
+
+    BTC = "BTC"
+    TBC = "TBC"
 
 
 class Learn(str, Enum):
@@ -98,9 +114,17 @@ def compile_command(
     ] = None,
     target: Annotated[str, typer.Option(help="Chip: one of --list-targets, or a TOML file of yours.")] = "loihi2",
     dt: Annotated[float | None, typer.Option(help="Seconds a step; needed for .nir files that do not say.")] = None,
-    input: Annotated[Path | None, typer.Option(help="Own input: .npz with x (samples, steps, channels), y.")] = None,  # noqa: A002
+    input: Annotated[  # noqa: A002
+        Path | None, typer.Option(help="Own input: .npz with x (samples, steps, channels), y (docs/inputs.md).")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Where the task's recordings lie (ecg).")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="How many samples of the input to run.")] = 32,
+    samples: Annotated[
+        str, typer.Option(metavar="N|all", help="How many samples to run, or all; memory stays bounded.")
+    ] = "32",
+    split: Annotated[Split | None, typer.Option(help="Which samples (test, where the data are split).")] = None,
+    layout: Annotated[
+        Layout | None, typer.Option(help="How x of a file lies: BTC (samples first) or TBC (time first).")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Use only the first steps of each sample.")] = None,
     backend: Annotated[Backend, typer.Option(help="Where to run the integers.")] = Backend.engine,
     verify: Annotated[Backend | None, typer.Option(help="Compare every message and state with this backend.")] = None,
@@ -178,11 +202,12 @@ def compile_command(
             "sparsity": learn_prune,
         }  # fmt: skip
         request = job.Request(
-            model, target, dt, input, data, samples, steps, backend.value, verify and verify.value,
+            model, target, dt, input, data, job.count_or_all(samples), steps, backend.value, verify and verify.value,
             output or Path("out") / model.stem, lava_timeout, shlex.join(["bim-compile", *sys.argv[1:]]),
             optimise=optimise and optimise.value,
             plasticity=None if learn is Learn.none else job.plasticity_for(model, dt, learn.value, **learning),
-            learn_test=learn_test, learn_samples=learn_samples,
+            learn_test=learn_test, learn_samples=learn_samples, split=split and split.value,
+            layout=layout and layout.value,
             thresholds=Thresholds(strict, min_agreement, max_energy, max_latency, max_cores),
         )  # fmt: skip
         with progress_bar() as bar:
@@ -258,6 +283,9 @@ def train_command(
     task: Annotated[str, typer.Argument(help="digits, ecg, cue, copy, or own (with --data my.npz).")],
     data: Annotated[Path | None, typer.Option(help="Recordings of the task, or a .npz for 'own'.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write (default TASK.pt).")] = None,
+    layout: Annotated[
+        Layout | None, typer.Option(help="own: how x lies, BTC (samples first) or TBC (time first).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, batches and noise.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs.")] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without a better validation score.")] = None,
@@ -302,10 +330,14 @@ def train_command(
             job.check_file(file)
         resume_file = job.resume_file_for(model, restart)
         plan = training.plan_for(
-            job.task_for(task, data), resume_file=resume_file, seed=seed, epochs=epochs, patience=patience,
-            batch=batch, learning_rate=learning_rate, channels=channels, states=states, blocks=blocks, taps=taps,
-            encoder=encoder, learning=learning,
+            job.task_for(task, data, layout and layout.value), resume_file=resume_file, seed=seed, epochs=epochs,
+            patience=patience, batch=batch, learning_rate=learning_rate, channels=channels, states=states,
+            blocks=blocks, taps=taps, encoder=encoder, learning=learning,
         )  # fmt: skip
+        for note in plan.task.notes:
+            remark(note)
+        for finding in plan.findings:
+            remark(finding.message, finding.hint, kind="warning")
         with progress_bar() as bar:
             epochs_bar = bar.add_task("train", total=plan.default.recipe.epochs, note="")
             test_bar = bar.add_task("test", total=len(plan.task.test), note="", visible=False)

@@ -70,6 +70,13 @@ def refuse(error: BimError) -> NoReturn:
     raise SystemExit(error.exit_code)
 
 
+def remark(message: str, hint: str = "", *, kind: str = "note") -> None:
+    """Print what a user must know and that stops nothing, on standard error."""
+    err.print(f"[bold yellow]{kind}:[/] {escape(' '.join(message.split()))}", soft_wrap=True)
+    if hint:
+        err.print(f"[dim]hint:[/] {escape(' '.join(hint.split()))}", soft_wrap=True)
+
+
 def _refusal(kind: str, message: str, hint: str = "") -> None:
     """Print one line, and one for the hint, whatever the message is made of and wherever it goes."""
     with suppress(OSError):  # standard error is full: the exit code says the rest

@@ -29,10 +29,11 @@ from .intake import allow_memory as allow_memory
 from .intake import check_place
 from .nodes.arithmetic import Array
 from .optimise import optimise
-from .pipeline import Program, Stopwatch, compile_model, read_model, verify, with_steps
+from .pipeline import Program, Stopwatch, compile_model, read_model, verify
 from .plasticity.description import Plasticity
 from .record import RunRecord, merge
-from .tasks import Dataset, Task, load_task, read_sequences
+from .sequences import ALL, Chosen, Wanted, to_learn, to_run
+from .tasks import Task, load_task
 from .thresholds import Thresholds, missed
 
 BATCH = 64
@@ -51,7 +52,7 @@ class Request:
     dt: float | None
     input: Path | None
     data: Path | None
-    samples: int
+    samples: int | None  # None: all
     steps: int | None
     backend: str
     verify: str | None
@@ -63,6 +64,15 @@ class Request:
     plasticity: Plasticity | None = None  # None: nothing learns
     learn_test: Path | None = None
     learn_samples: int = 2000
+    split: str | None = None
+    layout: str | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """Which sequences were asked for."""
+        return Wanted(
+            self.input, self.data, self.learn_test, self.split, self.layout, samples=self.samples, steps=self.steps
+        )
 
 
 @dataclass(frozen=True)
@@ -82,12 +92,13 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
     _check_backends(request)
     watch = Stopwatch()
     program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
-    learned = _learn(program, request, stage, advance, watch) if request.plasticity else None
+    learned, chosen = _learn(program, request, stage, advance, watch) if request.plasticity else (None, None)
     program = learned.program if learned else program
     with watch.stage("input"):
-        raw, y, origin = _input(request, program)
+        chosen = chosen or to_run(program, request.wanted)
+        raw, y = chosen.data.x, chosen.data.y
     with watch.stage("calibrate"):
-        program = program.calibrated(raw, origin)
+        program = program.calibrated(raw, chosen.origin)
     if request.backend == "engine":
         from .engine.compiled import load_kernels
 
@@ -109,7 +120,8 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
     with watch.stage("price"):
         facts = report.Facts(
             model=str(request.model),
-            input=origin,
+            input=chosen.origin,
+            sequences=chosen.about,
             command=request.command,
             placed=placed,
             profile=program.profile,
@@ -122,7 +134,7 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
             y=y,
             verification=verification,
             learning=learned.report if learned else None,
-            findings=program.findings,
+            findings=(*program.findings, *chosen.findings),
             constants=program.constants,
             stream=learned.stream if learned else None,
         )
@@ -189,9 +201,18 @@ def render_comparison(comparison: dict[str, Any]) -> str:
     return report.render_comparison(comparison)
 
 
-def task_for(name: str, data: Path | None) -> Task:
+def count_or_all(text: str) -> int | None:
+    """Read a number of samples, or 'all', which is None."""
+    if text == ALL:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise InputError(f"--samples is '{text}'", "give a number from 1, or all")
+    return int(text)
+
+
+def task_for(name: str, data: Path | None, layout: str | None = None) -> Task:
     """Load a task's data; the split's seed is always 0."""
-    return load_task(name, data)
+    return load_task(name, data, layout=layout)
 
 
 def plasticity_for(model: Path, dt: float | None, rule: str, **wanted: Any) -> Plasticity:
@@ -235,57 +256,21 @@ def write_text(path: Path, text: str) -> None:
 
 def _learn(
     program: Program, request: Request, stage: Stage, advance: Callable[[int], None], watch: Stopwatch
-) -> Learned:
-    """Learn on the stream; before and after, measure on what `_input` runs afterwards, and on the task's test split."""
+) -> tuple[Learned, Chosen]:
+    """Learn on the stream; return what came out, and what it was measured on before and after."""
     assert request.plasticity is not None
-    stream, origin = _data(request.input, program, "train", request)
+    given = to_learn(program, request.wanted)
+    stream = given.stream.data
     order = np.arange(len(stream))
-    if request.input is None:  # a split comes patient by patient, or class by class
+    if request.input is None or given.stream.split:  # a split comes patient by patient, or class by class
         order = np.random.default_rng(request.plasticity.seed).permutation(len(stream))
     stream = stream.take(np.resize(order, request.learn_samples))
-    test, name = _data(_test_file(request, program), program, "test", request)
-    tests = {name: test}
-    if request.learn_test and program.graph.task != "own":
-        old, old_name = _data(None, program, "test", request)
-        tests[old_name] = old
-    for data in (stream, *tests.values()):
-        _labels(data, program)
     stage("learn (kernels are compiled on the first run)", len(stream))
     with watch.stage("learn"):
+        tests = {name: test.data for name, test in given.tests.items()}
         learned = learn(program, request.plasticity, stream, tests, advance)
-    return replace(learned, report={**learned.report, "stream": origin})
-
-
-def _test_file(request: Request, program: Program) -> Path | None:
-    """Return what learning is measured on: --learn-test, else the task's test split, else the stream itself."""
-    return request.learn_test or (request.input if program.graph.task == "own" else None)
-
-
-def _data(file: Path | None, program: Program, split: str, request: Request) -> tuple[Dataset, str]:
-    """Return the sequences of a file, or a split of the model's own task, cut to --steps."""
-    if file is not None:
-        given, origin = read_sequences(file), str(file)
-    elif program.graph.task == "own":
-        raise InputError("this model has no task with data of its own", "give --input FILE.npz")
-    else:
-        given = task_for(program.graph.task, request.data).split(split)
-        origin = f"{program.graph.task}, {split} split"
-    return Dataset(with_steps(given.x, request.steps), given.y, given.group), origin
-
-
-def _input(request: Request, program: Program) -> tuple[Array, Array | None, str]:
-    """Return raw sequences, labels if known, and where they come from; after learning, what it was measured on."""
-    file = _test_file(request, program) if request.plasticity else request.input
-    given, origin = _data(file, program, "test", request)
-    chosen = given.take(slice(request.samples))
-    return chosen.x, _labels(chosen, program), origin
-
-
-def _labels(data: Dataset, program: Program) -> Array | None:
-    classes = program.graph.nodes[program.graph.output].neurons
-    if data.y is not None and not (data.y.min() >= 0 and data.y.max() < classes):
-        raise InputError(f"labels run from {data.y.min()} to {data.y.max()}, the model has {classes} classes")
-    return data.y
+    learned = replace(learned, report={**learned.report, "stream": given.stream.origin})
+    return learned, given.main.first(request.samples)
 
 
 def _run(

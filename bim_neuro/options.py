@@ -107,6 +107,16 @@ _OF_A_TASK = needs(
     "with --input, which takes the place of the task's recordings",
     "leave out one of the two",
 )
+_FILE = needs(
+    lambda v: v["input"] is not None or v["learn_test"] is not None,
+    "without --input: tasks know their layout",
+    "leave it out",
+)
+_STREAMS = needs(
+    lambda v: v["learn"] == "none",
+    "with --learn, which streams the train split and is measured on the test split",
+    "leave it out",
+)
 _OTHER_BACKEND = needs(
     lambda v: v["verify"] != v["backend"], "where it names the backend that runs", "name another to compare with"
 )
@@ -128,6 +138,8 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "input": (_BUILDS,),
     "data": (_SIMULATES, _OF_A_TASK),
     "samples": (_BUILDS, _READS),
+    "split": (_BUILDS, _READS, _STREAMS),
+    "layout": (_BUILDS, _FILE),
     "steps": (_BUILDS, _READS),
     "backend": (_SIMULATES,),
     "verify": (_SIMULATES, _OTHER_BACKEND),
@@ -183,6 +195,7 @@ _GRADIENT = needs(
 TRAIN: dict[str, tuple[Condition, ...]] = {
     "task": (),
     "data": (),  # `load_task` refuses it for a task that makes its own
+    "layout": (),  # and this one for every task but 'own'
     "output": (),
     "seed": (),
     "epochs": (),

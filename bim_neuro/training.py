@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,17 @@ from .compilers.calibrate import calibrate
 from .compilers.quantise import quantise
 from .engine import simulate_engine
 from .engine.reference import Progress
-from .errors import InputError
+from .errors import Finding, InputError
 from .learning.recipes import DEFAULTS, Default
 from .learning.rules import Learning
 from .learning.trainer import Epoch, accuracy, predict, train
 from .model.checkpoint import Checkpoint, save_checkpoint
 from .model.export import export
 from .model.network import BIMNetwork, NetworkConfig
-from .nodes import Encoder, fit_encoder
+from .nodes import Encoder, Fit, fit
 from .nodes.arithmetic import Array
-from .tasks import Dataset, Task, metrics
+from .tasks import SPLITS, Dataset, Task, metrics
+from .trained_on import TrainedOn
 
 CALIBRATION_SAMPLES = 2048
 ENCODERS = ("graded", "delta")  # those that can be fitted to data
@@ -39,9 +41,19 @@ class Plan:
     resume_file: Path | None = None
     learning: Learning = field(default_factory=Learning)
 
+    @cached_property
+    def fit(self) -> Fit:
+        """The encoder, fitted to the training split, and what is odd in it."""
+        return fit(self.default.encoder, self.task.train.x, self.task.train.place)
+
     @property
     def encoder(self) -> Encoder:
-        return fit_encoder(self.default.encoder, self.task.train.x)
+        return self.fit.encoder
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is odd in the data; known before anything is trained."""
+        return (*self.task.findings, *self.fit.findings)
 
 
 def plan_for(task: Task, resume_file: Path | None = None, learning: Learning | None = None, **changes: Any) -> Plan:
@@ -99,8 +111,10 @@ def train_task(
         "validation": {shape.score: run.best_score, "samples": len(validation[1])},
         "seconds": seconds,
         "log": run.log,
+        "findings": [asdict(finding) for finding in plan.findings],
+        "notes": list(task.notes),
     }
-    checkpoint = replace(checkpoint, ranges=ranges, training=record)
+    checkpoint = replace(checkpoint, ranges=ranges, training=record, trained_on=trained_on(task))
     if test:
         record["test"] = evaluate(checkpoint, network, task.test, progress)
     save_checkpoint(checkpoint, path)
@@ -123,6 +137,17 @@ def evaluate(
         "float": dict(floats),
         "integer": dict(metrics(y, integers.predicted, checkpoint.labels)),
     }
+
+
+def trained_on(task: Task) -> TrainedOn | None:
+    """Note the samples of a person's own file, in its order; tasks with data of their own know their splits anyway."""
+    parts = [task.train, task.validation, task.test]
+    places = [part.place for part in parts if part.place is not None]
+    if len(places) < len(SPLITS):
+        return None
+    order = np.argsort(np.concatenate(places))
+    x, split = np.concatenate([part.x for part in parts]), np.repeat(range(len(SPLITS)), [len(part) for part in parts])
+    return TrainedOn.of(x[order], split[order])
 
 
 def _encoded(encoder: Encoder, data: Dataset) -> tuple[Array, Array]:

@@ -92,8 +92,8 @@ def save_model(path: Path, checkpoint: Checkpoint | None = None) -> Path:
 
 
 def save_input(path: Path, samples: int = 6, steps: int = 8, **arrays: Any) -> Path:
-    """Write input for a small model, with further ``arrays``."""
-    np.savez(path, x=small_input(samples, steps), **arrays)
+    """Write input for a small model, with further ``arrays``; it says that its samples come first."""
+    np.savez(path, x=small_input(samples, steps), **{"layout": "BTC", **arrays})
     return path
 
 

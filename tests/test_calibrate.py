@@ -193,7 +193,7 @@ def test_at_most_32_samples_calibrate(tmp_path: Path) -> None:
 def test_the_command_calibrates_and_its_model_nir_gives_the_same_integers(tmp_path: Path) -> None:
     path = written(tmp_path / "g.nir", w=linear(6, 4, 2), li=li(6), w2=linear(8, 6), soma=lif(8),
                    w3=linear(3, 8, 50), end=li(3, v_leak=0.5))  # fmt: skip
-    np.savez(tmp_path / "x.npz", x=X)
+    np.savez(tmp_path / "x.npz", x=X, layout="BTC")
     given = ("--dt", DT, "--input", tmp_path / "x.npz", "--samples", "4")
     assert bim_compile(path, *given, "-o", tmp_path / "out").code == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())

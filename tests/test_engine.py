@@ -309,7 +309,7 @@ def test_an_interrupted_compile_goes_on_and_ends_the_same(tmp_path: Path, monkey
     monkeypatch.setattr(job, "BATCH", 2)
     model = tmp_path / "model.pt"
     save_checkpoint(small_checkpoint(), model)
-    np.savez(tmp_path / "x.npz", x=small_input(samples=18))
+    np.savez(tmp_path / "x.npz", x=small_input(samples=18), layout="BTC")
 
     def compile_into(folder: str, stop_at: int = 99) -> tuple[dict[str, object], int]:
         simulated: list[int] = []

@@ -51,7 +51,7 @@ def spikes(folder: Path, rate: float = 0.3, lines: int = 5) -> Path:
     """Write spikes on all lines but the last, which stays silent."""
     x = np.random.default_rng(0).random((8, 40, lines)) < rate
     x[..., -1] = False
-    np.savez(folder / "x.npz", x=x.astype(float))
+    np.savez(folder / "x.npz", x=x.astype(float), layout="BTC")
     return folder / "x.npz"
 
 
@@ -213,7 +213,7 @@ def test_input_on_another_scale_is_counted_shown_and_missed(tmp_path: Path, scal
     model = save_model(tmp_path / "m.pt")  # takes -1 to 1
     x = np.random.default_rng(0).uniform(0, 1, (6, 8, 5)) * scale
     x[..., 4] = 0.5
-    np.savez(tmp_path / "x.npz", x=x)
+    np.savez(tmp_path / "x.npz", x=x, layout="BTC")
     arguments = (model, "--input", tmp_path / "x.npz")
     summary, ended = compiled(tmp_path, *arguments)
     encoder = summary["encoder"]

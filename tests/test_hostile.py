@@ -266,7 +266,7 @@ def test_a_truncated_artefact_is_refused(tmp_path: Path, length: int) -> None:
     ("arrays", "words"),
     [
         ({"x": np.zeros((6, 8))}, "(6, 8)"),
-        ({"x": np.zeros((6, 8, 7))}, "(samples, steps, 5)"),
+        ({"x": np.zeros((6, 8, 7)), "layout": "BTC"}, "(samples, steps, 5)"),
         ({"x": np.zeros((0, 8, 5))}, "empty"),
         ({"x": np.zeros((6, 0, 5))}, "empty"),
         ({"x": np.full((2, 3, 5), np.nan)}, "nan at sample 0, step 0, channel 0"),
@@ -276,10 +276,10 @@ def test_a_truncated_artefact_is_refused(tmp_path: Path, length: int) -> None:
         ({"x": np.array([[["a", 1, None, [], {}]]], dtype=object)}, "Python objects"),
         ({"data": np.zeros((2, 3, 5))}, "no array 'x'"),
         ({}, "no array 'x'"),
-        ({"x": np.zeros((2, 3, 5)), "y": np.zeros(3, dtype=int)}, "y has shape (3,)"),
-        ({"x": np.zeros((2, 3, 5)), "y": np.zeros(2)}, "integer"),
+        ({"x": np.zeros((2, 3, 5)), "y": np.zeros(4, dtype=int)}, "y has shape (4,)"),
+        ({"x": np.zeros((2, 3, 5)), "y": np.array([0, 0.5])}, "integer"),
         ({"x": np.zeros((2, 3, 5)), "y": np.array([0, 4])}, "4 classes"),
-        ({"x": np.zeros((2, 3, 5)), "y": np.array([-1, 0])}, "4 classes"),
+        ({"x": np.zeros((2, 3, 5)), "y": np.array([-1, 0])}, "labels run from -1 to 0"),
     ],
 )
 def test_input_that_does_not_fit_is_refused(tmp_path: Path, model: Path, arrays: dict[str, Any], words: str) -> None:

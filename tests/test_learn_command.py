@@ -182,7 +182,7 @@ def test_a_stream_without_labels_or_with_wrong_ones_is_refused(tmp_path: Path) -
     model = save_model(tmp_path / "model.pt")
     x = np.zeros((4, 8, 5))
     for name, arrays, line in (
-        ("unlabelled", {}, "no labels"),
+        ("unlabelled", {}, "has no array 'y', and learning needs labels"),
         ("strange", {"y": np.array([0, 1, 2, 9])}, "labels run from 0 to 9, the model has 4 classes"),
     ):
         file = tmp_path / f"{name}.npz"

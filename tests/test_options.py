@@ -20,7 +20,8 @@ COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
     "compare": (cli.compare_app, options.COMPARE),
 }
 VALUES = {
-    "target": "loihi1", "dt": 0.001, "input": "x.npz", "data": "data", "samples": 32, "steps": 3, "backend": "engine",
+    "target": "loihi1", "dt": 0.001, "input": "x.npz", "data": "data", "samples": 32, "split": "test", "layout": "BTC",
+    "steps": 3, "backend": "engine",
     "verify": "reference", "learn": "rtrl", "learn_test": "test.npz", "learn_samples": 2000, "learn_placement": "auto",
     "learn_bits": 12, "learn_rate": 0.1, "learn_rounding": "nearest", "learn_synapses": "w_o", "learn_prune": 0.5,
     "learn_seed": 0, "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",

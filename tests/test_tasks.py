@@ -163,16 +163,16 @@ def test_a_group_stays_whole(tmp_path: Path) -> None:
     [
         ({"x": None}, "has no array 'x', it has: y"),
         ({"y": None}, "no array 'y', and training needs labels"),
-        ({"y": np.zeros(60)}, "y of .* is float64"),
+        ({"y": np.arange(60) / 2}, "y of .* is 0.5 at sample 1, one integer"),
         ({"y": np.arange(60)}, "class 0 has 1 members, 3 are needed"),
-        ({"y": np.repeat([0, 1000], 30)}, "y of .* goes up to 1000, with 60 samples"),
+        ({"y": np.repeat([0, 1000], 30)}, "y of .*: labels run from 0 to 1000 with gaps: class 1 has no sample"),
         ({"y": np.arange(60) % 3 - 1}, "labels run from -1 to 1"),
         ({"y": np.zeros(59, int)}, r"y has shape \(59,\)"),
         ({"class_names": ["a", "b"]}, "labels run from 0 to 2, 2 classes are named"),
         ({"class_names": ["a", "a", "b"]}, "class_names"),
         ({"dt": 0.0}, "dt of .* one positive number"),
         ({"group": np.arange(60) % 2}, "group has 2 members"),
-        ({"x": np.zeros((0, 5, 2)), "y": np.zeros(0, int)}, "x of .* is empty: it has 0 samples"),
+        ({"x": np.zeros((0, 5, 2)), "y": np.zeros(0, int)}, r"x of .* is empty: its shape is \(0, 5, 2\)"),
         ({"x": np.full((60, 5, 2), 1e300)}, "x holds inf at sample 0"),
         ({"x": np.array([None, 1], dtype=object)}, "holds Python objects"),
     ],
@@ -185,7 +185,7 @@ def test_a_wrong_own_file_is_refused(tmp_path: Path, change: dict[str, object], 
 
 
 def test_sequences_to_run_need_no_labels(tmp_path: Path) -> None:
-    assert read_sequences(saved(tmp_path / "run.npz", x=sequences()["x"])).y is None
+    assert read_sequences(saved(tmp_path / "run.npz", x=sequences()["x"]), "BTC").y is None
     labelled = read_sequences(saved(tmp_path / "run.npz", **sequences()))
     assert labelled.y is not None
     assert labelled.y.tolist() == sequences()["y"].tolist()

@@ -5,7 +5,8 @@
      "dt":      seconds a step,               "task": "digits" | "ecg" | "own" | ...,
      "labels":  [class names],                "encoder": {kind, gain (C,), offset (C,)},
      "state":   the network's state dict,     "ranges": {"block1.scan.h": largest magnitude in calibration, ...},
-     "training": {the training record: seed, epochs, accuracies, the command}}
+     "training": {the training record: seed, epochs, accuracies, the command},
+     "trained_on": {hashes (samples,), split (samples,), steps} of a person's own file, else absent}
 
 Tensors, numbers, strings, lists and dicts only: `bim_neuro.intake.read_torch` refuses everything else.
 """
@@ -26,6 +27,8 @@ from ..errors import InputError
 from ..intake import read_torch
 from ..nodes import Encoder
 from ..nodes.arithmetic import Array
+from ..trained_on import KEY as TRAINED_ON
+from ..trained_on import TrainedOn
 from .network import BIMNetwork, NetworkConfig
 
 FORMAT = "bim-neuro"
@@ -46,6 +49,7 @@ class Checkpoint:
     state: dict[str, torch.Tensor]
     ranges: dict[str, float]
     training: dict[str, Any] = field(default_factory=dict)
+    trained_on: TrainedOn | None = None
 
     def network(self) -> BIMNetwork:
         """Build the network with these weights; a config of absurd size is refused before it takes memory."""
@@ -100,9 +104,17 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
             "state": checkpoint.state,
             "ranges": checkpoint.ranges,
             "training": checkpoint.training,
+            **_trained_on(checkpoint),
         },
         path,
     )
+
+
+def _trained_on(checkpoint: Checkpoint) -> dict[str, Any]:
+    if checkpoint.trained_on is None:
+        return {}
+    plain = checkpoint.trained_on.plain
+    return {TRAINED_ON: {**plain, "hashes": torch.as_tensor(plain["hashes"]), "split": torch.as_tensor(plain["split"])}}
 
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:
@@ -160,6 +172,7 @@ def _parse(content: dict[str, Any]) -> Checkpoint:
         state={str(name): torch.as_tensor(value) for name, value in content["state"].items()},
         ranges={str(name): float(value) for name, value in content["ranges"].items()},
         training=dict(content["training"]),
+        trained_on=TrainedOn.parse(content.get(TRAINED_ON)),
     )
 
 

@@ -15,6 +15,7 @@ from ..graph import Edge, FloatGraph
 from ..nodes import LIF, Broadcast, Dense, Diagonal, Readout, Relay, Scan, ScanRange, Soma
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
+from ..trained_on import KEY as TRAINED_ON
 from .checkpoint import Checkpoint
 
 
@@ -30,7 +31,9 @@ def export(checkpoint: Checkpoint) -> FloatGraph:
     decay = float(_sigmoid(weights["readout_logit"]))
     nodes["readout"] = Readout(decay, weights["b_o"], checkpoint.ranges.get("readout.v", 0.0))
     edges.append(Edge(x, "readout", "a", Dense(weights["w_o"])))
-    return FloatGraph(nodes, tuple(edges), checkpoint.dt, checkpoint.encoder, checkpoint.task, checkpoint.labels)
+    seen = checkpoint.trained_on
+    extra = {} if seen is None else {TRAINED_ON: seen.plain}
+    return FloatGraph(nodes, tuple(edges), checkpoint.dt, checkpoint.encoder, checkpoint.task, checkpoint.labels, extra)
 
 
 def _add_block(

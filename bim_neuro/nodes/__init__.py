@@ -1,10 +1,11 @@
 """The vocabulary: one node a file, its float law and its integer law on one screen."""
 
+from .fitting import Fit, fit, fit_encoder
 from .lif import LIF, IntegerLIF
 from .readout import IntegerReadout, Readout
 from .relay import IntegerRelay, Relay
 from .scan import IntegerScan, Scan, ScanRange
-from .source import Encoder, InputSeen, Source, fit_encoder
+from .source import Encoder, InputSeen, Source
 from .synapse import Broadcast, Dense, Diagonal, Soma, Synapse
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Dense",
     "Diagonal",
     "Encoder",
+    "Fit",
     "InputSeen",
     "IntegerLIF",
     "IntegerReadout",
@@ -25,5 +27,6 @@ __all__ = [
     "Soma",
     "Source",
     "Synapse",
+    "fit",
     "fit_encoder",
 ]

@@ -9,7 +9,7 @@ The encoders run on the host; the chip sees the integers. The float model is tra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -92,10 +92,18 @@ class Encoder:
 
     @property
     def reach(self) -> tuple[Array, Array]:
-        """Return the lowest and the highest raw value of each channel that a graded message tells unclipped."""
+        """Return the lowest and the highest raw value of each channel that a graded message tells unclipped.
+
+        Both are the offset where a channel is silent: its gain is 0.
+        """
         if self.kind == "spikes":
             return np.zeros(len(self.gain)), np.ones(len(self.gain))
-        return self.offset - GRADED_MAX / self.gain, self.offset + GRADED_MAX / self.gain
+        width = self.raw(GRADED_MAX)
+        return self.offset - width, self.offset + width
+
+    def raw(self, scaled: float) -> Array:
+        """Return how much ``scaled`` units of the encoder are in each raw channel; 0 where it is silent."""
+        return np.divide(scaled, self.gain, out=np.zeros(len(self.gain)), where=self.gain != 0)
 
     def encode(self, raw: Array) -> Array:
         """Return int64 (samples, steps, source channels)."""
@@ -124,17 +132,6 @@ class Encoder:
     def to_float(self, encoded: Array) -> Array:
         """Return what the float model reads for the same integers."""
         return encoded * 2.0**-GRADED_BITS if self.kind == "graded" else encoded.astype(np.float64)
-
-
-def fit_encoder(kind: str, raw: Array) -> Encoder:
-    """Fit an encoder to training sequences: the 0.1 to 99.9 % range (graded), a quarter of the spread (delta)."""
-    flat = np.asarray(raw, dtype=np.float64).reshape(-1, raw.shape[-1])
-    if kind == "delta":
-        return Encoder(kind, gain=4.0 / np.maximum(flat.std(axis=0), 1e-9), offset=flat.mean(axis=0))
-    low, high = np.percentile(flat, [0.1, 99.9], axis=0)
-    centre = np.where(low < 0, (low + high) / 2, low)
-    spread = np.maximum(np.maximum(high - centre, centre - low), 1e-9)
-    return replace(Encoder(kind, gain=GRADED_MAX / spread, offset=centre))
 
 
 def _as_spikes(raw: Array) -> Array:

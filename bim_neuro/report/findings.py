@@ -108,14 +108,14 @@ def _used(encoder: Encoder, seen: InputSeen) -> float:
     """Return how much of its range the encoder used on its fullest channel; 0 where no channel ever changed."""
     low, high = encoder.reach
     farthest = np.maximum(np.abs(seen.low - encoder.offset), np.abs(seen.high - encoder.offset))
-    moving = seen.high > seen.low
-    return float((2 * farthest / (high - low))[moving].max(initial=0.0))
+    moving = (seen.high > seen.low) & (high > low)  # a silent channel has no range
+    return float((2 * farthest[moving] / (high - low)[moving]).max(initial=0.0))
 
 
 def _scale(encoder: Encoder, seen: InputSeen) -> str:
     """Say which values came and which are wanted and, where all are off by a factor, by which."""
     if encoder.kind == "delta":
-        return f"a step may move up to {_span(2 / encoder.gain)}: more steps a second, or data on the scale of training"
+        return f"a step may move up to {_span(encoder.raw(2))}: more steps a second, or data on the scale of training"
     low, high = encoder.reach
     came, wanted = (max(np.abs(ends).max() for ends in pair) for pair in ((seen.low, seen.high), (low, high)))
     given = f"x runs from {seen.low.min():.3g} to {seen.high.max():.3g}"

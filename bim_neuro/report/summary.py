@@ -6,7 +6,7 @@ Counts are totals over ``samples`` samples, energy is per sample.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ class Facts:
     findings: tuple[Finding, ...] = ()  # of the compiler
     constants: tuple[Constant, ...] = ()
     stream: InputSeen | None = None  # what was learnt from, as the encoder met it
+    sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase
 
 
 def summarise(facts: Facts) -> dict[str, Any]:
@@ -63,6 +64,7 @@ def summarise(facts: Facts) -> dict[str, Any]:
         "model": facts.model,
         "task": graph.task,
         "input": facts.input,
+        "sequences": facts.sequences,
         "target": facts.profile.name,
         "backend": record.backend,
         "dt": graph.dt,
@@ -111,7 +113,7 @@ def _encoder(encoder: Encoder, seen: InputSeen | None) -> dict[str, Any]:
         "kind": encoder.kind,
         "low": low.tolist() if graded else None,
         "high": high.tolist() if graded else None,
-        "step": (1 / encoder.gain).tolist() if delta else None,
+        "step": encoder.raw(1).tolist() if delta else None,
         "gain": encoder.gain.tolist(),
         "offset": encoder.offset.tolist(),
         "values": seen.values if seen else None,

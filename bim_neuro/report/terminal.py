@@ -141,6 +141,7 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         _dense(summary["dense"]),
         _neurobench(summary["neurobench"]),
     ]
+    lines += _sequences(summary.get("sequences", {}))
     lines += _learning(summary.get("learning"))
     accuracy = summary["accuracy"]
     if accuracy:
@@ -152,6 +153,18 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     if own:
         lines.append(f"Lava ships no process for {', '.join(map(escape, own))}: microcode neurons on the chip")
     return lines
+
+
+def _sequences(about: dict[str, Any]) -> list[str]:
+    """Say which samples were run, how many of them the model was trained on, and how their file was read."""
+    if not about:
+        return []
+    chosen = f"{about['samples']:,}" if about["samples"] == about["of"] else f"{about['samples']:,} of {about['of']:,}"
+    seen = about["seen_in_training"]
+    known = f"; {seen:,} of them ({seen / about['samples']:.0%}) seen in training" if seen else ""
+    if seen == 0:
+        known = "; none of them seen in training"
+    return [escape(line) for line in (f"input: {about['origin']}, {chosen} samples{known}", *about["notes"])]
 
 
 def _findings(summary: dict[str, Any]) -> Iterator[str]:

@@ -11,23 +11,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
+from .arrays import LAYOUTS, Recordings, check_layout, read_recordings, read_sequences
 from .baseline import logistic_regression_baseline
 from .copying import load_copy_task
 from .cue import load_cue_task
-from .dataset import Dataset, Task
+from .dataset import SPLITS, Dataset, Task
 from .digits import load_digits_task
 from .ecg import load_ecg_task
 from .metrics import Metrics, metrics
-from .own import load_own_task, read_sequences
+from .own import load_own_task
 
 __all__ = [
+    "LAYOUTS",
+    "SPLITS",
     "TASKS",
     "Dataset",
     "Metrics",
+    "Recordings",
     "Task",
+    "check_layout",
     "load_task",
     "logistic_regression_baseline",
     "metrics",
+    "read_recordings",
     "read_sequences",
 ]
 
@@ -40,8 +46,10 @@ TASKS: dict[str, Callable[[Path | None, int], Task]] = {
 }
 
 
-def load_task(name: str, data: Path | None = None, seed: int = 0) -> Task:
+def load_task(name: str, data: Path | None = None, seed: int = 0, layout: str | None = None) -> Task:
     """Load the task called ``name``, from ``data`` where it needs files; ``seed`` draws the split.
+
+    ``layout`` says which axis of task 'own' is time where its file leaves that open: 'BTC' or 'TBC' (time first).
 
     >>> len(load_task("digits").test)
     599
@@ -50,4 +58,9 @@ def load_task(name: str, data: Path | None = None, seed: int = 0) -> Task:
         raise InputError(f"no task is called '{name}'", hint=f"one of: {', '.join(TASKS)}")
     if not 0 <= seed < 2**32:
         raise InputError(f"seed {seed} is outside 0..{2**32 - 1}")
-    return TASKS[name](data, seed)
+    check_layout(layout)
+    if layout is None:
+        return TASKS[name](data, seed)
+    if name != "own":
+        raise InputError(f"task '{name}' knows its layout, {layout} was given", "leave --layout out")
+    return load_own_task(data, seed, layout)

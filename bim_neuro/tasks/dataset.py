@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import Finding, InputError
 from ..intake import read_npz
 
 Float32Array = NDArray[np.float32]
@@ -25,6 +25,7 @@ class Dataset:
     ``x``      (samples, steps, channels) float32, finite
     ``y``      (samples,) int64 class index, or None
     ``group``  (samples,) int64, what a split must not tear apart (the patient, the record), or None
+    ``place``  (samples,) int64, the sample's number in the file it comes from, or None
 
     Raises InputError that names the array, the place and the value.
     """
@@ -32,10 +33,11 @@ class Dataset:
     x: Float32Array
     y: Int64Array | None = None
     group: Int64Array | None = None
+    place: Int64Array | None = None
 
     def __post_init__(self) -> None:
         check_sequences(self.x, "x")
-        for name, column in (("y", self.y), ("group", self.group)):
+        for name, column in (("y", self.y), ("group", self.group), ("place", self.place)):
             if column is not None and column.shape != (len(self.x),):
                 raise InputError(
                     f"{name} has shape {column.shape}, x has {len(self.x)} samples",
@@ -47,15 +49,16 @@ class Dataset:
 
     def take(self, index: Any) -> Dataset:
         """The samples at ``index``: a slice, a mask or an array of positions."""
-        y, group = (None if column is None else column[index] for column in (self.y, self.group))
-        return Dataset(self.x[index], y, group)
+        columns = (None if column is None else column[index] for column in (self.y, self.group, self.place))
+        return Dataset(self.x[index], *columns)
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
     """A named problem: the names of classes and channels, the time step in seconds, and three splits.
 
-    A split may be empty where the data has nothing for it (an ECG folder with test records only).
+    A split may be empty where the data has nothing for it (an ECG folder with test records only). ``findings`` warn of
+    what is odd in the data, ``notes`` say how they were read.
     """
 
     name: str
@@ -66,6 +69,8 @@ class Task:
     train: Dataset
     validation: Dataset
     test: Dataset
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for split in SPLITS:
@@ -77,7 +82,7 @@ class Task:
             if data.y is not None and len(data) and (data.y.min() < 0 or data.y.max() >= classes):
                 raise InputError(
                     f"{who}: labels run from {data.y.min()} to {data.y.max()}, {classes} classes are named",
-                    hint="labels count from 0",
+                    hint="labels count from 0: subtract their lowest, y - y.min(), or name every class",
                 )
 
     def split(self, name: str) -> Dataset:

@@ -1,97 +1,133 @@
-"""A person's own labelled sequences, from one ``.npz`` file.
+"""A person's own labelled sequences, from one ``.npz`` file (docs/inputs.md lists its arrays).
 
-    x            (samples, steps, channels) real numbers
-    y            (samples,) integers counting from 0
-    class_names  (classes,) strings, optional: '0', '1', ...
-    dt           seconds a step, optional: 0.001
-    group        (samples,) integers, optional: samples of one group (patient, recording) stay in one split
-
-70 % of the samples are for training, 15 % for validation, 15 % for the test: drawn by ``seed`` class by class,
-or, where ``group`` is given, group by group (then 15 % of the groups, and the classes fall as the groups bring them).
-
-    numpy.savez("mine.npz", x=x, y=y)
+    numpy.savez("mine.npz", x=x, y=y)                 x (samples, steps, channels), y (samples,) from 0
     task = load_task("own", Path("mine.npz"))
+
+Where the file names no splits (``split``, ``x_test``), 70 % of the samples are for training, 15 % for validation, 15 %
+for the test: drawn by ``seed`` class by class, or, where ``group`` is given, group by group (then 15 % of the groups,
+and the classes fall as the groups bring them). Where it names a test and no validation, 15 % of the rest, drawn alike,
+is the validation split.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import InputError
-from .dataset import Dataset, Int64Array, Task, check_sequences, read_arrays
+from ..errors import Finding, InputError
+from .arrays import TEST, TRAIN, VALIDATION, WANTED, Recordings, read_recordings
+from .dataset import SPLITS, Int64Array, Task
 
 DT_S = 0.001
 HELD_OUT = 0.15
 """Fraction of the samples, or groups, in the validation split, and again in the test split."""
-WANTED = "x is (samples, steps, channels); y is one class index a sample, counting from 0"
 
 
-def load_own_task(data: Path | None = None, seed: int = 0) -> Task:
+def load_own_task(data: Path | None = None, seed: int = 0, layout: str | None = None) -> Task:
     """The task in the file ``data``; InputError says which array is missing or wrong."""
     if data is None:
         raise InputError("task 'own' needs a file", hint=f"--data FILE.npz with arrays x and y: {WANTED}")
-    arrays = read_arrays(data)
-    every = _dataset(arrays, data)
-    if every.y is None:
-        raise InputError(f"'{data}' has no array 'y', and training needs labels", hint=WANTED)
+    file = read_recordings(data, layout, labels_for="training")
+    every = file.data
+    assert every.y is not None
+    names = file.class_names or _numbered(every.y, data)
     rng = np.random.default_rng(seed)
-    dealt = _split(every.y, rng) if every.group is None else _split_groups(every.group, rng)
-    train, validation, test = (every.take(members) for members in dealt)
-    return Task(
+    train, validation, test = (every.take(members) for members in _dealt(file, every.y, rng))
+    task = Task(
         name="own",
         title=f"sequences of {data.name}",
-        class_names=_class_names(arrays, every.y, data),
+        class_names=names,
         channel_names=tuple(f"channel{channel}" for channel in range(every.x.shape[2])),
-        dt=_dt(arrays.get("dt", np.array(DT_S)), f"dt of '{data}'"),
+        dt=DT_S if file.dt is None else file.dt,
         train=train,
         validation=validation,
         test=test,
+        findings=tuple(_unlearnable(train.y, names, data, named=file.class_names is not None)),
+        notes=file.notes,
+    )
+    return task
+
+
+def _numbered(y: Int64Array, path: Path) -> tuple[str, ...]:
+    """Names for classes that have none: their numbers; each of them must have a sample."""
+    present = np.unique(y)
+    first, last = int(present[0]), int(present[-1])
+    if last + 1 == len(present):
+        return tuple(str(c) for c in range(len(present)))
+    if last - first + 1 == len(present):
+        missing = "class 0 has no sample" if first == 1 else f"classes 0 to {first - 1} have no sample"
+        whose = "class 0" if first == 1 else f"classes 0 to {first - 1} too"
+        raise InputError(
+            f"y of '{path}': labels run from {first} to {last}, so {missing}",
+            f"labels count from 0: subtract {first}, as y - y.min() does, or give class_names with a name for {whose}",
+        )
+    gap = int(np.flatnonzero(np.diff(present, prepend=-1) > 1)[0])
+    absent = int(present[gap - 1]) + 1 if gap else 0
+    raise InputError(
+        f"y of '{path}': labels run from {first} to {last} with gaps: class {absent} has no sample",
+        "renumber them, as numpy.unique(y, return_inverse=True)[1] does, or give class_names with a name for each",
     )
 
 
-def read_sequences(path: Path) -> Dataset:
-    """Sequences to run a model on: ``x``, and ``y`` and ``group`` where the file has them."""
-    return _dataset(read_arrays(path), path)
+def _unlearnable(y: Int64Array | None, names: tuple[str, ...], path: Path, *, named: bool) -> Iterator[Finding]:
+    """Name classes that have no sample to be learnt from: refused, unless the file names its classes."""
+    for c in sorted(set(range(len(names))) - set(np.unique(y).tolist() if y is not None else [])):
+        message = f"class {c}, '{names[c]}', has no sample in the training split of '{path}'"
+        hint = "give split, or other groups, so that each class is trained on"
+        if not named:
+            raise InputError(message, hint)
+        yield Finding("class-without-samples", "readout", message, 0, None, hint, "warning")
 
 
-def _dataset(arrays: dict[str, NDArray[Any]], path: Path) -> Dataset:
-    if "x" not in arrays:
-        raise InputError(f"'{path}' has no array 'x', it has: {', '.join(arrays) or 'none'}", hint=WANTED)
-    check_sequences(arrays["x"], f"x of '{path}'")
-    if not len(arrays["x"]):
-        raise InputError(f"x of '{path}' is empty: it has 0 samples")
-    y, group = (_integers(arrays[name], f"{name} of '{path}'") if name in arrays else None for name in ("y", "group"))
-    with np.errstate(over="ignore"):  # a number too large for float32 becomes inf, which Dataset refuses
-        return Dataset(arrays["x"].astype(np.float32), y, group)
+def _dealt(file: Recordings, y: Int64Array, rng: np.random.Generator) -> list[Int64Array]:
+    """Positions of the training, validation and test samples."""
+    group = file.data.group
+    if file.split is None:
+        return _split(y, rng) if group is None else _split_groups(group, rng)
+    parts = [np.flatnonzero(file.split == code) for code in (TRAIN, VALIDATION, TEST)]
+    if not len(parts[VALIDATION]):
+        parts[:2] = _held_out(parts[TRAIN], y, group, rng)
+    for name, part in zip(SPLITS, parts, strict=True):
+        if not len(part):
+            raise InputError(f"split of '{file.path}' leaves no sample for '{name}'", "training needs all three")
+    if group is not None:
+        _check_groups(group, parts, file.path)
+    return parts
 
 
-def _integers(column: NDArray[Any], who: str) -> Int64Array:
-    if column.dtype.kind not in "iu" or column.ndim != 1:
-        raise InputError(
-            f"{who} is {column.dtype} of shape {column.shape}, one integer a sample is needed", hint=WANTED
-        )
-    return column.astype(np.int64)
+def _held_out(
+    rest: Int64Array, y: Int64Array, group: Int64Array | None, rng: np.random.Generator
+) -> tuple[Int64Array, Int64Array]:
+    """Deal what is no test to training and validation, class by class or group by group."""
+    key = y if group is None else group
+    held: list[Int64Array] = []
+    if group is None:
+        for c in np.unique(y[rest]):
+            members = rest[y[rest] == c]
+            if len(members) < 2:
+                raise InputError(f"class {c} has {len(members)} members that are no test, 2 are needed")
+            held.append(rng.permutation(members)[: max(1, round(HELD_OUT * len(members)))])
+    else:
+        groups = np.unique(key[rest])
+        if len(groups) < 2:
+            raise InputError(f"{len(groups)} group is no test, 2 are needed: one to train on, one for validation")
+        chosen = rng.permutation(groups)[: max(1, round(HELD_OUT * len(groups)))]
+        held.append(rest[np.isin(key[rest], chosen)])
+    validation = np.sort(np.concatenate(held)) if held else rest[:0]
+    return np.setdiff1d(rest, validation), validation
 
 
-def _class_names(arrays: dict[str, NDArray[Any]], y: Int64Array, path: Path) -> tuple[str, ...]:
-    if "class_names" not in arrays:
-        if y.max() >= len(y):
-            raise InputError(f"y of '{path}' goes up to {y.max()}, with {len(y)} samples", hint=WANTED)
-        return tuple(str(c) for c in range(int(y.max()) + 1))
-    names = arrays["class_names"]
-    if names.ndim != 1 or len(set(names.tolist())) != len(names):
-        raise InputError(f"class_names of '{path}' must be one list of different names, its shape is {names.shape}")
-    return tuple(str(name) for name in names.tolist())
-
-
-def _dt(dt: NDArray[Any], who: str) -> float:
-    if dt.size != 1 or dt.dtype.kind not in "fiu" or not 0 < dt.item() < np.inf:
-        raise InputError(f"{who} must be one positive number of seconds, it is {dt.tolist()}")
-    return float(dt.item())
+def _check_groups(group: Int64Array, parts: list[Int64Array], path: Path) -> None:
+    """Refuse splits that tear a group apart; -1 marks the samples of x_test, which are of no group."""
+    for first, second in ((TRAIN, VALIDATION), (TRAIN, TEST), (VALIDATION, TEST)):
+        torn = np.setdiff1d(np.intersect1d(group[parts[first]], group[parts[second]]), [-1])
+        if len(torn):
+            raise InputError(
+                f"group {torn[0]} of '{path}' lies in the splits {SPLITS[first]} and {SPLITS[second]}",
+                "samples of one group must stay in one split; leave group out if that is meant",
+            )
 
 
 def _split(y: Int64Array, rng: np.random.Generator) -> list[Int64Array]:

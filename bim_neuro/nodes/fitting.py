@@ -1,0 +1,191 @@
+"""Fit an encoder to training sequences, and name the channels whose statistics a few values would decide.
+
+    graded    low..high is the 0.1 to 99.9 % range of a channel    gain = 127 / (the wider side of the centre)
+    delta     an event each quarter of a standard deviation        gain = 4 / deviation
+
+No few samples may set a scale: where at most 5 % of the samples reach `GAP` times further from the median than all the
+others, what they hold beyond these is left out of the statistics, and clipped when it is encoded. A channel that never
+moves gets the gain 0: it sends nothing, in training and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import Finding, InputError
+from .arithmetic import Array
+from .source import GRADED_MAX, Encoder
+
+GAP = 8.0
+"""How much further out lone samples must lie to be left out: before that they cost the others at most 3 of 7 bits."""
+FEW_SAMPLES, FEW_VALUES = 0.05, 0.005
+"""Left out are at most so many of the samples, and so many of the values unless all are of one sample."""
+ROUNDING = 16 * float(np.finfo(np.float32).eps)
+"""A channel that moves by less than this part of its size holds float32's rounding, not a signal."""
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An encoder, and what was wrong with the sequences it was fitted to."""
+
+    encoder: Encoder
+    findings: tuple[Finding, ...]
+
+
+class _Survey(NamedTuple):
+    """What a channel's values do: their median, and which of them lie far outside of all other samples'."""
+
+    median: Array  # (channels,)
+    limit: Array  # (channels,) the largest distance from the median that counts; inf: all do
+    samples: Array  # (channels,) how many samples go beyond
+
+
+def fit_encoder(kind: str, raw: Array) -> Encoder:
+    """Fit an encoder to training sequences (samples, steps, channels)."""
+    return fit(kind, raw).encoder
+
+
+def fit(kind: str, raw: Array, places: Array | None = None) -> Fit:
+    """Fit an encoder and name degenerate channels; ``places`` (samples,) are the samples' numbers in their file.
+
+    InputError where no channel moves.
+    """
+    x = np.asarray(raw, dtype=np.float64)
+    places = np.arange(len(x)) if places is None else places
+    survey = _survey(x)
+    encoder = _delta(x, survey) if kind == "delta" else _graded(kind, x, survey)
+    if not encoder.gain.any():
+        raise InputError(
+            f"every one of the {x.shape[2]} channels of x is constant in training: there is nothing to learn from",
+            f"channel 0 is {x[0, 0, 0]:g} at every step of every sample",
+        )
+    return Fit(encoder, (*_outliers(x, survey, places), *_lone(x, survey, places), *_constant(x, encoder, places)))
+
+
+def _survey(x: Array) -> _Survey:
+    """Look for lone samples: the largest number of them, at most a few, that lie a gap beyond all others."""
+    median = np.median(x.reshape(-1, x.shape[2]), axis=0)
+    reach = np.maximum(x.max(axis=1) - median, median - x.min(axis=1))  # (samples, channels)
+    ordered = -np.sort(-reach, axis=0)
+    few = min(max(1, int(FEW_SAMPLES * len(x))), len(x) - 1)
+    limit, samples = np.full(x.shape[2], np.inf), np.zeros(x.shape[2], dtype=int)
+    for channel in range(x.shape[2]):
+        rest = ordered[1 : few + 1, channel]
+        gaps = np.flatnonzero((ordered[:few, channel] > GAP * rest) & (rest > ROUNDING * abs(median[channel])))
+        for last in gaps[::-1]:
+            beyond = np.count_nonzero(np.abs(x[..., channel] - median[channel]) > rest[last])
+            if last == 0 or beyond <= FEW_VALUES * x[..., channel].size:
+                limit[channel], samples[channel] = rest[last], last + 1
+                break
+    return _Survey(median, limit, samples)
+
+
+def _graded(kind: str, x: Array, survey: _Survey) -> Encoder:
+    low, high = _each_channel(x, survey, lambda values: np.percentile(values, [0.1, 99.9], axis=0))
+    centre, spread = _wider_side(low, high)
+    rare = spread <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    if rare.any():  # what happens in less than one value of a thousand is all that happens here
+        whole = _each_channel(x, survey, lambda values: np.stack([values.min(axis=0), values.max(axis=0)]))
+        low, high = np.where(rare, whole, [low, high])
+        centre, spread = _wider_side(low, high)
+    return Encoder(kind, _gain(GRADED_MAX, spread, np.maximum(np.abs(low), np.abs(high))), centre)
+
+
+def _delta(x: Array, survey: _Survey) -> Encoder:
+    mean, deviation = _each_channel(x, survey, lambda values: np.stack([values.mean(axis=0), values.std(axis=0)]))
+    return Encoder("delta", _gain(4.0, deviation, np.abs(mean)), mean)
+
+
+def _each_channel(x: Array, survey: _Survey, statistic: Callable[[Array], Array]) -> Array:
+    """Return a pair of numbers a channel, (2, channels), of the values that count."""
+    pairs = np.asarray(statistic(x.reshape(-1, x.shape[2])))
+    for channel in np.flatnonzero(np.isfinite(survey.limit)):
+        values = x[..., channel].ravel()
+        pairs[:, channel] = statistic(values[np.abs(values - survey.median[channel]) <= survey.limit[channel]])
+    return pairs
+
+
+def _wider_side(low: Array, high: Array) -> tuple[Array, Array]:
+    centre = np.where(low < 0, (low + high) / 2, low)
+    return centre, np.maximum(high - centre, centre - low)
+
+
+def _gain(largest: float, spread: Array, size: Array) -> Array:
+    moves = spread > ROUNDING * size
+    return np.where(moves, largest / np.where(moves, spread, 1.0), 0.0)
+
+
+def _outliers(x: Array, survey: _Survey, places: Array) -> Iterator[Finding]:
+    """Name the furthest value of each channel whose lone samples were left out."""
+    found = np.flatnonzero(survey.samples)
+    for channel in found[:_NAMED]:
+        distance = np.abs(x[..., channel] - survey.median[channel])
+        sample, step = np.unravel_index(int(distance.argmax()), distance.shape)
+        times = float(distance[sample, step] / survey.limit[channel])
+        others = f" ({survey.samples[channel]} samples go that way)" if survey.samples[channel] > 1 else ""
+        yield Finding(
+            "outlier",
+            "input",
+            f"channel {channel} is {x[sample, step, channel]:g} at sample {places[sample]}, step {step}, {times:,.0f} "
+            f"times further out than all other samples{others}; its range is fitted without it, so it is clipped",
+            times,
+            GAP,
+            "leave the sample out, or mend it, if it is a glitch",
+            "warning",
+        )
+    yield from _more("outlier", "also have a few samples far outside of all others", found)
+
+
+def _lone(x: Array, survey: _Survey, places: Array) -> Iterator[Finding]:
+    """Name channels that move in one sample only."""
+    moved = np.abs(x - survey.median) > ROUNDING * np.abs(survey.median)
+    found = np.flatnonzero(moved.any(axis=1).sum(axis=0) == 1) if len(x) > 1 else np.empty(0, dtype=int)
+    for channel in found[:_NAMED]:
+        sample, step = np.argwhere(moved[..., channel])[0]
+        steps = np.count_nonzero(moved[..., channel])
+        more = f" and {steps - 1} later steps" if steps > 1 else ""
+        yield Finding(
+            "lone-sample",
+            "input",
+            f"channel {channel} is {survey.median[channel]:g} at every step of every sample but one: it is "
+            f"{x[sample, step, channel]:g} at sample {places[sample]}, step {step}{more}, which alone sets its range",
+            1,
+            None,
+            "leave the channel out, or give samples in which it moves",
+            "warning",
+        )
+    yield from _more("lone-sample", "also move in one sample only", found)
+
+
+def _constant(x: Array, encoder: Encoder, places: Array) -> Iterator[Finding]:
+    """Name channels that do not move."""
+    found = np.flatnonzero(encoder.gain == 0)
+    for channel in found[:_NAMED]:
+        low, high = x[..., channel].min(), x[..., channel].max()
+        what = f"{low:g}" if low == high else f"{low:.9g} to {high:.9g}, float32's rounding,"
+        yield Finding(
+            "constant-channel",
+            "input",
+            f"channel {channel} is constant in training: {what} at every step from sample {places.min()}, step 0, on; "
+            "it carries nothing and is sent as 0, whatever it does later",
+            0,
+            None,
+            "leave the channel out, or give samples in which it moves",
+            "warning",
+        )
+    yield from _more("constant-channel", "are constant too", found)
+
+
+def _more(rule: str, what: str, found: Array) -> Iterator[Finding]:
+    rest = found[_NAMED:]
+    if len(rest):
+        names = ", ".join(str(channel) for channel in rest[:20])
+        yield Finding(
+            rule, "input", f"{len(rest)} more channels {what}: {names}{', ...' if len(rest) > 20 else ''}", len(rest),
+            severity="warning",
+        )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Which samples a model was trained on: an eight-byte hash of each, and its split; no sample can be read back from it.
+
+    hashes  (samples,) int64, BLAKE2b of the float32 values (steps, channels), in the order of the file
+    split   (samples,) int8, 0 train, 1 validation, 2 test
+    steps   how many steps a sample had
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .nodes.arithmetic import Array
+
+KEY = "trained_on"
+"""The name of the field in model.pt and in a graph's ``extra``."""
+TEST = 2
+_BYTES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedOn:
+    """The samples of a training file."""
+
+    hashes: Array
+    split: Array
+    steps: int
+
+    def __post_init__(self) -> None:
+        hashes, split = np.asarray(self.hashes), np.asarray(self.split)
+        whole = hashes.dtype == np.int64 and split.dtype == np.int8 and hashes.ndim == 1 and hashes.shape == split.shape
+        if not whole or (len(split) and not 0 <= split.min() <= split.max() <= TEST):
+            raise InputError(f"'{KEY}' must hold one 64-bit hash and one split of 0..{TEST} a sample")
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+            raise InputError(f"'{KEY}' says that a sample has {self.steps!r} steps")
+
+    @classmethod
+    def of(cls, x: Array, split: Array) -> TrainedOn:
+        """Note sequences x (samples, steps, channels) and the split of each."""
+        return cls(sample_hashes(x), np.asarray(split, dtype=np.int8), int(x.shape[1]))
+
+    @classmethod
+    def parse(cls, plain: Any) -> TrainedOn | None:
+        """Read what `plain` gave; None where there is nothing, InputError where it is garbled."""
+        if plain is None:
+            return None
+        if not isinstance(plain, dict) or set(plain) != {"hashes", "split", "steps"}:
+            raise InputError(f"'{KEY}' must hold hashes, split and steps")
+        return cls(np.asarray(plain["hashes"]), np.asarray(plain["split"]), plain["steps"])
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """A dict of arrays and numbers, which every file format of ours can hold."""
+        return {"hashes": self.hashes, "split": self.split, "steps": self.steps}
+
+    def split_of(self, hashes: Array) -> Array | None:
+        """The split of each sample of the training file, in whatever order it is given; None for another file.
+
+        Of samples that are equal and lie in several splits, each counts as trained on in a file of another order.
+        """
+        if np.array_equal(hashes, self.hashes):
+            return self.split
+        if not np.array_equal(np.sort(hashes), np.sort(self.hashes)):
+            return None
+        order = np.lexsort((self.split, self.hashes))
+        return np.asarray(self.split[order[np.searchsorted(self.hashes[order], hashes)]])
+
+    def seen(self, hashes: Array) -> Array:
+        """Which samples took part in training: in its training split, or in the one that chose the epoch."""
+        return np.isin(hashes, self.hashes[self.split != TEST])
+
+
+def sample_hashes(x: Array) -> Array:
+    """Return (samples,) int64."""
+    samples = np.ascontiguousarray(x, dtype=np.float32)
+    digests = b"".join(hashlib.blake2b(sample.tobytes(), digest_size=_BYTES).digest() for sample in samples)
+    return np.frombuffer(digests, dtype="<i8").astype(np.int64)
