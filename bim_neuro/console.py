@@ -72,15 +72,17 @@ def refuse(error: BimError) -> NoReturn:
 
 def remark(message: str, hint: str = "", *, kind: str = "note") -> None:
     """Print what a user must know and that stops nothing, on standard error."""
-    err.print(f"[bold yellow]{kind}:[/] {escape(' '.join(message.split()))}", soft_wrap=True)
-    if hint:
-        err.print(f"[dim]hint:[/] {escape(' '.join(hint.split()))}", soft_wrap=True)
+    _say(f"[bold yellow]{kind}:[/]", message, hint)
 
 
 def _refusal(kind: str, message: str, hint: str = "") -> None:
+    _say(f"[bold red]{kind}:[/]", message, hint)
+
+
+def _say(kind: str, message: str, hint: str) -> None:
     """Print one line, and one for the hint, whatever the message is made of and wherever it goes."""
     with suppress(OSError):  # standard error is full: the exit code says the rest
-        err.print(f"[bold red]{kind}:[/] {escape(_one_line(message))}", soft_wrap=True)
+        err.print(f"{kind} {escape(_one_line(message))}", soft_wrap=True)
         if hint:
             err.print(f"[dim]hint:[/] {escape(_one_line(hint))}", soft_wrap=True)
 

