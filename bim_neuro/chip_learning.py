@@ -122,8 +122,8 @@ def _below(program: Program, encoded: Array) -> Array:
     if len(scans) < 2:
         return encoded
     reads = next(edge.source for edge in graph.into(scans[-1]) if edge.port == "dt")
-    record = program.engine.run(encoded, probe=True)
-    return record.probes[f"{reads}.message"][:, : encoded.shape[1]]
+    spikes = program.engine.run(encoded, probe=[f"{reads}.message"]).probes[f"{reads}.message"]
+    return spikes[:, : encoded.shape[1]].astype(encoded.dtype)
 
 
 def _curve(record: LearnRecord) -> list[float]:

@@ -54,10 +54,19 @@ def guarded(command: Callable[[], None], debug: bool) -> None:
     except Exception as error:
         if debug:
             raise
+        if _is_of_memory(error):
+            asked = str(error) or "no more could be had"
+            _refusal("error", f"this machine has too little memory: {asked}", "give fewer or shorter samples at a time")
+            raise SystemExit(2) from None
         _refusal(
             "internal error", f"{type(error).__name__}: {error}", "this is a defect of bim-neuro; --debug shows where"
         )
         raise SystemExit(4) from None
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; PyTorch has no class for it."""
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
 
 
 def refuse(error: BimError) -> NoReturn:

@@ -18,9 +18,10 @@ from .chip_learning import Learned, learn
 from .compilers.artefact import save_artefact
 from .compilers.place import arrange
 from .compilers.to_lava.compat import how_to_install, lava_available
-from .engine.agreement import LAYOUT, Agreement
+from .engine.agreement import LAYOUT, Agreement, compared
 from .engine.counting import count_messages
-from .engine.neurobench import Activity, activity
+from .engine.neurobench import Activity, ActivityCounter, activity
+from .engine.probes import check_kept, samples_at_once
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
 from .errors import BackendMissing, DoesNotFit, Finding, InputError
 from .graph import PlacedGraph
@@ -39,6 +40,7 @@ from .thresholds import Thresholds, missed
 BATCH = 64
 SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until it is complete
 ARTEFACT_SAMPLES = 4
+ARTEFACT_STEPS = 512  # of each; a self-test is to be quick, and small beside the program
 OUTPUT_FILES = {"model.bimn", "model.nir", *report.FILES}
 """What a finished folder holds; a folder that holds anything else is never replaced."""
 
@@ -142,7 +144,7 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
         series = report.series(record, _first_sample(program, raw, request), placed, program.profile)
     with _folder(request.output) as folder:
         with watch.stage("artefact"):
-            save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES]), folder / "model.bimn")
+            save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES, :ARTEFACT_STEPS]), folder / "model.bimn")
         with watch.stage("nir"):
             _write_nir(program, folder / "model.nir")
         summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
@@ -305,23 +307,32 @@ def _run(
 def _run_part(
     program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
 ) -> tuple[RunRecord, RunRecord, Agreement, Activity]:
-    """Run batch by batch; keep probes only where a verification needs them."""
-    agreement, counted, records, floats = Agreement(), Activity(), [], []
-    whole = request.backend == "lava"
-    for first in range(0, len(raw), len(raw) if whole else BATCH):
-        part = raw[first : first + (len(raw) if whole else BATCH)]
-        with watch.stage("simulate"):
-            record = program.run(part, backend=request.backend, probe=True, time_limit=request.lava_timeout)
-            if whole:
-                record = replace(record, layers=count_messages(program.graph, record.probes, record.steps))
+    """Run as many samples at a time as memory allows; keep everything only where a verification needs it."""
+    graph, kept = program.graph, compared(program.graph)
+    agreement, counted = Agreement(), Activity()
+    records: list[RunRecord] = []
+    floats: list[RunRecord] = []
+    if request.verify:
+        check_kept(graph, 2 * len(raw), raw.shape[1])
+    lava = request.backend == "lava"
+    batch = len(raw) if lava else samples_at_once(graph, kept, min(len(raw), BATCH), raw.shape[1])
+    for first in range(0, len(raw), batch):
+        part = raw[first : first + batch]
         with watch.stage("float reference"):
-            reference = program.run_float(part)
-            agreement.add(program.graph, reference, record)
-            counted += activity(program.graph, record)
-        records.append(record if request.verify else replace(record, probes={}))
-        floats.append(replace(reference, probes={}))
+            reference = program.run_float(part, kept)
+        counter = ActivityCounter(graph, raw.shape[1])
+        with watch.stage("simulate"):
+            probe = bool(request.verify) or kept
+            limit = request.lava_timeout
+            record = program.run(part, backend=request.backend, probe=probe, watch=counter, time_limit=limit)
+            if lava:
+                record = replace(record, layers=count_messages(graph, record.probes, record.steps))
+        agreement.add(graph, reference, record)
+        counted += activity(graph, record) if lava else counter.counted
+        records = [merge([*records, record if request.verify else replace(record, probes={})])]
+        floats = [merge([*floats, replace(reference, probes={})])]
         advance(len(part))
-    return merge(records), merge(floats), agreement, counted
+    return records[0], floats[0], agreement, counted
 
 
 def _arranged(program: Program, record: RunRecord, request: Request) -> PlacedGraph:
@@ -336,7 +347,8 @@ def _arranged(program: Program, record: RunRecord, request: Request) -> PlacedGr
 def _first_sample(program: Program, raw: Array, request: Request) -> RunRecord:
     """Run the first sample once more, probed, for the report's raster; Lava's integers are the reference's."""
     backend = "reference" if request.backend == "lava" else request.backend
-    return program.run(raw[:1], backend=backend, probe=True)
+    shown = [f"{name}.message" for name in program.graph.nodes]
+    return program.run(raw[:1, : report.RASTER_STEPS], backend=backend, probe=shown)
 
 
 def _write_nir(program: Program, path: Path) -> None:

@@ -21,6 +21,7 @@ from .compilers.fields import wide_sums
 from .compilers.place import place
 from .compilers.quantise import quantise_with_units
 from .compilers.rounding import Constant, rounding
+from .engine.probes import Probe, Watch, check_kept
 from .engine.reference import Progress, simulate, simulate_float
 from .errors import Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
@@ -108,25 +109,27 @@ class Program:
         raw: Array,
         *,
         backend: str = "engine",
-        probe: bool = False,
+        probe: Probe = False,
+        watch: Watch | None = None,
         progress: Progress | None = None,
         time_limit: float | None = None,
     ) -> RunRecord:
         """Run raw sequences on a backend ('engine', 'reference' or 'lava') and count what happened.
 
-        ``probe`` keeps every message and state; ``time_limit`` (seconds) is for Lava. ``seen`` of the record tells
-        which input was clipped.
+        ``probe`` keeps every message and state, or those it names, as 'block1.lif.message'; ``watch`` sees all of them
+        pass (Lava always keeps them, and is not watched); ``time_limit`` (seconds) is for Lava. ``seen`` of the record
+        tells which input was clipped.
         """
         x, seen = self.encode_and_see(raw)
         if backend == "engine":
-            record = self.engine.run(x, probe=probe, progress=progress)
+            record = self.engine.run(x, probe=probe, watch=watch, progress=progress)
         else:
-            record = run(self.graph, x, backend, probe=probe, progress=progress, time_limit=time_limit)
+            record = run(self.graph, x, backend, probe=probe, watch=watch, progress=progress, time_limit=time_limit)
         return replace(record, seen=seen)
 
-    def run_float(self, raw: Array) -> RunRecord:
-        """Run the float law on the same encoded input, with probes."""
-        return simulate_float(self.reference, self.graph.encoder.to_float(self.encode(raw)))
+    def run_float(self, raw: Array, probe: Probe = True) -> RunRecord:
+        """Run the float law on the same encoded input, with all probes or those named."""
+        return simulate_float(self.reference, self.graph.encoder.to_float(self.encode(raw)), probe=probe)
 
     def to_lava(self, raw: Array) -> LavaNetwork:
         """Return connected Lava processes that will play ``raw``; imports Lava into this process."""
@@ -225,7 +228,8 @@ def run(
     x: Array,
     backend: str,
     *,
-    probe: bool = False,
+    probe: Probe = False,
+    watch: Watch | None = None,
     progress: Progress | None = None,
     time_limit: float | None = None,
 ) -> RunRecord:
@@ -233,12 +237,13 @@ def run(
     if backend == "engine":
         from .engine.compiled import simulate_engine
 
-        return simulate_engine(graph, x, probe=probe, progress=progress)
+        return simulate_engine(graph, x, probe=probe, watch=watch, progress=progress)
     if backend == "reference":
-        return simulate(graph, x, probe=probe, progress=progress)
+        return simulate(graph, x, probe=probe, watch=watch, progress=progress)
     if backend == "lava":
         from .compilers.to_lava import run_lava
 
+        check_kept(graph, len(x), x.shape[1])
         return run_lava(graph, x, time_limit=time_limit)
     raise InputError(f"unknown backend '{backend}'", f"there are: {', '.join(BACKENDS)}")
 

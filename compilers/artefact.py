@@ -146,8 +146,8 @@ def check(artefact: Artefact) -> int:
 
 def expected_messages(graph: IntegerGraph, sample: Array) -> dict[str, Array]:
     """Return every message of the program on the sample, as the artefact stores them."""
-    probes = simulate(graph, sample, probe=True).probes
-    return {key: value.astype(np.int32) for key, value in probes.items() if key.endswith(".message")}
+    probes = simulate(graph, sample, probe=[f"{name}.message" for name in graph.nodes]).probes
+    return {key: value.astype(np.int32) for key, value in probes.items()}
 
 
 def _under(prefix: str, content: dict[str, Array]) -> dict[str, Array]:

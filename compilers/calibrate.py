@@ -25,17 +25,18 @@ SAMPLES = 32
 """How many samples of the given input measure the ranges of an imported graph."""
 INTEGRATED = 1000
 """Steps for which the bound of a readout without leak holds: it has none for ever."""
-_BATCH = 256
 _PROBES = {"y": "message"}  # ranges that are not called as what they measure
 
 
 def calibrate(graph: FloatGraph, x: Array) -> dict[str, float]:
     """Return {'block1.scan.h': 3.2, ...} for x (samples, steps, lines) as the float model reads it."""
     largest: dict[str, float] = {}
-    for first in range(0, len(x), _BATCH):
-        probes = simulate_float(graph, x[first : first + _BATCH], probe=True).probes
-        for key, values in probes.items():
-            largest[key] = max(largest.get(key, 0.0), float(np.abs(values).max()))
+
+    def see(samples: slice, name: str, first: int, values: dict[str, Array]) -> None:
+        for key, seen in values.items():
+            largest[f"{name}.{key}"] = max(largest.get(f"{name}.{key}", 0.0), float(np.abs(seen).max()))
+
+    simulate_float(graph, x, probe=False, watch=see)
     return largest
 
 

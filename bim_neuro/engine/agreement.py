@@ -18,10 +18,20 @@ import numpy as np
 
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
+from ..nodes.node import IntegerNode
 from ..record import RunRecord
 
 LAYOUT = "agreement: spikes, answers, values"
 """What `sums` holds; it changes when they do, so that the kept parts of a run are not mixed with those of another."""
+
+
+def compared(graph: IntegerGraph) -> list[str]:
+    """Return the probes that `Agreement.add` needs of both runs."""
+    return [f"{name}.message" for name, node in graph.nodes.items() if _speaks(graph, name, node)]
+
+
+def _speaks(graph: IntegerGraph, name: str, node: IntegerNode) -> bool:
+    return node.kind in ("lif", "readout") or name == graph.output
 
 
 @dataclass
@@ -34,7 +44,7 @@ class Agreement:
         """Add one batch of probed runs."""
         for name, node in graph.nodes.items():
             spiking, output = node.kind == "lif", name == graph.output
-            if not (spiking or output or node.kind == "readout"):
+            if not _speaks(graph, name, node):
                 continue
             left = floats.probes[f"{name}.message"]
             right = integers.probes[f"{name}.message"][:, : floats.steps]

@@ -29,6 +29,7 @@ from .dense import PATHS, Product, blas_threads, choose_products, multiply, prod
 from .forms import LINE_MAX
 from .kernels import run
 from .kernels.layout import SENT, TEAM_MAX, UPDATES
+from .probes import ROOM, WORD_BYTES, Kept, Probe, Watch, check_whole, shapes, watching
 from .reference import Progress, check_input
 from .tables import CHUNK, Plan, lay_out
 
@@ -41,12 +42,13 @@ def simulate_engine(
     graph: IntegerGraph,
     x: Array,
     *,
-    probe: bool = False,
+    probe: Probe = False,
+    watch: Watch | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> RunRecord:
     """Run an aligned integer graph on encoded input (samples, steps, channels) and count everything."""
-    return Engine(graph).run(x, probe=probe, threads=threads, progress=progress)
+    return Engine(graph).run(x, probe=probe, watch=watch, threads=threads, progress=progress)
 
 
 class Engine:
@@ -66,21 +68,24 @@ class Engine:
         self,
         x: Array,
         *,
-        probe: bool = False,
+        probe: Probe = False,
+        watch: Watch | None = None,
         threads: int | None = None,
         progress: Progress | None = None,
         batch: int = BATCH,
         path: str = "auto",
         probe_folder: Path | None = None,
         neuron_threads: int | None = None,
+        room: int = ROOM,
     ) -> RunRecord:
         """Run encoded input (samples, steps, channels) and count everything.
 
-        ``probe`` keeps every message and state, in memory or, with ``probe_folder``, in a file there. ``threads`` is
-        by default one for each core; ``neuron_threads`` of them share one sample, by default those that have none of
-        their own, where the first steps say that it pays. ``path`` says how dense synapses add up: 'events' (rows of
-        those who fired), 'gemm' (BLAS over all), or 'auto', which decides by the first steps this engine sees.
-        ``extra`` of the record tells what was chosen and why.
+        ``probe`` keeps every message and state, in memory or, with ``probe_folder``, in a file there, or those that it
+        names; ``watch`` sees them pass, in windows that take ``room`` bytes. ``threads`` is by default one for each
+        core; ``neuron_threads`` of them share one sample, by default those that have none of their own, where the first
+        steps say that it pays. ``path`` says how dense synapses add up: 'events' (rows of those who fired), 'gemm'
+        (BLAS over all), or 'auto', which decides by the first steps this engine sees. ``extra`` of the record tells
+        what was chosen and why.
         """
         check_input(self.graph, x)
         if path not in PATHS:
@@ -90,15 +95,17 @@ class Engine:
         if neuron_threads is not None and not 1 <= neuron_threads <= TEAM_MAX:
             raise InputError(f"neuron_threads is {neuron_threads}, allowed are 1 to {TEAM_MAX}")
         choice, threads = self._choose(path, x), threads or cores()
-        run = _Run(choice.plan, choice.products, x, probe, probe_folder)
+        kept, watches = watching(self.graph, probe, watch, len(x), self.graph.period(x.shape[1]), np.int64)
+        run = _Run(choice.plan, choice.products, x, probe is True, probe_folder, watches)
         batch = max(1, min(batch, SPAN // run.total, _fair(len(x), run.total, threads)))
         blocks = [slice(first, min(first + batch, len(x))) for first in range(0, len(x), batch)]
         workers = min(max(1, threads // (neuron_threads or 1)), len(blocks))
+        blocks = run.make_windows(blocks, room // workers)
         team = self._team(choice, neuron_threads, threads // workers, x)
         with blas_threads(threads // workers) if choice.products else nullcontext():
             run.play(blocks, workers, team, progress)
         told = {"paths": choice.paths} if choice.paths else {}
-        return run.record(told | ({"neuron_threads": team.size} if team.size > 1 else {}))
+        return run.record(told | ({"neuron_threads": team.size} if team.size > 1 else {}), kept)
 
     def _choose(self, path: str, x: Array) -> _Choice:
         if path not in self._chosen:
@@ -124,7 +131,7 @@ class Engine:
     def _activity(self, x: Array) -> dict[str, float]:
         """Return the share of neurons that speak in a step, by name, on the first piece of input this engine saw."""
         if not self._measured:
-            run = _Run(self.plan, [], x[:1, :CHUNK], False, None)
+            run = _Run(self.plan, [], x[:1, :CHUNK], False, None, [])
             run.play([slice(0, 1)], 1, ALONE, None)
             updates = np.maximum(run.counters[:, UPDATES].sum(axis=1), 1)
             share = run.counters[:, SENT].sum(axis=1) / updates
@@ -202,16 +209,32 @@ class _Run:
     x: Array
     probe: bool
     probe_folder: Path | None
+    watches: list[Watch]
 
     def __post_init__(self) -> None:
         self.graph = self.plan.graph
         self.steps = self.x.shape[1]
-        self.period = self.graph.period(self.steps)
+        self.period = self.rows = self.graph.period(self.steps)
         self.total = self.period + max(self.graph.depth.values())
         samples, words = len(self.x), self.plan.tables.probe_words * self.period * self.probe
+        if self.probe and self.probe_folder is None:
+            check_whole(self.graph, samples, self.period)
         self.output = np.zeros((samples, self.graph.nodes[self.graph.output].neurons), np.int64)
         self.probes = _probe_array((samples, words), self.probe_folder)
         self.counters = np.zeros((len(self.plan.names), 5, self.period), np.int64)
+
+    def make_windows(self, blocks: list[slice], room: int) -> list[slice]:
+        """Where the run is watched, choose windows that a worker has ``room`` for; return blocks that fit them.
+
+        A block of samples is one window, or a sample is many: of each node's phases the last two windows are held.
+        """
+        if self.probe or not self.watches:
+            return blocks
+        a_phase = self.plan.tables.probe_words * WORD_BYTES
+        if (fit := room // (a_phase * self.period)) >= 1:
+            return [slice(at, min(at + fit, b.stop)) for b in blocks for at in range(b.start, b.stop, fit)]
+        self.rows = 2 * max(1, max(self.graph.depth.values()), room // (2 * a_phase))
+        return [slice(at, at + 1) for at in range(len(self.x))]
 
     def play(self, blocks: list[slice], workers: int, team: Team, progress: Progress | None) -> None:
         """Run blocks of samples, each on the crew that is free; an interrupt stops after the blocks that run."""
@@ -230,45 +253,76 @@ class _Run:
             self.counters += sum(work.counters for work in crew.works)
         self.plan.idle += crews
 
-    def record(self, extra: dict[str, Any]) -> RunRecord:
+    def record(self, extra: dict[str, Any], kept: Kept | None) -> RunRecord:
         layers = {name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes}
-        probes = _by_name(self.plan, self.probes, self.period) if self.probe else {}
+        probes = _by_name(self.plan, self.probes, self.period) if self.probe else kept.arrays if kept else {}
         return RunRecord("engine", len(self.x), self.steps, self.period, layers, self.output, probes, extra)
 
     def _play_block(self, block: slice, idle: SimpleQueue[Crew]) -> int:
         """Run some samples, window by window; a window is read and checked when its turn comes."""
         crew = idle.get()
+        windows = _Windows(self, block) if self.watches else None
+        probes = windows.probes if windows and not self.probe else self.probes[block]
+        span = min(SPAN, self.rows // 2 if self.rows != self.period else SPAN)
         try:
-            for t0 in range(0, self.total, SPAN):
-                t1 = min(t0 + SPAN, self.total)
+            for t0 in range(0, self.total, span):
+                t1 = min(t0 + span, self.total)
                 lines = check_lines(self.graph, self.x[block, t0:t1])
                 if self.products:
-                    self._play_products(crew, block, lines, t0, t1)
+                    self._play_products(crew, block, lines, probes, t0, t1)
                 else:
-                    self._run(crew, block, lines, (0, len(self.tables.stages)), (t0, t1))
+                    self._run(crew, block, lines, probes, (0, len(self.tables.stages)), (t0, t1))
+                if windows:
+                    windows.hand_out(t1)
         finally:
             idle.put(crew)
         return len(self.x[block])
 
-    def _play_products(self, crew: Crew, block: slice, lines: Array, start: int, stop: int) -> None:
+    def _play_products(self, crew: Crew, block: slice, lines: Array, probes: Array, start: int, stop: int) -> None:
         """Run sample by sample, stopping in front of every stage that BLAS feeds."""
         for sample in range(len(lines)):
             one = slice(block.start + sample, block.start + sample + 1)
             for t0 in range(start, stop, CHUNK):
                 t1, stage = min(t0 + CHUNK, stop), 0
-                some = lines[sample : sample + 1, t0 - start : t1 - start]
+                some, kept = lines[sample : sample + 1, t0 - start : t1 - start], probes[sample : sample + 1]
                 for product in self.products:
                     if product.stage > stage:
-                        self._run(crew, one, some, (stage, product.stage), (t0, t1))
+                        self._run(crew, one, some, kept, (stage, product.stage), (t0, t1))
                         stage = product.stage
                     multiply(self.tables, crew.works[0], product, t0, t1)
-                self._run(crew, one, some, (stage, len(self.tables.stages)), (t0, t1))
+                self._run(crew, one, some, kept, (stage, len(self.tables.stages)), (t0, t1))
 
-    def _run(self, crew: Crew, block: slice, lines: Array, stages: tuple[int, int], steps: tuple[int, int]) -> None:
-        output, probes, length = self.output[block], self.probes[block], (self.steps, self.period)
+    def _run(
+        self, crew: Crew, block: slice, lines: Array, probes: Array, stages: tuple[int, int], steps: tuple[int, int]
+    ) -> None:
+        output, length = self.output[block], (self.steps, self.period, self.rows)
         crew.run(lambda work, place, sync: run(
             self.tables, work, lines, output, probes, stages, steps, length, CHUNK, place, sync
         ))  # fmt: skip
+
+
+class _Windows:
+    """What a block of samples hands to those who watch: of every node the phases since the last time."""
+
+    def __init__(self, run: _Run, block: slice) -> None:
+        self.run, self.block = run, block
+        words = run.plan.tables.probe_words * run.rows
+        self.probes = run.probes[block] if run.probe else np.empty((len(run.x[block]), words), np.int64)
+        self.views = _by_node(run.plan, self.probes, run.rows)
+        self.span = run.rows // 2 if run.rows != run.period else run.period
+        self.first = dict.fromkeys(run.plan.names, 0)
+
+    def hand_out(self, stop: int) -> None:
+        """Hand out every window that is complete when the run has come to the step ``stop``."""
+        run = self.run
+        for name, values in self.views.items():
+            known = min(stop - run.graph.depth[name], run.period)
+            while (last := min(self.first[name] + self.span, run.period)) <= known and self.first[name] < last:
+                at = self.first[name] % run.rows
+                window = {key: value[:, at : at + last - self.first[name]] for key, value in values.items()}
+                for watch in run.watches:
+                    watch(self.block, name, self.first[name], window)
+                self.first[name] = last
 
 
 def _in_threads(play: Any, blocks: list[slice], idle: SimpleQueue[Crew], threads: int) -> Iterator[int]:
@@ -297,14 +351,18 @@ def _probe_array(shape: tuple[int, int], folder: Path | None) -> Array:
 
 def _by_name(plan: Plan, probes: Array, period: int) -> dict[str, Array]:
     """Cut what the kernels wrote into views (samples, period, ...) keyed 'layer.message' and 'layer.<state>'."""
-    views: dict[str, Array] = {}
+    views = _by_node(plan, probes, period)
+    return {f"{name}.{key}": value for name in plan.graph.nodes for key, value in views[name].items()}
+
+
+def _by_node(plan: Plan, probes: Array, rows: int) -> dict[str, dict[str, Array]]:
+    """Cut the same into views (samples, rows, ...) by node, 'message' first."""
+    views: dict[str, dict[str, Array]] = {}
     place = 0
     for name in plan.names:
-        node = plan.graph.nodes[name]
-        shapes = {"message": (node.neurons,), **{key: value.shape for key, value in node.initial(()).items()}}
-        for key, shape in shapes.items():
-            size = period * int(np.prod(shape))
-            views[f"{name}.{key}"] = probes[:, place : place + size].reshape(len(probes), period, *shape)
+        views[name] = {}
+        for key, shape in shapes(plan.graph.nodes[name]).items():
+            size = rows * int(np.prod(shape))
+            views[name][key] = probes[:, place : place + size].reshape(len(probes), rows, *shape)
             place += size
-    order = [key for name in plan.graph.nodes for key in views if key.rsplit(".", 1)[0] == name]
-    return {key: views[key] for key in order}
+    return views

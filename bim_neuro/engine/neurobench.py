@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -41,21 +42,48 @@ class Activity:
 
 
 def activity(graph: IntegerGraph, record: RunRecord) -> Activity:
-    """Count what one batch did, from the probes of its run."""
-    counted = Activity()
-    for edge in _weighted(graph):
-        sent = record.probes[f"{edge.source}.message"][:, : record.steps - _late(graph, edge)]
-        _, operations = edge.synapse.synops(np.count_nonzero(sent, axis=(0, 1)))
-        spiking = graph.nodes[edge.source].message_bits == 1
-        counted += Activity(acs=operations) if spiking else Activity(macs=operations)
-    for name, node in graph.nodes.items():
+    """Count what one batch did, from all probes of its run."""
+    counter = ActivityCounter(graph, record.steps)
+    for name in graph.nodes:
+        values = {key.rsplit(".", 1)[1]: probe for key, probe in record.probes.items() if key.rsplit(".", 1)[0] == name}
+        counter(slice(0, record.samples), name, 0, values)
+    return counter.counted
+
+
+class ActivityCounter:
+    """Counts what a run does while it is watched (`probes.Watch`)."""
+
+    def __init__(self, graph: IntegerGraph, steps: int) -> None:
+        self.graph, self.steps, self.counted = graph, steps, Activity()
+        self._membranes: dict[tuple[int, str], Array] = {}  # of a window's last step, by its first sample and node
+        self._lock = Lock()
+
+    def __call__(self, samples: slice, name: str, first: int, values: dict[str, Array]) -> None:
+        """Count one window: the phases from ``first`` on of a node."""
+        message, node = values["message"], self.graph.nodes[name]
+        counted = Activity()
+        for edge in _weighted(self.graph):
+            if edge.source == name:
+                sent = message[:, : max(0, self.steps - _late(self.graph, edge) - first)]
+                _, operations = edge.synapse.synops(np.count_nonzero(sent, axis=(0, 1)))
+                counted += Activity(acs=operations) if node.message_bits == 1 else Activity(macs=operations)
+        within = max(0, self.steps - first)
         if node.kind == "lif":
-            message = record.probes[f"{name}.message"][:, : record.steps]
-            counted += Activity(spikes=int(np.count_nonzero(message)), slots=message.size)
-        if f"{name}.v" in record.probes:
-            v = record.probes[f"{name}.v"][:, : record.steps]
-            counted += Activity(membrane_updates=v[:, 0].size + int(np.count_nonzero(np.diff(v, axis=1))))
-    return counted
+            sent = message[:, :within]
+            counted += Activity(spikes=int(np.count_nonzero(sent)), slots=sent.size)
+        if "v" in values and within:
+            v = values["v"][:, :within]
+            counted += Activity(membrane_updates=self._changes((samples.start, name), first, v))
+        with self._lock:
+            self.counted += counted
+
+    def _changes(self, whose: tuple[int, str], first: int, v: Array) -> int:
+        """Count membranes that differ from those of the step before; in the first step all do."""
+        changed = int(np.count_nonzero(np.diff(v, axis=1)))
+        changed += int(np.count_nonzero(v[:, 0] != self._membranes.pop(whose))) if first else v[:, 0].size
+        if first + v.shape[1] < self.steps:
+            self._membranes[whose] = v[:, -1].copy()
+        return changed
 
 
 def neurobench(graph: IntegerGraph, counted: Activity, samples: int, steps: int) -> dict[str, Any]:

@@ -6,7 +6,9 @@ the node's depth. A missing delay therefore gives wrong integers here, exactly a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from ..graph import FloatGraph, Graph, IntegerGraph
 from ..nodes.arithmetic import Array
 from ..nodes.node import IntegerNode, Node, State
 from ..record import LayerCount, RunRecord, merge
+from .probes import ROOM, WORD_BYTES, Probe, Watch, check_whole, watching, words
 
 BATCH = 256
 
@@ -22,28 +25,74 @@ Progress = Callable[[int], None]
 
 
 def simulate(
-    graph: IntegerGraph, x: Array, *, probe: bool = False, batch: int = BATCH, progress: Progress | None = None
+    graph: IntegerGraph,
+    x: Array,
+    *,
+    probe: Probe = False,
+    watch: Watch | None = None,
+    batch: int = BATCH,
+    progress: Progress | None = None,
 ) -> RunRecord:
     """Run an aligned integer graph on encoded input (samples, steps, channels) and count everything.
 
-    ``probe`` keeps every message and state of every node; ``progress`` is called with the samples done.
+    ``probe`` keeps every message and state of every node, or those it names; ``watch`` sees all of them pass;
+    ``progress`` is called with the samples done.
     """
     check_input(graph, x)
-    parts = []
-    for part in _batches(x, batch):
-        parts.append(_run_integer(graph, part, probe))
-        if progress:
-            progress(len(part))
-    return merge(parts)
+    return _in_batches(_run_integer, graph, x, probe, watch, batch, graph.period(x.shape[1]), progress)
 
 
-def simulate_float(graph: FloatGraph, x: Array, *, probe: bool = True, batch: int = BATCH) -> RunRecord:
-    """Run the float law on input as the float model reads it; messages take no time, taps do."""
+def simulate_float(
+    graph: FloatGraph, x: Array, *, probe: Probe = True, watch: Watch | None = None, batch: int = BATCH
+) -> RunRecord:
+    """Run the float law on input as the float model reads it; messages take no time, taps do.
+
+    ``probe`` and ``watch`` are as in `simulate`.
+    """
     from ..denormals import denormals_flushed  # brings numba, which --help need not wait for
 
     check_input(graph, x)
     with denormals_flushed():
-        return merge([_run_float(graph, part, probe) for part in _batches(x, batch)])
+        return _in_batches(_run_float, graph, x, probe, watch, batch, x.shape[1])
+
+
+def _in_batches(
+    law: Any, graph: Any, x: Array, probe: Probe, watch: Watch | None, batch: int, period: int,
+    progress: Progress | None = None,
+) -> RunRecord:  # fmt: skip
+    """Run a law batch by batch; windows are as long as `ROOM` allows."""
+    kept, watches = watching(graph, probe, watch, len(x), period, np.float64 if law is _run_float else np.int64)
+    if probe is True:
+        check_whole(graph, len(x), period)
+    span = max(1, min(period, ROOM // (WORD_BYTES * words(graph) * min(batch, len(x)))))
+    whole: RunRecord | None = None
+    for first in range(0, len(x), batch):
+        part = x[first : first + batch]
+        window = _Window(watches, slice(first, first + len(part)), span, period) if watches else None
+        record = law(graph, part, probe is True, window)
+        whole = merge([whole, record]) if whole else record
+        if progress:
+            progress(len(part))
+    assert whole is not None, "check_input refuses no samples"
+    return replace(whole, probes=kept.arrays) if kept else whole
+
+
+class _Window:
+    """The last phases of every node of a batch; handed out when there are ``span`` of them, and at the end."""
+
+    def __init__(self, watches: list[Watch], samples: slice, span: int, period: int) -> None:
+        self.watches, self.samples, self.span, self.period = watches, samples, span, period
+        self.rows: dict[str, Array] = {}
+
+    def take(self, name: str, message: Array, state: State, phase: int) -> None:
+        """Take what a node sent and holds at a phase."""
+        row, values = phase % self.span, {"message": message, **state}
+        _keep(self.rows, name, message, state, len(message), self.span, row)
+        if row == self.span - 1 or phase == self.period - 1:
+            for watch in self.watches:
+                watch(
+                    self.samples, name, phase - row, {key: self.rows[f"{name}.{key}"][:, : row + 1] for key in values}
+                )
 
 
 def check_input(graph: Graph[Node] | Graph[IntegerNode], x: Array) -> None:
@@ -57,11 +106,6 @@ def check_input(graph: Graph[Node] | Graph[IntegerNode], x: Array) -> None:
         wrong = sum(np.count_nonzero(~np.isfinite(sample)) for sample in x)
         if wrong:
             raise InputError(f"input holds {wrong} values that are not finite")
-
-
-def _batches(x: Array, batch: int) -> Iterator[Array]:
-    for first in range(0, len(x), batch):
-        yield x[first : first + batch]
 
 
 class _History:
@@ -84,7 +128,7 @@ def _histories(graph: Graph[Node] | Graph[IntegerNode], samples: int, dtype: typ
     return {name: _History(node.neurons, samples, reach[name], dtype) for name, node in graph.nodes.items()}
 
 
-def _run_integer(graph: IntegerGraph, x: Array, probe: bool) -> RunRecord:
+def _run_integer(graph: IntegerGraph, x: Array, probe: bool, window: _Window | None = None) -> RunRecord:
     samples, steps, _ = x.shape
     period = graph.period(steps)
     history = _histories(graph, samples, np.int64, hop=1)
@@ -112,6 +156,8 @@ def _run_integer(graph: IntegerGraph, x: Array, probe: bool) -> RunRecord:
                 counts[name].messages[phase] += np.count_nonzero(message)
                 if probe:
                     _keep(probes, name, message, states[name], samples, period, phase)
+                if window:
+                    window.take(name, message, states[name], phase)
                 if name == graph.output and phase < steps:
                     output += message
     return RunRecord("reference", samples, steps, period, counts, output, probes)
@@ -137,7 +183,7 @@ def _accumulate(
     return inputs
 
 
-def _run_float(graph: FloatGraph, x: Array, probe: bool) -> RunRecord:
+def _run_float(graph: FloatGraph, x: Array, probe: bool, window: _Window | None = None) -> RunRecord:
     samples, steps, _ = x.shape
     history = _histories(graph, samples, np.float64, hop=0)
     states = {name: node.initial((samples,)) for name, node in graph.nodes.items()}
@@ -158,6 +204,8 @@ def _run_float(graph: FloatGraph, x: Array, probe: bool) -> RunRecord:
             counts[name].messages[t] += np.count_nonzero(message)
             if probe:
                 _keep(probes, name, message, states[name], samples, steps, t)
+            if window:
+                window.take(name, message, states[name], t)
             if name == graph.output:
                 output += message
     return RunRecord("float", samples, steps, steps, counts, output, probes)

@@ -51,7 +51,19 @@ class Stream:
         self._output[:] = 0
         probes = np.zeros((1, 0), np.int64)
         times = (self.steps, self.steps + 1)
-        run(tables, self._work, lines, self._output, probes, (0, len(tables.stages)), times, (0, 0), 1, (0, 1), NO_SYNC)
+        run(
+            tables,
+            self._work,
+            lines,
+            self._output,
+            probes,
+            (0, len(tables.stages)),
+            times,
+            (0, 0, 0),
+            1,
+            (0, 1),
+            NO_SYNC,
+        )
         self.steps += 1
         return np.array(self._output[0])
 

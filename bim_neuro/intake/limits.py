@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..errors import InputError
 
 BASE_BYTES = 256 * 2**20
 """What any file may unfold to; `--max-memory` raises it."""
+RUN_BYTES = 512 * 2**20
+"""What a run may keep at a time; `--max-memory` raises that too."""
 BYTES_A_BYTE = 16
 """What each byte of a file may unfold to beyond that: spikes compress well."""
 DEFLATE_RATIO = 1032
@@ -38,6 +41,33 @@ def allow_memory(text: str | None) -> int:
 def memory_for(size: int) -> int:
     """Return how many bytes a file of ``size`` bytes may unfold to."""
     return max(BASE_BYTES + BYTES_A_BYTE * size, _allowed.bytes)
+
+
+def memory_of_a_run() -> int:
+    """Return how many bytes a run may keep at a time."""
+    return max(RUN_BYTES, _allowed.bytes)
+
+
+def check_run(what: str, size: int) -> None:
+    """Refuse to take ``size`` bytes for ``what`` where that is more than a run may keep."""
+    if size > memory_of_a_run():
+        hint = "give fewer --samples or --steps, or more memory, as --max-memory 8G"
+        raise InputError(f"{what} take {size:,} bytes, {memory_of_a_run():,} are allowed for a run", hint)
+
+
+def check_available(what: str, size: int, hint: str = "give fewer samples or steps, or keep less") -> None:
+    """Refuse to take ``size`` bytes for ``what`` where the machine has fewer left."""
+    if (left := _available()) is not None and size > left:
+        raise InputError(f"{what} take {size:,} bytes, this machine has {left:,} left", hint)
+
+
+def _available() -> int | None:
+    """Return the bytes that can be had without swapping, None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
 
 
 def _parse(text: str) -> int:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..denormals import denormals_flushed
 from ..errors import InputError
+from ..intake import check_available, memory_of_a_run
 from ..model.checkpoint import load_plain, save_atomically
 from ..model.network import BIMNetwork, NetworkConfig
 from ..nodes.arithmetic import Array
@@ -96,6 +97,10 @@ def train(
     ``resume_file`` is written after every epoch and, where it exists, continued from.
     """
     learning = learning or Learning()
+    if learning.rule == "bptt":
+        batch, steps = min(recipe.batch, len(training[0])), training[0].shape[1]
+        what = f"the states of {batch} samples of {steps:,} steps, which bptt keeps,"
+        check_available(what, batch * _sequence_bytes(config, steps), "choose a smaller --batch, or --rule rtrl")
     torch.manual_seed(recipe.seed)
     run = Run(BIMNetwork(config), recipe, learning, len(training[1]))
     progress = Progress()
@@ -173,10 +178,28 @@ class Run:
 
 @denormals_flushed()
 def predict(network: BIMNetwork, x: Array, batch: int = 512) -> Array:
-    """Return the predicted classes of x (samples, steps, lines)."""
+    """Return the predicted classes of x (samples, steps, lines); of long ones as many at a time as memory allows."""
+    fit = memory_of_a_run() // _sequence_bytes(network.config, x.shape[1])
     with torch.no_grad():
-        parts = [network(torch.as_tensor(part, dtype=torch.float32).transpose(0, 1)) for part in _chunks(x, batch)]
+        parts = [_logits(network, part, fit > 0) for part in _chunks(x, max(1, min(batch, fit)))]
     return np.asarray(torch.cat(parts).argmax(1).numpy())
+
+
+def _logits(network: BIMNetwork, x: Array, at_once: bool) -> Tensor:
+    """Return the mean readout (samples, classes), all steps at once or one after another."""
+    time_first = torch.as_tensor(x, dtype=torch.float32).transpose(0, 1)
+    if at_once:
+        return network(time_first)  # type: ignore[no-any-return]
+    state, total = network.initial(len(x)), torch.zeros(len(x), network.config.classes)
+    for x_t in time_first:
+        reading, state = network.step(x_t, state)
+        total += reading
+    return total / len(time_first)
+
+
+def _sequence_bytes(config: NetworkConfig, steps: int) -> int:
+    """Return what the sequence form of one sample takes: decay, drive and state of a block, and what is as wide."""
+    return 4 * steps * (config.inputs + config.channels * (3 * config.states + 8) * config.blocks)
 
 
 def _chunks(x: Array, size: int) -> Iterator[Array]:

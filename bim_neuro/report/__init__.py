@@ -2,13 +2,14 @@
 
 from .compare import compare
 from .files import DAMAGE, FILES, read_summary, render_again, write_files
-from .over_time import series
+from .over_time import RASTER_STEPS, series
 from .side_by_side import render_comparison
 from .summary import Facts, summarise
 
 __all__ = [
     "DAMAGE",
     "FILES",
+    "RASTER_STEPS",
     "Facts",
     "compare",
     "read_summary",

@@ -52,12 +52,12 @@ def play(
     probe: Array,
     index: int,
     times: tuple[int, int, int, int],
-    length: tuple[int, int],
+    length: tuple[int, int, int],
     team: tuple[int, int],
 ) -> None:
     """Let a member's slice of one node take steps t0 to t1 of a chunk; ``x`` begins at step ``read``."""
     t0, t1, chunk, read = times
-    steps, period = length
+    steps, period, rows = length
     member, size = team
     node, counter = tables.nodes[index], work.counters[index]
     kind, width, states, spikes = node[KIND], node[WIDTH], node[STATES], node[SPIKES]
@@ -101,7 +101,7 @@ def play(
                 counter[SATURATIONS, column] += saturated
             counter[SENT, column] += sent
             if len(probe):
-                _keep(work, node, message, first, last, sent, probe, period, phase)
+                _keep(work, node, message, first, last, sent, probe, rows, phase % rows)
         if index == tables.output and inside:
             _add_output(spikes, message, first, last, sent, output)
     if size == 1:
@@ -203,25 +203,25 @@ def _add_output(spikes: bool, message: Array, first: int, last: int, sent: int, 
 
 @part
 def _keep(
-    work: Work, node: Array, message: Array, first: int, last: int, sent: int, probe: Array, period: int, phase: int
+    work: Work, node: Array, message: Array, first: int, last: int, sent: int, probe: Array, rows: int, at: int
 ) -> None:
-    """Write the message and the state of this step where `compiled` will look for them."""
-    kind, width, states, base, start = node[KIND], node[WIDTH], node[STATES], node[PROBE] * period, node[STATE]
-    row = probe[base + phase * width : base + (phase + 1) * width]
+    """Write the message and the state of this step into row ``at``, where `compiled` will look for them."""
+    kind, width, states, base, start = node[KIND], node[WIDTH], node[STATES], node[PROBE] * rows, node[STATE]
+    row = probe[base + at * width : base + (at + 1) * width]
     for j in range(first, last):
         row[j] = 0 if node[SPIKES] else message[j]
     if node[SPIKES]:
         for k in range(first, first + sent):
             row[message[k]] = 1
-    base += period * width
+    base += rows * width
     variables = 2 if kind in (LIF, WIDE_LIF) else (1 if kind == READOUT else 0)
     for variable in range(variables):
-        place = base + (variable * period + phase) * width
+        place = base + (variable * rows + at) * width
         for j in range(first, last):
             word = start + variable * width + j
             probe[place + j] = work.state32[word] if kind == LIF else work.state64[word]
     if kind == SCAN:
-        place = base + phase * width * states
+        place = base + at * width * states
         for n in range(states):
             for d in range(first, last):
                 probe[place + d * states + n] = work.state64[start + n * width + d]

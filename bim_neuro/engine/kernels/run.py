@@ -22,15 +22,16 @@ def run(
     probes: Array,
     stages: tuple[int, int],
     steps: tuple[int, int],
-    length: tuple[int, int],
+    length: tuple[int, int, int],
     chunk: int,
     team: tuple[int, int],
     sync: Array,
 ) -> None:
     """Run every sample through ``stages`` and ``steps``; x are their lines, int8 (samples, steps, lines).
 
-    ``length`` is the steps of input a sample has, and its period. With period 0 x is one line of an endless stream: no
-    sample ever ends, and all steps count as one. ``team`` says which member of how many this thread is; all members
+    ``length`` is the steps of input a sample has, its period, and how many phases of a node ``probes`` holds, the later
+    in the place of the earlier. With period 0 x is one line of an endless stream: no sample ever ends, and all steps
+    count as one. ``team`` says which member of how many this thread is; all members
     make the same call and meet after every layer.
     """
     member, size = team
