@@ -62,8 +62,8 @@ class Agreement:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a layer: what was compared, how much of it is equal, and both spike rates or the error."""
-        named = ((*key.split("/", 1), sums) for key, sums in self.sums.items())
-        return [_row(measure, layer, sums) for measure, layer, sums in named]
+        named = [(key.partition("/"), sums) for key, sums in self.sums.items()]
+        return [_row(measure, layer, sums) for (measure, _, layer), sums in named]
 
 
 def _compared(left: Array, right: Array) -> list[float]:
