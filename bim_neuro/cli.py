@@ -12,7 +12,7 @@ import typer
 
 from . import options
 from ._version import __version__
-from .console import guarded, out, progress_bar, remark
+from .console import Paced, guarded, out, progress_bar, remark
 from .errors import InputError, ThresholdMissed
 from .printable import as_json, escape
 from .streams import print_json, run_app
@@ -203,7 +203,7 @@ def compile_command(
         }  # fmt: skip
         request = job.Request(
             model, target, dt, input, data, job.count_or_all(samples), steps, backend.value, verify and verify.value,
-            output or Path("out") / model.stem, lava_timeout, shlex.join(["bim-compile", *sys.argv[1:]]),
+            output or job.default_output(model), lava_timeout, shlex.join(["bim-compile", *sys.argv[1:]]),
             optimise=optimise and optimise.value,
             plasticity=None if learn is Learn.none else job.plasticity_for(model, dt, learn.value, **learning),
             learn_test=learn_test, learn_samples=learn_samples, split=split and split.value,
@@ -321,6 +321,7 @@ def train_command(
     def command() -> None:
         from . import job, training
         from .learning.rules import Learning
+        from .learning.trainer import Epoch
 
         learning = Learning(rule, mix, credit, online, sparsity=prune)
         options.refuse_without_effect(context, options.TRAIN)
@@ -338,18 +339,22 @@ def train_command(
             remark(note)
         for finding in plan.findings:
             remark(finding.message, finding.hint, kind="warning")
+        epochs_in_all = plan.default.recipe.epochs
+        tell = Paced()
+
+        def told(epoch: Epoch) -> None:
+            note = f"loss {epoch.loss:.3f}  validation {epoch.score:.3f}  best {epoch.best:.3f}"
+            bar.update(epochs_bar, completed=epoch.epoch, note=note)
+            tell(f"epoch {epoch.epoch} of {epochs_in_all}: {note}")
+
         with progress_bar() as bar:
-            epochs_bar = bar.add_task("train", total=plan.default.recipe.epochs, note="")
+            epochs_bar = bar.add_task("train", total=epochs_in_all, note="")
             test_bar = bar.add_task("test", total=len(plan.task.test), note="", visible=False)
             checkpoint = training.train_task(
                 plan,
                 model,
                 command=shlex.join(["bim-train", *sys.argv[1:]]),
-                report=lambda epoch: bar.update(
-                    epochs_bar,
-                    completed=epoch.epoch,
-                    note=f"loss {epoch.loss:.3f}  validation {epoch.score:.3f}  best {epoch.best:.3f}",
-                ),
+                report=told,
                 progress=lambda done: bar.update(test_bar, advance=done, visible=True),
                 test=test,
             )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from typing import Any, NoReturn
@@ -17,6 +20,7 @@ from .printable import escape
 from .streams import BROKEN_PIPE, quiet_libraries
 
 INTERRUPTED = 130
+_BYTES_LITERAL = re.compile(r"\bb(?=['\"])")  # a library's error may quote b'lif'
 _LONGEST = 2000  # characters of a message, which may hold a name from a file
 
 _PIPED_WIDTH = 110  # columns where standard output is not a terminal
@@ -97,8 +101,25 @@ def _say(kind: str, message: str, hint: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    line = _BYTES_LITERAL.sub("", " ".join(text.split()))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}... ({len(line):,} characters)"
+
+
+class Paced:
+    """Prints notes on standard error where there is no terminal to draw a bar in: the first, then one a second."""
+
+    SECONDS = 1.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._due = -math.inf
+
+    def __call__(self, note: str) -> None:
+        now = self._clock()
+        if now >= self._due and not err.is_terminal:
+            self._due = now + self.SECONDS
+            with suppress(OSError):
+                err.print(escape(note), soft_wrap=True)
 
 
 def progress_bar(**options: Any) -> Progress:

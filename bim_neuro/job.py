@@ -27,7 +27,7 @@ from .errors import BackendMissing, DoesNotFit, Finding, InputError
 from .graph import PlacedGraph
 from .hardware import load_profile
 from .intake import allow_memory as allow_memory
-from .intake import check_place
+from .intake import check_place, read_json
 from .nodes.arithmetic import Array
 from .optimise import optimise
 from .pipeline import Program, Stopwatch, compile_model, read_model, verify
@@ -229,6 +229,19 @@ def plasticity_for(model: Path, dt: float | None, rule: str, **wanted: Any) -> P
     if isinstance(wanted.get("synapses"), str):
         wanted["synapses"] = tuple(part.strip() for part in wanted["synapses"].split(","))
     return replace(base, rule=rule, **{name: value for name, value in wanted.items() if value is not None})
+
+
+def default_output(model: Path) -> Path:
+    """Return out/NAME for a model NAME.pt; where the result of another model lies, it stays there."""
+    folder = Path("out") / model.stem
+    try:
+        other = read_json(folder / "summary.json")["model"]
+    except (InputError, LookupError, TypeError):  # none, or none that says whose it is; `_check_output` looks on
+        return folder
+    if isinstance(other, str) and Path(other).resolve() != model.resolve():
+        hint = f"name another folder, as -o out/{model.absolute().parent.name}-{model.stem}"
+        raise InputError(f"{folder} holds the result of {other}, not of {model}", hint)
+    return folder
 
 
 def check_file(file: Path | None) -> None:

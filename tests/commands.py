@@ -30,8 +30,8 @@ class Ended(NamedTuple):
 
     @property
     def errors(self) -> list[str]:
-        """Return the lines of standard error that are not hints."""
-        return [line for line in self.err.splitlines() if not line.startswith("hint:")]
+        """Return the lines of standard error that are neither hints nor the progress of a training."""
+        return [line for line in self.err.splitlines() if not line.startswith(("hint:", "epoch "))]
 
 
 def bim_compile(*arguments: object) -> Ended:

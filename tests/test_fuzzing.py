@@ -100,6 +100,8 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "signal": (lambda: os.kill(os.getpid(), signal.SIGKILL), "exit -9"),
     "hang": (lambda: time.sleep(60), "no end"),
     "memory": (lambda: bytes(bytearray(b"x") * (1200 << 20))[:1], "MiB"),
+    "escape sequence": (lambda: sys.stdout.write("\x1b[31mred"), "not escaped"),
+    "bytes literal": (lambda: sys.stderr.write("no node b'lif'"), "not escaped"),
     "hidden file": (lambda: Path(".out.part").write_text("half"), "left behind: .out.part"),
     "process": (_leave_a_process, "a process was left"),
 }

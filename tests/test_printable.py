@@ -19,6 +19,7 @@ from rich.console import Console
 from small_models import small_checkpoint
 
 from bim_neuro import errors, report
+from bim_neuro.console import refuse
 from bim_neuro.printable import as_json, csv_cell, escape, plain
 from bim_neuro.report import targets
 from bim_neuro.report.side_by_side import render_comparison, show_comparison
@@ -149,6 +150,12 @@ def test_a_models_name_is_escaped_everywhere_it_is_written(tmp_path: Path) -> No
     seen(bim_report(tmp_path / "out").out)
     seen(bim_compile(tmp_path / "\x1b[31m\nno.pt").err)
     seen(bim_report(tmp_path / "\x1b[2J\u202e").err)
+
+
+def test_a_librarys_bytes_are_quoted_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        refuse(errors.InputError("directory 'a' and header b'b\\x00' differ", 'and b"c"'))
+    assert capsys.readouterr().err == "error: directory 'a' and header 'b\\x00' differ\nhint: and \"c\"\n"
 
 
 def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:

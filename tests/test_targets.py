@@ -114,3 +114,17 @@ def test_a_chip_without_programmable_neurons_says_by_name_why_a_mamba_does_not_f
 @pytest.mark.parametrize("name", ["oheo_gulch", "kapoho_point", "hala_point", "spinnaker2"])
 def test_a_small_mamba_fits_what_runs_programs_of_its_own(model: Path, name: str) -> None:
     assert bim_compile(model, "--target", name, "--check").code == 0
+
+
+def test_the_list_says_which_chips_take_no_model_of_ours_and_why(tmp_path: Path) -> None:
+    rows = {row["name"]: row for row in json.loads(bim_compile("--list-targets", "--json").out)}
+    assert rows["loihi2"]["takes"] == ["LIF", "BIM"]
+    assert rows["loihi1"]["takes"] == ["LIF"]
+    assert {name for name, row in rows.items() if not row["takes"]} == {"odin", "reckon", "truenorth"}
+    model = save_model(tmp_path / "m.pt")
+    for name, row in rows.items():  # what the list says is what a compile finds
+        assert bim_compile(model, "--target", name, "--check").code == (0 if "BIM" in row["takes"] else 1)
+    lines = [line for line in bim_compile("--list-targets").out.splitlines() if "no model of ours fits" in line]
+    assert [line.split()[5].strip(":") for line in lines] == ["odin", "reckon", "truenorth"]
+    assert "computes in words of 24 bits, reckon holds 16" in lines[1]
+    assert "takes no BIM model: the smallest sends messages" in bim_compile("--show-target", "loihi1").out

@@ -58,7 +58,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path,
 
 def test_it_learns_far_beyond_chance(trained: tuple[Path, Ended]) -> None:
     model, ended = trained
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.errors) == (0, [])
     assert f"model: {model}" in ended.out
     scores = load_checkpoint(model).training["test"]
     assert scores["float"]["accuracy"] > 0.7
@@ -85,7 +85,7 @@ def test_the_record_is_json_beside_the_model(trained: tuple[Path, Ended]) -> Non
 
 def test_the_compiler_takes_the_model(tmp_path: Path, trained: tuple[Path, Ended], data: Path) -> None:
     ended = bim_compile(trained[0], "--input", data, "-o", tmp_path / "out", "--json")
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.errors) == (0, [])
     assert json.loads(ended.out)["accuracy"]["metrics"]["integer"]["sensitivity"].keys() == {"left", "right", "[up]"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import select
 import shutil
@@ -91,6 +92,8 @@ def run(
         faults.append(f"{(peak - bare) >> 20} MiB")
     if not hung and _orphans():
         faults.append("a process was left")
+    if any(_unsafe(folder / stream) for stream in ("stdout", "stderr")):
+        faults.append("text that is not escaped")
     faults += [f"left behind: {name}" for name in _strange(command, code, folder, before)]
     line = " ".join((f"bim-{command.entry}", *command.arguments))
     return Result(chosen.name, index, kind, line, code, seconds, peak - bare, tuple(faults), errors[:2000])
@@ -151,6 +154,12 @@ def _become(command: Command, folder: Path, lines: Lines | None) -> None:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(code)
+
+
+def _unsafe(stream: Path) -> bool:
+    """Whether a stream holds characters that steer a terminal, or a bytes literal."""
+    text = stream.read_text(encoding="utf-8", errors="replace")
+    return bool(re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\\bb'", text))
 
 
 def _limit() -> None:
