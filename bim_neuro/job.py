@@ -224,7 +224,10 @@ def plasticity_for(model: Path, dt: float | None, rule: str, **wanted: Any) -> P
         stored = read_model(model, dt).extra.get("plasticity")
         if stored is None:
             raise InputError(f"{model} describes no plasticity", "name a rule, as --learn hybrid")
-        base = Plasticity.from_dict(stored)
+        try:
+            base = Plasticity.from_dict(stored)
+        except InputError as error:
+            raise InputError(f"{model}: {error.message}", error.hint) from None
         rule = base.rule
     if isinstance(wanted.get("synapses"), str):
         wanted["synapses"] = tuple(part.strip() for part in wanted["synapses"].split(","))

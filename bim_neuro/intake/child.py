@@ -7,6 +7,7 @@ A reader that crashes, hangs or runs out of memory ends alone and becomes one `I
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import faulthandler
 import fcntl
@@ -48,6 +49,8 @@ _GOING_SECONDS = 5.0  # what a process that closed its pipe may take to be gone
 _DAMAGED = "copy or export the file again"
 _HARM = "the file is damaged, or made to do harm; nothing of it was used"
 _libc = ctypes.CDLL(None)
+_codecs = [codecs.lookup(name) for name in ("ascii", "utf-8", "latin-1", "cp437")]
+"""Python loads these from files when first used, and the child can open none."""
 
 
 @dataclass(frozen=True)

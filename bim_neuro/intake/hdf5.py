@@ -80,11 +80,11 @@ class _Walk:
         self.items += len(group)
         if self.items > MAX_ITEMS or len(path) > MAX_DEPTH:
             raise InputError(f"it holds more than {MAX_ITEMS:,} items, or groups nested more than {MAX_DEPTH} deep")
-        return {name: self._item(group, (*path, name)) for name in group if self.wanted((*path, name))}
+        names = [_checked(name) for name in group]
+        return {name: self._item(group, (*path, name)) for name in names if self.wanted((*path, name))}
 
     def _item(self, group: h5py.Group, path: tuple[str, ...]) -> Any:
         who, name = f"'/{'/'.join(path)}'"[:300], path[-1]
-        _check_name(name)
         try:
             link = group.get(name, getlink=True)
         except TypeError:
@@ -172,11 +172,13 @@ def check_heaps(content: bytes) -> None:
         start = content.find(_HEAP, position)
 
 
-def _check_name(name: str) -> None:
+def _checked(name: Any) -> str:
+    """Return the name of a link, which must be a text that can be printed again."""
     try:
         name.encode()
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, AttributeError):  # h5py gives bytes where it finds no text
         raise InputError(f"the name {name[:60]!a} in it is no UTF-8 text") from None
+    return str(name)
 
 
 def _decoded(value: Any, who: str) -> Any:

@@ -104,7 +104,8 @@ def _folder(archive: zipfile.ZipFile, file: Opened) -> str:
     """Return the folder that holds the data of the archive; programs are refused by their kind."""
     names = set(archive.namelist())
     folders = {name.partition("/")[0] for name in names}
-    if any(f"{folder}/constants.pkl" in names for folder in folders) or any("/code/" in f"/{name}" for name in names):
+    program = [name for name in names if name.partition("/")[2].startswith(("constants.pkl", "code/"))]
+    if program:
         raise InputError(_PROGRAM.format(path=file.path), HINT)
     if any(name.rpartition("/")[2] in ("archive_format", "serialized_exported_program.json") for name in names):
         raise InputError(_EXPORTED.format(path=file.path), HINT)

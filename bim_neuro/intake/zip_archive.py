@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import encodings.cp437  # noqa: F401  zipfile loads it with the first old name, where no file can be opened any more
 import zipfile
 from typing import IO, BinaryIO
 

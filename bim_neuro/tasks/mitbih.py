@@ -69,7 +69,7 @@ class Beats:
 
 def read_beats(data: Path) -> Iterator[Beats]:
     """The beats of each DS1 and DS2 record in ``data``, record by record; InputError where it cannot be read."""
-    if not data.exists():
+    if not data.exists() and not data.is_symlink():
         raise InputError(f"there is no '{data}'", hint=HINT)
     if not data.is_dir():
         check_kind(data)
