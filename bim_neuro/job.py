@@ -33,7 +33,7 @@ from .optimise import optimise
 from .pipeline import Program, Stopwatch, compile_model, read_model, verify
 from .plasticity.description import Plasticity
 from .record import RunRecord, merge
-from .sequences import ALL, Chosen, Wanted, to_learn, to_run
+from .sequences import ALL, Chosen, Wanted, note_learnt, to_learn, to_run
 from .tasks import Task, load_task
 from .thresholds import Thresholds, missed
 
@@ -282,12 +282,14 @@ def _learn(
     order = np.arange(len(stream))
     if request.input is None or given.stream.split:  # a split comes patient by patient, or class by class
         order = np.random.default_rng(request.plasticity.seed).permutation(len(stream))
-    stream = stream.take(np.resize(order, request.learn_samples))
+    order = np.resize(order, request.learn_samples)
+    stream = stream.take(order)
     stage("learn (kernels are compiled on the first run)", len(stream))
     with watch.stage("learn"):
         tests = {name: test.data for name, test in given.tests.items()}
         learned = learn(program, request.plasticity, stream, tests, advance)
-    learned = replace(learned, report={**learned.report, "stream": given.stream.origin})
+    program = note_learnt(learned.program, given.stream.hashes[order], stream.x.shape[1])
+    learned = replace(learned, program=program, report={**learned.report, "stream": given.stream.origin})
     return learned, given.main.first(request.samples)
 
 

@@ -42,12 +42,13 @@ class Wanted:
 class Chosen:
     """Sequences, where they come from, and what must be known of them.
 
-    ``hits`` says which of them took part in training, None where that is not known; ``whole`` is how many they were
-    chosen from, ``named`` whether the user named the split.
+    ``hashes`` are those of the samples as they are in their file, ``hits`` says which of them took part in training, None
+    where that is not known; ``whole`` is how many they were chosen from, ``named`` whether the user named the split.
     """
 
     data: Dataset
     origin: str
+    hashes: Array
     split: str | None = None
     named: bool = False
     whole: int = 0
@@ -69,7 +70,7 @@ class Chosen:
     def first(self, samples: int | None) -> Chosen:
         """Keep the first samples; all of them with None."""
         hits = None if self.hits is None else self.hits[:samples]
-        return replace(self, data=self.data.take(slice(samples)), hits=hits)
+        return replace(self, data=self.data.take(slice(samples)), hashes=self.hashes[:samples], hits=hits)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -121,9 +122,15 @@ def to_learn(program: Program, wanted: Wanted) -> Stream:
         tests.append(stream)
     if program.graph.task != "own":
         tests.append(_chosen(None, program, wanted, "test"))
-    heard = sample_hashes(stream.data.x)
-    judged = [_heard(_labelled(test, program), heard) for test in tests]
+    judged = [_heard(_labelled(test, program), stream.hashes) for test in tests]
     return Stream(_labelled(stream, program), {test.origin: test for test in judged})
+
+
+def note_learnt(program: Program, hashes: Array, steps: int) -> Program:
+    """Note in a program's float graph which samples it has learnt from."""
+    known = TrainedOn.parse(program.reference.extra.get(KEY)) or TrainedOn.of(np.empty((0, steps, 1)), np.empty(0))
+    graph = program.reference
+    return replace(program, reference=graph.with_nodes(graph.nodes, **{KEY: known.after(hashes).plain}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +150,7 @@ def _given(file: Path | None, program: Program, wanted: Wanted, labels_for: str 
     steps = None if known is None else known.steps
     recordings = read_recordings(file, wanted.layout, steps, labels_for=labels_for)
     split: Array | None = recordings.split
-    if KEY in program.reference.extra and known is not None:
+    if known is not None:
         own = known.split_of(sample_hashes(recordings.data.x))
         split = split if own is None else own
     if split is None:
@@ -165,15 +172,17 @@ def _task(program: Program, wanted: Wanted) -> _Given:
 
 def _trained_on(program: Program) -> TrainedOn | None:
     """What the model was trained on: noted in it, or the splits of its task where that makes its own data."""
-    if KEY in program.reference.extra:
-        return TrainedOn.parse(program.reference.extra[KEY])
+    noted = TrainedOn.parse(program.reference.extra.get(KEY))
+    if noted is not None and len(noted.hashes):
+        return noted
     try:
         task = load_task(program.graph.task)
     except InputError:
-        return None  # it needs recordings that were not given
+        return noted  # it needs a file, or recordings that were not given
     parts = [task.train, task.validation, task.test]
     x = np.concatenate([part.x for part in parts])
-    return TrainedOn.of(x, np.repeat(range(len(SPLITS)), [len(part) for part in parts]))
+    known = TrainedOn.of(x, np.repeat(range(len(SPLITS)), [len(part) for part in parts]))
+    return known if noted is None else known.after(noted.learnt)
 
 
 def _chosen(file: Path | None, program: Program, wanted: Wanted, split: str | None) -> Chosen:
@@ -200,10 +209,10 @@ def _part(given: _Given, split: str | None, program: Program, wanted: Wanted) ->
         whole = f"all splits of {given.name}" if given.parts else given.name
         origin = f"{split} split of {given.name}" if split in SPLITS else whole
     cut = Dataset(with_steps(data.x, wanted.steps), data.y, data.group, data.place)
-    chosen = Chosen(cut, origin, split if given.parts else None, whole=len(data))
+    chosen = Chosen(cut, origin, sample_hashes(data.x), split if given.parts else None, whole=len(data))
     if given.file is None:
         return chosen
-    hits = None if given.known is None else given.known.seen(sample_hashes(data.x))
+    hits = None if given.known is None else given.known.seen(chosen.hashes)
     odd = tuple(_mismatches(given.file, program))
     return replace(chosen, hits=hits, layout=given.file.layout, notes=given.file.notes, odd=odd)
 
@@ -223,7 +232,7 @@ def _seen(chosen: Chosen) -> Finding:
 
 def _heard(test: Chosen, heard: Array) -> Chosen:
     """Say which samples of a test are in the learning stream too."""
-    both = int(np.isin(sample_hashes(test.data.x), heard).sum())
+    both = int(np.isin(test.hashes, heard).sum())
     if not both:
         return test
     every = both == len(test.data)

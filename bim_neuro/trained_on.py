@@ -3,12 +3,13 @@
     hashes  (samples,) int64, BLAKE2b of the float32 values (steps, channels), in the order of the file
     split   (samples,) int8, 0 train, 1 validation, 2 test
     steps   how many steps a sample had
+    learnt  (more samples,) int64, hashes of what it has learnt from since, on the chip; absent where that is nothing
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,17 +25,20 @@ _BYTES = 8
 
 @dataclass(frozen=True, eq=False)
 class TrainedOn:
-    """The samples of a training file."""
+    """The samples of a training file, and of the streams after it."""
 
     hashes: Array
     split: Array
     steps: int
+    learnt: Array = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
         hashes, split = np.asarray(self.hashes), np.asarray(self.split)
         whole = hashes.dtype == np.int64 and split.dtype == np.int8 and hashes.ndim == 1 and hashes.shape == split.shape
         if not whole or (len(split) and not 0 <= split.min() <= split.max() <= TEST):
             raise InputError(f"'{KEY}' must hold one 64-bit hash and one split of 0..{TEST} a sample")
+        if self.learnt.dtype != np.int64 or self.learnt.ndim != 1:
+            raise InputError(f"'{KEY}' must hold one 64-bit hash a sample learnt from")
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
             raise InputError(f"'{KEY}' says that a sample has {self.steps!r} steps")
 
@@ -48,14 +52,20 @@ class TrainedOn:
         """Read what `plain` gave; None where there is nothing, InputError where it is garbled."""
         if plain is None:
             return None
-        if not isinstance(plain, dict) or set(plain) != {"hashes", "split", "steps"}:
+        if not isinstance(plain, dict) or set(plain) - {"learnt"} != {"hashes", "split", "steps"}:
             raise InputError(f"'{KEY}' must hold hashes, split and steps")
-        return cls(np.asarray(plain["hashes"]), np.asarray(plain["split"]), plain["steps"])
+        arrays = {name: np.asarray(array) for name, array in plain.items() if name != "steps"}
+        return cls(steps=plain["steps"], **arrays)
 
     @property
     def plain(self) -> dict[str, Any]:
         """A dict of arrays and numbers, which every file format of ours can hold."""
-        return {"hashes": self.hashes, "split": self.split, "steps": self.steps}
+        learnt = {"learnt": self.learnt} if len(self.learnt) else {}
+        return {"hashes": self.hashes, "split": self.split, "steps": self.steps, **learnt}
+
+    def after(self, hashes: Array) -> TrainedOn:
+        """Note that the model has learnt from these samples too."""
+        return replace(self, learnt=np.union1d(self.learnt, hashes))
 
     def split_of(self, hashes: Array) -> Array | None:
         """The split of each sample of the training file, in whatever order it is given; None for another file.
@@ -70,8 +80,8 @@ class TrainedOn:
         return np.asarray(self.split[order[np.searchsorted(self.hashes[order], hashes)]])
 
     def seen(self, hashes: Array) -> Array:
-        """Which samples took part in training: in its training split, or in the one that chose the epoch."""
-        return np.isin(hashes, self.hashes[self.split != TEST])
+        """Which samples took part in training: in its training split, in the one that chose the epoch, or since."""
+        return np.isin(hashes, np.concatenate([self.hashes[self.split != TEST], self.learnt]))
 
 
 def sample_hashes(x: Array) -> Array:

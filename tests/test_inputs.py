@@ -204,6 +204,17 @@ def test_learning_streams_the_train_split_and_is_measured_on_the_test_split(trai
     refused(bim_compile(model, "--input", file, "--learn", "rtrl", "--split", "all"), "--split has no effect")
 
 
+def test_what_was_learnt_from_counts_as_seen(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    """A stream that is not the training file's: the learnt model knows it, and still knows the file's splits."""
+    model, file = trained
+    stream = saved(tmp_path / "stream.npz", x=small_input(4, 6, seed=7), y=Y[:4])
+    assert run(model, stream)["sequences"]["seen_in_training"] == 0
+    run(model, stream, "--learn", "rtrl", "--learn-samples", 3, "--learn-test", file)
+    learnt = (tmp_path / "out" / "model.nir").rename(tmp_path / "learnt.nir")
+    assert run(learnt, stream)["sequences"]["seen_in_training"] == 3
+    assert run(learnt, file)["input"] == f"test split of {file}"
+
+
 def test_learning_that_has_nothing_unseen_to_be_measured_on_says_so(tmp_path: Path) -> None:
     model, file = save_model(tmp_path / "model.pt"), saved(tmp_path / "s.npz", x=small_input(8, 6), y=Y)
     summary = run(model, file, "--learn", "rtrl", "--learn-samples", 4)

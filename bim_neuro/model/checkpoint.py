@@ -113,8 +113,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 def _trained_on(checkpoint: Checkpoint) -> dict[str, Any]:
     if checkpoint.trained_on is None:
         return {}
-    plain = checkpoint.trained_on.plain
-    return {TRAINED_ON: {**plain, "hashes": torch.as_tensor(plain["hashes"]), "split": torch.as_tensor(plain["split"])}}
+    plain = checkpoint.trained_on.plain.items()
+    return {TRAINED_ON: {name: torch.as_tensor(v) if isinstance(v, np.ndarray) else v for name, v in plain}}
 
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:

@@ -289,6 +289,8 @@ def _read_bimn(rng: Random, file: Path, sound: Path) -> Command:
 
 # ---- .npz
 
+_NPZ_READERS = ("tasks/own.py", "tasks/arrays.py", "tasks/dataset.py", "sequences.py", "intake/*.py")
+
 
 def sound_data(folder: Path) -> None:
     """Write what the other formats' commands need: input and data of one's own."""
@@ -309,7 +311,10 @@ def _sound_npz(folder: Path) -> list[Path]:
     np.savez(plain, x=x.astype(np.float32), y=y)
     names = np.array(["a", "b", "c", "d"])
     np.savez_compressed(rich, x=x, y=y, class_names=names, dt=np.array(2e-3), group=np.arange(24) // 2)
-    return [plain, rich]
+    parts = {"x_test": x[18:], "y_test": y[18:], "layout": np.array("BTC")}
+    np.savez(folder / "halves.npz", x=x[:18], y=y[:18], **parts)
+    np.savez(folder / "split.npz", x=x, y=y[:, None] * 1.0, split=np.array(["train", "validation", "test"])[y // 2])
+    return [plain, rich, folder / "halves.npz", folder / "split.npz"]
 
 
 def _structural_npz(rng: Random, file: Path) -> None:
@@ -524,7 +529,7 @@ _FORMATS = (
     Format("nir", ("nir_bridge/*.py", "pack.py", "intake/*.py"), _sound_nir, _structural_nir, _read_nir),
     Format("pt", ("model/checkpoint.py", "intake/*.py"), _sound_pt, _structural_pt, _read_pt),
     Format("bimn", ("compilers/artefact.py", "pack.py", "intake/*.py"), _sound_bimn, _structural_bimn, _read_bimn),
-    Format("npz", ("tasks/own.py", "tasks/dataset.py", "intake/*.py"), _sound_npz, _structural_npz, _read_npz),
+    Format("npz", _NPZ_READERS, _sound_npz, _structural_npz, _read_npz),
     Format("toml", ("hardware/read.py", "hardware/table.py", "intake/*.py"), _sound_toml, _structural_toml, _read_toml),
     Format(
         "records", ("tasks/mitbih.py", "engine/shards.py", "report/files.py", "intake/*.py"),
