@@ -43,7 +43,8 @@ class Chosen:
     """Sequences, where they come from, and what must be known of them.
 
     ``hashes`` are those of the samples as they lie in their file, ``hits`` says which of them took part in training,
-    None where that is not known; ``whole`` counts what they were chosen from, ``named`` whether the user named the split.
+    None where that is not known; ``whole`` counts what they were chosen from, ``named`` says that the user
+    chose the split.
     """
 
     data: Dataset
