@@ -388,3 +388,12 @@ def test_the_weakest_basis_is_the_last_on_the_list() -> None:
     assert weakest_basis(known) == "assumed"
     assert weakest_basis(known[:2]) == "derived"
     assert weakest_basis([]) == "unpublished"
+
+
+@pytest.mark.parametrize("name", ["loihi2", "oheo_gulch"])
+def test_the_static_power_of_a_profile_is_not_called_the_whole_boards(name: str) -> None:
+    """A whole board with one chip drew 1.78 W; 230 mW is a part of it (docs/energy.md)."""
+    static = load_profile(name).energy.static_mw
+    assert static.value is not None
+    assert static.value < 1780
+    assert "1.78 W" in static.source
