@@ -15,8 +15,9 @@ from small_models import small_checkpoint, small_input
 
 from bim_neuro.errors import InputError
 from bim_neuro.model.checkpoint import load_checkpoint, save_checkpoint
-from bim_neuro.nodes import fit
+from bim_neuro.nodes import Encoder, fit
 from bim_neuro.pipeline import read_model
+from bim_neuro.report.findings import clipped_input
 from bim_neuro.tasks import load_task, read_recordings
 from bim_neuro.trained_on import TrainedOn, sample_hashes
 
@@ -525,6 +526,19 @@ def test_a_constant_channel_is_named_and_silent(kind: str, noise: float) -> None
     encoded = got.encoder.encode(later)
     assert not encoded[..., 1::3].any()
     assert encoded[..., 0].any()
+
+
+def test_a_silent_channel_is_no_part_of_the_scale_a_model_wants(tmp_path: Path) -> None:
+    encoder = Encoder("graded", np.array([127.0, 0, 127, 127, 127]), np.array([0.0, 700, 0, 0, 0]))
+    model = save_model(tmp_path / "model.pt", replace(small_checkpoint(), encoder=encoder))
+    summary = run(model, saved(tmp_path / "x.npz", x=16 * small_input(4, 6), y=Y[:4]))
+    assert (summary["encoder"]["low"][1], summary["encoder"]["high"][1]) == (700, 700)
+    (finding,) = (finding for finding in summary["findings"] if finding["rule"] == "clipped-input")
+    assert "the model takes -1 to 1: divide by" in finding["hint"]
+    moves = Encoder("delta", np.array([10.0, 0]), np.zeros(2))
+    _, seen = moves.encode_and_see(np.random.default_rng(0).normal(size=(2, 9, 2)))
+    (finding,) = clipped_input(moves, seen, "input")
+    assert "a step may move up to 0.2:" in finding.hint
 
 
 def test_a_channel_that_moves_once_is_named() -> None:

@@ -114,11 +114,13 @@ def _used(encoder: Encoder, seen: InputSeen) -> float:
 
 def _scale(encoder: Encoder, seen: InputSeen) -> str:
     """Say which values came and which are wanted and, where all are off by a factor, by which."""
+    speaks = encoder.gain != 0
     if encoder.kind == "delta":
-        return f"a step may move up to {_span(encoder.raw(2))}: more steps a second, or data on the scale of training"
-    low, high = encoder.reach
-    came, wanted = (max(np.abs(ends).max() for ends in pair) for pair in ((seen.low, seen.high), (low, high)))
-    given = f"x runs from {seen.low.min():.3g} to {seen.high.max():.3g}"
+        return f"a step may move up to {_span(encoder.raw(2)[speaks])}: more steps a second, or data on the scale of training"
+    low, high = (ends[speaks] for ends in encoder.reach)
+    smallest, largest = seen.low[speaks], seen.high[speaks]
+    came, wanted = (max(np.abs(ends).max() for ends in pair) for pair in ((smallest, largest), (low, high)))
+    given = f"x runs from {smallest.min():.3g} to {largest.max():.3g}"
     hint = f"{given}, the model takes {low.min():.3g} to {high.max():.3g}"
     if came > OTHER_SCALE * wanted:
         return f"{hint}: divide by {came / wanted:.3g}?"
