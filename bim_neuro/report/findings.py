@@ -116,7 +116,8 @@ def _scale(encoder: Encoder, seen: InputSeen) -> str:
     """Say which values came and which are wanted and, where all are off by a factor, by which."""
     speaks = encoder.gain != 0
     if encoder.kind == "delta":
-        return f"a step may move up to {_span(encoder.raw(2)[speaks])}: more steps a second, or data on the scale of training"
+        most = _span(encoder.raw(2)[speaks])
+        return f"a step may move up to {most}: more steps a second, or data on the scale of training"
     low, high = (ends[speaks] for ends in encoder.reach)
     smallest, largest = seen.low[speaks], seen.high[speaks]
     came, wanted = (max(np.abs(ends).max() for ends in pair) for pair in ((smallest, largest), (low, high)))
