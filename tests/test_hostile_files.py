@@ -168,7 +168,7 @@ def test_an_honest_large_file_is_read_with_max_memory(
     """Silence compresses well: what is refused first is read where the user says so, by that command alone."""
     monkeypatch.setattr(limits, "BASE_BYTES", 100_000)
     large = tmp_path / "large.npz"
-    np.savez_compressed(large, x=np.zeros((75, 100, 5)))
+    np.savez_compressed(large, x=np.zeros((75, 100, 5)), layout="BTC")
     arguments = (model, "--input", large, "--samples", 1, "-o", tmp_path / "out")
     for _ in range(2):
         ended = bim_compile(*arguments)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import ctypes
 import faulthandler
-import fcntl
 import gc
 import json
 import os
@@ -30,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .kind import Opened, opened
+from .kind import Opened, above_streams, opened
 from .limits import HINT, Budget
 
 Array = NDArray[Any]
@@ -98,13 +97,8 @@ def _run(work: Callable[[], Answer], file: Opened, form: Format, memory: int, se
 
 def _pipe() -> tuple[int, int]:
     """Return a pipe whose ends are no standard stream, also where those are closed."""
-    ends = os.pipe()
-    try:
-        inlet, outlet = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends)
-    finally:
-        for end in ends:
-            os.close(end)
-    return inlet, outlet
+    inlet, outlet = os.pipe()
+    return above_streams(inlet), above_streams(outlet)
 
 
 # ---- in the child
@@ -118,13 +112,13 @@ def _child(
         _confine(file, outlet, memory, seconds, files=files)
         try:
             words, arrays = work()
-            header: dict[str, Any] = {"words": words, "arrays": _described(arrays)}
+            header = json.dumps({"words": words, "arrays": _described(arrays)})
         except InputError as error:
-            header, arrays = {"refused": [error.message, error.hint]}, {}
+            header, arrays = json.dumps({"refused": [error.message, error.hint]}), {}
         except MemoryError:
-            header, arrays = {"memory": True}, {}
+            header, arrays = json.dumps({"memory": True}), {}
         except BaseException as error:  # noqa: BLE001  damaged bytes lead a library to raise anything
-            header, arrays = {"damaged": first_line(error)}, {}
+            header, arrays = json.dumps({"damaged": first_line(error)}), {}
         _write(outlet, header, arrays)
     finally:
         os._exit(0)
@@ -173,8 +167,8 @@ def first_line(error: BaseException) -> str:
     return (lines or [type(error).__name__])[0][:200]
 
 
-def _write(outlet: int, header: dict[str, Any], arrays: dict[str, Array]) -> None:
-    text = json.dumps(header).encode()
+def _write(outlet: int, header: str, arrays: dict[str, Array]) -> None:
+    text = header.encode()
     words = (memoryview(len(text).to_bytes(8, "little")), memoryview(text))
     for left in (*words, *(_bytes(array) for array in arrays.values())):
         while left:

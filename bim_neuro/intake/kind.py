@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ def opened(path: Path, *, empty: bool = False) -> Iterator[Opened]:
     """
     check_kind(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = above_streams(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError as error:
         raise refusal(path, error) from None
     try:
@@ -70,6 +71,16 @@ def check_place(path: Path) -> None:
     """Refuse a place to write a file to that is there and is anything but a regular file."""
     if os.path.lexists(path):
         check_kind(path)
+
+
+def above_streams(descriptor: int) -> int:
+    """Return the descriptor by a number that no standard stream has: where one is closed, the next file takes its."""
+    if descriptor > 2:
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)
 
 
 def refusal(path: Path, error: OSError | ValueError) -> InputError:
