@@ -13,11 +13,12 @@ CASES ?= 2000
 SEED ?= 0
 FORMAT ?=
 CASE ?=
+KILLS ?= 12
 BIN := $(VENV)/bin
 ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures browser test test-all fuzz lint types train-digits train-ecg bench clean dist environment
+.PHONY: help demo pictures browser test test-all fuzz kills lint types train-digits train-ecg bench clean dist environment
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +37,9 @@ test-all: environment ## run every test (TESTS="-m slow": those that make test l
 
 fuzz: environment ## break files at random and read them: CASES=2000 a format, SEED=0, FORMAT=pt, CASE=17 for one again
 	$(BIN)/python scripts/fuzz.py --cases $(CASES) --seed $(SEED) $(if $(FORMAT),--format $(FORMAT)) $(if $(CASE),--case $(CASE))
+
+kills: environment ## end the commands at random moments, then run them again: KILLS=200, SEED=0, CASE=17 for one again
+	$(BIN)/python scripts/kills.py --kills $(KILLS) --seed $(SEED) $(if $(CASE),--case $(CASE))
 
 browser: ## get Chromium from the system's packages, for the tests of report.html
 	@scripts/browser

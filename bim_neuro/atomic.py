@@ -1,12 +1,27 @@
-"""Atomic files: written beside their place and renamed, so that an interrupted write leaves the former file or none."""
+"""Files written whole or not at all: beside their place, down to the disk, then renamed; one job at a time.
+
+    .NAME.XXXXXXXX.part     a file on its way; `sweep` removes those of dead jobs
+    .NAME.lock              held (flock) by the job that writes NAME; it holds the number of that process
+
+A file system without flock gives no lock: jobs are not kept apart there, and what a killed one left stays.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
+
+from .errors import InputError
+
+_RANDOM = "?" * 8  # what tempfile puts into a name
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -18,9 +33,91 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
+        sync(temporary)
         temporary.replace(path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, content: bytes | memoryview | str) -> None:
+    """Write a whole file atomically; a disk that is full is refused by the file's name and what is missing."""
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise cannot_write(path, error, len(data)) from None
+
+
+def cannot_write(path: Path, error: OSError, size: int | None = None) -> InputError:
+    """Return the refusal for a file that could not be written; ``size``: how many bytes it would have taken."""
+    reason, hint = error.strerror or str(error), ""
+    if size is not None:
+        reason += f" (it takes {size:,} bytes"
+        with suppress(OSError):
+            reason += f", {shutil.disk_usage(path.parent).free:,} are free" if error.errno in _FULL else ""
+        reason += ")"
+    if error.errno in _FULL:
+        hint = "make room there, or choose another place with -o"
+    return InputError(f"cannot write {path}: {reason}", hint)
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk; a file system that cannot is left to itself."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS, errno.ENOSYS, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
+
+
+def sweep(path: Path) -> None:
+    """Remove what interrupted writes of ``path`` left beside it; only the job that holds its lock may."""
+    for part in path.parent.glob(f".{escape(path.name)}.{_RANDOM}.part"):
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Hold the lock of ``path``; whether there is one. Another job's lock is refused by the number of its process."""
+    lock = path.with_name(f".{path.name}.lock")
+    handle = _taken(lock, path)
+    if handle is None:
+        yield False
+        return
+    try:
+        with suppress(OSError):  # a full disk: the lock holds, only our number is missing
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
+        yield True
+    finally:
+        lock.unlink(missing_ok=True)  # while it is held: who waits for it finds it gone, and makes his own
+        os.close(handle)
+
+
+def _taken(lock: Path, path: Path) -> int | None:
+    """Return a handle on the lock file, locked and in its place; None where the file system has no locks."""
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
+            os.close(handle)
+            hint = "wait until it has ended, or choose another place with -o"
+            raise InputError(f"{path} is being written by another run, process {holder}", hint) from None
+        except OSError:
+            os.close(handle)
+            lock.unlink(missing_ok=True)
+            return None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), lock.stat()):
+                return handle
+        os.close(handle)  # its former holder removed it between our two steps
 
 
 def _umask() -> int:

@@ -6,22 +6,31 @@ be saved and compiled again.
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from .atomic import write
 from .compilers.engine_learning import engine_learner
 from .compilers.learning_rules import LearningPlacement, choose
 from .compilers.place import place
 from .compilers.plastic import plastic_block, real_weights
 from .engine.compiled import Engine
+from .engine.shards import run_key
 from .errors import InputError
 from .graph import FloatGraph, IntegerGraph
 from .hardware import HardwareProfile
 from .nodes import InputSeen
 from .nodes.arithmetic import Array
+from .pack import pack, unpack
 from .pipeline import Program
 from .plasticity.description import Plasticity
 from .plasticity.engine_learner import EngineLearner
@@ -105,6 +114,50 @@ def learn(
         },
         seen,
     )
+
+
+def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]) -> str:
+    """Return what tells one learning run from another: programs, chip, rule, stream, tests, and our version."""
+    digest = hashlib.sha256(repr((plasticity, program.profile, list(tests))).encode())
+    for data in (stream, *tests.values()):
+        for array in (data.x, data.y):
+            digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return run_key((program.graph, program.reference), stream.x[:0], digest.hexdigest())
+
+
+def save_learned(learned: Learned, path: Path, key: str) -> None:
+    """Keep a learned program, so that a command that breaks off after it need not learn again."""
+    header: dict[str, Any] = {"key": key, "report": learned.report}
+    content: dict[str, Array] = {}
+    for name, graph in (("graph", learned.program.graph), ("reference", learned.program.reference)):
+        header[name], arrays = pack(graph)
+        content |= {f"{name}:{array}": value for array, value in arrays.items()}
+    memory = io.BytesIO()
+    np.savez_compressed(memory, header=np.array(json.dumps(header)), **content)  # type: ignore[arg-type]
+    write(path, memory.getbuffer())
+
+
+def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Learned | None:
+    """Return what was kept of the same run; None where there is nothing, or nothing that can be read."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            content: dict[str, Array] = dict(archive.items())
+        header: dict[str, Any] = json.loads(str(content["header"]))
+        found, graphs = header["key"], {name: _unpacked(name, header, content) for name in ("graph", "reference")}
+        saved = dict(header["report"])
+    except (OSError, ValueError, EOFError, LookupError, TypeError, BadZipFile, zlib.error, InputError):
+        return None
+    if found != key:
+        hint = "give the same again, or delete that file to learn anew"
+        raise InputError(f"{path} holds what another run learned: other model, options, data or version", hint)
+    placed = place(graphs["graph"], program.profile)
+    _, seen = program.encode_and_see(stream.x)
+    return Learned(Program(graphs["reference"], placed, program.profile), saved, seen)
+
+
+def _unpacked(name: str, header: dict[str, Any], content: dict[str, Array]) -> Any:
+    prefix = f"{name}:"
+    return unpack(header[name], {k.removeprefix(prefix): v for k, v in content.items() if k.startswith(prefix)})
 
 
 def accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> float:

@@ -217,6 +217,8 @@ def compile_command(
                 stage=lambda name, total: bar.update(tracker, description=name, total=total, completed=0),
                 advance=lambda done: bar.advance(tracker, done),
             )
+        for file in result.aside:
+            remark(f"a file of yours in the way of ours is now {file}")
         _print_summary(result.summary, request.output, json_output)
         if result.missed:
             raise ThresholdMissed("; ".join(result.missed))
@@ -329,25 +331,24 @@ def train_command(
         model = output or Path(f"{task}.pt")
         for file in (model, json_file):
             job.check_file(file)
-        resume_file = job.resume_file_for(model, restart)
-        plan = training.plan_for(
-            job.task_for(task, data, layout and layout.value), resume_file=resume_file, seed=seed, epochs=epochs,
-            patience=patience, batch=batch, learning_rate=learning_rate, channels=channels, states=states,
-            blocks=blocks, taps=taps, encoder=encoder, learning=learning,
-        )  # fmt: skip
-        for note in plan.task.notes:
-            remark(note)
-        for finding in plan.findings:
-            remark(finding.message, finding.hint, kind="warning")
-        epochs_in_all = plan.default.recipe.epochs
         tell = Paced()
+        with job.training_place(model, restart) as resume_file, progress_bar() as bar:
+            plan = training.plan_for(
+                job.task_for(task, data, layout and layout.value), resume_file=resume_file, seed=seed, epochs=epochs,
+                patience=patience, batch=batch, learning_rate=learning_rate, channels=channels, states=states,
+                blocks=blocks, taps=taps, encoder=encoder, learning=learning,
+            )  # fmt: skip
+            for note in plan.task.notes:
+                remark(note)
+            for finding in plan.findings:
+                remark(finding.message, finding.hint, kind="warning")
+            epochs_in_all = plan.default.recipe.epochs
 
-        def told(epoch: Epoch) -> None:
-            note = f"loss {epoch.loss:.3f}  validation {epoch.score:.3f}  best {epoch.best:.3f}"
-            bar.update(epochs_bar, completed=epoch.epoch, note=note)
-            tell(f"epoch {epoch.epoch} of {epochs_in_all}: {note}")
+            def told(epoch: Epoch) -> None:
+                note = f"loss {epoch.loss:.3f}  validation {epoch.score:.3f}  best {epoch.best:.3f}"
+                bar.update(epochs_bar, completed=epoch.epoch, note=note)
+                tell(f"epoch {epoch.epoch} of {epochs_in_all}: {note}")
 
-        with progress_bar() as bar:
             epochs_bar = bar.add_task("train", total=epochs_in_all, note="")
             test_bar = bar.add_task("test", total=len(plan.task.test), note="", visible=False)
             checkpoint = training.train_task(
@@ -359,15 +360,22 @@ def train_command(
                 test=test,
             )
         record = dict(checkpoint.training)
+        _write_record(record, json_file)
         if baseline:
             from .tasks import logistic_regression_baseline
 
             record["baseline"] = dict(logistic_regression_baseline(plan.task))
+            _write_record(record, json_file)
         _print_training(record, model)
-        if json_file is not None:
-            job.write_text(json_file, as_json(record) + "\n")
 
     guarded(command, debug)
+
+
+def _write_record(record: dict[str, Any], file: Path | None) -> None:
+    from . import job
+
+    if file is not None:
+        job.write_text(file, as_json(record) + "\n")
 
 
 def _print_training(record: dict[str, Any], model: Path) -> None:

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from types import FrameType
 from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from . import kept
 from .errors import BimError, DoesNotFit
 from .printable import escape
 from .streams import BROKEN_PIPE, quiet_libraries
@@ -22,6 +24,9 @@ from .streams import BROKEN_PIPE, quiet_libraries
 INTERRUPTED = 130
 _BYTES_LITERAL = re.compile(r"\bb(?=['\"])")  # a library's error may quote b'lif'
 _LONGEST = 2000  # characters of a message, which may hold a name from a file
+
+_TIDYING_SECONDS = 3.0  # a Ctrl-C within so many seconds of the last is the same one
+_MOMENT_SECONDS = 0.05
 
 _PIPED_WIDTH = 110  # columns where standard output is not a terminal
 
@@ -33,27 +38,67 @@ err = Console(stderr=True, highlight=False, emoji=False)
 def guarded(command: Callable[[], None], debug: bool) -> None:
     """Run a command; turn every error into one clear message and its exit code, a traceback only with --debug.
 
-    To be told to end (SIGTERM) is to be interrupted: nothing is left behind either.
+    What was kept of the work is said with it. To be told to end (SIGTERM) is to be interrupted.
     """
+    interruption = _Interruption()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, interruption)
+    unraisable, sys.unraisablehook = sys.unraisablehook, interruption.swallowed
+    try:
+        with kept.listening():
+            _guarded(command, debug, interruption)
+    finally:
+        sys.unraisablehook = unraisable
+
+
+class _Interruption:
+    """A handler that interrupts once: a second Ctrl-C does not cut short the tidying up after the first."""
+
+    def __init__(self) -> None:
+        self.last = -math.inf
+        self.unraisable = sys.unraisablehook
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self.last > _TIDYING_SECONDS:
+            self.last = now
+            raise KeyboardInterrupt
+
+    @property
+    def tidying(self) -> bool:
+        """Whether we were interrupted just now: an error that follows is made by it."""
+        return time.monotonic() - self.last <= _TIDYING_SECONDS
+
+    def swallowed(self, what: sys.UnraisableHookArgs) -> None:
+        """Interrupt again, a moment later, where the first came in a place from which nothing can be raised."""
+        if issubclass(what.exc_type, KeyboardInterrupt):
+            self.last = -math.inf
+            signal.signal(signal.SIGALRM, self)
+            signal.setitimer(signal.ITIMER_REAL, _MOMENT_SECONDS)
+        else:
+            self.unraisable(what)
+
+
+def _guarded(command: Callable[[], None], debug: bool, interruption: _Interruption) -> None:
     try:
         with nullcontext() if debug else quiet_libraries():
             command()
     except BimError as error:
+        if interruption.tidying:
+            _interrupted()
         if debug:
             raise
         refuse(error)
     except KeyboardInterrupt:
-        err.print("interrupted; nothing was left half-written")
-        raise SystemExit(INTERRUPTED) from None
+        _interrupted()
     except BrokenPipeError:
         raise SystemExit(BROKEN_PIPE) from None
     except OSError as error:
         if debug:
             raise
         where = f" {error.filename}" if error.filename else ""
-        _refusal("error", f"cannot read or write{where}: {error.strerror or error}")
+        _refusal("error", f"cannot read or write{where}: {error.strerror or error}", _with_kept())
         raise SystemExit(2) from None
     except Exception as error:
         if debug:
@@ -63,7 +108,9 @@ def guarded(command: Callable[[], None], debug: bool) -> None:
             _refusal("error", f"this machine has too little memory: {asked}", "give fewer or shorter samples at a time")
             raise SystemExit(2) from None
         _refusal(
-            "internal error", f"{type(error).__name__}: {error}", "this is a defect of bim-neuro; --debug shows where"
+            "internal error",
+            f"{type(error).__name__}: {error}",
+            _with_kept("this is a defect of bim-neuro; --debug shows where"),
         )
         raise SystemExit(4) from None
 
@@ -73,19 +120,32 @@ def _is_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
 
 
+def _interrupted() -> NoReturn:
+    said = "; ".join(kept.sentences()) or "nothing was left half-written"
+    with suppress(OSError):
+        err.print(f"interrupted; {escape(said)}", soft_wrap=True)
+    raise SystemExit(INTERRUPTED) from None
+
+
 def refuse(error: BimError) -> NoReturn:
     """Print an error, or all its findings, with the hints; leave with its exit code."""
     if isinstance(error, DoesNotFit):
-        for finding in error.findings:
+        *others, last = error.findings
+        for finding in others:
             _refusal("does not fit", finding.message, finding.hint)
+        _refusal("does not fit", last.message, _with_kept(last.hint))
     else:
-        _refusal("error", error.message, error.hint)
+        _refusal("error", error.message, _with_kept(error.hint))
     raise SystemExit(error.exit_code)
 
 
 def remark(message: str, hint: str = "", *, kind: str = "note") -> None:
     """Print what a user must know and that stops nothing, on standard error."""
     _say(f"[bold yellow]{kind}:[/]", message, hint)
+
+
+def _with_kept(hint: str = "") -> str:
+    return "; ".join(part for part in (hint, *kept.sentences()) if part)
 
 
 def _refusal(kind: str, message: str, hint: str = "") -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, field, replace
@@ -12,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from . import report
-from .atomic import replacing
-from .chip_learning import Learned, learn
+from . import kept, report
+from .atomic import alone, sweep, write
+from .chip_learning import Learned, learn, learning_key, load_learned, save_learned
 from .compilers.artefact import save_artefact
 from .compilers.place import arrange
 from .compilers.to_lava.compat import how_to_install, lava_available
@@ -24,6 +22,7 @@ from .engine.neurobench import Activity, ActivityCounter, activity
 from .engine.probes import check_kept, samples_at_once
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
 from .errors import BackendMissing, DoesNotFit, Finding, InputError
+from .folder import adopt, filled, reserved
 from .graph import PlacedGraph
 from .hardware import load_profile
 from .intake import allow_memory as allow_memory
@@ -41,8 +40,6 @@ BATCH = 64
 SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until it is complete
 ARTEFACT_SAMPLES = 4
 ARTEFACT_STEPS = 512  # of each; a self-test is to be quick, and small beside the program
-OUTPUT_FILES = {"model.bimn", "model.nir", *report.FILES}
-"""What a finished folder holds; a folder that holds anything else is never replaced."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +76,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The summary that was written, and which thresholds were missed."""
+    """The summary that was written, which thresholds were missed, and the user's files that lay in the way of ours."""
 
     summary: dict[str, Any]
     missed: tuple[str, ...]
+    aside: tuple[Path, ...] = ()
 
 
 Stage = Callable[[str, int | None], None]
@@ -90,7 +88,12 @@ Stage = Callable[[str, int | None], None]
 
 def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int], None]) -> Outcome:
     """Compile, run, verify, price; write the folder; return what it says."""
-    _check_output(request.output)
+    with reserved(request.output) as output:
+        return _compile(replace(request, output=output), stage, advance)
+
+
+def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> Outcome:
+    """Stage by stage; what takes time is on the disk before the next stage begins, and until the folder is written."""
     _check_backends(request)
     watch = Stopwatch()
     program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
@@ -108,13 +111,8 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
         with watch.stage("kernels"):
             load_kernels()
     stage("simulate", len(raw))
-    record, floats, agreement, counted = _run(program, raw, request, watch, advance)
-    verification = None
-    if request.verify:
-        stage(f"verify on {request.verify}", None)
-        with watch.stage("verify"):
-            other = program.run(raw, backend=request.verify, probe=True, time_limit=request.lava_timeout)
-            verification = verify(record, other)
+    shards = _shards(program, raw, request)
+    record, floats, agreement, counted = _run(program, raw, request, watch, advance, shards)
     stage("place", None)
     with watch.stage("place"):
         placed = _arranged(program, record, request)
@@ -134,22 +132,39 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
             agreement=agreement,
             activity=counted,
             y=y,
-            verification=verification,
-            learning=learned.report if learned else None,
+            verification=None,
             findings=(*program.findings, *chosen.findings),
             constants=program.constants,
+            learning=learned.report if learned else None,
             stream=learned.stream if learned else None,
         )
-        summary = report.summarise(facts)
         series = report.series(record, _first_sample(program, raw, request), placed, program.profile)
-    with _folder(request.output) as folder:
+    with filled(request.output) as (fresh, aside):
         with watch.stage("artefact"):
-            save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES, :ARTEFACT_STEPS]), folder / "model.bimn")
+            save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES, :ARTEFACT_STEPS]), fresh / "model.bimn")
         with watch.stage("nir"):
-            _write_nir(program, folder / "model.nir")
-        summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
-        report.write_files(summary, placed, series, folder)
-    return Outcome(summary, missed(summary, request.thresholds))
+            _write_nir(program, fresh / "model.nir")
+        summary = _write_report(facts, series, watch, fresh)
+    _forget(request, shards)
+    if request.verify:
+        kept.say("result", f"{request.output} holds the result, without the comparison with {request.verify}")
+        stage(f"verify on {request.verify}", None)
+        with watch.stage("verify"):
+            other = program.run(raw, backend=request.verify, probe=True, time_limit=request.lava_timeout)
+            facts = replace(facts, verification=verify(record, other))
+        with filled(request.output, update=True) as (fresh, more):
+            summary = _write_report(facts, series, watch, fresh)
+        kept.forget("result")
+        aside += more
+    return Outcome(summary, missed(summary, request.thresholds), tuple(aside))
+
+
+def _write_report(facts: report.Facts, series: dict[str, Any], watch: Stopwatch, folder: Path) -> dict[str, Any]:
+    """Write the report's files; return the summary."""
+    summary = report.summarise(facts)
+    summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
+    report.write_files(summary, facts.placed, series, folder)
+    return summary
 
 
 def check_model(model: Path, target: str, dt: float | None) -> dict[str, Any]:
@@ -239,7 +254,7 @@ def default_output(model: Path) -> Path:
     folder = Path("out") / model.stem
     try:
         other = read_json(folder / "summary.json")["model"]
-    except (InputError, LookupError, TypeError):  # none, or none that says whose it is; `_check_output` looks on
+    except (InputError, LookupError, TypeError):  # none, or none that says whose it is; `folder.reserved` looks on
         return folder
     if isinstance(other, str) and Path(other).resolve() != model.resolve():
         hint = f"name another folder, as -o out/{model.absolute().parent.name}-{model.stem}"
@@ -258,18 +273,23 @@ def check_file(file: Path | None) -> None:
     check_place(file)
 
 
-def resume_file_for(model: Path, restart: bool) -> Path:
-    """Return where an interrupted training of ``model`` is kept; forget it with ``restart``."""
-    file = model.with_name(model.name + ".resume")
-    if restart:
-        file.unlink(missing_ok=True)
-    return file
+@contextmanager
+def training_place(model: Path, restart: bool) -> Iterator[Path]:
+    """Hold a model's file for one training; give where an interrupted one is kept, forgotten with ``restart``."""
+    resume_file = model.with_name(model.name + ".resume")
+    with alone(model) as locked:
+        if locked:
+            sweep(model)
+            sweep(resume_file)
+        if restart:
+            resume_file.unlink(missing_ok=True)
+        yield resume_file
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Write a text file atomically; one of ours in a finished folder stays ours."""
+    write(path, text)
+    adopt(path)
 
 
 def _learn(
@@ -285,41 +305,95 @@ def _learn(
     order = np.resize(order, request.learn_samples)
     stream = stream.take(order)
     stage("learn (kernels are compiled on the first run)", len(stream))
+    file = _learned_file(request)
+    sweep(file)
+    tests = {name: test.data for name, test in given.tests.items()}
+    key = learning_key(program, request.plasticity, stream, tests)
     with watch.stage("learn"):
-        tests = {name: test.data for name, test in given.tests.items()}
-        learned = learn(program, request.plasticity, stream, tests, advance)
+        learned = load_learned(file, key, program, stream)
+        if learned is None:
+            learned = learn(program, request.plasticity, stream, tests, advance)
+            save_learned(learned, file, key)
+    kept.say("learned", f"what was learned is kept in {file}: the same command goes on after it")
     program = note_learnt(learned.program, given.stream.hashes[order], stream.x.shape[1])
     learned = replace(learned, program=program, report={**learned.report, "stream": given.stream.origin})
     return learned, given.main.first(request.samples)
 
 
-def _run(
-    program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
-) -> tuple[RunRecord, RunRecord, Agreement, Activity]:
-    """Run the integers and the float law; a run longer than a shard can be interrupted and goes on where it was."""
-    if len(raw) <= SHARD or request.verify or request.backend == "lava":
-        return _run_part(program, raw, request, watch, advance)
+def _learned_file(request: Request) -> Path:
+    return request.output.with_name(request.output.name + ".learned")
+
+
+def _forget(request: Request, shards: Shards | None) -> None:
+    """Remove what was kept for another try: the folder is written."""
+    if shards is not None:
+        shards.forget()
+    if request.plasticity:
+        _learned_file(request).unlink(missing_ok=True)
+    kept.forget("shards")
+    kept.forget("learned")
+
+
+def _shards(program: Program, raw: Array, request: Request) -> Shards | None:
+    """Return where the parts of a long run are kept until the folder is written; None for a run of one part."""
+    if request.verify or (len(raw) <= SHARD and request.backend != "lava"):
+        return None
     key = run_key((program.graph, program.reference), raw, request.backend, LAYOUT)
-    shards = Shards(request.output.with_name(request.output.name + ".resume"), key)
+    return Shards(request.output.with_name(request.output.name + ".resume"), key)
+
+
+def _run(
+    program: Program,
+    raw: Array,
+    request: Request,
+    watch: Stopwatch,
+    advance: Callable[[int], None],
+    shards: Shards | None,
+) -> tuple[RunRecord, RunRecord, Agreement, Activity]:
+    """Run the integers and the float law; a run with shards can be interrupted and goes on where it was."""
+    if shards is None:
+        return _run_part(program, raw, request, watch, advance)
     agreement, counted, records, floats = Agreement(), Activity(), [], []
-    for index, first in enumerate(range(0, len(raw), SHARD)):
-        done = shards.load(index)
+    size = len(raw) if request.backend == "lava" else SHARD
+    starts = range(0, len(raw), size)
+    for index, first in enumerate(starts):
+        part = raw[first : first + size]
+        done = _parsed(shards.load(index))
         if done is None:
-            record, reference, part, did = _run_part(program, raw[first : first + SHARD], request, watch, advance)
-            sums = {f"agreement/{layer}": np.array(row) for layer, row in part.sums.items()}
-            sums["activity"] = np.array(astuple(did))
-            done = to_arrays(record, "integer") | to_arrays(reference, "float") | sums
-            shards.save(index, done)
+            arrays = _to_arrays(*_run_part(program, part, request, watch, advance))
+            shards.save(index, arrays)
+            done = _parsed(arrays)
+            assert done is not None
         else:
-            advance(len(raw[first : first + SHARD]))
-        records.append(from_arrays(done, "integer"))
-        floats.append(from_arrays(done, "float"))
-        counted += Activity(*done["activity"].tolist())
-        for key, row in done.items():
-            if key.startswith("agreement/"):
-                agreement.add_sums(key.removeprefix("agreement/"), row.tolist())
-    shards.forget()
+            advance(len(part))
+        goes_on = "run the same command again to go on"
+        kept.say("shards", f"{index + 1} of {len(starts)} shards are kept in {shards.folder}: {goes_on}")
+        record, reference, agreed, did = done
+        records.append(record)
+        floats.append(reference)
+        counted += did
+        for layer, row in agreed.sums.items():
+            agreement.add_sums(layer, row)
     return merge(records), merge(floats), agreement, counted
+
+
+def _to_arrays(record: RunRecord, reference: RunRecord, agreement: Agreement, counted: Activity) -> dict[str, Array]:
+    sums = {f"agreement/{layer}": np.array(row) for layer, row in agreement.sums.items()}
+    return (
+        to_arrays(record, "integer") | to_arrays(reference, "float") | sums | {"activity": np.array(astuple(counted))}
+    )
+
+
+def _parsed(arrays: dict[str, Array] | None) -> tuple[RunRecord, RunRecord, Agreement, Activity] | None:
+    """Return what `_to_arrays` took apart; None where it is damaged."""
+    if arrays is None:
+        return None
+    try:
+        sums = {key.removeprefix("agreement/"): row.tolist() for key, row in arrays.items() if "agreement/" in key}
+        counted = Activity(*arrays["activity"].tolist())
+        return from_arrays(arrays, "integer"), from_arrays(arrays, "float"), Agreement(sums), counted
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
 def _run_part(
@@ -375,25 +449,6 @@ def _write_nir(program: Program, path: Path) -> None:
     write_nir(program.reference, path)
 
 
-def _check_output(output: Path) -> None:
-    """Refuse, before any work, a folder that cannot be written or that holds what we did not write."""
-    hint = "choose another folder with -o"
-    if output.is_dir():
-        strange = sorted({entry.name for entry in output.iterdir()} - OUTPUT_FILES)
-        if strange:
-            raise InputError(f"{output} holds '{strange[0]}', which bim-compile did not write", hint)
-        if output.samefile(Path.cwd()):
-            raise InputError(f"{output} is the current folder and cannot be replaced", hint)
-    elif output.exists() or output.is_symlink():
-        raise InputError(f"{output} exists and is not a folder", hint)
-    beside = next(parent for parent in output.absolute().parents if parent.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=beside, prefix=f".{output.name}."):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write into {beside}: {error.strerror}", hint) from None
-
-
 def _check_backends(request: Request) -> None:
     """Refuse, before any work, a backend that is not installed or cannot answer."""
     if "lava" not in (request.backend, request.verify):
@@ -403,24 +458,3 @@ def _check_backends(request: Request) -> None:
         raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
     if request.thresholds.strict and request.backend == "lava":
         raise InputError("--strict counts saturated words, which Lava does not tell", "use --backend reference")
-
-
-@contextmanager
-def _folder(output: Path) -> Iterator[Path]:
-    """Give a folder beside ``output`` to fill, and swap it in when all went well; else the former stays."""
-    output = output.resolve()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
-    fresh, former = stage / "fresh", stage / "former"
-    try:
-        fresh.mkdir()
-        yield fresh
-        if output.exists():
-            output.replace(former)
-        fresh.replace(output)
-    except OSError as error:
-        raise InputError(f"cannot write {output}: {error.strerror or error}") from None
-    finally:
-        if former.exists() and not output.exists():
-            former.replace(output)
-        shutil.rmtree(stage, ignore_errors=True)

@@ -217,7 +217,11 @@ def read_model(path: Path, dt: float | None = None) -> FloatGraph:
     from .model.checkpoint import load_checkpoint
     from .model.export import export
 
-    graph = export(load_checkpoint(path))
+    checkpoint = load_checkpoint(path)
+    if not checkpoint.ranges:
+        hint = "run the same bim-train again: it goes on after the training"
+        raise InputError(f"{path} was not calibrated: its training was stopped right after the last epoch", hint)
+    graph = export(checkpoint)
     if dt is not None and dt != graph.dt:
         raise InputError(f"{path} was trained with dt = {graph.dt:g} s, --dt says {dt:g} s", "leave --dt out")
     return graph

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from . import kept
 from .compilers.align import align
 from .compilers.calibrate import calibrate
 from .compilers.quantise import quantise
@@ -96,8 +97,6 @@ def train_task(
         report=report,
     )
     seconds = time.perf_counter() - start
-    checkpoint = Checkpoint(config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {})
-    ranges = calibrate(export(checkpoint), training[0][_spread(len(training[0]))])
     record = {
         "command": command,
         "rule": plan.learning.rule,
@@ -114,12 +113,22 @@ def train_task(
         "findings": [asdict(finding) for finding in plan.findings],
         "notes": list(task.notes),
     }
-    checkpoint = replace(checkpoint, ranges=ranges, training=record, trained_on=trained_on(task))
-    if test:
-        record["test"] = evaluate(checkpoint, network, task.test, progress)
+    checkpoint = Checkpoint(
+        config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task)
+    )
+    save_checkpoint(checkpoint, path)  # before anything measures it; what measures may break
+    kept.say("training", f"the trained model is kept in {path}, not calibrated yet: the same command does that")
+    ranges = calibrate(export(checkpoint), training[0][_spread(len(training[0]))])
+    checkpoint = replace(checkpoint, ranges=ranges)
     save_checkpoint(checkpoint, path)
+    if test:
+        kept.say("training", f"the trained model is in {path}, only its test numbers are missing: the same command "
+                 "measures them without training again")  # fmt: skip
+        checkpoint = replace(checkpoint, training=record | {"test": evaluate(checkpoint, network, task.test, progress)})
+        save_checkpoint(checkpoint, path)
     if plan.resume_file is not None:
         plan.resume_file.unlink(missing_ok=True)
+    kept.say("training", f"the trained model is in {path}")
     return checkpoint
 
 

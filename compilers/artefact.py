@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import replacing
+from ..atomic import write
 from ..engine.reference import simulate
 from ..errors import InputError, ThresholdMissed
 from ..graph import IntegerGraph
@@ -48,8 +48,7 @@ def save_artefact(artefact: Artefact, path: Path) -> None:
     content |= {f"expected:{key}": value for key, value in artefact.expected.items()}
     memory = io.BytesIO()  # a full disk would leave zipfile with an archive it cannot close
     np.savez_compressed(memory, header=np.array(json.dumps(header)), sample=artefact.sample, **content)  # type: ignore[arg-type]
-    with replacing(path) as temporary:
-        temporary.write_bytes(memory.getbuffer())
+    write(path, memory.getbuffer())
 
 
 def load_artefact(path: Path) -> Artefact:

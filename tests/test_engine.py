@@ -353,9 +353,9 @@ def test_shards_of_another_run_are_refused(tmp_path: Path) -> None:
             Shards(tmp_path / "run", other)
     whole = (tmp_path / "run" / "00000.npz").read_bytes()
     (tmp_path / "run" / "00000.npz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"00000\.npz is damaged"):
-        shards.load(0)
+    assert shards.load(0) is None  # it is computed again
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="not the beginning of a run"):
         Shards(tmp_path / "mine", key)
 

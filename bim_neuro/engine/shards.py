@@ -3,14 +3,17 @@
     FOLDER/manifest.json     {"key": ...}                    what run this is: program, input, backend and version
     FOLDER/00007.npz         one part: the arrays a run record and its comparison are made of
 
-A folder with another key is refused, not mixed in; a part is written whole or not at all.
+A folder with another key is refused, not mixed in. A part is written whole or not at all; one that is damaged all the
+same counts as not done. Only the job that holds the lock of its output works here.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import shutil
+import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -18,7 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from .._version import __version__
-from ..atomic import replacing
+from ..atomic import write
 from ..errors import InputError
 from ..graph import Graph
 from ..nodes import InputSeen
@@ -34,32 +37,33 @@ class Shards:
 
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
-        if folder.exists():
+        if _begun(folder):
             _check_key(folder, key)
         else:
-            folder.mkdir(parents=True)
-            with replacing(folder / MANIFEST) as temporary:
-                temporary.write_text(json.dumps({"key": key}) + "\n")
+            folder.mkdir(parents=True, exist_ok=True)
+            write(folder / MANIFEST, json.dumps({"key": key}) + "\n")
 
     def save(self, index: int, arrays: dict[str, Array]) -> None:
         """Keep a finished part."""
-        with replacing(self._file(index)) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        memory = io.BytesIO()  # a full disk would leave zipfile with an archive it cannot close
+        np.savez(memory, **arrays)  # type: ignore[arg-type]
+        write(self._file(index), memory.getbuffer())
 
     def load(self, index: int) -> dict[str, Array] | None:
-        """Return a part that was finished before, or None."""
-        file = self._file(index)
-        if not file.exists():
-            return None
+        """Return a part that was finished before; None where there is none, or none that can be read."""
         try:
-            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
+            with self._file(index).open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
                 return dict(archive.items())
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
-            raise InputError(f"{file} is damaged: {error}", f"delete the folder {self.folder}") from None
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error):
+            return None
 
     def forget(self) -> None:
-        """Remove all parts: the run is complete."""
-        shutil.rmtree(self.folder)
+        """Remove all parts: the run is complete. What is not ours stays, and the folder with it."""
+        for file in self.folder.glob("[0-9][0-9][0-9][0-9][0-9].npz"):
+            file.unlink()
+        (self.folder / MANIFEST).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def _file(self, index: int) -> Path:
         return self.folder / f"{index:05d}.npz"
@@ -103,6 +107,13 @@ def from_arrays(arrays: dict[str, Array], prefix: str) -> RunRecord:
     seen = None if met is None else InputSeen(samples * steps, met[0].astype(np.int64), *met[1:])
     notes, learned = json.loads(extra)
     return RunRecord(backend, samples, steps, period, layers, output, {}, notes, learned, seen)
+
+
+def _begun(folder: Path) -> bool:
+    """Whether there is the beginning of a run; what a write that was killed left is removed."""
+    for part in folder.glob(".*.part"):
+        part.unlink(missing_ok=True)
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
 def _check_key(folder: Path, key: str) -> None:

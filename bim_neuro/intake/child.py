@@ -128,8 +128,9 @@ def _confine(file: Opened, outlet: int, memory: int, seconds: float, *, files: b
     """Lower every limit that the reader could use against us."""
     faulthandler.disable()
     gc.disable()  # a collection would touch, and so copy, every page of the parent
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a terminal tells the whole group; who started us ends us
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: do not outlive the parent
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):

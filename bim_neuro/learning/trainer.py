@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import kept
 from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..intake import check_available, memory_of_a_run
@@ -108,6 +109,7 @@ def train(
     identity = {**given, "data": _digest(*training, *validation)}
     if resume_file is not None and resume_file.exists():
         progress = _resume(resume_file, identity, run)
+        _say_kept(progress, resume_file)
     x, y = torch.as_tensor(training[0], dtype=torch.float32), torch.as_tensor(training[1])
     while progress.epoch < recipe.epochs and progress.epoch - progress.best_epoch <= recipe.patience:
         loss = run.epoch(x, y, progress.epoch)
@@ -118,6 +120,7 @@ def train(
         progress.sparsity = run.pruner.sparsity if run.pruner else None
         if resume_file is not None:
             _save(resume_file, identity, run, progress)
+            _say_kept(progress, resume_file)
         report(Epoch(progress.epoch, loss, progress.log[-1]["score"], max(progress.best_score, 0.0)))
     if recipe.keep == "best":
         run.network.load_state_dict(progress.best_state)
@@ -262,6 +265,11 @@ def _save(path: Path, identity: dict[str, Any], run: Run, progress: Progress) ->
         },
         path,
     )
+
+
+def _say_kept(progress: Progress, path: Path) -> None:
+    goes_on = "the same command goes on, --restart starts anew"
+    kept.say("training", f"training is kept at epoch {progress.epoch} in {path}: {goes_on}")
 
 
 def _resume(path: Path, identity: dict[str, Any], run: Run) -> Progress:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..atomic import replacing
+from ..atomic import write
 from ..errors import InputError
 from ..intake import read_torch
 from ..nodes import Encoder
@@ -121,8 +121,7 @@ def save_atomically(content: dict[str, Any], path: Path) -> None:
     """Write a dict of tensors and plain values; an interrupted save leaves the former file."""
     memory = io.BytesIO()  # torch hides a full disk behind an error of its own
     torch.save(content, memory)
-    with replacing(path) as temporary:
-        temporary.write_bytes(memory.getbuffer())
+    write(path, memory.getbuffer())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

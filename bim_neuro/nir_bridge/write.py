@@ -1,15 +1,14 @@
-"""Write a .nir file: the standard layer, then the exact copy beside it, then one rename."""
+"""Write a .nir file: the standard layer, then the exact copy beside it, in memory; then one write and one rename."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 from pathlib import Path
 
 import h5py
 import nir
 
-from ..errors import InputError
+from ..atomic import write
 from ..graph import FloatGraph
 from . import exact
 from .check import check_graph
@@ -18,26 +17,19 @@ from .standard import standard_graph
 
 
 def write_nir(graph: FloatGraph, path: Path) -> None:
-    """Write a float graph atomically: an interrupted write leaves the former file or none."""
+    """Write a float graph atomically: an interrupted write leaves the former file or none.
+
+    The file is built in memory: HDF5 on a full disk raises errors of its own, and may crash when Python ends.
+    """
     check_graph(graph)
-    path = Path(path)
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            part = Path(folder) / "part.nir"
-            _write(graph, part)
-            part.replace(path)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)  # h5py puts a page of text into strerror
-        raise InputError(f"cannot write {path}: {reason}") from None
-
-
-def _write(graph: FloatGraph, path: Path) -> None:
     standard = standard_graph(graph)
     standard.metadata = {KEY: describe(graph)}
-    nir.write(path, standard)
-    with h5py.File(path, "r+") as file:
+    memory = io.BytesIO()
+    nir.write(memory, standard)
+    with h5py.File(memory, "r+") as file:
         _drop_resets(file)
         exact.store(graph, file)
+    write(Path(path), memory.getbuffer())
 
 
 def _drop_resets(file: h5py.File) -> None:

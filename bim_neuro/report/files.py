@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ..atomic import write
 from ..errors import InputError
 from ..graph import PlacedGraph
 from ..intake import read_json
@@ -28,16 +29,18 @@ FILES = (
 def write_files(summary: dict[str, Any], placed: PlacedGraph, series: dict[str, Any], folder: Path) -> None:
     """Fill a folder with the report."""
     mapping, text = _mapping(placed), as_text(summary)
-    (folder / "summary.json").write_text(as_json(summary) + "\n")
-    (folder / "summary.csv").write_text(_csv([_headline(summary)]), encoding="utf-8")
-    (folder / "per-layer.csv").write_text(
-        _csv([_flat(layer) for layer in summary["layers"]]), encoding="utf-8"
-    )
-    (folder / "mapping.json").write_text(as_json(mapping) + "\n")
-    (folder / "series.json").write_text(as_json(series, indent=None) + "\n")
-    (folder / "compile.log").write_text(_log(summary), encoding="utf-8")
-    (folder / "summary.txt").write_text(text, encoding="utf-8")
-    (folder / "report.html").write_text(render(summary, mapping, series, text), encoding="utf-8")
+    content = {
+        "summary.json": as_json(summary) + "\n",
+        "summary.csv": _csv([_headline(summary)]),
+        "per-layer.csv": _csv([_flat(layer) for layer in summary["layers"]]),
+        "mapping.json": as_json(mapping) + "\n",
+        "series.json": as_json(series, indent=None) + "\n",
+        "compile.log": _log(summary),
+        "summary.txt": text,
+        "report.html": render(summary, mapping, series, text),
+    }
+    for name, text in content.items():
+        write(folder / name, text)
 
 
 def render_again(folder: Path) -> str:
