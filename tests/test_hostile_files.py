@@ -55,7 +55,7 @@ def given(role: str, path: Path, model: Path, samples: Path) -> Ended:
     return bim_report(path)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("hostile", ALL, ids=[hostile.name for hostile in ALL])
 def test_a_hostile_file_is_refused_by_name_and_does_no_harm(
     tmp_path: Path, model: Path, samples: Path, hostile: Hostile
@@ -119,7 +119,7 @@ ROLES = {
 }
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", SPECIAL)
 @pytest.mark.parametrize(("role", "suffix"), [(role, suffix) for role, found in ROLES.items() for suffix in found])
 def test_what_is_no_file_is_refused_by_its_kind_and_not_waited_for(
@@ -138,7 +138,7 @@ def test_what_is_no_file_is_refused_by_its_kind_and_not_waited_for(
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", SPECIAL)
 @pytest.mark.parametrize("option", ["compile -o", "train -o", "train --json", "train --data"])
 def test_a_place_to_write_that_is_no_file_is_refused_before_any_work(

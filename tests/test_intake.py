@@ -109,7 +109,8 @@ def recurse(file: Opened, budget: Budget) -> Answer:
 def test_whatever_a_reader_does_becomes_one_refusal(
     file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], reader: child.Reader, words: str
 ) -> None:
-    monkeypatch.setattr(child, "SECONDS", 1.0)
+    if reader in (hang, sleep):
+        monkeypatch.setattr(child, "SECONDS", 1.0)
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(InputError) as refusal:
         read(file, reader, FORM)
