@@ -145,7 +145,7 @@ def compile_command(
     learn_prune: Annotated[float | None, typer.Option(min=0, max=0.99, help="Prune this share while learning.")] = None,
     learn_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the rounding noise (0).")] = None,
     min_agreement: Annotated[float | None, typer.Option(min=0, max=1, help="Least equal share, worst layer.")] = None,
-    max_energy: Annotated[float | None, typer.Option(min=0, help="Most dynamic energy a sample, in uJ.")] = None,
+    max_energy: Annotated[float | None, typer.Option(min=0, help="Most uJ a sample, dynamic and static.")] = None,
     max_latency: Annotated[float | None, typer.Option(min=0, help="Most ms from a sample to its answer.")] = None,
     max_cores: Annotated[int | None, typer.Option(min=1, help="Most cores.")] = None,
     optimise: Annotated[

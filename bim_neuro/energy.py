@@ -5,11 +5,12 @@ r"""Energy: the counts of a run times the prices of a profile, per sample, as lo
                             + links * hop_chip_pj)
     E(static) = time of a sample * static power            the time is the latency model's (latency.py)
     E(io)     = input messages * input_message_pj
+    E         = sum over layers of E(layer) + barrier + E(static)            what a placement is chosen and held to
 
 Every term is a count times a price, so low and high are the same sum with each price at that end of it.
 Executed synops are priced: zeros in a dense list are executed, a sparse list has none. A term without a published
 price is listed in ``unpriced``, and a total is then a floor. With prices of scope 'all_in' a synop contains every
-other term.
+other term, static power too. Where static power is unpublished E is unknown: it is not the dynamic energy alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .terms import UNPRICED, Range, Term, left_out, total, update_term, weakest
 
 _PJ_PER_US_MW = 1000  # 1 us * 1 mW = 1 nJ
 _US_PER_S = 1_000_000
+_PJ_PER_UJ = 1_000_000
 
 EVENTS = ("synops", "updates", "messages", "hops", "links", "learning")
 """The kinds of event a layer pays for: hops on the mesh of a chip, links between chips."""
@@ -45,8 +47,8 @@ class LayerEnergy:
 class EnergyReport:
     """pJ a sample. ``dynamic`` is what all layers and the barrier cost; ``unpriced`` names what is left out.
 
-    ``events`` is the dynamic energy again, by kind of event. The lines are not added up: in a small network static
-    power drowns the events.
+    ``events`` is the dynamic energy again, by kind of event. ``energy_uj`` adds dynamic and static energy, in uJ, and
+    is UNPRICED where one of the two is; host and input stand beside it.
     """
 
     target: str
@@ -61,6 +63,9 @@ class EnergyReport:
     weakest_basis: str
     seconds_per_sample: Range
     layers: tuple[LayerEnergy, ...]
+    energy_uj: Range
+    dynamic_uj: Range
+    static_uj: Range
 
     @property
     def at_least(self) -> bool:
@@ -81,20 +86,31 @@ def price(
     layers = tuple(_layer_energy(layer, terms, samples) for layer, terms in by_layer.items())
     barrier, static, host, io = shared = _shared_terms(placed.graph, record, profile, time)
     terms = [term for terms in (*by_layer.values(), shared) for term in terms]
+    dynamic, idle = total([*(layer.total for layer in layers), barrier.over(samples)]), static.over(samples)
     return EnergyReport(
         target=profile.name,
         scope=profile.energy.scope,
-        dynamic=total([*(layer.total for layer in layers), barrier.over(samples)]),
+        dynamic=dynamic,
         events=_by_event([layer.events for layer in layers]),
         barrier=barrier.over(samples),
-        static=static.over(samples),
+        static=idle,
         host=host.over(samples),
         io=io.over(samples),
         unpriced=left_out(terms),
         weakest_basis=weakest(terms),
         seconds_per_sample=time.sample_us.over(_US_PER_S),
         layers=layers,
+        energy_uj=_whole(dynamic, idle, profile).over(_PJ_PER_UJ),
+        dynamic_uj=dynamic.over(_PJ_PER_UJ),
+        static_uj=idle.over(_PJ_PER_UJ),
     )
+
+
+def _whole(dynamic: Range, static: Range, profile: HardwareProfile) -> Range:
+    """Return dynamic and static energy; all-in prices hold both already."""
+    if profile.energy.scope == "all_in":
+        return dynamic
+    return UNPRICED if UNPRICED in (dynamic, static) else total([dynamic, static])
 
 
 def _layer_terms(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> dict[str, list[Term]]:

@@ -1,9 +1,10 @@
 """Optimise: of several placements of a graph, the one that a run shows to be best at energy, latency or cores.
 
 Cores that hold as much as they can are few, and near each other: messages go short ways. Cores that hold less finish a
-step sooner. So the placements are `place`'s own and others whose cores hold only a part of the neurons and synapses of
-the fullest of `place`'s cores, with layers together or apart. What counts is what the run costs there by the energy and
-latency models; ties go to fewer cores.
+step sooner, and static power is paid for less time. So the placements are `place`'s own, others whose cores hold only a
+part of the neurons and synapses of the fullest of `place`'s cores, with layers together or apart, and the best of a
+search (`compilers.spread`). What counts is what the run costs there by the energy and latency models; ties go to fewer
+cores.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from math import inf
 
+from .compilers.bounds import CoreBound
+from .compilers.memory import Footprint
 from .compilers.place import place
+from .compilers.spread import Search
 from .energy import price
 from .errors import DoesNotFit, InputError
 from .graph import Core, PlacedGraph, WorstCore
@@ -26,11 +30,11 @@ _FILLED = ("neuron_words", "synapse_words")
 Cost = Callable[[PlacedGraph, RunRecord, HardwareProfile], float | None]
 
 OBJECTIVES: dict[str, Cost] = {
-    "energy": lambda placed, record, profile: price(placed, record, profile).dynamic.value,
+    "energy": lambda placed, record, profile: price(placed, record, profile).energy_uj.value,
     "latency": lambda placed, record, profile: latency(placed, record, profile).answer_us.value,
     "cores": lambda placed, record, profile: cores_used(placed),
 }
-"""What is made small: dynamic energy a sample, time from a sample's first input to its last answer, cores."""
+"""What is made small: dynamic and static energy a sample, time from first input to last answer, cores."""
 
 
 def optimise(
@@ -50,7 +54,11 @@ def optimise(
     if placed.placement is None:
         return placed
     cost = OBJECTIVES[objective]
-    found = [placed, *_spread(placed, record, profile, plastic)]
+    _known(cost(placed, record, profile), objective, profile)
+    found = [placed, *_smaller(placed, record, profile, plastic)]
+    if objective != "cores":
+        footprint = Footprint(placed.graph, profile, plastic)
+        found += _search(placed, record, footprint, lambda one: cost(one, record, profile), max_cores).best()
     allowed = [one for one in found if max_cores is None or cores_used(one) <= max_cores]
     costs = [(_known(cost(one, record, profile), objective, profile), cores_used(one)) for one in allowed or found[:1]]
     return (allowed or found)[costs.index(min(costs))]
@@ -63,12 +71,29 @@ def cores_used(placed: PlacedGraph) -> int:
 
 def _known(cost: float | None, objective: str, profile: HardwareProfile) -> float:
     if cost is None:
-        hint = "bim-compile --list-targets has others"
-        raise InputError(f"{profile.name} has no published numbers for --optimise {objective} to compare by", hint)
+        missing = {"energy": "static power or energy prices", "latency": "times"}[objective]
+        hint = "bim-compile --list-targets has others, --optimise cores needs none"
+        raise InputError(
+            f"{profile.name} has no published {missing}, --optimise {objective} has nothing to compare", hint
+        )
     return cost
 
 
-def _spread(
+def _search(
+    placed: PlacedGraph,
+    record: RunRecord,
+    footprint: Footprint,
+    cost: Callable[[PlacedGraph], float | None],
+    max_cores: int | None,
+) -> Search:
+    """Return a search that takes no more cores than the target has and the user allows."""
+    assert placed.placement is not None, "it has cores"
+    bound = CoreBound(placed.placement.lower_bound, placed.placement.binding)
+    most = min(limit for limit in (max_cores, footprint.profile.usable_cores) if limit is not None)
+    return Search(footprint, bound, record, cost, most)
+
+
+def _smaller(
     placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, plastic: Mapping[str, int] | None
 ) -> Iterator[PlacedGraph]:
     """Yield placements with ever less on a core, as far as they fit: layers together, then each apart."""

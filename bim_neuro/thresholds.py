@@ -68,11 +68,13 @@ def _agreement(summary: dict[str, Any], least: float | None) -> Iterator[str]:
 
 
 def _energy(summary: dict[str, Any], most: float | None) -> Iterator[str]:
-    dynamic = summary["energy"]["dynamic"]["value"]
-    if most is not None and dynamic is None:
-        yield f"{summary['target']} has no energy prices, --max-energy {most} is not shown"
-    elif most is not None and not dynamic <= most * 1e6:
-        yield f"{dynamic / 1e6:.3g} uJ dynamic energy a sample, wanted at most {most}"
+    whole, dynamic = (summary["energy"][line]["value"] for line in ("energy_uj", "dynamic_uj"))
+    if most is not None and whole is None:
+        missing = "energy prices" if dynamic is None else "published static power"
+        yield f"{summary['target']} has no {missing}, --max-energy {most} is not shown"
+    elif most is not None and not whole <= most:
+        hint = "" if summary["optimise"] == "energy" else "; --optimise energy looks for less"
+        yield f"{whole:.3g} uJ a sample, dynamic and static, wanted at most {most}{hint}"
 
 
 def _latency(summary: dict[str, Any], most: float | None) -> Iterator[str]:

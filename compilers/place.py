@@ -48,16 +48,20 @@ def place(
     if profile.usable_cores is None:
         return PlacedGraph(graph, profile.name, ())
     bound = core_bound(footprint)
-    parts = partition(footprint, bound.cores)
+    placed = lay(footprint, partition(footprint, bound.cores), bound)
+    return arrange(placed, profile, traffic=traffic, seed=seed, effort=effort, started=started)
+
+
+def lay(footprint: Footprint, parts: Sequence[tuple[Part, ...]], bound: CoreBound) -> PlacedGraph:
+    """Return the graph with these parts on its first cores, one after another."""
     needs = [footprint.together(held) for held in parts]
-    placed = PlacedGraph(
-        graph,
-        profile.name,
+    return PlacedGraph(
+        footprint.graph,
+        footprint.profile.name,
         tuple(_cores(footprint, parts, needs)),
-        tuple(flows(graph, parts, needs)),
+        tuple(flows(footprint.graph, parts, needs)),
         _placement(footprint, parts, needs, bound),
     )
-    return arrange(placed, profile, traffic=traffic, seed=seed, effort=effort, started=started)
 
 
 def arrange(

@@ -186,7 +186,7 @@ def test_strict_makes_saturation_an_error(tmp_path: Path, model: Path) -> None:
         (("--min-agreement", 0), 0, ""),
         (("--min-agreement", 1), 3, "layer 'block1.lif' equals float in"),
         (("--max-energy", 1000), 0, ""),
-        (("--max-energy", 0.001), 3, "uJ dynamic energy a sample, wanted at most 0.001"),
+        (("--max-energy", 0.001), 3, "uJ a sample, dynamic and static, wanted at most 0.001; --optimise energy"),
         (("--max-energy", 1000, "--target", "lava_cpu"), 3, "lava_cpu has no energy prices"),
         (("--max-latency", 1000), 0, ""),
         (("--max-latency", 0.001), 3, "ms until a sample is answered, wanted at most 0.001; --optimise latency"),
@@ -218,6 +218,13 @@ def test_a_placement_is_chosen_for_what_was_asked(tmp_path: Path, model: Path, s
     assert soon["cores"]["used"] > few["cores"]["used"] == 1
     assert soon["latency"]["answer_us"]["value"] < few["latency"]["answer_us"]["value"]
     assert soon["energy"]["dynamic"]["value"] > few["energy"]["dynamic"]["value"]
+    assert bim_compile(*arguments, "--optimise", "energy", "-o", tmp_path / "energy").code == 0
+    cheap = summary(tmp_path / "energy")["energy"]
+    for other in (few, soon):
+        assert cheap["energy_uj"]["value"] <= 1.01 * other["energy"]["energy_uj"]["value"]
+    assert cheap["energy_uj"]["value"] < few["energy"]["energy_uj"]["value"]
+    shown = (tmp_path / "energy" / "summary.txt").read_text()
+    assert f"energy a sample: at least {cheap['energy_uj']['value']:.3g} uJ" in shown
     ended = bim_compile(*arguments, "--optimise", "speed", "-o", tmp_path / "speed")
     assert ended.code == 2
     assert "speed" in ended.err
@@ -225,7 +232,7 @@ def test_a_placement_is_chosen_for_what_was_asked(tmp_path: Path, model: Path, s
 
 def test_the_report_says_when_a_sample_is_answered_and_what_it_costs(done: Path) -> None:
     text, found = (done / "summary.txt").read_text(), summary(done)
-    for words in ("a sample is answered after", "the longest step: core", "of that: synops", "beside that: static",
+    for words in ("a sample is answered after", "the longest step: core", "  dynamic: synops", ", static ",
                   "another scope, the same model computed densely", "NeuroBench: footprint"):  # fmt: skip
         assert words in text
     header, row = (done / "summary.csv").read_text().splitlines()

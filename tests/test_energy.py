@@ -57,6 +57,26 @@ def test_dynamic_static_host_and_io_are_lines_of_their_own() -> None:
     assert energy.layer("a") == {"low": 532.5, "value": 1301.25, "high": 3077.5}
 
 
+def test_the_whole_is_dynamic_and_static_energy_in_microjoules() -> None:
+    energy = report(chip())
+    assert energy.dynamic_uj == energy.dynamic.over(1e6)
+    assert energy.static_uj == Range(4e-3, 1e-2, 3.2e-2)
+    for end in ("low", "value", "high"):
+        both = (getattr(energy.dynamic, end) + getattr(energy.static, end)) / 1e6
+        assert getattr(energy.energy_uj, end) == pytest.approx(both, rel=1e-15)
+
+
+def test_without_static_power_the_whole_is_unknown_and_all_in_prices_hold_it() -> None:
+    energy = report(chip(static_mw=UNKNOWN))
+    assert (energy.energy_uj, energy.static_uj) == (UNPRICED, UNPRICED)
+    assert energy.dynamic_uj.value > 0
+    assert "static power" in energy.unpriced
+    others = dict.fromkeys(PRICES, UNKNOWN) | {"synop_pj": known(20, 26, 30)}
+    whole = report(chip(scope="all_in", **others))
+    assert whole.energy_uj == whole.dynamic_uj
+    assert whole.energy_uj.value > 0
+
+
 def test_the_kinds_of_event_and_the_barrier_are_the_dynamic_energy_again() -> None:
     energy = report(chip())
     assert energy.events["synops"] == Range(33 * 10 / 2, 33 * 20 / 2, 33 * 40 / 2)

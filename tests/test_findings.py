@@ -304,7 +304,8 @@ def test_a_long_run_s_kept_parts_hold_what_the_encoder_met(tmp_path: Path) -> No
 def test_no_threshold_passes_where_nothing_is_compared() -> None:
     summary = {
         "target": "chip", "optimise": None, "verify": None, "layers": [], "findings": [], "cores": {"used": 1},
-        "energy": {"dynamic": {"value": None}}, "latency": {"answer_us": {"value": None}},
+        "energy": {"energy_uj": {"value": None}, "dynamic_uj": {"value": None}},
+        "latency": {"answer_us": {"value": None}},
         "agreement": [{"layer": "a", "measure": "spikes", "share": None, "rate_integer": 0.0, "rate_float": 0.0}],
     }  # fmt: skip
     wanted = Thresholds(min_agreement=0.1)

@@ -79,6 +79,7 @@ def _headline(summary: dict[str, Any]) -> dict[str, Any]:
         "cores": summary["cores"]["used"],
         "accuracy_float": accuracy.get("float"),
         "accuracy_integer": accuracy.get("integer"),
+        **_ends("energy_uj", costs["energy_uj"]),
         **_ends("energy_dynamic_pj", costs["dynamic"]),
         **{f"energy_{kind}_pj": cost["value"] for kind, cost in costs["events"].items()},
         **{f"energy_{name}_pj": costs[name]["value"] for name in ("barrier", "static", "host", "io")},

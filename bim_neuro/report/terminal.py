@@ -14,6 +14,7 @@ from ..printable import escape, marked
 
 _TIMES = ((1e6, "s"), (1e3, "ms"), (1.0, "us"))
 _UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
+_MICROJOULES = tuple((scale / 1e6, unit) for scale, unit in _UNITS)
 
 
 def show(summary: dict[str, Any], folder: Path | None, console: Console) -> None:
@@ -222,16 +223,28 @@ def _latency(times: dict[str, Any]) -> list[str]:
 
 
 def _energy(costs: dict[str, Any]) -> list[str]:
-    at_least = "at least " if costs["unpriced"] and costs["dynamic"]["value"] is not None else ""
     kinds = ", ".join(f"{kind} {energy(cost)}" for kind, cost in costs["events"].items() if cost["high"])
     beside = ", ".join(f"{name} {energy(costs[key])}" for key, name in _BESIDE if costs[key]["value"] is not None)
-    lines = [f"energy a sample: dynamic {at_least}{energy(costs['dynamic'])}; weakest basis: {costs['weakest_basis']}"]
-    lines += [f"  of that: {kinds}"] if kinds else []
+    lines = [f"energy a sample: {_whole(costs)}; weakest basis: {costs['weakest_basis']}"]
+    lines += [f"  dynamic: {kinds}"] if kinds else []
     lines += [f"  beside that: {beside}"] if beside else []
     return lines + ([f"unpriced: {', '.join(map(escape, costs['unpriced']))}"] if costs["unpriced"] else [])
 
 
-_BESIDE = (("static", "static"), ("host", "host"), ("io", "I/O"))
+def _whole(costs: dict[str, Any]) -> str:
+    """Write dynamic and static energy and their sum, or what keeps them from being added."""
+    if costs["dynamic"]["value"] is None:
+        return "unpriced"
+    at_least = "at least " if costs["unpriced"] else ""
+    if costs["energy_uj"]["value"] is None:
+        return f"dynamic {at_least}{energy(costs['dynamic'])}, static power unpublished"
+    if costs["static"]["value"] is None:
+        return f"{at_least}{energy(costs['dynamic'])}, static power in it"
+    parts = f"dynamic {energy(costs['dynamic'])}, static {energy(costs['static'])}"
+    return f"{at_least}{scaled(costs['energy_uj'], _MICROJOULES)}: {parts}"
+
+
+_BESIDE = (("host", "host"), ("io", "I/O"))
 
 
 def _dense(dense: dict[str, Any]) -> str:

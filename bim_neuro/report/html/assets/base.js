@@ -37,6 +37,7 @@ const digits = (number) =>
     : Number(number.toPrecision(3)).toLocaleString("en-US", { maximumSignificantDigits: 3 });
 
 const ENERGY = [[1e12, "J"], [1e9, "mJ"], [1e6, "µJ"], [1e3, "nJ"], [1, "pJ"]]; // of a pJ
+const MICROJOULES = ENERGY.map(([scale, unit]) => [scale / 1e6, unit]); // of a µJ
 const TIME = [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]]; // of a second
 const MICROSECONDS = TIME.map(([scale, unit]) => [scale * 1e6, unit]); // of a microsecond
 const PLAIN = [[1e9, "G"], [1e6, "M"], [1, ""]];

@@ -54,11 +54,12 @@ function energyByKind() {
 }
 
 function energyBeside() {
-  const lines = [["dynamic", run.energy.dynamic], ["barrier", run.energy.barrier], ["static", run.energy.static], ["host", run.energy.host], ["input and output", run.energy.io]];
+  const pj = Object.fromEntries(Object.entries(run.energy.energy_uj).map(([end, value]) => [end, value === null ? null : value * 1e6]));
+  const lines = [["dynamic and static", pj], ["dynamic", run.energy.dynamic], ["barrier", run.energy.barrier], ["static", run.energy.static], ["host", run.energy.host], ["input and output", run.energy.io]];
   const rows = lines.filter(([, range]) => range && range.value !== null).map(([name, range]) => ({
-    label: name, parts: [[range.value, name === "dynamic" ? "var(--accent)" : "var(--quiet)"]], range, text: energy(range.value), aside: rangeText(range, ENERGY), tip: eventsTip(name, range, {}, ENERGY),
+    label: name, parts: [[range.value, name === "dynamic and static" ? "var(--accent)" : "var(--quiet)"]], range, text: energy(range.value), aside: rangeText(range, ENERGY), tip: eventsTip(name, range, {}, ENERGY),
   }));
-  return card("Beside the layers", { note: "A sample's share. The lines are not added up: in a small network static power drowns the events." },
+  return card("In all, and beside the layers", { note: `A sample's share. Barrier is part of dynamic; host and input are in no sum.${run.energy.energy_uj.value === null && run.energy.dynamic.value !== null ? " Static power is unpublished, so nothing is added up." : ""}` },
     rangeBars("Energy outside the layers", rows, energy),
     run.energy.unpriced.length ? h("p", { class: "note" }, "No published price, so not in any figure: ", run.energy.unpriced.map((name) => [h("span", { class: "chip" }, name), " "])) : null);
 }

@@ -29,6 +29,15 @@ function quantityTile(question, range, units, detail) {
   return tile(question, scaled(range.value, units), detail, h("span", { class: "between-text" }, `${rangeText(range, units)} ${unitOf(range.value, units)[1]}`));
 }
 
+/** Dynamic and static energy: what a placement is chosen and held to. */
+function costTile() {
+  const { energy_uj, dynamic, static: idle, weakest_basis, scope } = run.energy;
+  const parts = `dynamic ${energy(dynamic.value)}, static ${scope === "all_in" ? "in it" : idle.value === null ? "unpublished" : energy(idle.value)}; weakest price: ${weakest_basis}`;
+  const least = run.energy.unpriced.length ? "at least " : "";
+  if (energy_uj.value === null) return tile("What does a sample cost?", dynamic.value === null ? "unpriced" : "not known whole", parts);
+  return tile("What does a sample cost?", `${least}${scaled(energy_uj.value, MICROJOULES)}`, parts, h("span", { class: "between-text" }, `${rangeText(energy_uj, MICROJOULES)} ${unitOf(energy_uj.value, MICROJOULES)[1]}`));
+}
+
 function sparseTile() {
   const of = spiking.length ? spiking : layers;
   const rate = sum(of.map((layer) => layer.spike_rate * layer.neurons)) / sum(of.map((layer) => layer.neurons));
@@ -65,7 +74,7 @@ function learnTile() {
 function glance() {
   return section("glance", "At a glance", "At a glance", null, h("dl", { class: "tiles" },
     fitTile(), findingsTile(), bindsTile(),
-    quantityTile("What does a sample cost?", run.energy.dynamic, ENERGY, `dynamic energy; weakest price: ${run.energy.weakest_basis}`),
+    costTile(),
     quantityTile("How long does it take?", run.energy.seconds_per_sample, TIME, `${plural(run.period, "step")} a sample, first answer after ${run.latency_steps}`),
     sparseTile(), fixedTile(), checkTile(), learnTile()));
 }

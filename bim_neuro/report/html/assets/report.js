@@ -100,12 +100,12 @@ function furtherSection() {
 /** The same model on processors that compute every product; their prices have another scope than the chip's. */
 function denseCard() {
   if (!run.dense) return null;
-  const own = run.energy.dynamic.value;
+  const own = { device: run.energy.energy_uj.value === null ? null : run.energy.energy_uj.value * 1e6, arithmetic: run.energy.dynamic.value };
   const columns = [
     { head: "Computed densely on", text: true, value: (row) => row.name, show: (row) => h("span", { tip: { title: row.name, rows: [["a product", energy(row.mac_pj.value)], ["basis", row.mac_pj.basis]], note: row.mac_pj.source }, class: "hint", tabindex: 0 }, row.name) },
     { head: "Scope", text: true, value: (row) => row.scope },
     { head: "Energy", value: (row) => row.energy.value, show: (row) => energy(row.energy.value) },
-    { head: "Of this run's", help: "Over the dynamic energy of this run; another scope, so no measure of merit.", value: (row) => (own ? row.energy.value / own : null), show: (row) => (own ? `${digits(row.energy.value / own)}×` : NONE) },
+    { head: "Of this run's", help: "A whole device over dynamic and static energy of this run, arithmetic alone over its dynamic energy; another scope, so no measure of merit.", value: (row) => (own[row.scope] ? row.energy.value / own[row.scope] : null), show: (row) => (own[row.scope] ? `${digits(row.energy.value / own[row.scope])}×` : NONE) },
   ];
   return card("The same model, dense", { note: `${count(run.dense.macs)} products a sample at published prices. Another scope than the chip's: not to be read as a ranking.` },
     table("The same model computed densely", columns, run.dense.processors));
@@ -122,11 +122,13 @@ function assumptionsSection() {
 
 function verdict() {
   const pieces = [run.cores.limit === null ? `Runs on ${run.target}` : `Fits ${run.target} on ${plural(run.cores.used, "core")}`];
-  if (run.energy.dynamic.value !== null) pieces.push(`${run.energy.unpriced.length ? "at least " : ""}${energy(run.energy.dynamic.value)} (${rangeText(run.energy.dynamic, ENERGY)}) of dynamic energy a sample`);
+  const least = run.energy.unpriced.length ? "at least " : "";
+  if (run.energy.energy_uj.value !== null) pieces.push(`${least}${scaled(run.energy.energy_uj.value, MICROJOULES)} (${rangeText(run.energy.energy_uj, MICROJOULES)}) a sample, of it ${energy(run.energy.dynamic.value)} dynamic`);
+  else if (run.energy.dynamic.value !== null) pieces.push(`${least}${energy(run.energy.dynamic.value)} (${rangeText(run.energy.dynamic, ENERGY)}) of dynamic energy a sample`);
   const compared = run.agreement.filter((row) => row.share !== null);
   if (compared.length) {
-    const least = compared.reduce((a, b) => (b.share < a.share ? b : a));
-    pieces.push(`fixed point keeps ${percent(least.share, 2)} of the ${least.measure} of ${least.layer}, the worst layer`);
+    const worst = compared.reduce((a, b) => (b.share < a.share ? b : a));
+    pieces.push(`fixed point keeps ${percent(worst.share, 2)} of the ${worst.measure} of ${worst.layer}, the worst layer`);
   }
   return `${pieces.join("; ")}.`;
 }
