@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,9 @@ from .engine.counting import count_messages
 from .engine.neurobench import Activity, ActivityCounter, activity
 from .engine.probes import check_kept, samples_at_once
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
-from .errors import BackendMissing, DoesNotFit, Finding, InputError
+from .errors import BackendMissing, InputError
 from .folder import adopt, filled, reserved
 from .graph import PlacedGraph
-from .hardware import load_profile
 from .intake import allow_memory as allow_memory
 from .intake import check_place, read_json
 from .nodes.arithmetic import Array
@@ -37,8 +36,7 @@ from .tasks import Task, load_task
 from .thresholds import Thresholds, missed
 
 BATCH = 64
-SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until that is written
-SHARD_STEPS = 2**20  # steps of all samples of a shard: long samples come in smaller ones
+SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until it is complete
 ARTEFACT_SAMPLES = 4
 ARTEFACT_STEPS = 512  # of each; a self-test is to be quick, and small beside the program
 
@@ -166,26 +164,6 @@ def _write_report(facts: report.Facts, series: dict[str, Any], watch: Stopwatch,
     summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
     report.write_files(summary, facts.placed, series, folder)
     return summary
-
-
-def check_model(model: Path, target: str, dt: float | None) -> dict[str, Any]:
-    """Apply the design rules only; every finding, whether the model fits, and how many cores it would take."""
-    profile = load_profile(target)
-    cores = {"used": 0, "limit": profile.usable_cores}
-    findings: tuple[Finding, ...] = ()
-    try:
-        program = compile_model(model, target, dt=dt)  # refuses with every violated rule
-        cores["used"] = len({core.index for core in program.placed.cores})
-        findings = program.findings
-    except DoesNotFit as error:
-        findings = error.findings
-    return {
-        "model": str(model),
-        "target": profile.name,
-        "fits": not any(finding.severity == "error" for finding in findings),
-        "cores": cores,
-        "findings": [asdict(finding) for finding in findings],
-    }
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
@@ -337,16 +315,10 @@ def _forget(request: Request, shards: Shards | None) -> None:
 
 def _shards(program: Program, raw: Array, request: Request) -> Shards | None:
     """Return where the parts of a long run are kept until the folder is written; None for a run of one part."""
-    size = _shard_size(raw, request)
-    if request.verify or (len(raw) <= size and request.backend != "lava"):
+    if request.verify or (len(raw) <= SHARD and request.backend != "lava"):
         return None
-    key = run_key((program.graph, program.reference), raw, request.backend, LAYOUT, str(size))
+    key = run_key((program.graph, program.reference), raw, request.backend, LAYOUT)
     return Shards(request.output.with_name(request.output.name + ".resume"), key)
-
-
-def _shard_size(raw: Array, request: Request) -> int:
-    """Return how many samples a shard has; a run on Lava is one."""
-    return len(raw) if request.backend == "lava" else min(SHARD, max(1, SHARD_STEPS // max(1, raw.shape[1])))
 
 
 def _run(
@@ -361,7 +333,7 @@ def _run(
     if shards is None:
         return _run_part(program, raw, request, watch, advance)
     agreement, counted, records, floats = Agreement(), Activity(), [], []
-    size = _shard_size(raw, request)
+    size = len(raw) if request.backend == "lava" else SHARD
     starts = range(0, len(raw), size)
     for index, first in enumerate(starts):
         part = raw[first : first + size]
