@@ -23,6 +23,7 @@ from .compilers.engine_learning import engine_learner
 from .compilers.learning_rules import LearningPlacement, choose
 from .compilers.place import place
 from .compilers.plastic import plastic_block, real_weights
+from .compilers.to_lava.lessons import verify_learning
 from .engine.compiled import Engine
 from .engine.shards import run_key
 from .errors import InputError
@@ -76,7 +77,13 @@ def learn(
         raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
     encoded, seen = program.encode_and_see(stream.x)
     below = _below(program, encoded)
-    block, where, learner = _prepared(program, plasticity, below, stream.y)
+    block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
+    where = choose(block, program.placed, plasticity, program.profile)
+    if where.where == "engine":
+        first = below[:WARM_UP], stream.y[:WARM_UP]
+        learner: Learner | EngineLearner = engine_learner(program.reference, block, program.profile, *first)
+    else:
+        learner = Learner(block)
     before = {name: accuracy(block.graph, program, test) for name, test in tests.items()}
     record = learner.run(below, stream.y, progress=progress)
     graph = learner.graph()
@@ -108,6 +115,28 @@ def learn(
         },
         seen,
     )
+
+
+def lessons(
+    program: Program, plasticity: Plasticity, stream: Dataset, placement: str, time_limit: float | None = None
+) -> dict[str, Any]:
+    """Learn from the first samples of the stream again, here and on Lava; return what was compared and was equal.
+
+    ``program`` is that of before; its rates are chosen on the same samples as in `learn`, and so are the same.
+    """
+    if placement == "host":
+        left_out = "learning with traces in the host's memory has no counterpart on Lava"
+        return {"backend": "lava", "samples": 0, "synapses": "", "rows": [], "left_out": left_out}
+    first = stream.take(slice(WARM_UP))
+    assert first.y is not None
+    below = _below(program, program.encode(first.x))
+    block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
+    if placement == "engine":
+        engine = engine_learner(program.reference, block, program.profile, below, first.y, mode="lava")
+        return verify_learning(engine, below, first.y, time_limit=time_limit)
+    learner = Learner(block)
+    learner.prepare(below, first.y)
+    return verify_learning(learner, below, first.y, time_limit=time_limit)
 
 
 def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]) -> str:
@@ -152,26 +181,6 @@ def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Lea
 def _unpacked(name: str, header: dict[str, Any], content: dict[str, Array]) -> Any:
     prefix = f"{name}:"
     return unpack(header[name], {k.removeprefix(prefix): v for k, v in content.items() if k.startswith(prefix)})
-
-
-def would_learn(program: Program, plasticity: Plasticity, stream: Dataset) -> None:
-    """Make everything ready and learn nothing; what would stop `learn` stops here."""
-    if stream.y is None:
-        raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
-    few = stream.take(slice(max(CALIBRATION, WARM_UP)))
-    assert few.y is not None, "the stream has labels"
-    _prepared(program, plasticity, _below(program, program.encode(few.x)), few.y)
-
-
-def _prepared(
-    program: Program, plasticity: Plasticity, below: Array, y: Array
-) -> tuple[PlasticBlock, LearningPlacement, Learner | EngineLearner]:
-    """Return the block with room to learn, where its traces live, and the learner."""
-    block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
-    where = choose(block, program.placed, plasticity, program.profile)
-    if where.where != "engine":
-        return block, where, Learner(block)
-    return block, where, engine_learner(program.reference, block, program.profile, below[:WARM_UP], y[:WARM_UP])
 
 
 def accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from . import kept, report
 from .atomic import alone, sweep, write
-from .chip_learning import Learned, learn, learning_key, load_learned, save_learned
+from .chip_learning import Learned, learn, learning_key, lessons, load_learned, save_learned
 from .compilers.artefact import save_artefact
 from .compilers.place import arrange
 from .compilers.to_lava.compat import how_to_install, lava_available
@@ -21,9 +21,10 @@ from .engine.counting import count_messages
 from .engine.neurobench import Activity, ActivityCounter, activity
 from .engine.probes import check_kept, samples_at_once
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
-from .errors import BackendMissing, InputError
+from .errors import BackendMissing, DoesNotFit, Finding, InputError
 from .folder import adopt, filled, reserved
 from .graph import PlacedGraph
+from .hardware import load_profile
 from .intake import allow_memory as allow_memory
 from .intake import check_place, read_json
 from .nodes.arithmetic import Array
@@ -166,6 +167,26 @@ def _write_report(facts: report.Facts, series: dict[str, Any], watch: Stopwatch,
     return summary
 
 
+def check_model(model: Path, target: str, dt: float | None) -> dict[str, Any]:
+    """Apply the design rules only; every finding, whether the model fits, and how many cores it would take."""
+    profile = load_profile(target)
+    cores = {"used": 0, "limit": profile.usable_cores}
+    findings: tuple[Finding, ...] = ()
+    try:
+        program = compile_model(model, target, dt=dt)  # refuses with every violated rule
+        cores["used"] = len({core.index for core in program.placed.cores})
+        findings = program.findings
+    except DoesNotFit as error:
+        findings = error.findings
+    return {
+        "model": str(model),
+        "target": profile.name,
+        "fits": not any(finding.severity == "error" for finding in findings),
+        "cores": cores,
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
 def read_summary(folder: Path) -> dict[str, Any]:
     """Read summary.json of a finished compile."""
     return report.read_summary(folder)
@@ -294,9 +315,15 @@ def _learn(
             learned = learn(program, request.plasticity, stream, tests, advance)
             save_learned(learned, file, key)
     kept.say("learned", f"what was learned is kept in {file}: the same command goes on after it")
+    verified = None
+    if request.verify == "lava":
+        stage("verify the learning of the first samples on lava", None)
+        with watch.stage("verify learning"):
+            placement = str(learned.report["placement"])
+            verified = lessons(program, request.plasticity, stream, placement, request.lava_timeout)
     program = note_learnt(learned.program, given.stream.hashes[order], stream.x.shape[1])
-    learned = replace(learned, program=program, report={**learned.report, "stream": given.stream.origin})
-    return learned, given.main.first(request.samples)
+    facts = {**learned.report, "stream": given.stream.origin, "verify": verified}
+    return replace(learned, program=program, report=facts), given.main.first(request.samples)
 
 
 def _learned_file(request: Request) -> Path:

@@ -24,6 +24,7 @@ def missed(summary: dict[str, Any], wanted: Thresholds) -> tuple[str, ...]:
         sentence
         for sentences in (
             _verification(summary["verify"]),
+            _lessons(summary.get("learning")),
             _saturations(summary) if wanted.strict else (),
             _findings(summary, wanted.strict),
             _agreement(summary, wanted.min_agreement),
@@ -35,16 +36,18 @@ def missed(summary: dict[str, Any], wanted: Thresholds) -> tuple[str, ...]:
     )
 
 
-def missed_without_a_run(found: dict[str, Any], wanted: Thresholds) -> tuple[str, ...]:
-    """Say the same of what a check found: it has findings and cores, and is judged by its errors anyhow."""
-    warnings = {"findings": [finding for finding in found["findings"] if finding["severity"] != "error"]}
-    return (*_findings(warnings, wanted.strict), *_cores(found, wanted.max_cores))
-
-
 def _verification(check: dict[str, Any] | None) -> Iterator[str]:
     for kind, total, equal in (("spike slots", "spike_slots", "equal"), ("states", "states", "states_equal")):
         if check and check[equal] != check[total]:
             yield f"{check['backend']} differs in {check[total] - check[equal]} of {check[total]} {kind}"
+
+
+def _lessons(learning: dict[str, Any] | None) -> Iterator[str]:
+    check = (learning or {}).get("verify") or {"rows": ()}
+    for row in check["rows"]:
+        if row["equal"] != row["values"]:
+            wrong = row["values"] - row["equal"]
+            yield f"{check['backend']} differs in {wrong} of {row['values']} {row['what']} while learning"
 
 
 def _saturations(summary: dict[str, Any]) -> Iterator[str]:

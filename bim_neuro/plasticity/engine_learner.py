@@ -31,7 +31,8 @@ from .trace_kernel import Weights, play
 
 TARGET = (WORD_MAX + 1) >> 3
 """What a readout shall say: a quarter to a half of the largest value seen in calibration, with room to grow."""
-_HELD = np.array([[SIGN_OFFSET], [TRACE_MAX], [SIGN_OFFSET]])  # y1 to y3 of a channel between samples
+HELD = {"w_u": (SIGN_OFFSET, TRACE_MAX, SIGN_OFFSET), "w_o": (SIGN_OFFSET, SIGN_OFFSET, SIGN_OFFSET)}
+"""What channels and readout send as y1 to y3 between samples."""
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,14 @@ class EngineLearner:
         groups = {"w_u": self.inputs and self.inputs.synapses, "w_o": self.readout}
         return {group: synapses for group, synapses in groups.items() if synapses}
 
+    def gate(self, steps: int) -> Array:
+        """Return whether the error is sent, for every step of a sample and those in which it is still heard."""
+        late = 1 if self.inputs else 0  # a spike of w_u's lines acts a step later
+        return self.loop.gate(steps, late + 1)
+
     def _play(self, sample: Array, frozen: Array, target: int) -> None:
         """Run one sample and the gap; ``frozen`` (T, D) are the block's spikes where w_u stands still."""
-        steps, late = len(sample), 1 if self.inputs else 0  # a spike of w_u's lines acts a step later
-        gate = self.loop.gate(steps, late + 1)
+        steps, gate = len(sample), self.gate(len(sample))
         pad = np.zeros((len(gate) - steps, sample.shape[1]), np.int64)
         hidden = _Hidden(self, np.concatenate([sample, pad]), frozen)
         neuron = self.loop.neuron
@@ -152,7 +157,7 @@ class EngineLearner:
         """Let traces decay and tags empty."""
         for group, synapses in self.plastic.items():
             post, pre = synapses.weights.shape
-            held = np.repeat(_HELD if group == "w_u" else np.full((3, 1), SIGN_OFFSET), post, axis=1)
+            held = np.repeat(np.array(HELD[group])[:, None], post, axis=1)
             for _ in range(self.gap):
                 synapses.step(np.zeros(pre), np.zeros(post), held)
 

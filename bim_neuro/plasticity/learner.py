@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import floor, log2
+from typing import NamedTuple
 
 import numpy as np
 
@@ -148,6 +149,15 @@ class PlasticBlock:
         }
 
 
+class Heard(NamedTuple):
+    """What a sample was: the block's input (T, M), its spikes and psi (T, D), and the readout summed over it, (C,)."""
+
+    x: Array
+    spikes: Array
+    psis: Array
+    output: Array
+
+
 @dataclass
 class LearnRecord:
     """What a run did: ``correct`` (samples,) before each update; counts by group."""
@@ -182,7 +192,8 @@ class Learner:
         self.weights = block.weights()
         self.rates: dict[str, Rate] = {}
         self.theta: dict[str, int] = {}
-        self._traces = block.traces()
+        self.traces = block.traces()  # of the sample that was played last
+        self.heard: Heard | None = None
         self._samples = 0
 
     def run(self, x: Array, y: Array, *, progress: Callable[[int], None] | None = None) -> LearnRecord:
@@ -205,11 +216,10 @@ class Learner:
         if not self.rates:
             self._choose_rates(x[:WARM_UP], y[:WARM_UP])
 
-    def take(self, traces: Traces, output: Array, target: int, record: LearnRecord) -> None:
-        """Learn from what a sample left that was played elsewhere: its traces and summed output; rule 'rtrl' only."""
+    def take(self, traces: Traces, heard: Heard, target: int, record: LearnRecord) -> None:
+        """Learn from what a sample left that was played elsewhere: its traces, and what was heard of it."""
         self._samples += 1
-        error = self.block.error(output, target)
-        self._update(self.block.products(traces, error, self.weights["w_o"]), record)
+        self._update(self._products(traces, heard, self.block.error(heard.output, target)), record)
         self._prune()
 
     def graph(self) -> IntegerGraph:
@@ -221,29 +231,37 @@ class Learner:
 
         Without ``learning`` the error is that of a readout that says nothing.
         """
-        block, weights, rule = self.block, self.weights, self.block.plasticity.rule
+        block, weights = self.block, self.weights
         steps = len(sample)
         spikes, psis = (np.zeros((steps, block.process.channels), np.int64) for _ in range(2))
         output = np.zeros(len(weights["w_o"]), np.int64)
         begin = steps - 1 if self.forgetful else 0
-        for trace in self._traces:
+        for trace in self.traces:
             trace[...] = 0
         lost = play(
-            block.words, Weights(**weights), np.ascontiguousarray(sample, np.int64), self._traces,
+            block.words, Weights(**weights), np.ascontiguousarray(sample, np.int64), self.traces,
             self._samples * steps, begin, spikes, psis, output,
         )  # fmt: skip
         self._samples += 1
         error = block.error(output if learning else np.zeros_like(output), target)
-        products = block.products(self._traces, error, weights["w_o"])
+        self.heard = Heard(sample, spikes, psis, output)
+        products = self._products(self.traces, self.heard, error)
+        return products, bool(output.argmax() == target), lost
+
+    def _products(self, traces: Traces, heard: Heard, error: Array) -> dict[str, Array]:
+        """Return what the updates of a sample are made of, by group, and 'stdp' where pairs count."""
+        plasticity, w_o = self.block.plasticity, self.weights["w_o"]
+        rule, omega = plasticity.rule, self.block.omega
+        products = self.block.products(traces, error, w_o)
         if rule in ("stdp", "three-factor"):
             products = {"w_o": products["w_o"]}
         if rule in ("stdp", "hybrid"):
-            products["stdp"] = -pair_stdp(block.plasticity, sample, spikes)
+            products["stdp"] = -pair_stdp(plasticity, heard.x, heard.spikes)
         if rule == "s-tllr":
-            shown = (block.omega[:, None] * psis) >> 16
-            signal, _ = saturate(error @ weights["w_o"])
-            products["w_u"] = signal[:, None] * three_factor(block.plasticity, sample, psis, shown, block.omega)
-        return products, bool(output.argmax() == target), lost
+            shown = (omega[:, None] * heard.psis) >> 16
+            signal, _ = saturate(error @ w_o)
+            products["w_u"] = signal[:, None] * three_factor(plasticity, heard.x, heard.psis, shown, omega)
+        return products
 
     def _choose_rates(self, x: Array, y: Array) -> None:
         """Choose for each group the m and k of N22 that `rate` asks for, from samples as if none were known yet."""

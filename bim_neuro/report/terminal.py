@@ -150,6 +150,8 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     lines += [_agreement(row) for row in summary["agreement"]]
     if summary["verify"]:
         lines.append(_verification(summary["verify"]))
+    if check := (summary.get("learning") or {}).get("verify"):
+        lines.append(_lessons(check))
     own = [name for name, judge in summary["judge"].items() if judge == "own"]
     if own:
         lines.append(f"Lava ships no process for {', '.join(map(escape, own))}: microcode neurons on the chip")
@@ -280,4 +282,16 @@ def _verification(check: dict[str, Any]) -> str:
         f"[{colour}]{check['backend']}: {check['messages_equal']:,} of {check['messages']:,} messages, "
         f"{check['equal']:,} of {check['spike_slots']:,} spike slots and "
         f"{check['states_equal']:,} of {check['states']:,} state values equal[/]"
+    )
+
+
+def _lessons(check: dict[str, Any]) -> str:
+    """Say how much of the learning of the first samples was compared, and is equal."""
+    if check["left_out"]:
+        return f"[yellow]{check['backend']}, learning: not compared; {check['left_out']}[/]"
+    equal = all(row["equal"] == row["values"] for row in check["rows"])
+    rows = ", ".join(f"{row['equal']:,} of {row['values']:,} {row['what']}" for row in check["rows"])
+    return (
+        f"[{'green' if equal else 'red'}]{check['backend']}, learning of the first {check['samples']} samples "
+        f"(synapses: {check['synapses']}): {rows} equal[/]"
     )

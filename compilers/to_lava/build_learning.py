@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Callable
+from functools import partial, singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bim_neuro.compilers.to_lava.build import LavaNetwork
 from bim_neuro.compilers.to_lava.processes.plastic_process import (
     ErrorNeuronProcess,
     PlasticLIFProcess,
+    Rest,
     SelectiveChannelProcess,
 )
 from bim_neuro.compilers.to_lava.processes.process import MessageRecorder, StateRecorder
@@ -25,24 +27,24 @@ from bim_neuro.compilers.to_lava.rules import to_lava_rule
 from bim_neuro.errors import DoesNotFit, Finding
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.circuit import Circuit
+from bim_neuro.plasticity.engine_learner import HELD, EngineLearner, PlasticInput, block_spikes, targets
+from bim_neuro.plasticity.fast import FastSynapses
 from bim_neuro.plasticity.neurons import ErrorNeuron, PlainLIF, PlasticLIF, PostNeuron, SelectiveChannel
+from bim_neuro.plasticity.rule import POST_TRACES, LearningRule
 
 _COMMON: dict[str, Any] = {"weight_exp": -1, "num_weight_bits": 8, "sign_mode": SignMode.MIXED}
 _GRADED_BITS = 24
 _RECORDED = {"weights": "weights", "tags": "tag_1", "x1": "x1", "x2": "x2", "y1": "y1", "y2": "y2", "y3": "y3"}
 
 
-def build_circuit(circuit: Circuit, record_to: Path, states: bool = True) -> LavaNetwork:
+def build_circuit(circuit: Circuit, states: bool, record_to: Path) -> LavaNetwork:
     """Connect the processes of a circuit; messages and, if asked for, states go to the folder, one .npy file each."""
     steps = len(circuit.x)
     post = to_post_process(circuit.post)
     plastic = _plastic(circuit)
     _player(circuit.x).s_out.connect(plastic.s_in)
     plastic.a_out.connect(_in(post, circuit.plastic_port))
-    post.s_out.connect(plastic.s_in_bap)
-    if circuit.post.external:
-        for name in ("y1", "y2", "y3"):
-            getattr(post, f"{name}_out").connect(getattr(plastic, f"s_in_{name}"))
+    _close(plastic, post, circuit.rule)
     for port, stream in circuit.streams.items():
         _player(stream).s_out.connect(_in(post, port))
     messages = {"sums": plastic.a_out, "spikes": post.s_out}
@@ -52,6 +54,81 @@ def build_circuit(circuit: Circuit, record_to: Path, states: bool = True) -> Lav
     for name, state in _RECORDED.items() if states else ():
         recorders[name] = StateRecorder(getattr(plastic, state), record_to / f"{name}.npy", steps)
     return LavaNetwork({"readout": post}, {"plastic": plastic}, recorders, steps, Loihi2SimCfg(select_tag="fixed_pt"))
+
+
+def build_lesson(learner: EngineLearner, x: Array, y: Array, record_to: Path) -> LavaNetwork:
+    """Connect what an engine learner plays: plastic synapses before the channels, the readout's, and its error.
+
+    x (samples, T, M) are spikes, y their classes; every spike, error, weight, tag and trace is recorded, those of the
+    synapses as 'w_u.weights'.
+    """
+    loop, gate = learner.loop, learner.gate(x.shape[1])
+    rest = {group: Rest(len(gate), len(gate) + learner.gap, held) for group, held in HELD.items()}
+    steps = len(x) * rest["w_o"].period
+    spread = partial(_spread, active=len(gate), period=rest["w_o"].period)
+    error = ErrorNeuronProcess(loop.neuron, rest["w_o"])
+    aims = [np.tile(targets(int(right), loop.neuron.neurons), (len(gate), 1)) for right in y]
+    _player(spread(aims)).s_out.connect(error.target_in)
+    _player(spread([np.repeat(gate[:, None], loop.neuron.neurons, axis=1)] * len(x))).s_out.connect(error.gate_in)
+    synapses: dict[str, AbstractProcess] = {}
+    if learner.inputs:
+        hidden, synapses["w_u"] = _hidden(learner, learner.inputs, x, spread, rest["w_u"])
+        back = Dense(weights=2 * loop.back.astype(np.int32), num_message_bits=_GRADED_BITS, **_COMMON)
+        error.s_out.connect(back.s_in)
+        back.a_out.connect(hidden.e_in)
+    else:
+        hidden = _player(spread([block_spikes(learner.block, learner.weights, sample)[0] for sample in x]))
+    if learner.readout:
+        synapses["w_o"] = _learning_dense(learner.readout)
+        _close(synapses["w_o"], error, learner.readout.rule)
+        readout = synapses["w_o"]
+    else:
+        readout = Dense(weights=2 * learner.weights["w_o"].astype(np.int32), num_message_bits=0, **_COMMON)
+    hidden.s_out.connect(readout.s_in)
+    readout.a_out.connect(error.a_in)
+    messages = {"spikes": hidden.s_out, "errors": error.s_out}
+    recorders = {name: _record(port, record_to / f"{name}.npy", steps) for name, port in messages.items()}
+    for group, process in synapses.items():
+        for name, state in _RECORDED.items():
+            key = f"{group}.{name}"
+            recorders[key] = StateRecorder(getattr(process, state), record_to / f"{key}.npy", steps)
+    return LavaNetwork({"readout": error}, synapses, recorders, steps, Loihi2SimCfg(select_tag="fixed_pt"))
+
+
+def _hidden(
+    learner: EngineLearner, inputs: PlasticInput, x: Array, spread: Callable[[list[Array]], Array], rest: Rest
+) -> tuple[AbstractProcess, AbstractProcess]:
+    """Return the channels, and the plastic synapses before them."""
+    post, plastic = SelectiveChannelProcess(inputs.channels.neuron, rest), _learning_dense(inputs.synapses)
+    padded = [np.concatenate([row, np.zeros((rest.active - len(row), row.shape[1]), np.int64)]) for row in x]
+    _player(spread(padded)).s_out.connect(plastic.s_in)
+    plastic.a_out.connect(post.u_in)
+    _close(plastic, post, inputs.synapses.rule)
+    streams = [inputs.channels.streams(row) for row in padded]
+    for port in streams[0]:
+        _player(spread([stream[port] for stream in streams])).s_out.connect(_in(post, port))
+    return post, plastic
+
+
+def _close(plastic: AbstractProcess, post: AbstractProcess, rule: LearningRule) -> None:
+    """Let the synapses hear the neurons behind them; Lava would wait for ever on traces it keeps itself."""
+    post.s_out.connect(plastic.s_in_bap)
+    for name in POST_TRACES if rule.external else ():
+        getattr(post, f"{name}_out").connect(getattr(plastic, f"s_in_{name}"))
+
+
+def _spread(rows: list[Array], active: int, period: int) -> Array:
+    """Lay samples (steps, width) one after another, each at the beginning of its period, silence after it."""
+    whole = np.zeros((len(rows), period, rows[0].shape[1]), np.int64)
+    for place, row in zip(whole, rows, strict=True):
+        place[: min(active, len(row))] = row[:active]
+    return whole.reshape(-1, whole.shape[2])
+
+
+def _learning_dense(synapses: FastSynapses) -> AbstractProcess:
+    rule = to_lava_rule(synapses.rule, synapses.randoms.seed)
+    words, tags = synapses.weights.astype(np.int32), synapses.tags.astype(np.int32)
+    return LearningDense(weights=words, tag_1=tags, learning_rule=rule, **_COMMON)
 
 
 def _plastic(circuit: Circuit) -> AbstractProcess:

@@ -45,7 +45,7 @@ def build_lesson(learner: Learner, x: Array, y: Array, record_to: Path) -> LavaN
     rest = graph.depth[block.readout] + 1
     network, period = build(graph, x, rest=rest), graph.period(steps) + rest
     window, answers = (Window(graph.depth[name], steps, period) for name in (block.scan, block.readout))
-    teacher = Teacher(learner, y, window, answers)
+    teacher = Teacher(learner, y, window, answers, record_to)
     _listen(block, network, teacher)
     network.processes[block.readout].s_out.connect(teacher.answer_in)
     recorders: dict[str, AbstractProcess] = {}

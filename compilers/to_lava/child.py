@@ -129,10 +129,11 @@ def _compiled(folder: Path) -> LavaNetwork:
 
 
 def _learning(folder: Path) -> LavaNetwork:
-    from .build_learning import build_circuit
+    from . import build_learning
 
-    circuit, record = pickle.loads((folder / JOB_FILE).read_bytes())
-    return build_circuit(circuit, folder, record)
+    builder, *parts = pickle.loads((folder / JOB_FILE).read_bytes())
+    network: LavaNetwork = getattr(build_learning, builder)(*parts, folder)
+    return network
 
 
 def _traces(folder: Path) -> LavaNetwork:

@@ -16,8 +16,10 @@ from bim_neuro.compilers.to_lava.processes.models import loud
 from bim_neuro.compilers.to_lava.processes.plastic_process import (
     ErrorNeuronProcess,
     PlasticLIFProcess,
+    Rest,
     SelectiveChannelProcess,
 )
+from bim_neuro.plasticity.neurons import Emission, PostNeuron
 
 
 class _PostModel(PyLoihiProcessModel):
@@ -30,17 +32,31 @@ class _PostModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        self.neuron = proc_params["neuron"]
+        self.neuron: PostNeuron = proc_params["neuron"]
+        self.rest: Rest | None = proc_params["rest"]
         self.state = self.neuron.initial()
 
     @loud
     def run_spk(self) -> None:
         inputs = {port: getattr(self, f"{port.lower()}_in").recv().astype(np.int64) for port in self.neuron.ports}
-        emitted = self.neuron.step(self.state, inputs, self.time_step - 1)
+        emitted = self.advance(inputs)
         self.state = emitted.state
         self.s_out.send(emitted.message.astype(np.int32))
         for port, values in zip((self.y1_out, self.y2_out, self.y3_out), emitted.y, strict=True):
             port.send(values.astype(np.int32))
+
+    def advance(self, inputs: dict[str, np.ndarray]) -> Emission:
+        """Step the law; between samples be silent."""
+        t = self.time_step - 1
+        if self.rest is None:
+            return self.neuron.step(self.state, inputs, t)
+        sample, phase = divmod(t, self.rest.period)
+        if phase == 0:
+            self.state = self.neuron.initial()
+        if phase < self.rest.active:
+            return self.neuron.step(self.state, inputs, sample * self.rest.active + phase)
+        held = np.repeat(np.array(self.rest.held)[:, None], self.neuron.neurons, axis=1)
+        return Emission(self.state, np.zeros(self.neuron.neurons, np.int64), held)
 
 
 @implements(proc=PlasticLIFProcess, protocol=LoihiProtocol)

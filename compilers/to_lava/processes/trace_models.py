@@ -15,7 +15,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from bim_neuro.compilers.to_lava.processes.models import loud
 from bim_neuro.compilers.to_lava.processes.trace_process import PlasticDense, Teacher, TraceWords, variable
-from bim_neuro.plasticity.learner import LearnRecord
+from bim_neuro.plasticity.learner import Heard, LearnRecord
 from bim_neuro.plasticity.trace_kernel import Traces
 from bim_neuro.plasticity.trace_process import NAMES
 
@@ -60,9 +60,13 @@ class _TraceModel(PyLoihiProcessModel):
             step = self.window.sample(self.time_step) * self.window.steps + phase
             self.state = self.law.step(self.state, inputs, int(self.omega[phase]), step << 28)
             spikes = self.state["s"]
+            self.note(inputs["x"])
         for name in NAMES:
             getattr(self, variable(name))[:] = self.state[name]
         self.s_out.send(spikes.astype(np.int32))
+
+    def note(self, x: np.ndarray) -> None:
+        """Take note of a step of a sample."""
 
 
 @implements(proc=TraceWords, protocol=LoihiProtocol)
@@ -89,6 +93,11 @@ class PyTeacher(_TraceModel):
         super().__init__(proc_params)
         self.learner, self.targets, self.answers = (proc_params[key] for key in ("learner", "targets", "answers"))
         self.output = np.zeros(len(self.learner.weights["w_o"]), np.int64)
+        self.rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def note(self, x: np.ndarray) -> None:
+        """Keep the input, the spikes and psi of the step: pairs are made of them when the sample is over."""
+        self.rows.append((x, self.state["s"], self.state["psi"]))
 
     @loud
     def run_spk(self) -> None:
@@ -97,14 +106,20 @@ class PyTeacher(_TraceModel):
         before = {group: weight.copy() for group, weight in self.learner.weights.items()}
         phase = self.answers.phase(self.time_step)
         if phase == self.answers.steps - 1:
-            self.teach(int(self.targets[self.answers.sample(self.time_step)]))
+            self.teach(self.answers.sample(self.time_step))
         for group, weight in self.learner.weights.items():
             getattr(self, f"d{group}_out").send((weight - before[group]).astype(np.int32))
 
-    def teach(self, target: int) -> None:
-        """Update from the words as they stand; the next sample's answer is added up from 0."""
-        traces = Traces(*(self.state[name] for name in NAMES))
-        self.learner.take(traces, self.output, target, LearnRecord(np.zeros(0, bool)))
+    def teach(self, sample: int) -> None:
+        """Update from the words as they stand, and write them down; the next answer is added up from 0."""
+        traces = {name: self.state[name] for name in NAMES}
+        x, spikes, psis = (np.stack(row) for row in zip(*self.rows, strict=True))
+        heard = Heard(x, spikes, psis, self.output)
+        target = int(self.targets[sample])
+        self.learner.take(Traces(*traces.values()), heard, target, LearnRecord(np.zeros(0, bool)))
+        found = {**traces, "spikes": heard.spikes, "output": heard.output, **self.learner.weights}
+        np.savez(self.proc_params["folder"] / f"lesson{sample}.npz", **found)
+        self.rows = []
         self.output[:] = 0
 
 

@@ -5,6 +5,7 @@ Traces listen to what the selective scan hears, and to what the block reads.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lava.magma.core.process.ports.ports import InPort, OutPort
@@ -39,13 +40,14 @@ class TraceWords(AbstractProcess):
 class Teacher(TraceWords):
     """Trace words that also hear the readout, and after each sample send every plastic synapse its step (rule N22).
 
-    ``learner`` has its rates; ``targets`` is the class of each sample; ``answers`` the window of the readout.
+    ``learner`` has its rates; ``targets`` is the class of each sample; ``answers`` the window of the readout. What it
+    learnt from, and the weights after it, go to ``folder``, one file a sample.
     """
 
-    def __init__(self, learner: Learner, targets: Array, window: Window, answers: Window) -> None:
+    def __init__(self, learner: Learner, targets: Array, window: Window, answers: Window, folder: Path) -> None:
         weights = learner.weights
         block, inputs = learner.block, weights["w_u"].shape[1]
-        more = {"learner": learner, "targets": targets, "answers": answers}
+        more = {"learner": learner, "targets": targets, "answers": answers, "folder": folder}
         super().__init__(block.process, block.omega, inputs, window, **more)
         self.answer_in = InPort(shape=(len(weights["w_o"]),))
         for group, weight in weights.items():

@@ -54,12 +54,14 @@ function fixedTile() {
   return tile("What did fixed point change?", `${percent(1 - least.share, 2)} of ${least.measure}`, `worst layer: ${least.layer}; ${accuracy}`, null, least.share === 0 ? "bad" : null);
 }
 
-const verified = run.verify && run.verify.equal === run.verify.spike_slots && run.verify.states_equal === run.verify.states;
+const lessons = (run.learning && run.learning.verify && run.learning.verify.rows) || [];
+const verified = run.verify && run.verify.equal === run.verify.spike_slots && run.verify.states_equal === run.verify.states
+  && lessons.every((row) => row.equal === row.values);
 
 function checkTile() {
   if (!run.verify) return tile("Are the integers right?", "not checked", "add --verify lava to hold every message and state against Lava");
   const { messages, messages_equal, spike_slots, equal, states, states_equal, backend } = run.verify;
-  const values = `${count(messages_equal)} of ${count(messages)} messages, ${count(equal + states_equal)} of ${count(spike_slots + states)} values equal`;
+  const values = `${count(messages_equal)} of ${count(messages)} messages, ${count(equal + states_equal)} of ${count(spike_slots + states)} values equal${lessons.length ? `; learning: ${count(lessons.reduce((sum, row) => sum + row.equal, 0))} of ${count(lessons.reduce((sum, row) => sum + row.values, 0))}` : ""}`;
   return tile("Are the integers right?", verified ? `equal to ${backend}` : `differ from ${backend}`, values, null, verified ? "good" : "bad");
 }
 

@@ -37,6 +37,9 @@ function learningFacts() {
   const shown = ["rule", "placement", "learning_signal", "updates", "trace_words", "trace_bits", "trace_cores", "saturated_trace_words", "energy_share"];
   const rows = shown.filter((name) => learning[name] !== undefined && learning[name] !== null).map((name) =>
     [words(name), name === "energy_share" ? percent(learning[name]) : withUnit(name, learning[name])]);
+  const check = learning.verify;
+  if (check) rows.push([`${check.backend}, first ${plural(check.samples, "sample")}`, check.left_out ? `not compared: ${check.left_out}`
+    : `${check.rows.map((row) => `${count(row.equal)} of ${count(row.values)} ${row.what}`).join(", ")} equal (synapses: ${check.synapses})`]);
   return card("The rule and where it runs", { wide: true }, factList(rows),
     (learning.placement_reasons || []).length ? h("ul", { class: "plain" }, learning.placement_reasons.map((reason) => h("li", {}, reason))) : null);
 }
