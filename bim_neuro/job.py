@@ -37,7 +37,8 @@ from .tasks import Task, load_task
 from .thresholds import Thresholds, missed
 
 BATCH = 64
-SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until it is complete
+SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until that is written
+SHARD_STEPS = 2**20  # steps of all samples of a shard: long samples come in smaller ones
 ARTEFACT_SAMPLES = 4
 ARTEFACT_STEPS = 512  # of each; a self-test is to be quick, and small beside the program
 
@@ -342,10 +343,16 @@ def _forget(request: Request, shards: Shards | None) -> None:
 
 def _shards(program: Program, raw: Array, request: Request) -> Shards | None:
     """Return where the parts of a long run are kept until the folder is written; None for a run of one part."""
-    if request.verify or (len(raw) <= SHARD and request.backend != "lava"):
+    size = _shard_size(raw, request)
+    if request.verify or (len(raw) <= size and request.backend != "lava"):
         return None
-    key = run_key((program.graph, program.reference), raw, request.backend, LAYOUT)
+    key = run_key((program.graph, program.reference), raw, request.backend, LAYOUT, str(size))
     return Shards(request.output.with_name(request.output.name + ".resume"), key)
+
+
+def _shard_size(raw: Array, request: Request) -> int:
+    """Return how many samples a shard has; a run on Lava is one."""
+    return len(raw) if request.backend == "lava" else min(SHARD, max(1, SHARD_STEPS // max(1, raw.shape[1])))
 
 
 def _run(
@@ -360,7 +367,7 @@ def _run(
     if shards is None:
         return _run_part(program, raw, request, watch, advance)
     agreement, counted, records, floats = Agreement(), Activity(), [], []
-    size = len(raw) if request.backend == "lava" else SHARD
+    size = _shard_size(raw, request)
     starts = range(0, len(raw), size)
     for index, first in enumerate(starts):
         part = raw[first : first + size]

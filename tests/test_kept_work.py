@@ -201,6 +201,15 @@ def test_shards_are_kept_until_the_folder_is_written(
     assert names(tmp_path) == ["out"]
 
 
+def test_long_samples_come_in_small_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path
+) -> None:
+    monkeypatch.setattr(job, "SHARD_STEPS", 5 * 8)  # of samples of 8 steps
+    monkeypatch.setattr(job, "_arranged", misfit)
+    assert bim_compile(model, "--input", samples, "-o", tmp_path / "out").code == 1
+    assert names(tmp_path / "out.resume") == ["00000.npz", "00001.npz", "00002.npz", "manifest.json"]
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "other arrays", "no archive", "killed before its key"])
 def test_a_damaged_shard_is_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path, damage: str
