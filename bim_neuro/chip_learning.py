@@ -18,6 +18,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from . import arguments
 from .atomic import write
 from .compilers.engine_learning import engine_learner
 from .compilers.learning_rules import LearningPlacement, choose
@@ -73,6 +74,13 @@ def learn(
 
     Raises InputError for a stream without labels, DoesNotFit where the placement asked for is impossible.
     """
+    arguments.instance(program, Program, "program")
+    arguments.instance(plasticity, Plasticity, "plasticity")
+    arguments.instance(stream, Dataset, "stream")
+    if not arguments.instance(tests, Mapping, "tests"):  # type: ignore[type-abstract]
+        raise InputError("tests is empty: there is nothing to measure on", "give {'the stream': stream}, at the least")
+    for name, test in tests.items():
+        arguments.instance(test, Dataset, f"tests[{name!r}]")
     if stream.y is None:
         raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
     encoded, seen = program.encode_and_see(stream.x)

@@ -18,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from . import arguments
 from .compilers.memory import axons
 from .compilers.place import average_hops
 from .graph import IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile, Quantity
-from .latency import LatencyReport, latency
+from .latency import LatencyReport, check_run, latency
 from .record import RunRecord
 from .terms import UNPRICED, Range, Term, left_out, total, update_term, weakest
 
@@ -81,6 +82,9 @@ def price(
     placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, time: LatencyReport | None = None
 ) -> EnergyReport:
     """Return what the recorded events cost on the profile's chip, per sample; ``time`` as `latency` returned it."""
+    check_run(placed, record, profile)
+    if time is not None:
+        arguments.instance(time, LatencyReport, "time", "latency(placed, record, profile) returns one")
     time, samples = time or latency(placed, record, profile), record.samples
     by_layer = _layer_terms(placed, record, profile)
     layers = tuple(_layer_energy(layer, terms, samples) for layer, terms in by_layer.items())

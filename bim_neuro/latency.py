@@ -18,8 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import arguments
 from .compilers.memory import hosts
 from .compilers.place import average_hops
+from .errors import InputError
 from .graph import IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile
 from .nodes.arithmetic import Array
@@ -81,6 +83,7 @@ class _Work:
 
 def latency(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> LatencyReport:
     """Return how long the recorded run takes on the profile's chip; the graph must be aligned."""
+    check_run(placed, record, profile)
     graph, work, cores = placed.graph, _work(placed, record, profile), _cores(placed)
     busy = {held: _busy_ns(held, graph, work).sum(axis=0) / _NS_PER_US for held in cores}
     fullest = max(busy, key=lambda held: float(busy[held][1].max()))
@@ -111,6 +114,16 @@ def latency(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) ->
         untimed=left_out(terms),
         weakest_basis=weakest(terms),
     )
+
+
+def check_run(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> None:
+    """Refuse a record of another program."""
+    arguments.instance(placed, PlacedGraph, "placed", "a program's is program.placed")
+    arguments.instance(record, RunRecord, "record", "program.run(x) returns one")
+    arguments.instance(profile, HardwareProfile, "profile", "a program's is program.profile")
+    if record.layers.keys() != placed.graph.nodes.keys():
+        other = min(record.layers.keys() ^ placed.graph.nodes.keys())
+        raise InputError(f"the record is of another program: only one of them has a layer '{other}'")
 
 
 def _lasting(step: Array, count: int) -> Range:

@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import arguments
 from .compilers.align import align
 from .compilers.artefact import Artefact, expected_messages, save_artefact
 from .compilers.calibrate import SAMPLES, calibrated, range_findings
@@ -120,6 +121,11 @@ class Program:
         pass (Lava always keeps them, and is not watched); ``time_limit`` (seconds) is for Lava. ``seen`` of the record
         tells which input was clipped.
         """
+        arguments.choice(backend, BACKENDS, "backend")
+        if time_limit is not None:
+            arguments.number(time_limit, "time_limit", above=0)
+        if progress is not None:
+            arguments.function(progress, "progress")
         x, seen = self.encode_and_see(raw)
         if backend == "engine":
             record = self.engine.run(x, probe=probe, watch=watch, progress=progress)
@@ -147,7 +153,12 @@ class Program:
 
     def save(self, path: str | Path, raw: Array) -> None:
         """Write a .bimn artefact."""
-        save_artefact(self.artefact(raw), Path(path))
+        place = arguments.new_file(path)
+        save_artefact(self.artefact(raw), place)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the engine behind, whose threads and buffers belong to this process: a copy makes its own."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def compile_model(
@@ -166,11 +177,21 @@ def compile_model(
     watch = watch or Stopwatch()
     profile = load_profile(target)
     with watch.stage("read"):
-        reference = model if isinstance(model, FloatGraph) else read_model(Path(model), dt)
+        reference = _given(model, dt) if isinstance(model, FloatGraph) else read_model(model, dt)
     if input is not None:
         with watch.stage("calibrate"):
             reference = _calibrated(reference, input, "the given input")
     return _compiled(reference, profile, watch)
+
+
+def _given(graph: FloatGraph, dt: float | None) -> FloatGraph:
+    """Return a float graph that was built by hand, once it is found sound."""
+    from .nir_bridge.check import check_graph
+
+    check_graph(graph)
+    if dt is not None and arguments.duration(dt, "dt") != graph.dt:
+        raise InputError(f"the graph has dt = {graph.dt:g} s, dt says {dt:g} s", "leave dt out")
+    return graph
 
 
 def _compiled(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch) -> Program:
@@ -187,8 +208,8 @@ def _compiled(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch)
 
 
 def _calibrated(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:
-    few = encode(reference, raw[:SAMPLES])
-    return calibrated(reference, reference.encoder.to_float(few), origin)
+    few = encode(reference, _sequences(reference, raw)[:SAMPLES])
+    return calibrated(reference, reference.encoder.to_float(few), arguments.text(origin, "origin"))
 
 
 def encode(graph: FloatGraph | IntegerGraph, raw: Array) -> Array:
@@ -198,15 +219,19 @@ def encode(graph: FloatGraph | IntegerGraph, raw: Array) -> Array:
 
 def encode_and_see(graph: FloatGraph | IntegerGraph, raw: Array) -> tuple[Array, InputSeen]:
     """Return what `encode` does, and what the encoder met."""
-    channels = len(graph.encoder.gain)
-    if raw.ndim != 3 or raw.shape[2] != channels:
-        raise InputError(f"input has shape {raw.shape}, the model wants (samples, steps, {channels})")
-    return graph.encoder.encode_and_see(raw)
+    return graph.encoder.encode_and_see(_sequences(graph, raw))
 
 
-def read_model(path: Path, dt: float | None = None) -> FloatGraph:
+def _sequences(graph: FloatGraph | IntegerGraph, raw: Any) -> Array:
+    return arguments.sequences(raw, "input", channels=len(graph.encoder.gain))
+
+
+def read_model(path: str | Path, dt: float | None = None) -> FloatGraph:
     """Read a float graph from model.pt or .nir, told apart by their first bytes."""
-    with opened(path) as file:
+    path = arguments.path(path, "model")
+    if dt is not None:
+        dt = arguments.duration(dt, "dt")
+    with opened(path, empty=path.suffix == ".bimn") as file:
         head = os.pread(file.descriptor, 4, 0)
     if path.suffix == ".nir" or head == b"\x89HDF":
         from .nir_bridge import read_nir
@@ -238,18 +263,17 @@ def run(
     time_limit: float | None = None,
 ) -> RunRecord:
     """Run encoded input on a backend by name."""
+    arguments.choice(backend, BACKENDS, "backend")
     if backend == "engine":
         from .engine.compiled import simulate_engine
 
         return simulate_engine(graph, x, probe=probe, watch=watch, progress=progress)
     if backend == "reference":
         return simulate(graph, x, probe=probe, watch=watch, progress=progress)
-    if backend == "lava":
-        from .compilers.to_lava import run_lava
+    from .compilers.to_lava import run_lava
 
-        check_kept(graph, len(x), x.shape[1])
-        return run_lava(graph, x, time_limit=time_limit)
-    raise InputError(f"unknown backend '{backend}'", f"there are: {', '.join(BACKENDS)}")
+    check_kept(graph, len(x), x.shape[1])
+    return run_lava(graph, x, time_limit=time_limit)
 
 
 def verify(record: RunRecord, other: RunRecord) -> dict[str, Any]:
@@ -257,6 +281,11 @@ def verify(record: RunRecord, other: RunRecord) -> dict[str, Any]:
 
     Of the values, those count apart that are not zero in both: silence is equal to silence, and says little.
     """
+    for name, run_record in (("record", record), ("other", other)):
+        if not arguments.instance(run_record, RunRecord, name).probes:
+            raise InputError(f"{name} has no probes, nothing can be compared", "run with probe=True")
+    if missing := record.probes.keys() - other.probes.keys():
+        raise InputError(f"the other run has no '{min(missing)}'", "compare runs of the same program")
     layers: list[dict[str, Any]] = []
     for key, values in record.probes.items():
         theirs = other.probes[key]

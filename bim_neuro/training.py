@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import kept
+from . import arguments, kept
 from .compilers.align import align
 from .compilers.calibrate import calibrate
 from .compilers.quantise import quantise
 from .engine import simulate_engine
 from .engine.reference import Progress
-from .errors import Finding, InputError
+from .errors import Finding
 from .learning.recipes import DEFAULTS, Default
 from .learning.rules import Learning
-from .learning.trainer import Epoch, accuracy, predict, train
+from .learning.trainer import Epoch, Recipe, accuracy, predict, train
 from .model.checkpoint import Checkpoint, save_checkpoint
 from .model.export import export
 from .model.network import BIMNetwork, NetworkConfig
@@ -30,7 +30,6 @@ from .tasks import SPLITS, Dataset, Task, metrics
 from .trained_on import TrainedOn
 
 CALIBRATION_SAMPLES = 2048
-ENCODERS = ("graded", "delta")  # those that can be fitted to data
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,13 @@ class Plan:
 
 def plan_for(task: Task, resume_file: Path | None = None, learning: Learning | None = None, **changes: Any) -> Plan:
     """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
-    default = DEFAULTS[task.name]
-    if changes.get("encoder") not in (None, *ENCODERS):
-        raise InputError(f"unknown encoder '{changes['encoder']}'", f"there are: {', '.join(ENCODERS)}")
+    default = DEFAULTS[arguments.choice(arguments.instance(task, Task, "task").name, tuple(DEFAULTS), "task")]
+    known = [field.name for kind in (Recipe, Default) for field in fields(kind)]
+    for name in changes:
+        arguments.choice(name, [setting for setting in known if setting not in ("recipe", "score")], "setting")
+    if learning is not None:
+        arguments.instance(learning, Learning, "learning")
+    resume_file = None if resume_file is None else arguments.path(resume_file, "resume_file")
     given = {name: value for name, value in changes.items() if value is not None}
     shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
     return Plan(
@@ -79,6 +82,8 @@ def train_task(
     test: bool = True,
 ) -> Checkpoint:
     """Train, calibrate, measure on the test split, and write model.pt; return what was written."""
+    arguments.instance(plan, Plan, "plan")
+    path = arguments.new_file(path)
     start = time.perf_counter()
     task, encoder = plan.task, plan.encoder
     training, validation = (_encoded(encoder, part) for part in (task.train, task.validation))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..atomic import write
 from ..engine.reference import simulate
 from ..errors import InputError, ThresholdMissed
@@ -40,8 +41,10 @@ class Artefact:
     expected: dict[str, Array]
 
 
-def save_artefact(artefact: Artefact, path: Path) -> None:
+def save_artefact(artefact: Artefact, path: str | Path) -> None:
     """Write model.bimn atomically."""
+    arguments.instance(artefact, Artefact, "artefact")
+    path = arguments.new_file(path)
     graph, arrays = pack(artefact.graph)
     header = {"format": FORMAT, "version": VERSION, "target": artefact.target, "graph": graph}
     content = {f"graph:{key}": value for key, value in arrays.items()}
@@ -51,8 +54,9 @@ def save_artefact(artefact: Artefact, path: Path) -> None:
     write(path, memory.getbuffer())
 
 
-def load_artefact(path: Path) -> Artefact:
+def load_artefact(path: str | Path) -> Artefact:
     """Read model.bimn; anything else is refused, and nothing in it is executed."""
+    path = arguments.path(path)
     try:
         content = read_npz(path, _is_ours)
     except InputError as error:
@@ -125,7 +129,7 @@ def _check_times(graph: IntegerGraph) -> None:
 
 def check(artefact: Artefact) -> int:
     """Run the sample; return how many messages were compared; `ThresholdMissed` names the first layer that differs."""
-    if not artefact.expected:
+    if not arguments.instance(artefact, Artefact, "artefact").expected:
         raise InputError("the artefact holds no expected messages to compare with")
     try:
         record = simulate(artefact.graph, artefact.sample.astype(np.int64), probe=True)

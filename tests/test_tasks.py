@@ -36,7 +36,7 @@ def test_an_unknown_task_is_refused_with_the_list() -> None:
 
 
 def test_a_seed_that_no_generator_takes_is_refused() -> None:
-    with pytest.raises(InputError, match="seed -1"):
+    with pytest.raises(InputError, match="seed is -1, a whole number from 0 to"):
         load_task("digits", seed=-1)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..errors import InputError
 from ..graph import FloatGraph, Graph, IntegerGraph
 from ..nodes.arithmetic import Array
@@ -98,11 +99,13 @@ class _Window:
 def check_input(graph: Graph[Node] | Graph[IntegerNode], x: Array) -> None:
     """Refuse input that does not fit the graph's source."""
     channels = graph.nodes[graph.source].neurons
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
+        raise InputError(f"input is {arguments.said(x)}, an array of encoded numbers is needed", "encode() gives one")
     if x.ndim != 3 or x.shape[2] != channels or 0 in x.shape:
         raise InputError(
             f"input has shape {x.shape}, the model wants (samples, steps, {channels}) with at least one of each"
         )
-    if x.dtype.kind in "fc":  # sample by sample, as x may lie in a file larger than memory
+    if x.dtype.kind == "f":  # sample by sample, as x may lie in a file larger than memory
         wrong = sum(np.count_nonzero(~np.isfinite(sample)) for sample in x)
         if wrong:
             raise InputError(f"input holds {wrong} values that are not finite")

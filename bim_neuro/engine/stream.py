@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import arguments
 from ..errors import InputError
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
@@ -40,7 +41,7 @@ class Stream:
     def step(self, events: Array) -> Array:
         """Send one line of encoded input (channels,); return the output node's messages (neurons,) of this step."""
         channels = self.graph.nodes[self.graph.source].neurons
-        line = np.asarray(events)
+        line = arguments.array(events, f"step {self.steps}")
         if line.shape != (channels,):
             raise InputError(f"a step has shape {line.shape}, the model wants ({channels},)")
         if not np.isfinite(line).all():

@@ -11,6 +11,7 @@ from os.path import isfile, normpath
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
+from .. import arguments
 from ..errors import InputError
 from ..intake import read_toml
 from .schema import BASES, ENCODINGS, LARGEST, SCOPES, SIGNED_UNIT, UNLIMITED, HardwareProfile, Quantity
@@ -29,12 +30,12 @@ def list_profiles() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
-def load_profile(name_or_path: str) -> HardwareProfile:
+def load_profile(name_or_path: str | Path) -> HardwareProfile:
     """Return a profile of the package by its name, or a profile of yours by its path.
 
     Raises InputError for an unknown name, and for a profile that breaks the schema.
     """
-    file = _find(name_or_path, Path())
+    file = _find(str(arguments.path(name_or_path, "target")), Path())
     return _parse(_table(file), file.name)
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import arguments
 from .trainer import Recipe
+
+ENCODERS = ("graded", "delta")
+"""Those that can be fitted to data."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,11 @@ class Default:
     recipe: Recipe
     encoder: str = "graded"
     score: str = "accuracy"
+
+    def __post_init__(self) -> None:
+        arguments.numbers_of(self, [(name, 1, 1_000_000) for name in ("channels", "states", "blocks", "taps")], "shape")
+        arguments.choice(self.encoder, ENCODERS, "encoder")
+        arguments.choice(self.score, ("accuracy", "macro_f1"), "score")
 
 
 DEFAULTS: dict[str, Default] = {

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .. import arguments
 from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..model.block import BIMBlock
@@ -75,16 +76,16 @@ class Learning:
     sparsity: float | None = None
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise InputError(f"unknown rule '{self.rule}'", f"there are: {', '.join(RULES)}")
-        if not 0 <= self.mix <= 1:
+        arguments.choice(self.rule, tuple(RULES), "rule")
+        arguments.choice(self.credit, ("spatial", "local"), "credit")
+        arguments.instance(self.window, Window, "window")
+        if not 0 <= arguments.number(self.mix, "lambda") <= 1:
             raise InputError(f"lambda is {self.mix}, it must lie in [0, 1]", "1 is the gradient alone, 0 STDP alone")
-        if self.credit not in ("spatial", "local"):
-            raise InputError(f"unknown credit '{self.credit}'", "there are: spatial, local")
-        if self.sparsity is not None and not 0 <= self.sparsity < 1:
+        if self.sparsity is not None and not 0 <= arguments.number(self.sparsity, "sparsity") < 1:
             raise InputError(f"sparsity {self.sparsity} is outside [0, 1)", "0.7 prunes 70 % of the synapses")
-        if self.online is not None and self.online < 1:
-            raise InputError(f"online updates every {self.online} steps are not possible", "give 1 or more")
+        arguments.number(self.stdp_rate, "stdp_rate", 0.0)
+        if self.online is not None:
+            arguments.whole(self.online, "online updates every so many steps: the number", 1)
         if self.online is not None and self.sparsity is not None:
             raise InputError("online updates and pruning cannot be combined", "leave out one of the two")
         if self.rule == "bptt" and (self.online is not None or self.credit == "local"):

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .. import arguments
 from .readout import leak_on
 
 
@@ -35,6 +36,10 @@ class Window:
     a_minus: float = 1.0
     tau_plus: float = 5.0
     tau_minus: float = 5.0
+
+    def __post_init__(self) -> None:
+        limits = [("a_plus", 0.0, 1e3), ("a_minus", 0.0, 1e3), ("tau_plus", 1e-3, 1e6), ("tau_minus", 1e-3, 1e6)]
+        arguments.numbers_of(self, limits, "STDP window")
 
     def at(self, t: Tensor) -> Tensor:
         """W(t) of eq 6, for plots and for the double sum."""

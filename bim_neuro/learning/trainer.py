@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import kept
+from .. import arguments, kept
 from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..intake import check_available, memory_of_a_run
@@ -49,6 +49,17 @@ class Recipe:
     patience: int = 60
     keep: str = "best"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        arguments.numbers_of(self, _LIMITS, "recipe")
+        arguments.choice(self.keep, ("best", "last"), "keep")
+
+
+_LIMITS = (
+    ("epochs", 1, 10**9), ("batch", 1, 10**9), ("learning_rate", 1e-9, 1e300), ("weight_decay", 0, 1e6),
+    ("augment_gain", 0, 1e6), ("augment_noise", 0, 1e6), ("label_smoothing", 0, 1), ("balance", 0, 1e3),
+    ("epoch_samples", 1, 10**12), ("patience", 0, 10**9), ("seed", 0, 2**63 - 1),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

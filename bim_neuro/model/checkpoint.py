@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import arguments
 from ..atomic import write
 from ..errors import InputError
 from ..intake import read_torch
@@ -86,8 +87,10 @@ def _compare(given: Shapes, wanted: Shapes, names: Iterable[str]) -> None:
             raise InputError(f"the weights do not fit the config: '{name}' is {has}, the config wants {needs}")
 
 
-def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
     """Write model.pt atomically."""
+    arguments.instance(checkpoint, Checkpoint, "checkpoint")
+    path = arguments.new_file(path)
     save_atomically(
         {
             "format": FORMAT,
@@ -124,8 +127,9 @@ def save_atomically(content: dict[str, Any], path: Path) -> None:
     write(path, memory.getbuffer())
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read model.pt; anything that is not one is refused with an `InputError`, and nothing in it is executed."""
+    path = arguments.path(path)
     content = load_plain(path)
     if content.get("format") != FORMAT:
         raise InputError(f"{path} is a PyTorch file, but not a bim-neuro model", "bim-train writes model.pt files")

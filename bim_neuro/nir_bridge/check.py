@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
 from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, Soma, Source
@@ -20,6 +22,7 @@ MAX_NUMBER = float(np.finfo(np.float64).max)
 
 def check_graph(graph: FloatGraph) -> None:
     """Refuse a graph whose numbers are not finite or whose shapes do not fit, naming the node or edge."""
+    _check_parts(graph)
     for name, array in pack(graph)[1].items():
         _check_finite(name.removeprefix("graph/").replace("/", "."), array)
     for name, node in graph.nodes.items():
@@ -35,11 +38,27 @@ def check_graph(graph: FloatGraph) -> None:
         raise InputError(f"{len(graph.labels)} labels for the {lines} lines of the output")
 
 
+def _check_parts(graph: FloatGraph) -> None:
+    """Refuse what is no graph of nodes by name and edges: it may have been built by hand."""
+    arguments.instance(graph, FloatGraph, "graph")
+    for name, node in arguments.instance(graph.nodes, dict, "graph.nodes").items():
+        arguments.text(name, "the name of a node")
+        if not is_dataclass(node):
+            raise InputError(f"node '{name}' is {arguments.said(node)}, which a float graph cannot hold")
+    for edge in arguments.instance(graph.edges, tuple, "graph.edges"):
+        arguments.instance(edge, Edge, "an edge")
+        for part in ("source", "target", "port"):
+            arguments.text(getattr(edge, part), f"an edge's {part}")
+        arguments.whole(edge.delay, f"edge '{edge.source} -> {edge.target}': delay")
+    for label in arguments.instance(graph.labels, tuple, "graph.labels"):
+        arguments.text(label, "a label")
+    arguments.instance(graph.extra, dict, "graph.extra")
+    arguments.text(graph.task, "graph.task")
+
+
 def check_dt(dt: Any) -> float:
     """Refuse a step that is not a positive finite number of seconds."""
-    if isinstance(dt, bool) or not isinstance(dt, int | float) or not 0 < dt <= MAX_NUMBER:
-        raise InputError(f"dt is {dt!s:.40} s, it must be positive and finite")
-    return float(dt)
+    return arguments.duration(dt, "dt")
 
 
 def check_extra(extra: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import isclose
 from pathlib import Path
 
+from .. import arguments
 from ..errors import DoesNotFit, InputError
 from ..graph import FloatGraph
 from ..intake import Budget
@@ -20,7 +21,7 @@ from .metadata import KEY, parse
 from .support import FIELD_NAMES, check_values, unsupported
 
 
-def read_nir(path: Path, dt: float | None = None, *, integrator: str | None = None) -> FloatGraph:
+def read_nir(path: str | Path, dt: float | None = None, *, integrator: str | None = None) -> FloatGraph:
     """Return the float graph of a .nir file.
 
     ``dt`` (seconds a step) is needed for graphs of other frameworks, whose files do not hold it; where a file
@@ -28,9 +29,9 @@ def read_nir(path: Path, dt: float | None = None, *, integrator: str | None = No
     default) or 'exponential Euler'. What was assumed stands in ``graph.extra['assumptions']``. Raises
     `InputError` for what cannot be read, `DoesNotFit` with a finding for every node without counterpart here.
     """
-    path = Path(path)
+    path = arguments.path(path)
     if dt is not None:
-        check_dt(dt)
+        dt = check_dt(dt)
     tree = open_nir(path, exact.GROUP, FIELD_NAMES, KEY)
     try:
         copy = tree.get(exact.GROUP)

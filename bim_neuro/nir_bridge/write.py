@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import nir
 
+from .. import arguments
 from ..atomic import write
 from ..graph import FloatGraph
 from . import exact
@@ -16,12 +17,13 @@ from .metadata import KEY, describe
 from .standard import standard_graph
 
 
-def write_nir(graph: FloatGraph, path: Path) -> None:
+def write_nir(graph: FloatGraph, path: str | Path) -> None:
     """Write a float graph atomically: an interrupted write leaves the former file or none.
 
     The file is built in memory: HDF5 on a full disk raises errors of its own, and may crash when Python ends.
     """
     check_graph(graph)
+    path = arguments.new_file(path)
     standard = standard_graph(graph)
     standard.metadata = {KEY: describe(graph)}
     memory = io.BytesIO()
@@ -29,7 +31,7 @@ def write_nir(graph: FloatGraph, path: Path) -> None:
     with h5py.File(memory, "r+") as file:
         _drop_resets(file)
         exact.store(graph, file)
-    write(Path(path), memory.getbuffer())
+    write(path, memory.getbuffer())
 
 
 def _drop_resets(file: h5py.File) -> None:

@@ -19,6 +19,7 @@ from .arithmetic import Array
 from .node import State, Step
 
 GRADED_MAX = 127
+_FAR = 2.0**52
 GRADED_BITS = 7  # the float value of a graded input is x * 2^-7
 
 
@@ -122,7 +123,9 @@ class Encoder:
     def _encode(self, raw: Array) -> tuple[Array, Array]:
         if self.kind == "spikes":
             return _as_spikes(np.asarray(raw)), np.zeros(len(self.gain), dtype=np.int64)
-        scaled = (np.asarray(raw, dtype=np.float64) - self.offset) * self.gain
+        with np.errstate(over="ignore"):  # beyond all numbers is out of reach
+            scaled = (np.asarray(raw, dtype=np.float64) - self.offset) * self.gain
+        np.clip(scaled, -_FAR, _FAR, out=scaled)
         if self.kind == "delta":
             return _send_on_delta(scaled)
         rounded = np.rint(scaled)

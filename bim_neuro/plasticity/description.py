@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from numbers import Integral
 from typing import Any
 
+from .. import arguments
 from ..errors import InputError
 
 RULES = ("hybrid", "rtrl", "stdp", "s-tllr", "three-factor")
@@ -53,9 +54,11 @@ class Plasticity:
 
     def __post_init__(self) -> None:
         for name, allowed in (("rule", RULES), ("placement", PLACEMENTS), ("rounding", ROUNDINGS)):
-            if getattr(self, name) not in allowed:
+            given = getattr(self, name)
+            if not isinstance(given, str) or given not in allowed:
                 hint = f"one of {', '.join(allowed)}"
                 raise InputError(f"plasticity: {name} '{getattr(self, name)!s:.60}' is unknown", hint)
+        arguments.instance(self.synapses, tuple, "plasticity: synapses", f"some of {', '.join(GROUPS)}")
         if unknown := [group for group in self.synapses if group not in GROUPS]:
             raise InputError(f"plasticity: no synapses '{unknown[0]!s:.60}'", f"some of {', '.join(GROUPS)}")
         for name, low, high in _LIMITS:
@@ -78,6 +81,7 @@ class Plasticity:
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Plasticity:
         """Read what `as_dict` wrote; an unknown key is refused by name."""
+        arguments.instance(table, Mapping, "plasticity")  # type: ignore[type-abstract]
         names = [field.name for field in fields(cls)]
         if unknown := [key for key in table if key not in names]:
             raise InputError(f"plasticity: unknown key '{unknown[0]}'", f"allowed: {', '.join(names)}")

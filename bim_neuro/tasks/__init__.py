@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from .. import arguments
 from ..errors import InputError
 from .arrays import LAYOUTS, Recordings, check_layout, read_recordings, read_sequences
 from .baseline import logistic_regression_baseline
@@ -46,7 +47,9 @@ TASKS: dict[str, Callable[[Path | None, int], Task]] = {
 }
 
 
-def load_task(name: str, data: Path | None = None, seed: int = 0, layout: str | None = None) -> Task:
+def load_task(
+    name: str, data: str | Path | None = None, seed: int = 0, layout: str | None = None
+) -> Task:
     """Load the task called ``name``, from ``data`` where it needs files; ``seed`` draws the split.
 
     ``layout`` says which axis of task 'own' is time where its file leaves that open: 'BTC' or 'TBC' (time first).
@@ -54,10 +57,10 @@ def load_task(name: str, data: Path | None = None, seed: int = 0, layout: str | 
     >>> len(load_task("digits").test)
     599
     """
-    if name not in TASKS:
+    if arguments.text(name, "the name of a task") not in TASKS:
         raise InputError(f"no task is called '{name}'", hint=f"one of: {', '.join(TASKS)}")
-    if not 0 <= seed < 2**32:
-        raise InputError(f"seed {seed} is outside 0..{2**32 - 1}")
+    arguments.whole(seed, "seed", 0, 2**32 - 1)
+    data = None if data is None else arguments.path(data, "data")
     check_layout(layout)
     if layout is None:
         return TASKS[name](data, seed)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import arguments
 from ..errors import Finding, InputError
 from ..intake import read_npz
 
@@ -36,21 +37,21 @@ class Dataset:
     place: Int64Array | None = None
 
     def __post_init__(self) -> None:
-        check_sequences(self.x, "x")
+        object.__setattr__(self, "x", check_sequences(self.x, "x"))
         for name, column in (("y", self.y), ("group", self.group), ("place", self.place)):
-            if column is not None and column.shape != (len(self.x),):
-                raise InputError(
-                    f"{name} has shape {column.shape}, x has {len(self.x)} samples",
-                    hint=f"{name} needs one integer a sample",
-                )
+            if column is not None:
+                object.__setattr__(self, name, arguments.labels(column, name, len(self.x)))
 
     def __len__(self) -> int:
         return len(self.x)
 
     def take(self, index: Any) -> Dataset:
         """The samples at ``index``: a slice, a mask or an array of positions."""
-        columns = (None if column is None else column[index] for column in (self.y, self.group, self.place))
-        return Dataset(self.x[index], *columns)
+        try:
+            columns = [None if column is None else column[index] for column in (self.y, self.group, self.place)]
+            return Dataset(self.x[index], *columns)
+        except (IndexError, TypeError, ValueError) as error:
+            raise InputError(f"no such samples among {len(self)}: {first_line(error)}") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,20 +99,9 @@ class Task:
         return data
 
 
-def check_sequences(x: NDArray[Any], name: str) -> None:
-    """Refuse what is not (samples, steps, channels) of finite numbers, naming the first bad place."""
-    if x.ndim != 3:
-        raise InputError(f"{name} has {x.ndim} axes {x.shape}, 3 are needed: samples, steps, channels")
-    if x.dtype.kind not in "fiub":
-        raise InputError(f"{name} holds {x.dtype}, real numbers are needed")
-    if 0 in x.shape[1:]:
-        raise InputError(f"{name} is empty: its shape is {x.shape}")
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        sample, step, channel = np.argwhere(~np.isfinite(x))[0].tolist()
-        raise InputError(
-            f"{name} holds {x[sample, step, channel]} at sample {sample}, step {step}, channel {channel}",
-            hint="replace or leave out samples that are not finite",
-        )
+def check_sequences(x: Any, name: str) -> NDArray[Any]:
+    """Return (samples, steps, channels) of finite numbers; refuse all else, naming the first bad place."""
+    return arguments.sequences(x, name, empty=True)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
