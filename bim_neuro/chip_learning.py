@@ -85,13 +85,7 @@ def learn(
         raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
     encoded, seen = program.encode_and_see(stream.x)
     below = _below(program, encoded)
-    block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
-    where = choose(block, program.placed, plasticity, program.profile)
-    if where.where == "engine":
-        first = below[:WARM_UP], stream.y[:WARM_UP]
-        learner: Learner | EngineLearner = engine_learner(program.reference, block, program.profile, *first)
-    else:
-        learner = Learner(block)
+    block, where, learner = _prepared(program, plasticity, below, stream.y)
     before = {name: accuracy(block.graph, program, test) for name, test in tests.items()}
     record = learner.run(below, stream.y, progress=progress)
     graph = learner.graph()
@@ -189,6 +183,26 @@ def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Lea
 def _unpacked(name: str, header: dict[str, Any], content: dict[str, Array]) -> Any:
     prefix = f"{name}:"
     return unpack(header[name], {k.removeprefix(prefix): v for k, v in content.items() if k.startswith(prefix)})
+
+
+def would_learn(program: Program, plasticity: Plasticity, stream: Dataset) -> None:
+    """Make everything ready and learn nothing; what would stop `learn` stops here."""
+    if stream.y is None:
+        raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
+    few = stream.take(slice(max(CALIBRATION, WARM_UP)))
+    assert few.y is not None, "the stream has labels"
+    _prepared(program, plasticity, _below(program, program.encode(few.x)), few.y)
+
+
+def _prepared(
+    program: Program, plasticity: Plasticity, below: Array, y: Array
+) -> tuple[PlasticBlock, LearningPlacement, Learner | EngineLearner]:
+    """Return the block with room to learn, where its traces live, and the learner."""
+    block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
+    where = choose(block, program.placed, plasticity, program.profile)
+    if where.where != "engine":
+        return block, where, Learner(block)
+    return block, where, engine_learner(program.reference, block, program.profile, below[:WARM_UP], y[:WARM_UP])
 
 
 def accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> float:

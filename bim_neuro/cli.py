@@ -6,7 +6,7 @@ import shlex
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,11 @@ from ._version import __version__
 from .console import Paced, guarded, out, progress_bar, remark
 from .errors import InputError, ThresholdMissed
 from .printable import as_json, escape
+from .refusals import in_json
 from .streams import print_json, run_app
+
+if TYPE_CHECKING:
+    from .job import Request
 
 
 def _app() -> typer.Typer:
@@ -128,7 +132,7 @@ def compile_command(
     steps: Annotated[int | None, typer.Option(min=1, help="Use only the first steps of each sample.")] = None,
     backend: Annotated[Backend, typer.Option(help="Where to run the integers.")] = Backend.engine,
     verify: Annotated[Backend | None, typer.Option(help="Compare every message and state with this backend.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only the design rules: does it fit? Nothing is run.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Does it fit? Every finding at once; nothing is run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Any saturated or wrapped word is an error.")] = False,
     learn: Annotated[
         Learn, typer.Option(help="Go on learning on the chip by this rule ('described': the one in the model's NIR).")
@@ -193,9 +197,6 @@ def compile_command(
         if self_test:
             _self_test(model, json_output)
             return
-        if check:
-            _check(model, target, dt, json_output)
-            return
         learning = {
             "placement": learn_placement and learn_placement.value, "trace_bits": learn_bits, "rate": learn_rate,
             "rounding": learn_rounding and learn_rounding.value, "synapses": learn_synapses, "seed": learn_seed,
@@ -210,6 +211,9 @@ def compile_command(
             layout=layout and layout.value,
             thresholds=Thresholds(strict, min_agreement, max_energy, max_latency, max_cores),
         )  # fmt: skip
+        if check:
+            _check(request, json_output)
+            return
         with progress_bar() as bar:
             tracker = bar.add_task("simulate", total=None, note="")
             result = job.compile_to_folder(
@@ -223,7 +227,7 @@ def compile_command(
         if result.missed:
             raise ThresholdMissed("; ".join(result.missed))
 
-    guarded(command, debug)
+    guarded(in_json(command, json_output), debug)
 
 
 def _print_targets(name: str | None, as_json: bool) -> None:
@@ -249,21 +253,32 @@ def _print_summary(summary: dict[str, Any], folder: Path, as_json: bool) -> None
         show(summary, folder, out)
 
 
-def _check(model: Path, target: str, dt: float | None, as_json: bool) -> None:
-    from . import job
+def _check(request: Request, as_json: bool) -> None:
+    from . import fit
 
-    result = job.check_model(model, target, dt)
+    found = fit.check(request)
     if as_json:
-        print_json(result)
+        print_json(found)
     else:
-        for finding in result["findings"]:
-            out.print(f"[bold red]{escape(finding['rule'])}[/] {escape(finding['message'])}", soft_wrap=True)
-            if finding["hint"]:
-                out.print(f"  [dim]hint:[/] {escape(finding['hint'])}", soft_wrap=True)
-        if result["fits"]:
-            out.print(f"{escape(model)} fits {escape(result['target'])}: {result['cores']['used']} of "
-                      f"{result['cores']['limit'] or 'unlimited'} cores")  # fmt: skip
-    raise SystemExit(0 if result["fits"] else 1)
+        _print_check(found)
+    if not found["fits"]:
+        raise SystemExit(1)
+    if found["missed"]:
+        raise ThresholdMissed("; ".join(found["missed"]))
+
+
+def _print_check(found: dict[str, Any]) -> None:
+    colours = {"error": "red", "warning": "yellow"}
+    for finding in found["findings"]:
+        rule = f"[bold {colours[finding['severity']]}]{escape(finding['rule'])}[/]"
+        out.print(f"{rule} {escape(finding['message'])}", soft_wrap=True)
+        if finding["hint"]:
+            out.print(f"  [dim]hint:[/] {escape(finding['hint'])}", soft_wrap=True)
+    if found["fits"]:
+        out.print(f"{escape(found['model'])} fits {escape(found['target'])}: {found['cores']['used']} of "
+                  f"{found['cores']['limit'] or 'unlimited'} cores", soft_wrap=True)  # fmt: skip
+    for what in found["unchecked"]:
+        out.print(f"[dim]unchecked:[/] {escape(what)}", soft_wrap=True)
 
 
 def _self_test(model: Path, as_json: bool) -> None:
@@ -410,7 +425,7 @@ def report_command(
         if output is not None:
             job.write_text(output, job.render_report(folder))
 
-    guarded(command, debug)
+    guarded(in_json(command, json_output), debug)
 
 
 @compare_app.command("bim-report compare")
@@ -437,7 +452,7 @@ def compare_command(
         if output is not None:
             job.write_text(output, job.render_comparison(comparison))
 
-    guarded(command, debug)
+    guarded(in_json(command, json_output), debug)
 
 
 def _print_comparison(comparison: dict[str, Any], as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,9 @@ from .engine.counting import count_messages
 from .engine.neurobench import Activity, ActivityCounter, activity
 from .engine.probes import check_kept, samples_at_once
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
-from .errors import BackendMissing, DoesNotFit, Finding, InputError
+from .errors import BackendMissing, InputError
 from .folder import adopt, filled, reserved
 from .graph import PlacedGraph
-from .hardware import load_profile
 from .intake import allow_memory as allow_memory
 from .intake import check_place, read_json
 from .nodes.arithmetic import Array
@@ -166,26 +165,6 @@ def _write_report(facts: report.Facts, series: dict[str, Any], watch: Stopwatch,
     summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
     report.write_files(summary, facts.placed, series, folder)
     return summary
-
-
-def check_model(model: Path, target: str, dt: float | None) -> dict[str, Any]:
-    """Apply the design rules only; every finding, whether the model fits, and how many cores it would take."""
-    profile = load_profile(target)
-    cores = {"used": 0, "limit": profile.usable_cores}
-    findings: tuple[Finding, ...] = ()
-    try:
-        program = compile_model(model, target, dt=dt)  # refuses with every violated rule
-        cores["used"] = len({core.index for core in program.placed.cores})
-        findings = program.findings
-    except DoesNotFit as error:
-        findings = error.findings
-    return {
-        "model": str(model),
-        "target": profile.name,
-        "fits": not any(finding.severity == "error" for finding in findings),
-        "cores": cores,
-        "findings": [asdict(finding) for finding in findings],
-    }
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

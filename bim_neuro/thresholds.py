@@ -36,6 +36,12 @@ def missed(summary: dict[str, Any], wanted: Thresholds) -> tuple[str, ...]:
     )
 
 
+def missed_without_a_run(found: dict[str, Any], wanted: Thresholds) -> tuple[str, ...]:
+    """Say the same of what a check found: it has findings and cores, and is judged by its errors anyhow."""
+    warnings = {"findings": [finding for finding in found["findings"] if finding["severity"] != "error"]}
+    return (*_findings(warnings, wanted.strict), *_cores(found, wanted.max_cores))
+
+
 def _verification(check: dict[str, Any] | None) -> Iterator[str]:
     for kind, total, equal in (("spike slots", "spike_slots", "equal"), ("states", "states", "states_equal")):
         if check and check[equal] != check[total]:

@@ -7,10 +7,11 @@ layer where it cannot (Lava's LIF). Formats keep one bit of headroom over the ra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatch
 from math import floor, log2
+from typing import cast
 
 import numpy as np
 
@@ -78,8 +79,9 @@ def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> Inte
 def quantise_with_units(
     graph: FloatGraph, room: Mapping[str, float] | None = None
 ) -> tuple[IntegerGraph, Units]:
-    """Return what `quantise` does, and what its integers are worth."""
+    """Return what `quantise` does, and what its integers are worth; `DoesNotFit` with the findings of all layers."""
     room, graph = room or {}, bounded(graph)
+    findings: list[Finding] = []
     done: dict[str, Quantised] = {}
     edges: dict[str, Edge] = {}
     sums: dict[str, Scales] = {}
@@ -92,8 +94,9 @@ def quantise_with_units(
             per_neuron = not isinstance(node, LIF) and f"{name}.{port}" not in room
             integer, scales[port] = _quantise_port(into, width, done, per_neuron, grows)
             edges.update({edge.name: edge for edge in integer})
-        done[name] = quantise_node(node, scales, name, _finest(graph, name))
-        _check_constants(done[name].node, name)
+        done[name] = _collected(findings, node, scales, name, _finest(graph, name))
+    if findings:
+        raise DoesNotFit(findings)
     integer_graph = IntegerGraph(
         {name: done[name].node for name in graph.nodes},
         tuple(edges[edge.name] for edge in graph.edges),
@@ -103,6 +106,17 @@ def quantise_with_units(
         graph.labels,
     )
     return integer_graph, Units(sums, {name: quantised.exponent for name, quantised in done.items()})
+
+
+def _collected(findings: list[Finding], node: Node, scales: Scales, name: str, finest: int) -> Quantised:
+    """Return the integer node; if there is none, say why, and return something whose message others can count on."""
+    try:
+        quantised = quantise_node(node, scales, name, finest)
+    except DoesNotFit as error:
+        findings += error.findings
+        return Quantised(cast(IntegerNode, node), 0)
+    findings += _constants(quantised.node, name)
+    return quantised
 
 
 def _quantise_port(
@@ -302,10 +316,10 @@ def _whole(real: Array) -> Array:
     return np.asarray(np.rint(np.clip(real, -(2.0**62), 2.0**62)), dtype=np.int64)
 
 
-def _check_constants(node: IntegerNode, name: str) -> None:
-    """Refuse a bias or factor that no word of the chip holds: it is far beyond what calibration saw."""
+def _constants(node: IntegerNode, name: str) -> Iterator[Finding]:
+    """Find a bias or factor that no word of the chip holds: it is far beyond what calibration saw."""
     for part, value in vars(node).items():
         largest = int(np.abs(value).max(initial=0)) if isinstance(value, np.ndarray) else 0
         if largest > WORD_MAX:
             message = f"layer '{name}' needs a {part} of {largest:.3g}, a word holds {WORD_MAX:,}"
-            raise DoesNotFit([Finding("constant-bits", name, message, largest, WORD_MAX, "calibrate or train anew")])
+            yield Finding("constant-bits", name, message, largest, WORD_MAX, "calibrate or train anew")

@@ -212,7 +212,7 @@ def test_bytes_that_were_turned_are_refused_or_harmless(tmp_path: Path, model: P
         ("text.pt", lambda path: path.write_text("hello"), "not a PyTorch file"),
         ("tensor.pt", lambda path: torch.save(torch.zeros(3), path), "holds a Tensor"),
         ("other.pt", lambda path: torch.save({"weights": torch.zeros(3)}, path), "not a bim-neuro model"),
-        ("model.bimn", Path.touch, "--self-test"),
+        ("model.bimn", lambda path: path.write_bytes(b"PK"), "--self-test"),
         ("[red]name.pt", None, "no such file: "),
         ("empty.nir", Path.touch, "empty.nir"),
         ("text.nir", lambda path: path.write_text("hello"), "text.nir"),
@@ -225,7 +225,7 @@ def test_what_is_no_model_is_refused(
     path.parent.mkdir()
     if write:
         write(path)
-    for options in (("--input", samples, "-o", tmp_path / "out"), ("--check", "--json")):
+    for options in (("--input", samples, "-o", tmp_path / "out"), ("--check",)):
         refused(bim_compile(path, *options), 2, words, name)
     assert [entry.name for entry in tmp_path.iterdir()] == ["in"]
 
@@ -489,7 +489,7 @@ def test_a_defect_of_ours_is_called_one(monkeypatch: pytest.MonkeyPatch, model: 
     def broken(*args: object, **options: object) -> None:
         raise ZeroDivisionError("one\ntwo")
 
-    monkeypatch.setattr("bim_neuro.job.compile_model", broken)
+    monkeypatch.setattr("bim_neuro.fit.compile_model", broken)
     refused(bim_compile(model, "--check"), 4, "internal error: ZeroDivisionError: one two", "--debug")
     with pytest.raises(ZeroDivisionError):
         bim_compile(model, "--check", "--debug")

@@ -18,12 +18,10 @@ a spike and that of a voltage are far apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
-from math import prod
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import DoesNotFit, Finding, InputError
 from ..graph import Edge, FloatGraph
 from ..intake import HINT, Budget
 from ..nodes import LIF, Dense, Diagonal, Encoder, Readout, Relay, Soma, Source
@@ -32,12 +30,11 @@ from ..nodes.node import Node
 from .hdf5 import NirGraph
 from .integrator import Integrator
 from .linear import Form, Origin, bytes_of_sum, message_of, sum_of
-from .support import FIELDS, NEURONS, SPIKING, lines_read
+from .structure import input_lines, misfits, sources_first
+from .support import FIELDS, NEURONS, SPIKING
 
 BYTES_A_LINE = 4096
 """What all stages together may take for an input line that no array of the file justifies."""
-MAX_AXES = 32
-MAX_DELAY_STEPS = 2**31
 
 
 @dataclass(frozen=True)
@@ -54,25 +51,16 @@ class _Law:
 def to_float_graph(
     nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None = None, budget: Budget | None = None
 ) -> FloatGraph:
-    """Return the float graph of a flat NIR graph in which all is supported (see `support`).
+    """Return the float graph of a flat NIR graph; `DoesNotFit` with everything that has no place in one.
 
     What it takes is counted in ``budget``, beside the arrays it is made of.
     """
     budget = budget or Budget.of_file(0)
     budget.take("the file's arrays", sum(value.nbytes for node in nir.nodes.values() for value in node.fields.values()))
     with np.errstate(all="ignore"):  # what is no longer finite is refused by its name (`check`)
-        return _Conversion(nir, dt, integrator, encoder, budget).run(_order(nir))
-
-
-def _order(nir: NirGraph) -> list[str]:
-    before: dict[str, list[str]] = {name: [] for name in sorted(nir.nodes)}
-    for source, target in nir.edges:
-        before[target].append(source)
-    try:
-        return list(TopologicalSorter(before).static_order())
-    except CycleError as loop:
-        path = " -> ".join(reversed(loop.args[1]))
-        raise InputError(f"the graph has a loop, {path}", "recurrent edges are not supported yet") from None
+        if found := misfits(nir, dt, integrator):
+            raise DoesNotFit(found)
+        return _Conversion(nir, dt, integrator, encoder, budget).run(sources_first(nir)[0])
 
 
 class _Conversion:
@@ -93,8 +81,9 @@ class _Conversion:
         self.senders: dict[str, str] = {}
 
     def run(self, order: list[str]) -> FloatGraph:
-        source = self._only("Input")
-        output = self._only("Output")
+        source, output = (
+            next(name for name, node in self.nir.nodes.items() if node.type == kind) for kind in ("Input", "Output")
+        )
         width = self._input_width(source)
         for name in order:
             if name == source:
@@ -110,26 +99,13 @@ class _Conversion:
         extra = {"assumptions": [*self._standing(), *self.assumptions]}
         return FloatGraph(self.nodes, tuple(self.edges), self.dt, encoder, extra=extra)
 
-    def _only(self, kind: str) -> str:
-        found = [name for name, node in self.nir.nodes.items() if node.type == kind]
-        if len(found) != 1:
-            names = ", ".join(found) or "none"
-            raise InputError(f"the graph needs exactly one {kind} node, it has {len(found)}: {names}")
-        return found[0]
-
     def _input_width(self, source: str) -> int:
-        """Return how many lines the input has; leading axes that no reader wants are batch and time."""
-        nodes = self.nir.nodes
-        shape = [int(size) for size in nodes[source].fields.get("shape", np.empty(0)).ravel()[:MAX_AXES]]
-        width = prod(shape) if shape else 0
-        wanted = {lines_read(nodes[target]) for start, target in self.nir.edges if start == source} - {0}
-        if len(wanted) == 1 and width not in wanted and (not shape or shape[-1] in wanted):
-            width = wanted.pop()
-            if shape:
-                self.assumptions.append(f"the input's shape {shape} counts batch or time: {width} lines")
-        if width < 1:
-            raise InputError(f"the input '{source}' has shape {shape}, which gives no lines")
-        widest = (max(value.shape, default=1) for node in nodes.values() for value in node.fields.values())
+        """Return how many lines the input has, no more than memory justifies."""
+        width, shape, more = input_lines(self.nir, source)
+        if more:
+            self.assumptions.append(f"the input's shape {shape} counts batch or time: {width} lines")
+        fields = (value for node in self.nir.nodes.values() for value in node.fields.values())
+        widest = (max(value.shape, default=1) for value in fields)
         limit = max(self.budget.limit // BYTES_A_LINE, *widest)
         if width > limit:
             claim = f"the input '{source}' claims {width:,} lines of {BYTES_A_LINE:,} bytes each"
@@ -138,14 +114,7 @@ class _Conversion:
 
     def _input_of(self, name: str) -> Form:
         """Return the sum of all wires into a node."""
-        starts = self.before[name]
-        if not starts:
-            raise InputError(f"node '{name}' ({self.nir.nodes[name].type}) has no input")
-        forms = [self.forms[start] for start in starts]
-        for start, form in zip(starts, forms, strict=True):
-            if form.width != forms[0].width:
-                widths = f"{forms[0].width} values of '{starts[0]}' and {form.width} of '{start}'"
-                raise InputError(f"node '{name}' ({self.nir.nodes[name].type}) adds {widths}")
+        forms = [self.forms[start] for start in self.before[name]]
         if len(forms) == 1:
             return forms[0]
         self._take(name, bytes_of_sum(forms))
@@ -160,9 +129,6 @@ class _Conversion:
         node = self.nir.nodes[name]
         if node.type in ("Linear", "Affine"):
             weight = node.fields["weight"]
-            if weight.shape[1] != form.width:
-                got = f"it receives {form.width}"
-                raise InputError(f"node '{name}' ({node.type}) takes {weight.shape[1]} values, {got}")
             self._take(name, 8 * weight.size + form.bytes_with_rows(len(weight)))
             form = form.through(weight.astype(np.float64))
             return form.shifted(self._field(name, "bias", form.width)) if node.type == "Affine" else form
@@ -174,13 +140,7 @@ class _Conversion:
         return form
 
     def _delay(self, name: str, form: Form) -> Form:
-        seconds = self._field(name, "delay", form.width)
-        steps = np.rint(seconds / self.dt)
-        off = np.abs(steps * self.dt - seconds)
-        wrong = seconds[(off > 1e-3 * self.dt) | (steps < 0) | (steps > MAX_DELAY_STEPS)]
-        if wrong.size:
-            message = f"node '{name}' delays by {wrong[0]:.4g} s, not a whole number of steps of {self.dt:g} s"
-            raise InputError(message, "check --dt")
+        steps = np.rint(self._field(name, "delay", form.width) / self.dt)
         if form.bias[steps > 0].any():
             self.assumptions.append(f"the constant that '{name}' delays is there from the first step on")
         self._take(name, len(np.unique(steps)) * form.nbytes)
@@ -250,14 +210,7 @@ class _Conversion:
         return _Law(decay, current_decay, gain / threshold, leak / threshold, 1.0)
 
     def _decay(self, name: str, key: str, width: int) -> float:
-        tau = float(self._field(name, key, width)[0])
-        if tau <= 0:
-            raise InputError(f"node '{name}' has {key} = {tau:g} s, a time constant is positive")
-        decay = self.integrator.decay(tau / self.dt)
-        if decay < 0:
-            hint = "give the --dt the model was trained with"
-            raise InputError(f"dt = {self.dt:g} s is longer than {key} = {tau:.4g} s of node '{name}'", hint)
-        return decay
+        return self.integrator.decay(float(self._field(name, key, width)[0]) / self.dt)
 
     def _connect(self, form: Form, name: str, port: str = "a") -> None:
         """Lead messages into a node; where spikes and voltages meet, each through a relay of their own."""
@@ -311,7 +264,8 @@ class _Conversion:
         kept = {last} | {edge.source for edge in edges}
         dropped = [name for name in self.nodes if name not in kept]
         if any(isinstance(self.nodes[name], Source) for name in dropped):
-            raise InputError(f"the output '{output}' does not depend on the input")
+            message = f"the output '{output}' does not depend on the input"
+            raise DoesNotFit([Finding("no-input", output, message)])
         if dropped:
             self.assumptions.append(f"left out, since the output does not read them: {', '.join(dropped)}")
         self.nodes = {name: node for name, node in self.nodes.items() if name in kept}
@@ -333,9 +287,6 @@ class _Conversion:
         """Return a field as (width,) float64; one value stands for all, an absent one for its default."""
         node = self.nir.nodes[name]
         value = node.fields.get(key, np.array(FIELDS[node.type][key])).astype(np.float64).ravel()
-        if value.size not in (1, width):
-            got = f"{key} has {value.size} values, its input has {width}"
-            raise InputError(f"node '{name}' ({node.type}): {got}")
         return np.broadcast_to(value, (width,)).copy()
 
     def _standing(self) -> list[str]:

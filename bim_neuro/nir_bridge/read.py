@@ -18,7 +18,8 @@ from .foreign import to_float_graph
 from .hdf5 import NirGraph, open_nir, read_graph
 from .integrator import FORWARD, find_integrator
 from .metadata import KEY, parse
-from .support import FIELD_NAMES, check_values, unsupported
+from .structure import misfits
+from .support import FIELD_NAMES, check_values
 
 
 def read_nir(path: str | Path, dt: float | None = None, *, integrator: str | None = None) -> FloatGraph:
@@ -53,15 +54,14 @@ def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None, budg
             "compile the file that bim-compile wrote, or model.pt",
         )
     check_values(nir)
-    findings = unsupported(nir)
-    if findings:
-        raise DoesNotFit(findings)
     if ours:
         _agree(dt, ours.dt)
         graph = to_float_graph(nir, check_dt(ours.dt), ours.integrator, ours.encoder, budget)
         nodes = {name: with_ranges(node, ours.ranges.get(name, {})) for name, node in graph.nodes.items()}
         graph = replace(graph.with_nodes(nodes, **ours.extra), task=ours.task, labels=ours.labels)
     elif dt is None:
+        if findings := misfits(nir, None, FORWARD):
+            raise DoesNotFit(findings)
         hint = "give it with --dt SECONDS, as the model was trained"
         raise InputError("a NIR graph does not say how long a step is", hint)
     else:
