@@ -100,7 +100,8 @@ def check_input(graph: Graph[Node] | Graph[IntegerNode], x: Array) -> None:
     """Refuse input that does not fit the graph's source."""
     channels = graph.nodes[graph.source].neurons
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
-        raise InputError(f"input is {arguments.said(x)}, an array of encoded numbers is needed", "encode() gives one")
+        found = f"holds {x.dtype}" if isinstance(x, np.ndarray) else f"is {arguments.said(x)}"
+        raise InputError(f"input {found}, an array of encoded numbers is needed", "encode() gives one")
     if x.ndim != 3 or x.shape[2] != channels or 0 in x.shape:
         raise InputError(
             f"input has shape {x.shape}, the model wants (samples, steps, {channels}) with at least one of each"
