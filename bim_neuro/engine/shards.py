@@ -12,11 +12,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -24,12 +22,14 @@ from .._version import __version__
 from ..atomic import write
 from ..errors import InputError
 from ..graph import Graph
+from ..intake import read_json, read_npz
 from ..nodes import InputSeen
 from ..nodes.arithmetic import Array
 from ..pack import pack
 from ..record import LayerCount, RunRecord
 
 MANIFEST = "manifest.json"
+SHA256 = "sha256"
 
 
 class Shards:
@@ -46,16 +46,17 @@ class Shards:
     def save(self, index: int, arrays: dict[str, Array]) -> None:
         """Keep a finished part."""
         memory = io.BytesIO()  # a full disk would leave zipfile with an archive it cannot close
-        np.savez(memory, **arrays)  # type: ignore[arg-type]
+        np.savez(memory, **{**arrays, SHA256: np.array(_digest(arrays))})  # type: ignore[arg-type]
         write(self._file(index), memory.getbuffer())
 
     def load(self, index: int) -> dict[str, Array] | None:
         """Return a part that was finished before; None where there is none, or none that can be read."""
         try:
-            with self._file(index).open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
-                return dict(archive.items())
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error):
+            arrays = read_npz(self._file(index))
+        except InputError:
             return None
+        said = arrays.pop(SHA256, None)
+        return arrays if said is not None and str(said) == _digest(arrays) else None
 
     def forget(self) -> None:
         """Remove all parts: the run is complete. What is not ours stays, and the folder with it."""
@@ -67,6 +68,15 @@ class Shards:
 
     def _file(self, index: int) -> Path:
         return self.folder / f"{index:05d}.npz"
+
+
+def _digest(arrays: dict[str, Array]) -> str:
+    """Return what tells a part that was changed after it was written."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
 
 
 def run_key(graphs: tuple[Graph[Any], ...], x: Array, *words: str) -> str:
@@ -119,8 +129,10 @@ def _begun(folder: Path) -> bool:
 def _check_key(folder: Path, key: str) -> None:
     hint = f"delete the folder {folder}, or move it away, to start anew"
     try:
-        found = json.loads((folder / MANIFEST).read_text())["key"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder} is not the beginning of a run of ours: {error}", hint) from None
+        found = read_json(folder / MANIFEST)["key"]
+    except InputError as error:
+        raise InputError(f"{folder} is not the beginning of a run of ours: {error.message}", hint) from None
+    except (LookupError, TypeError):
+        raise InputError(f"{folder} is not the beginning of a run of ours: {MANIFEST} names none", hint) from None
     if found != key:
         raise InputError(f"{folder} holds the beginning of another run: other model, input, backend or version", hint)

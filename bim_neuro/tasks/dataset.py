@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..errors import Finding, InputError
-from ..intake import read_npz
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
@@ -102,13 +100,3 @@ class Task:
 def check_sequences(x: Any, name: str) -> NDArray[Any]:
     """Return (samples, steps, channels) of finite numbers; refuse all else, naming the first bad place."""
     return arguments.sequences(x, name, empty=True)
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Every array of an ``.npz`` file, by name (`bim_neuro.intake.read_npz`)."""
-    return read_npz(path)
-
-
-def first_line(error: BaseException) -> str:
-    """What ``error`` says in its first line, or its kind where it says nothing."""
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..intake import Answer, Budget, Format, Opened, check_kind, opened, read
-from .dataset import Float32Array, Int64Array, read_arrays
+from ..intake import Answer, Budget, Format, Opened, check_kind, opened, read, read_npz
+from .dataset import Float32Array, Int64Array
 
 # fmt: off
 DS1 = (101, 106, 108, 109, 112, 114, 115, 116, 118, 119, 122,
@@ -81,8 +81,8 @@ def read_beats(data: Path) -> Iterator[Beats]:
 
 def _read_npz(path: Path) -> Iterator[Beats]:
     """From the arrays X (beats, 256) in ADC units, rec, pos, sym and rr_prev (beats,), each record in time order."""
-    arrays = read_arrays(path)
     names = ("X", "rec", "pos", "sym", "rr_prev")
+    arrays = read_npz(path, names)
     missing = [name for name in names if name not in arrays]
     if missing:
         raise InputError(f"'{path}' lacks the arrays {', '.join(missing)}", hint=HINT)
@@ -92,6 +92,10 @@ def _read_npz(path: Path) -> Iterator[Beats]:
     for name, column in zip(names[1:], (record, position, symbol, rr), strict=True):
         if column.shape != (len(x),):
             raise InputError(f"{name} of '{path}' has shape {column.shape}, X has {len(x)} beats")
+        if column.dtype.kind not in ("U" if name == "sym" else "iu"):
+            raise InputError(f"{name} of '{path}' holds {column.dtype}, {'texts' if name == 'sym' else 'integers'} do")
+    if x.dtype.kind not in "iuf" or not np.isfinite(x).all():
+        raise InputError(f"X of '{path}' holds {x.dtype}, finite numbers are needed")
     label = _labels(symbol)
     for number in np.intersect1d(record, DS1 + DS2):
         rows = np.flatnonzero((record == number) & (label >= 0))
