@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -30,6 +28,7 @@ from .engine.shards import run_key
 from .errors import InputError
 from .graph import FloatGraph, IntegerGraph
 from .hardware import HardwareProfile
+from .intake import read_npz
 from .nodes import InputSeen
 from .nodes.arithmetic import Array
 from .pack import pack, unpack
@@ -165,12 +164,11 @@ def save_learned(learned: Learned, path: Path, key: str) -> None:
 def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Learned | None:
     """Return what was kept of the same run; None where there is nothing, or nothing that can be read."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            content: dict[str, Array] = dict(archive.items())
+        content = read_npz(path)
         header: dict[str, Any] = json.loads(str(content["header"]))
         found, graphs = header["key"], {name: _unpacked(name, header, content) for name in ("graph", "reference")}
         saved = dict(header["report"])
-    except (OSError, ValueError, EOFError, LookupError, TypeError, BadZipFile, zlib.error, InputError):
+    except (ValueError, RecursionError, LookupError, TypeError, InputError):
         return None
     if found != key:
         hint = "give the same again, or delete that file to learn anew"
