@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import is_dataclass
 from functools import singledispatch
 from typing import Any
@@ -69,6 +70,23 @@ def check_extra(extra: dict[str, Any]) -> None:
     for name in ("plasticity", "plastic_nodes"):
         if not isinstance(extra.get(name, {}), dict):
             raise InputError(f"extra.{name} is {extra[name]!r:.60}, a table is needed")
+        for value in _leaves(extra.get(name, {})):
+            if not isinstance(value, str | int | float | None):
+                raise InputError(f"extra.{name} holds a {type(value).__name__}, only numbers and texts have a place there")
+
+
+def _leaves(tree: Any) -> Iterator[Any]:
+    """Give every key and value of a tree of tables and lists."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield from node
+            waiting += node.values()
+        elif isinstance(node, list | tuple):
+            waiting += node
+        else:
+            yield node
 
 
 def _check_finite(name: str, array: Array) -> None:

@@ -29,7 +29,7 @@ from bim_neuro.plasticity.description import Plasticity
 
 from . import hdf5
 from .containers import odd_bytes, odd_npy, odd_pickle, odd_zip, rezip, unzip
-from .values import Array, odd_array, odd_tree, odd_value
+from .values import Array, odd_array, odd_tree, odd_value, places
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -363,10 +363,20 @@ def toml(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str) else repr(value) if value is not None else '"None"'
 
 
+def _odd_quantities(rng: Random, profile: dict[str, Any]) -> dict[str, Any]:
+    """Change numbers of a profile so that the schema still holds: what is computed from them is then odd."""
+    known = [node[key] for node, key in places(profile) if isinstance(node[key], dict) and "low" in node[key]]
+    for quantity in rng.sample(known, min(len(known), rng.choice((1, 1, 3)))):
+        number = rng.choice((0, 1, 2, 0.5, 3, 17, 1e-9, 1e6, 1e18, 1e300, 2**40, float("inf")))
+        quantity.update(dict.fromkeys(("value", "low", "high"), number))
+    return profile
+
+
 def _structural_toml(rng: Random, file: Path) -> None:
     text = file.read_text(encoding="utf-8")
-    if rng.random() < 0.8:
-        changed = odd_tree(rng, tomllib.loads(text))
+    action = rng.random()
+    if action < 0.8:
+        changed = _odd_quantities(rng, tomllib.loads(text)) if action < 0.35 else odd_tree(rng, tomllib.loads(text))
         written = "\n".join(f"{json.dumps(str(key))} = {toml(value)}" for key, value in changed.items())
     else:
         lines = text.splitlines()
@@ -443,13 +453,14 @@ def warm(sound: Path) -> None:
 def _call(entry: str, *arguments: str) -> None:
     argv, sys.argv = sys.argv, [f"bim-{entry}", *arguments]
     out, sys.stdout = sys.stdout, io.StringIO()
+    err, sys.stderr = sys.stderr, io.StringIO()
     try:
         getattr(cli, f"{entry}_main")()
     except SystemExit as end:
         if end.code:
             raise RuntimeError(f"a sound call ended with {end.code}: {arguments}") from None
     finally:
-        sys.argv, sys.stdout = argv, out
+        sys.argv, sys.stdout, sys.stderr = argv, out, err
 
 
 def _structural_records(rng: Random, folder: Path) -> None:
