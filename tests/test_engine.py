@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -354,6 +356,12 @@ def test_shards_of_another_run_are_refused(tmp_path: Path) -> None:
     whole = (tmp_path / "run" / "00000.npz").read_bytes()
     (tmp_path / "run" / "00000.npz").write_bytes(whole[: len(whole) // 2])
     assert shards.load(0) is None  # it is computed again
+    for changed in ({"x": x + 1}, {"x": x.astype(np.float32)}, {}, {"x": x, "y": x}):
+        np.savez(tmp_path / "run" / "00000.npz", **changed, digest=np.load(io.BytesIO(whole))["digest"])
+        assert shards.load(0) is None  # a sound archive of other content
+    (tmp_path / "run" / "00000.npz").unlink()
+    os.mkfifo(tmp_path / "run" / "00000.npz")
+    assert shards.load(0) is None
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="not the beginning of a run"):

@@ -72,7 +72,7 @@ def check_extra(extra: dict[str, Any]) -> None:
             raise InputError(f"extra.{name} is {extra[name]!r:.60}, a table is needed")
         for value in _leaves(extra.get(name, {})):
             if not isinstance(value, str | int | float | None):
-                raise InputError(f"extra.{name} holds a {type(value).__name__}, only numbers and texts have a place there")
+                raise InputError(f"extra.{name} holds a {type(value).__name__}, only numbers and texts belong there")
 
 
 def _leaves(tree: Any) -> Iterator[Any]:

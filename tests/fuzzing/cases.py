@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 
 from bim_neuro import cli, job
+from bim_neuro.folder import LIST
 
 from .formats import Command, Format, break_file
 from .lines import Lines
@@ -27,6 +28,7 @@ SECONDS = 20.0
 MEMORY = 1 << 30  # bytes above a bare start
 ADDRESSES = 3 << 30  # bytes of address space above a bare start
 _BECOME_SUBREAPER = 36
+_KILLED = -9
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,11 @@ def _become(command: Command, folder: Path, lines: Lines | None) -> None:
         os._exit(code)
 
 
+def _is_odd(name: str) -> bool:
+    """Whether it is a file beside the others that nobody asked for; a folder of ours is known by its list."""
+    return name.startswith(".") and name != LIST
+
+
 def _unsafe(stream: Path) -> bool:
     """Whether a stream holds characters that steer a terminal, or a bytes literal."""
     text = stream.read_text(encoding="utf-8", errors="replace")
@@ -198,7 +205,6 @@ def _strange(command: Command, code: int, folder: Path, before: set[str]) -> lis
     """Return what lies where nothing may: in the working folder, the temporary one, and hidden beside the input."""
     allowed = set(command.leaves if code in (0, 3) else command.also_when_refused)
     here = [path.name for path in (folder / "work").iterdir() if path.name not in allowed]
-    hidden = [
-        name for name in _listing(folder / "in") - before if any(part.startswith(".") for part in Path(name).parts)
-    ]
+    new = set() if code == _KILLED else _listing(folder / "in") - before  # what was killed is swept at the next start
+    hidden = [name for name in new if any(_is_odd(part) for part in Path(name).parts)]
     return here + hidden + [path.name for path in (folder / "tmp").iterdir()]
