@@ -13,7 +13,7 @@ CASES ?= 2000
 SEED ?= 0
 FORMAT ?=
 CASE ?=
-KILLS ?= 12
+KILLS ?= 200
 BIN := $(VENV)/bin
 ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 

@@ -25,7 +25,7 @@ from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.engine import Engine, Stream, compiled, kernels, simulate, simulate_engine
 from bim_neuro.engine.crew import Crew
 from bim_neuro.engine.kernels import words
-from bim_neuro.engine.shards import Shards, from_arrays, run_key, to_arrays
+from bim_neuro.engine.shards import SHA256, Shards, from_arrays, run_key, to_arrays
 from bim_neuro.errors import InputError
 from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.model.checkpoint import save_checkpoint
@@ -357,7 +357,7 @@ def test_shards_of_another_run_are_refused(tmp_path: Path) -> None:
     (tmp_path / "run" / "00000.npz").write_bytes(whole[: len(whole) // 2])
     assert shards.load(0) is None  # it is computed again
     for changed in ({"x": x + 1}, {"x": x.astype(np.float32)}, {}, {"x": x, "y": x}):
-        np.savez(tmp_path / "run" / "00000.npz", **changed, digest=np.load(io.BytesIO(whole))["digest"])
+        np.savez(tmp_path / "run" / "00000.npz", **changed, **{SHA256: np.load(io.BytesIO(whole))[SHA256]})
         assert shards.load(0) is None  # a sound archive of other content
     (tmp_path / "run" / "00000.npz").unlink()
     os.mkfifo(tmp_path / "run" / "00000.npz")
