@@ -163,6 +163,8 @@ def save_learned(learned: Learned, path: Path, key: str) -> None:
 
 def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Learned | None:
     """Return what was kept of the same run; None where there is nothing, or nothing that can be read."""
+    if not path.is_file():
+        return None
     try:
         content = read_npz(path)
         header: dict[str, Any] = json.loads(str(content["header"]))

@@ -38,12 +38,13 @@ err = Console(stderr=True, highlight=False, emoji=False)
 def guarded(command: Callable[[], None], debug: bool) -> None:
     """Run a command; turn every error into one clear message and its exit code, a traceback only with --debug.
 
-    What was kept of the work is said with it. To be told to end (SIGTERM) is to be interrupted.
+    What was kept of the work is said with it. To be told to end (SIGTERM, SIGHUP) is to be interrupted.
     """
     interruption = _Interruption()
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, interruption)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, interruption)
     unraisable, sys.unraisablehook = sys.unraisablehook, interruption.swallowed
     try:
         with kept.listening():

@@ -40,6 +40,8 @@ def reserved(output: Path) -> Iterator[Path]:
     if not output.is_dir() and _there(output):  # a link to nothing, or to itself, too
         raise InputError(f"{output} exists and is not a folder", _HINT)
     output = output.resolve()
+    if output == output.parent:
+        raise InputError(f"{output} is no folder to write a result into", _HINT)
     beside = next(parent for parent in output.parents if parent.exists())
     with ExitStack() as until_end:
         try:
@@ -113,6 +115,7 @@ def _adopted(output: Path) -> dict[str, str]:
     if not names:
         return {}
     strange = [name for name in names if name not in OUTPUT_FILES]
+    strange += [name for name in names if not _is_plain(output / name)]
     if strange or set(names) != OUTPUT_FILES or not _is_summary(output / _LAST):
         name = (strange or names)[0]
         raise InputError(f"{output} holds '{name}', which bim-compile did not write", _HINT)
@@ -171,7 +174,12 @@ def _bring_in(stage: Path, output: Path) -> list[Path]:
 
 def _ours(file: Path, known: str | None) -> bool:
     """Whether a file may be replaced: it is not there, or it is what we wrote."""
-    return not _there(file) or (file.is_file() and not file.is_symlink() and _hash(file) == known)
+    return not _there(file) or (_is_plain(file) and _hash(file) == known)
+
+
+def _is_plain(file: Path) -> bool:
+    """Whether it is a file, and neither a link nor one that a reader would wait for."""
+    return file.is_file() and not file.is_symlink()
 
 
 def _there(file: Path) -> bool:
@@ -189,7 +197,7 @@ def _move_aside(file: Path) -> Path:
 def _listed(folder: Path) -> dict[str, str] | None:
     """Return the names and hashes of a folder's list; None where it has none that can be read."""
     try:
-        files: Any = json.loads((folder / LIST).read_bytes())["files"]
+        files: Any = json.loads((folder / LIST).read_bytes() if _is_plain(folder / LIST) else "")["files"]
         return {name: str(files[name]) for name in sorted(OUTPUT_FILES & set(files))}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None

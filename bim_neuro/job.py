@@ -145,7 +145,6 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
         with watch.stage("nir"):
             _write_nir(program, fresh / "model.nir")
         summary = _write_report(facts, series, watch, fresh)
-    _forget(request, shards)
     if request.verify:
         kept.say("result", f"{request.output} holds the result, without the comparison with {request.verify}")
         stage(f"verify on {request.verify}", None)
@@ -156,6 +155,7 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
             summary = _write_report(facts, series, watch, fresh)
         kept.forget("result")
         aside += more
+    _forget(request, shards)
     return Outcome(summary, missed(summary, request.thresholds), tuple(aside))
 
 

@@ -268,6 +268,21 @@ def test_a_comparison_that_breaks_leaves_the_result_it_should_have_judged(
     assert names(tmp_path) == ["out"]
 
 
+def test_what_was_learned_is_kept_until_it_was_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path
+) -> None:
+    command = (model, "--input", samples, "--learn", "rtrl", "--learn-samples", 30, "--verify", "reference")
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "verify", misfit)
+        ended = bim_compile(*command, "-o", tmp_path / "out")
+    assert ended.code == 1
+    assert names(tmp_path) == ["out", "out.learned"]
+    assert "out.learned: the same command goes on after it" in ended.err
+    monkeypatch.setattr("bim_neuro.job.learn", used_again)
+    assert bim_compile(*command, "-o", tmp_path / "out").code == 0
+    assert names(tmp_path) == ["out"]
+
+
 # ---- OUT: what the user put there stays
 
 
@@ -326,6 +341,29 @@ def test_our_names_alone_do_not_make_a_folder_ours(
     assert (ended.code, len(ended.errors)) == (2, 1)
     assert theirs[0] in ended.err
     assert content(out) == before
+
+
+@pytest.mark.parametrize("name", [folder.LIST, "model.nir", "../out.learned", "../out.resume/manifest.json"])
+def test_a_pipe_in_the_place_of_a_file_of_ours_is_not_waited_for(
+    tmp_path: Path, model: Path, samples: Path, name: str
+) -> None:
+    out = tmp_path / "out"
+    assert bim_compile(model, "--input", samples, "-o", out).code == 0
+    (tmp_path / "out.resume").mkdir()
+    pipe = out / name
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    options = ("--learn", "rtrl", "--learn-samples", 20) if "learned" in name else ()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "SHARD", 4)
+        ended = bim_compile(model, "--input", samples, "-o", out, *options)
+    assert (ended.code, len(ended.errors)) == ((0, 0) if "learned" in name else (2, 1)), ended
+    assert pipe.is_fifo() or "learned" in name
+
+
+def test_the_root_is_no_place_for_a_result(model: Path, samples: Path) -> None:
+    ended = bim_compile(model, "--input", samples, "-o", "/")
+    assert (ended.code, len(ended.errors)) == (2, 1)
 
 
 def test_a_folder_of_version_0_1_is_ours_and_a_report_made_again_too(
@@ -546,6 +584,24 @@ guarded(command, False)
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (130, "tidied\n")
     assert ended.stderr == "interrupted; nothing was left half-written\n"
+
+
+def test_what_is_told_to_be_ignored_is_ignored() -> None:
+    """As nohup, and as a shell does for jobs in the background."""
+    code = """
+import os, signal
+from bim_neuro.console import guarded
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+def command():
+    os.kill(os.getpid(), signal.SIGHUP); os.kill(os.getpid(), signal.SIGINT); print("went on")
+guarded(command, False)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "went on\n", "")
 
 
 def test_an_interruption_where_nothing_can_be_raised_comes_a_moment_later() -> None:
