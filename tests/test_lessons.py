@@ -136,6 +136,17 @@ def test_learn_with_verify_says_what_of_the_learning_was_compared(tmp_path: Path
 
 @pytest.mark.lava
 @pytest.mark.slow
+def test_learn_with_verify_compares_lavas_own_synapses_where_the_engine_learns(tmp_path: Path) -> None:
+    options = ("--learn", "three-factor", "--learn-samples", 40, "--samples", 1, "--verify", "lava")
+    code, summary, _ = learn(tmp_path, *options)
+    check = summary["learning"]["verify"]
+    assert (code, summary["learning"]["placement"], check["synapses"]) == (0, "engine", "Lava's")
+    assert (check["samples"], unequal(check)) == (LESSONS, {})
+    assert {row["what"] for row in check["rows"]} == {"weights", "tags", "trace words", "spikes", "errors"}
+
+
+@pytest.mark.lava
+@pytest.mark.slow
 def test_a_placement_without_a_counterpart_on_lava_is_said(tmp_path: Path) -> None:
     options = ("--learn", "rtrl", "--learn-placement", "host", "--learn-samples", 20, "--samples", 1)
     code, summary, _ = learn(tmp_path, *options, "--verify", "lava")
