@@ -290,8 +290,9 @@ def _lessons(check: dict[str, Any]) -> str:
     if check["left_out"]:
         return f"[yellow]{check['backend']}, learning: not compared; {check['left_out']}[/]"
     equal = all(row["equal"] == row["values"] for row in check["rows"])
+    whose = "ours" if check["synapses"] == "ours" else "Lava's, with its noise"
     rows = ", ".join(f"{row['equal']:,} of {row['values']:,} {row['what']}" for row in check["rows"])
     return (
         f"[{'green' if equal else 'red'}]{check['backend']}, learning of the first {check['samples']} samples "
-        f"(synapses: {check['synapses']}): {rows} equal[/]"
+        f"(synapses: {whose}): {rows} equal[/]"
     )
