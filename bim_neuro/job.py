@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,7 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
             constants=program.constants,
             learning=learned.report if learned else None,
             stream=learned.stream if learned else None,
+            request=_asked(request, program, chosen),
         )
         series = report.series(record, _first_sample(program, raw, request), placed, program.profile)
     with filled(request.output) as (fresh, aside):
@@ -157,6 +158,17 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
         aside += more
     _forget(request, shards)
     return Outcome(summary, missed(summary, request.thresholds), tuple(aside))
+
+
+def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]:
+    """Return all that was asked for but where it goes and how it was written; see `report.asked`."""
+    options = asdict(request)
+    for name in ("output", "command"):
+        del options[name]
+    thresholds = options.pop("thresholds")
+    options["learn"] = options.pop("plasticity")
+    seed = request.plasticity.seed if request.plasticity else None
+    return report.asked(options | thresholds, request.model, program.profile, chosen.data.x, chosen.data.y, seed)
 
 
 def _write_report(facts: report.Facts, series: dict[str, Any], watch: Stopwatch, folder: Path) -> dict[str, Any]:

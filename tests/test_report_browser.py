@@ -46,6 +46,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "board.html").write_text(html_of(many_cores(many_layers(files, 1000), 1152 * CORES_A_CHIP)))
     compare = bim_report("compare", folder / "loihi2", folder / "lava_cpu", "-o", folder / "compare.html")
     assert compare.code == 0
+    twelve = bim_report("compare", *[folder / "loihi2", folder / "lava_cpu"] * 6, "-o", folder / "twelve.html")
+    assert twelve.code == 0
     return folder
 
 
@@ -64,7 +66,7 @@ def visit(chromium: Any, pages: Path) -> Iterator[Open]:
     assert [trouble for one in visits for trouble in one.troubles] == []
 
 
-@pytest.mark.parametrize("name", ["loihi2", "lava_cpu", "hostile", "learnt", "cores", "board", "compare"])
+@pytest.mark.parametrize("name", ["loihi2", "lava_cpu", "hostile", "learnt", "cores", "board", "compare", "twelve"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_every_page_opens_without_a_complaint_and_fits_the_screen(visit: Open, name: str, width: int) -> None:
     page = visit(name, color_scheme="dark").page

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -198,6 +200,85 @@ def test_a_comparison_is_printed_and_written(out: Path, tmp_path: Path) -> None:
     assert ended.code == 0
     assert "dynamic energy a sample" in ended.out
     assert "dynamic energy a sample" in Tags((tmp_path / "compare.html").read_text()).data
+
+
+OPTIONS: tuple[tuple[object, ...], ...] = (
+    ("--optimise", "energy"),
+    ("--verify", "reference"),
+    ("--strict",),
+    ("--min-agreement", 0.01, "--optimise", "cores"),
+    ("--learn", "rtrl", "--learn-samples", 2, "--learn-seed", 3),
+    ("--learn", "rtrl", "--learn-samples", 2, "--learn-bits", 10),
+)
+
+
+@pytest.fixture(scope="module")
+def many(out: Path) -> list[Path]:
+    """Twelve runs of the same model: two with other options each, and the plain one."""
+    for index, options in enumerate(OPTIONS):
+        learns = ("--learn-test", out / "xy.npz") if "--learn" in options else ()
+        bim_compile(out / "small.pt", "--input", out / "xy.npz", *options, *learns, "-o", out / f"with-{index}")
+    named = [out / "a", *(out / f"with-{index}" for index in range(len(OPTIONS)))]
+    for folder in named[:5]:
+        shutil.copytree(folder, out / f"again-{folder.name}", dirs_exist_ok=True)
+    return [*named, *(out / f"again-{folder.name}" for folder in named[:5])]
+
+
+def test_all_that_was_asked_for_is_kept_and_what_differs_is_listed(out: Path, many: list[Path]) -> None:
+    from bim_neuro.report.asked import file_hash
+
+    request = _summary(out / "a")["request"]
+    assert request["hashes"]["model"] == file_hash(out / "small.pt")
+    assert request["hashes"]["input"] == _summary(out / "with-0")["request"]["hashes"]["input"]
+    assert request["hashes"]["input"] != _summary(out / "b")["request"]["hashes"]["input"]
+    assert request["versions"]["numpy"] == np.__version__
+    comparison = json.loads(bim_report("compare", *many[:7], "--json").out)
+    settings = {row["label"]: row["values"] for row in comparison["settings"]}
+    assert settings["optimise"] == ["not given", "energy", *["not given"] * 2, "cores", *["not given"] * 2]
+    assert settings["verify"][2] == "reference"
+    assert settings["strict"] == ["no", "no", "no", "yes", "no", "no", "no"]
+    assert settings["learn seed"][-2:] == settings["seed of learning"][-2:] == ["3", "0"]
+    assert settings["learn trace bits"][-2:] == ["12", "10"]
+    assert "model sha256" not in settings
+    rows = {row["key"]: row for row in comparison["rows"]}
+    assert rows["learnt_after"]["values"][:5] == [None] * 5
+    assert rows["energy"]["values"] == [_summary(run)["energy"]["energy_uj"]["value"] * 1e6 for run in many[:7]]
+
+
+def test_other_values_of_the_same_name_are_other_work(out: Path, tmp_path: Path) -> None:
+    changed = copy.deepcopy(_summary(out / "a"))
+    changed["request"]["hashes"]["input"] = "0" * 64
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "summary.json").write_text(json.dumps(changed))
+    comparison = json.loads(bim_report("compare", out / "a", tmp_path / "c", "--json").out)
+    assert comparison["warning"] == "Not the same work: the values of the input differ."
+
+
+@pytest.mark.parametrize("width", [80, 110])
+@pytest.mark.parametrize("runs", [2, 3, 4, 5, 12])
+def test_a_comparison_of_many_runs_stays_readable(many: list[Path], runs: int, width: int) -> None:
+    from rich.console import Console
+
+    from bim_neuro.job import compare_runs
+    from bim_neuro.report.side_by_side import show_comparison
+
+    comparison, text = compare_runs(many[:runs]), io.StringIO()
+    show_comparison(comparison, Console(file=text, width=width, highlight=False))
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in text.getvalue()
+    shown = [line.split()[0] for line in lines if line.strip()]
+    for run in comparison["runs"] if runs >= 4 else []:
+        assert shown.count(run["name"]) == shown.count("difference") >= 2
+    words = " ".join(text.getvalue().split())
+    for value in ("%", "uJ", "cores"):
+        assert value in words
+
+
+def test_the_page_of_twelve_runs_has_a_row_for_each(many: list[Path], tmp_path: Path) -> None:
+    assert bim_report("compare", *many, "-o", tmp_path / "twelve.html").code == 0
+    data = json.loads(Tags((tmp_path / "twelve.html").read_text()).data)
+    assert len(data["runs"]) == 12 >= data["transposed"]
 
 
 def test_one_run_is_nothing_to_compare_with(out: Path) -> None:

@@ -1,5 +1,6 @@
 """The report: one structure, shown in the terminal and as HTML, written as text, JSON and CSV."""
 
+from .asked import asked
 from .compare import compare
 from .files import DAMAGE, FILES, read_summary, render_again, write_files
 from .over_time import RASTER_STEPS, series
@@ -11,6 +12,7 @@ __all__ = [
     "FILES",
     "RASTER_STEPS",
     "Facts",
+    "asked",
     "compare",
     "read_summary",
     "render_again",

@@ -19,8 +19,11 @@ LAYERS = 300
 Summary = dict[str, Any]
 Ends = dict[str, float | None]
 
-SETTINGS = ("bim_neuro", "task", "input", "target", "backend", "samples", "steps", "dt")
+SETTINGS = ("model", "task", "input", "target", "backend", "samples", "steps", "dt", "optimise")
 WORKLOAD = ("task", "input", "samples", "steps")
+SHORT_HASH = 12  # digits of a hash that are shown
+NOT_RECORDED = "not recorded"
+_TIMES_FROM = 1.1  # nearer than this is said in per cent
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,15 @@ def _names(folders: Sequence[Path], summaries: Sequence[Summary]) -> list[str]:
     """Name runs by their folders; by the whole path where two are called the same."""
     short = [folder.resolve().name for folder in folders]
     return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
+
+
+def _whole_energy(summary: Summary) -> Any:
+    """Return dynamic and static energy, in pJ as the other lines are."""
+    return {end: uj * 1e6 if uj is not None else None for end, uj in summary["energy"]["energy_uj"].items()}
+
+
+def _learning(key: str) -> Callable[[Summary], Any]:
+    return lambda summary: (summary.get("learning") or {}).get(key)
 
 
 def _energy(line: str) -> Callable[[Summary], Any]:
@@ -107,8 +119,12 @@ ROWS = (
     Row("accuracy_float", "accuracy, float", "share", _accuracy("float"), True),
     Row("agreement", "equal to float, worst layer", "share", _agreement, True),
     Row("verify", "verified", "text", _verified),
-    Row("energy_dynamic", "dynamic energy a sample", "pj", _energy("dynamic"), False, drawn=True),
+    Row("learnt_before", "accuracy before learning", "share", _learning("accuracy_before")),
+    Row("learnt_after", "accuracy after learning", "share", _learning("accuracy_after"), True, drawn=True),
+    Row("energy", "energy a sample, dynamic and static", "pj", _whole_energy, False, drawn=True),
+    Row("energy_dynamic", "dynamic energy a sample", "pj", _energy("dynamic"), False),
     Row("energy_static", "static energy a sample", "pj", _energy("static"), False),
+    Row("energy_learning", "learning from a sample", "pj", _learning("energy_pj"), False),
     Row("seconds_per_sample", "time a sample", "seconds", _energy("seconds_per_sample"), False, drawn=True),
     Row("latency_steps", "steps to the first answer", "count", lambda summary: summary["latency_steps"], False),
     Row("cores", "cores", "count", _cores, False),
@@ -116,6 +132,7 @@ ROWS = (
     Row("zero_weights", "zero weights", "share", _zero_weights, True),
     Row("synops", "synaptic operations a sample", "count", _a_sample("synops_hardware"), False),
     Row("saturations", "saturated words a sample", "count", _a_sample("saturations"), False),
+    Row("findings", "findings", "count", lambda summary: len(summary["findings"]), False),
 )
 
 
@@ -176,19 +193,46 @@ def _verdict(values: Sequence[Any], unit: str, doubt: str) -> str:
     elif len(known) == 2 and first:
         spread = f"{(last - first) / first:+.1%}"
     else:
-        spread = f"up to {high / low:.3g}x" if low > 0 else "differs"
+        far = high / low if low > 0 else None
+        spread = "differs" if far is None else f"up to {far:.3g}x" if far >= _TIMES_FROM else f"up to {far - 1:+.2%}"
     return f"{spread}; {doubt}" if doubt else spread
 
 
 def _settings(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
-    """Return what was not made the same."""
-    rows = [{"label": key, "values": [str(summary[key]) for summary in summaries]} for key in ("model", *SETTINGS)]
+    """Return what was not made the same, of all that was asked for and read."""
+    made = [_made(summary) for summary in summaries]
+    labels = list(dict.fromkeys(label for one in made for label in one))
+    absent = [_said(None) if summary.get("request") else NOT_RECORDED for summary in summaries]
+    rows = [
+        {"label": label, "values": [one.get(label, no) for one, no in zip(made, absent, strict=True)]}
+        for label in labels
+    ]
     return [row for row in rows if len(set(row["values"])) > 1]
+
+
+def _made(summary: Summary) -> dict[str, str]:
+    """Return how a run was made, by label: what was understood first, then every option, hash, seed and version."""
+    request = summary.get("request") or {}
+    made = {key: _said(summary[key]) for key in SETTINGS}
+    made |= {label: _said(value) for label, value in request.get("options", {}).items() if label not in made}
+    made |= {f"{what} sha256": str(digest)[:SHORT_HASH] for what, digest in request.get("hashes", {}).items()}
+    made |= {f"seed of {what}": _said(seed) for what, seed in request.get("seeds", {}).items()}
+    versions = request.get("versions") or {"bim-neuro": summary["bim_neuro"]}
+    return made | {f"version of {what}": str(number) for what, number in versions.items()}
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "not given"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _warning(summaries: Sequence[Summary]) -> str:
     """Say what keeps the numbers from being held against each other."""
     different = [key for key in WORKLOAD if len({str(summary[key]) for summary in summaries}) > 1]
+    hashes = {str((summary.get("request") or {}).get("hashes", {}).get("input")) for summary in summaries}
+    if not different and len(hashes) > 1:
+        different = ["the values of the input"]
     return f"Not the same work: {', '.join(different)} differ." if different else ""
 
 

@@ -48,6 +48,7 @@ class Facts:
     learning: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()  # of the compiler
     constants: tuple[Constant, ...] = ()
+    request: dict[str, Any] = field(default_factory=dict)  # see `report.asked`
     stream: InputSeen | None = None  # what was learnt from, as the encoder met it
     sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase
 
@@ -61,6 +62,7 @@ def summarise(facts: Facts) -> dict[str, Any]:
     return {
         "bim_neuro": __version__,
         "command": facts.command,
+        "request": facts.request,
         "model": facts.model,
         "task": graph.task,
         "input": facts.input,

@@ -22,20 +22,39 @@ function written(row, index) {
   return [FORMATS[row.unit](value), range && range.value !== null ? h("small", {}, rangeText(range, UNITS_OF[row.unit])) : ""];
 }
 
+const transposed = runs.length >= data.transposed; // each run is a row, not a column
+
+const shown = (row, index) => h("span", { class: row.best.includes(index) ? "best" : "" }, written(row, index), row.best.includes(index) ? h("span", { class: "visually-hidden" }, ", best") : "");
+const BETTER = data.warning ? "No run is marked as better, as they did different work." : "Green and bold is better, where the difference is clear. A range is what the prices allow.";
+const runHead = { head: "Run", text: true, value: (index) => runs[index].name, show: named };
+
+/** Many runs: a row each, and the differences in a table of their own. */
+function headlineByRun() {
+  const columns = [runHead, ...data.rows.map((row) => ({ head: capital(row.label), help: row.verdict, value: (index) => row.values[index], show: (index) => shown(row, index) }))];
+  const differences = [{ head: "", text: true, value: (row) => capital(row.label) }, { head: "Difference", text: true, value: (row) => row.verdict }];
+  return [card("Side by side", { wide: true, note: BETTER }, table("Runs side by side", columns, [...runs.keys()])),
+    card("How far apart", { wide: true }, table("Differences between the runs", differences, data.rows))];
+}
+
 function headline() {
+  if (transposed) return headlineByRun();
   const columns = [
     { head: "", text: true, value: (row) => capital(row.label) },
     ...runs.map((_, index) => ({
       head: runs[index].name, value: (row) => row.values[index],
-      show: (row) => h("span", { class: row.best.includes(index) ? "best" : "" }, written(row, index), row.best.includes(index) ? h("span", { class: "visually-hidden" }, ", best") : ""),
+      show: (row) => shown(row, index),
     })),
     { head: "Difference", text: true, value: (row) => row.verdict },
   ];
-  return card("Side by side", { wide: true, note: data.warning ? "No run is marked as better, as they did different work." : "Green and bold is better, where the difference is clear. A range is what the prices allow." }, table("Runs side by side", columns, data.rows));
+  return card("Side by side", { wide: true, note: BETTER }, table("Runs side by side", columns, data.rows));
 }
 
 function settings() {
   if (!data.settings.length) return null;
+  if (transposed) {
+    const byRun = [runHead, ...data.settings.map((row) => ({ head: capital(row.label), text: true, value: (index) => row.values[index] }))];
+    return card("Made differently", { wide: true, note: data.warning }, table("Settings that differ", byRun, [...runs.keys()]));
+  }
   const columns = [
     { head: "", text: true, value: (row) => row.label },
     ...runs.map((_, index) => ({ head: runs[index].name, text: true, value: (row) => row.values[index] })),
@@ -53,7 +72,17 @@ function bars(row) {
   })), row.unit === "share" ? (mark) => percent(mark, 0) : format));
 }
 
+/** Of many runs a table for each of the two numbers, as wide as there are runs. */
+function layerTables() {
+  const one = (title, value, show) => card(title, { wide: true, note: data.left_out }, table(title, [
+    { head: "Layer", text: true, value: (row) => row.layer },
+    ...runs.map((_, index) => ({ head: runs[index].name, value: (row) => value(row)[index], show: (row) => (row.present[index] ? show(value(row)[index]) : NONE) })),
+  ], data.layers, { most: 40 }));
+  return [one("Energy of each layer", (row) => row.energy_pj, energy), one("Silence of each layer", (row) => row.sparsity, percent)];
+}
+
 function layerTable() {
+  if (transposed) return layerTables();
   const columns = [
     { head: "Layer", text: true, value: (row) => row.layer },
     ...runs.flatMap((_, index) => [
@@ -66,8 +95,8 @@ function layerTable() {
 
 function comparison() {
   const drawn = data.rows.filter((row) => row.drawn);
-  document.title = `${runs.map(({ name }) => name).join(", ")} side by side - bim-neuro`;
-  page(runs.map(({ name }) => name).join(" and "),
+  document.title = transposed ? `${runs.length} runs side by side - bim-neuro` : `${runs.map(({ name }) => name).join(", ")} side by side - bim-neuro`;
+  page(transposed ? `${runs.length} runs side by side` : runs.map(({ name }) => name).join(" and "),
     [h("ul", { class: "legend" }, runs.map((one, index) => h("li", {}, named(index), one.folder === one.name ? null : h("span", { class: "note" }, one.folder))))],
     [
       section("rows", "Side by side", "Side by side", null, cards(settings(), headline())),
