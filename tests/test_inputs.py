@@ -485,6 +485,15 @@ def test_one_glitched_step_does_not_set_the_scale(kind: str, value: float) -> No
     assert f"channel 1 is {value:g} at sample 107, step 11" in got.findings[1].message
 
 
+def test_a_few_glitches_in_two_samples_do_not_set_it() -> None:
+    x = clean()
+    glitched = x.copy()
+    glitched[[7, 30], 4:8, 1] = 300
+    got = fit("graded", glitched)
+    assert got.encoder.gain == pytest.approx(fit("graded", x).encoder.gain, rel=0.06)
+    assert "(2 samples go that way)" in got.findings[0].message
+
+
 def test_a_sample_on_another_scale_does_not_set_it_either() -> None:
     x = clean()
     other = x.copy()

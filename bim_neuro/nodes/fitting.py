@@ -22,7 +22,7 @@ from .source import GRADED_MAX, Encoder
 
 GAP = 8.0
 """How much further out lone samples must lie to be left out: before that they cost the others at most 3 of 7 bits."""
-FEW_SAMPLES, FEW_VALUES = 0.05, 0.005
+FEW_SAMPLES, FEW_VALUES = 0.05, 0.02
 """Left out are at most so many of the samples, and so many of the values unless all are of one sample."""
 ROUNDING = 16 * float(np.finfo(np.float32).eps)
 """A channel that moves by less than this part of its size holds float32's rounding, not a signal."""
