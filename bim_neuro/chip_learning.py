@@ -91,7 +91,8 @@ def learn(
     after = {name: accuracy(graph, program, test) for name, test in tests.items()}
     reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
     learnt = Program(reference, place(graph, program.profile), program.profile, program.findings)
-    main = next(iter(tests))
+    main, *others = tests
+    old = others[0] if others else None  # the task it was trained on, where it was measured on new data
     return Learned(
         learnt,
         {
@@ -105,7 +106,12 @@ def learn(
             "accuracy_before": before[main],
             "accuracy_during": float(record.correct.mean()),
             "accuracy_after": after[main],
-            "others": {name: {"before": before[name], "after": after[name]} for name in tests if name != main},
+            "before": before[main],
+            "after": after[main],
+            "old_before": before[old] if old else None,
+            "old_after": after[old] if old else None,
+            "forgotten": before[old] - after[old] if old else None,
+            "others": {name: {"before": before[name], "after": after[name]} for name in others},
             "curve": _curve(record),
             **_counts(block, record, learner.weights),
             "rates": {name: {**asdict(rate), "error": rate.error} for name, rate in learner.rates.items()},

@@ -143,7 +143,7 @@ def compile_command(
         LearnPlacement | None, typer.Option(help="Traces in the learning engine, a trace process, or on the host.")
     ] = None,
     learn_bits: Annotated[int | None, typer.Option(min=2, max=24, help="Bits of a trace word (12).")] = None,
-    learn_rate: Annotated[float | None, typer.Option(min=0, help="First updates in weight bits (0.2).")] = None,
+    learn_rate: Annotated[float | None, typer.Option(min=0, help="First updates in weight bits (0.05).")] = None,
     learn_rounding: Annotated[Rounding | None, typer.Option(help="Of traces and updates (stochastic).")] = None,
     learn_synapses: Annotated[str | None, typer.Option(help="Which, as w_u,w_dt,w_b,w_c,w_o (all).")] = None,
     learn_prune: Annotated[float | None, typer.Option(min=0, max=0.99, help="Prune this share while learning.")] = None,

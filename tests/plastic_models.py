@@ -43,5 +43,5 @@ def plastic_case(
         checkpoint = replace(checkpoint, ranges=calibrate(export(checkpoint), raw))
     x = checkpoint.encoder.encode(raw)
     reference = export(checkpoint)
-    block = plastic_block(reference, Plasticity(**({"rule": "rtrl"} | plasticity)), x)
+    block = plastic_block(reference, Plasticity(**({"rule": "rtrl", "rate": 0.2} | plasticity)), x)
     return Case(checkpoint, reference, block, x, np.arange(samples) % 4)

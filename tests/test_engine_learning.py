@@ -49,7 +49,7 @@ def busy_lines(samples: int, steps: int = 24, seed: int = 0) -> tuple[Array, Arr
 
 
 def learner(case: Case, x: Array, y: Array, **plasticity: object) -> EngineLearner:
-    request = Plasticity(**({"rule": "rtrl"} | plasticity))  # type: ignore[arg-type]
+    request = Plasticity(**({"rule": "rtrl", "rate": 0.2} | plasticity))  # type: ignore[arg-type]
     return engine_learner(case.reference, plastic_block(case.reference, request, case.x), LOIHI2, x[:32], y[:32])
 
 

@@ -15,9 +15,15 @@ from small_models import small_checkpoint
 from bim_neuro.compilers.artefact import load_artefact
 from bim_neuro.nir_bridge import read_nir
 from bim_neuro.plasticity.description import Plasticity
+from bim_neuro.report.findings import costly_learning
+from bim_neuro.tasks import load_task
 
 SCHEMA = json.loads((ROOT / "docs" / "summary.schema.json").read_text())
 GROUPS = {"w_u", "w_dt", "w_b", "w_c", "w_o"}
+
+
+FROM_RANDOM = ("--learn-rate", 0.2)
+"""The models of these tests begin with random weights; the default is for trained ones."""
 
 
 def easy_stream(path: Path, samples: int = 120, seed: int = 0) -> Path:
@@ -38,7 +44,7 @@ def learn(folder: Path, *options: object, model: Path | None = None) -> tuple[in
 
 
 def test_learning_changes_integer_weights_and_says_so(tmp_path: Path) -> None:
-    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 200, "--samples", 120)
+    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 200, "--samples", 120, *FROM_RANDOM)
     learning = summary["learning"]
     assert code == 0
     jsonschema.validate(summary, SCHEMA, cls=jsonschema.Draft202012Validator)
@@ -190,3 +196,81 @@ def test_a_stream_without_labels_or_with_wrong_ones_is_refused(tmp_path: Path) -
         ended = bim_compile(model, "--input", file, "-o", tmp_path / "out", "--learn", "rtrl")
         assert (ended.code, "Traceback" in ended.err) == (2, False)
         assert line in ended.err
+
+
+def shifted(folder: Path) -> tuple[Path, Path]:
+    """Teach a model easy samples on the chip; return it, and a stream in which each class has the line beside."""
+    model, easy = save_model(folder / "model.pt"), easy_stream(folder / "easy.npz")
+    first = ("--learn", "rtrl", "--learn-samples", 300, *FROM_RANDOM)
+    assert bim_compile(model, "--input", easy, *first, "-o", folder / "first").code == 0
+    stream = easy_stream(folder / "stream.npz", seed=1)
+    with np.load(stream) as arrays:
+        x, y = arrays["x"], arrays["y"]
+    np.savez(stream, x=np.roll(x, 1, axis=2), y=y)
+    return (folder / "first" / "model.nir").rename(folder / "trained.nir"), stream
+
+
+def test_without_a_rate_a_trained_model_learns_at_the_safe_one(tmp_path: Path) -> None:
+    _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 10)
+    assert summary["learning"]["plasticity"]["rate"] == Plasticity().rate == 0.05
+    (tmp_path / "b").mkdir()
+    _, summary, _ = learn(tmp_path / "b", "--learn", "rtrl", "--learn-samples", 10, *FROM_RANDOM)
+    assert summary["learning"]["plasticity"]["rate"] == 0.2
+
+
+def test_learning_that_lowered_accuracy_is_a_finding(tmp_path: Path) -> None:
+    """What the easy stream taught is lost when the lines are swapped: measured on the easy samples, accuracy falls."""
+    model, stream = shifted(tmp_path)
+    arguments = ("--learn", "rtrl", "--learn-samples", 300, "--learn-rate", 1.0, "--learn-test", tmp_path / "easy.npz")
+    ended = bim_compile(model, "--input", stream, *arguments, "--json", "-o", tmp_path / "out")
+    summary = json.loads(ended.out)
+    learning = summary["learning"]
+    found = {finding["rule"]: finding for finding in summary["findings"]}
+    assert learning["after"] < learning["before"]
+    assert found["learning-lowered"]["severity"] == "warning"
+    assert (found["learning-lowered"]["used"], found["learning-lowered"]["limit"]) == (
+        learning["after"], learning["before"],
+    )  # fmt: skip
+    assert "--learn-rate" in found["learning-lowered"]["hint"]
+    assert bim_compile(model, "--input", stream, *arguments, "--strict", "-o", tmp_path / "out").code == 3
+
+
+@pytest.mark.parametrize(
+    ("after", "old_after", "rules"),
+    [
+        (0.8, 0.9, []), (0.8, 0.7, []), (0.6, 0.7, ["learning-forgot"]), (0.5, 0.95, []),
+        (0.5, 0.9, ["learning-forgot"]), (0.4, 0.96, ["learning-lowered"]), (0.8, None, []),
+        (0.4, 0.9, ["learning-lowered", "learning-forgot"]),
+    ],
+)  # fmt: skip
+def test_what_was_forgotten_is_held_against_what_was_gained(
+    after: float, old_after: float | None, rules: list[str]
+) -> None:
+    """Before: .5 on new data, .95 on the old."""
+    learning = {
+        "before": 0.5, "after": after, "old_before": 0.95, "old_after": old_after, "measured_on": "new.npz",
+        "forgotten": None if old_after is None else 0.95 - old_after, "others": {"digits": {}},
+        "plasticity": {"rate": 0.2},
+    }  # fmt: skip
+    assert [finding.rule for finding in costly_learning(learning)] == rules
+    assert list(costly_learning(None)) == []
+
+
+@pytest.mark.slow
+def test_the_command_of_the_docs_gives_their_number(tmp_path: Path) -> None:
+    """Digits with their rows in another order: .402 before, .833 after, the old data .972 to .839 (docs/onchip.md)."""
+    task, order = load_task("digits"), np.random.default_rng(0).permutation(8)
+    for name, data in (("stream", task.train), ("test", task.test)):
+        np.savez(tmp_path / f"{name}.npz", x=data.x[:, order], y=data.y, layout="BTC")
+    asked = ("--learn", "rtrl", "--input", tmp_path / "stream.npz", "--learn-test", tmp_path / "test.npz", "--json")
+    ended = bim_compile(ROOT / "examples" / "digits.pt", *asked, "-o", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    learning = json.loads(ended.out)["learning"]
+    assert learning["before"] == pytest.approx(0.402, abs=0.1)  # that of five orders
+    assert learning["after"] == pytest.approx(0.833, abs=0.04)
+    assert learning["old_after"] == pytest.approx(0.839, abs=0.06)
+    assert learning["forgotten"] == pytest.approx(learning["old_before"] - learning["old_after"])
+    assert learning["after"] - learning["before"] > learning["forgotten"] > 0
+    text = (tmp_path / "out" / "summary.txt").read_text()
+    assert f"({learning['forgotten']:.4f} forgotten)" in text
+    assert "learning-" not in {finding["rule"][:9] for finding in json.loads(ended.out)["findings"]}

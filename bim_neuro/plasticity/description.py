@@ -32,13 +32,14 @@ class Plasticity:
     """A request; `compilers.learning_rules` says where it fits.
 
     Time constants are in steps. ``rate`` and ``stdp_rate`` say how far an update moves a weight at first, root mean
-    square, in last bits of the weight. ``sparsity`` is the share of each group's weights that learning prunes.
+    square, in last bits of the weight: the default is for a model that is trained already; one that begins at random
+    weights learns faster at 0.2. ``sparsity`` is the share of each group's weights that learning prunes.
     """
 
     rule: str = "hybrid"
     synapses: tuple[str, ...] = GROUPS
     placement: str = "auto"
-    rate: float = 0.2
+    rate: float = 0.05
     mix: float = 0.9
     stdp_rate: float = 0.02
     a_plus: float = 1.0

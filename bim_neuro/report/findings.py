@@ -80,6 +80,23 @@ def unused_classes(graph: IntegerGraph, floats: Array, integers: Array, y: Array
         yield _warning("unused-class", graph.output, message, len(unused), 0, "accuracy alone does not show it")
 
 
+def costly_learning(learning: dict[str, Any] | None) -> Iterator[Finding]:
+    """Say where learning lowered the accuracy it was to raise, or forgot more of the old task than it gained."""
+    if not learning:
+        return
+    before, after, forgotten = learning["before"], learning["after"], learning["forgotten"]
+    hint = f"lower --learn-rate (it was {learning['plasticity']['rate']:g}), or let the readout learn alone: "
+    hint += "--learn-synapses w_o"
+    if after < before:
+        message = f"learning lowered accuracy from {before:.3f} to {after:.3f} on {learning['measured_on']}"
+        yield _warning("learning-lowered", "", message, after, before, hint)
+    if forgotten is not None and forgotten > max(0.0, after - before):
+        old = next(iter(learning["others"]))
+        message = f"learning forgot more than it gained: {old} fell from {learning['old_before']:.3f} to "
+        message += f"{learning['old_after']:.3f}, {learning['measured_on']} went from {before:.3f} to {after:.3f}"
+        yield _warning("learning-forgot", "", message, forgotten, max(0.0, after - before), hint)
+
+
 def clipped_input(encoder: Encoder, seen: InputSeen | None, layer: str, what: str = "input") -> Iterator[Finding]:
     """Say where the encoder cut input off, or hardly used its range: it was fitted to data on another scale."""
     if seen is None or encoder.kind == "spikes":

@@ -25,7 +25,14 @@ from ..nodes import Dense, Diagonal, Encoder, InputSeen
 from ..nodes.arithmetic import Array
 from ..record import RunRecord
 from ..tasks import metrics
-from .findings import clipped_input, saturated_output, silent_layers, silent_verification, unused_classes
+from .findings import (
+    clipped_input,
+    costly_learning,
+    saturated_output,
+    silent_layers,
+    silent_verification,
+    unused_classes,
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ def _findings(facts: Facts, agreement: list[dict[str, Any]]) -> Iterator[Finding
     yield from saturated_output(graph, record)
     yield from unused_classes(graph, facts.floats.predicted, record.predicted, facts.y)
     yield from silent_verification(facts.verification)
+    yield from costly_learning(facts.learning)
 
 
 def _encoder(encoder: Encoder, seen: InputSeen | None) -> dict[str, Any]:

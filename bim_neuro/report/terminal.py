@@ -115,20 +115,27 @@ def _learning(learning: dict[str, Any] | None) -> list[str]:
         return []
     low, value, high = (learning["energy_pj"][end] for end in ("low", "value", "high"))
     cost = "not priced" if value is None else f"{value / 1e3:,.0f} nJ ({low / 1e3:,.0f}-{high / 1e3:,.0f}) a sample"
+    rose = learning["accuracy_after"] > learning["accuracy_before"]
     lines = [
         f"learnt on the chip: {learning['rule']}, {learning['samples']:,} samples of {escape(learning['stream'])}; "
         f"traces: {learning['placement']}, {learning['trace_words']:,} words of {learning['trace_bits']} bits",
         f"  accuracy {learning['accuracy_before']:.4f} before, {learning['accuracy_during']:.4f} during, "
-        f"[bold]{learning['accuracy_after']:.4f} after[/] ({escape(learning['measured_on'])})",
+        f"[bold {'green' if rose else 'red'}]{learning['accuracy_after']:.4f} after[/] "
+        f"({escape(learning['measured_on'])})",
     ]
     lines += [
-        f"  {escape(name)}: {other['before']:.4f} before, {other['after']:.4f} after"
+        f"  {escape(name)}: {other['before']:.4f} before, {other['after']:.4f} after "
+        f"({_forgotten(other['before'] - other['after'])})"
         for name, other in learning["others"].items()
     ]
     lines.append(f"  {learning['updates']:,} synapses visited; {cost}; weakest basis: {learning['weakest_basis']}")
     if learning["unpriced"]:
         lines.append(f"  unpriced: {', '.join(learning['unpriced'])}")
     return lines
+
+
+def _forgotten(lost: float) -> str:
+    return f"[yellow]{lost:.4f} forgotten[/]" if lost > 0 else "nothing forgotten"
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:

@@ -69,8 +69,13 @@ function learnTile() {
   const { learning } = run;
   if (learning === undefined) return null;
   if (learning === null) return tile("Can it learn?", "not asked", "add --learn to compile a rule for the learning engine");
-  const gained = typeof learning.accuracy_before === "number" && typeof learning.accuracy_after === "number";
-  return tile("Can it learn?", gained ? `${percent(learning.accuracy_before)} to ${percent(learning.accuracy_after)}` : "yes", `${learning.rule || "a rule"} on ${learning.placement || "the chip"}`, null, "good");
+  const { accuracy_before: before, accuracy_after: after, forgotten } = learning;
+  const measured = typeof before === "number" && typeof after === "number";
+  const rose = measured && after > before;
+  const lost = typeof forgotten !== "number" ? "" : forgotten > 0 ? `; forgotten of the old task: ${percent(forgotten)}` : "; nothing forgotten";
+  const costly = typeof forgotten === "number" && forgotten > Math.max(0, after - before);
+  return tile("Can it learn?", measured ? `${percent(before)} to ${percent(after)}` : "yes", `${learning.rule || "a rule"} on ${learning.placement || "the chip"}${lost}`, null,
+    !measured ? null : !rose ? "bad" : costly ? "warn" : "good");
 }
 
 function glance() {
