@@ -21,7 +21,7 @@ from .engine.counting import count_messages
 from .engine.neurobench import Activity, ActivityCounter, activity
 from .engine.probes import check_kept, samples_at_once
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
-from .errors import BackendMissing, InputError
+from .errors import BackendMissing, Finding, InputError
 from .folder import adopt, filled, reserved
 from .graph import PlacedGraph
 from .intake import allow_memory as allow_memory
@@ -145,7 +145,8 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
             save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES, :ARTEFACT_STEPS]), fresh / "model.bimn")
         with watch.stage("nir"):
             _write_nir(program, fresh / "model.nir")
-        summary = _write_report(facts, series, watch, fresh)
+        undone = (_not_compared(request.verify),) if request.verify else ()
+        summary = _write_report(replace(facts, findings=facts.findings + undone), series, watch, fresh)
     if request.verify:
         kept.say("result", f"{request.output} holds the result, without the comparison with {request.verify}")
         stage(f"verify on {request.verify}", None)
@@ -169,6 +170,12 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
     options["learn"] = options.pop("plasticity")
     seed = request.plasticity.seed if request.plasticity else None
     return report.asked(options | thresholds, request.model, program.profile, chosen.data.x, chosen.data.y, seed)
+
+
+def _not_compared(backend: str) -> Finding:
+    """Return what a result says until the comparison with a backend has ended."""
+    message = f"the comparison with {backend} that was asked for has not ended: nothing here was verified"
+    return Finding("not-verified", "verify", message, hint="run the same command again", severity="warning")
 
 
 def _write_report(facts: report.Facts, series: dict[str, Any], watch: Stopwatch, folder: Path) -> dict[str, Any]:

@@ -262,8 +262,10 @@ def test_a_comparison_that_breaks_leaves_the_result_it_should_have_judged(
     assert f"hint: give it more; {out} holds the result, without the comparison with reference" in ended.err
     without = result(out)
     assert without["verify"] is None
+    assert "not-verified" in {finding["rule"] for finding in without["findings"]}
     assert bim_compile(*command, "--verify", "reference").code == 0
     assert result(out)["verify"]["equal"] == result(out)["verify"]["spike_slots"]
+    assert "not-verified" not in {finding["rule"] for finding in result(out)["findings"]}
     assert {**result(out), "verify": None, "findings": None} == {**without, "findings": None}
     assert names(tmp_path) == ["out"]
 
