@@ -174,7 +174,7 @@ def compile_model(
     ``input`` (samples, steps, channels) measures the ranges of a graph that brings none, as imported ones do.
     Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
     """
-    watch = watch or Stopwatch()
+    watch = Stopwatch() if watch is None else arguments.instance(watch, Stopwatch, "watch")
     profile = load_profile(target)
     with watch.stage("read"):
         reference = _given(model, dt) if isinstance(model, FloatGraph) else read_model(model, dt)

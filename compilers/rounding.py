@@ -165,7 +165,8 @@ def _decay(place: _Place, what: str, asked: float, got: float, bits: int) -> Rou
         return Rounded(constant)
     tau = _tau(asked, dt)
     became = "no leak" if got == 1 else f"{_tau(got, dt):.3g} s"
-    message = f"{what} of {tau:.3g} s is {tau / dt:,.0f} steps of {dt:g} s, a decay of {bits} bits makes it {became}"
+    steps = f"{float(f'{tau / dt:.3g}'):,.0f}"
+    message = f"{what} of {tau:.3g} s is {steps} steps of {dt:g} s, a decay of {bits} bits makes it {became}"
     hint = f"a longer step keeps it: a decay of {bits} bits holds {int(2 * FAR * 2**bits):,} steps"
     if tau / dt >= LONG:
         hint = f"is tau in seconds? If it is in milliseconds, it is {tau / 1000 / dt:,.3g} steps; else {hint}"

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..errors import InputError
 from ..graph import Edge, IntegerGraph
 from ..nodes import Dense, Encoder, IntegerLIF, Source
@@ -59,7 +60,7 @@ class Engine:
     """
 
     def __init__(self, graph: IntegerGraph) -> None:
-        self.graph = graph
+        self.graph = arguments.instance(graph, IntegerGraph, "graph", "a program's is program.graph")
         self.plan = lay_out(graph)
         self._chosen: dict[str, _Choice] = {"events": _Choice(self.plan, [], [])}
         self._measured: dict[str, float] = {}
@@ -88,12 +89,14 @@ class Engine:
         what was chosen and why.
         """
         check_input(self.graph, x)
-        if path not in PATHS:
-            raise InputError(f"unknown path '{path}'", f"there are: {', '.join(PATHS)}")
-        if batch < 1 or (threads is not None and threads < 1):
-            raise InputError(f"batch {batch} and threads {threads} must be at least 1")
-        if neuron_threads is not None and not 1 <= neuron_threads <= TEAM_MAX:
-            raise InputError(f"neuron_threads is {neuron_threads}, allowed are 1 to {TEAM_MAX}")
+        arguments.choice(path, PATHS, "path")
+        batch = arguments.whole(batch, "batch", 1)
+        threads = None if threads is None else arguments.whole(threads, "threads", 1)
+        if neuron_threads is not None:
+            neuron_threads = arguments.whole(neuron_threads, "neuron_threads", 1, TEAM_MAX)
+        if probe_folder is not None and not arguments.path(probe_folder, "probe_folder").is_dir():
+            raise InputError(f"probe_folder {probe_folder} is no folder")
+        probe_folder = None if probe_folder is None else Path(probe_folder)
         choice, threads = self._choose(path, x), threads or cores()
         kept, watches = watching(self.graph, probe, watch, len(x), self.graph.period(x.shape[1]), np.int64)
         run = _Run(choice.plan, choice.products, x, probe is True, probe_folder, watches)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..errors import InputError
 from ..graph import Graph
 from ..intake import check_available, check_run, memory_of_a_run
@@ -95,5 +96,12 @@ def watching(
     graph: Graph[Any], probe: Probe, watch: Watch | None, samples: int, period: int, dtype: type
 ) -> tuple[Kept | None, list[Watch]]:
     """Return who keeps the probes named, if any are, and all to whom windows are handed."""
+    if not isinstance(probe, bool):
+        named = not isinstance(probe, str | bytes | np.ndarray) and isinstance(probe, Collection)
+        if not named or not all(isinstance(key, str) for key in probe):
+            hint = "True, False, or names as {'block1.lif.message'}"
+            raise InputError(f"probe is {arguments.said(probe)}, names of what to keep are needed", hint)
+    if watch is not None:
+        arguments.function(watch, "watch")
     kept = None if isinstance(probe, bool) else Kept(graph, probe, samples, period, dtype)
     return kept, [one for one in (kept, watch) if one is not None]

@@ -40,6 +40,7 @@ def simulate(
     ``progress`` is called with the samples done.
     """
     check_input(graph, x)
+    batch = arguments.whole(batch, "batch", 1)
     return _in_batches(_run_integer, graph, x, probe, watch, batch, graph.period(x.shape[1]), progress)
 
 
@@ -53,6 +54,7 @@ def simulate_float(
     from ..denormals import denormals_flushed  # brings numba, which --help need not wait for
 
     check_input(graph, x)
+    batch = arguments.whole(batch, "batch", 1)
     with denormals_flushed():
         return _in_batches(_run_float, graph, x, probe, watch, batch, x.shape[1])
 
@@ -98,6 +100,7 @@ class _Window:
 
 def check_input(graph: Graph[Node] | Graph[IntegerNode], x: Array) -> None:
     """Refuse input that does not fit the graph's source."""
+    arguments.instance(graph, Graph, "graph", "a program's is program.graph")
     channels = graph.nodes[graph.source].neurons
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
         found = f"holds {x.dtype}" if isinstance(x, np.ndarray) else f"is {arguments.said(x)}"

@@ -28,7 +28,7 @@ class Stream:
     """
 
     def __init__(self, graph: IntegerGraph) -> None:
-        self.graph = graph
+        self.graph = arguments.instance(graph, IntegerGraph, "graph", "a program's is program.graph")
         self._plan = lay_out(graph, chunk=1)
         self.reset()
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import arguments
 from ..errors import InputError
 from ..intake import read_npz, read_npz_headers
 from .dataset import SPLITS, Dataset, Int64Array, check_sequences
@@ -93,7 +94,7 @@ def read_sequences(path: Path, layout: str | None = None, steps: int | None = No
 
 def check_layout(layout: str | None) -> None:
     """Refuse a name that is no layout."""
-    if layout is not None and layout not in LAYOUTS:
+    if layout is not None and arguments.text(layout, "layout") not in LAYOUTS:
         raise InputError(
             f"no layout is called '{layout}'",
             "BTC is (samples, steps, channels), TBC is (steps, samples, channels), time first",

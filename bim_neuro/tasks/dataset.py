@@ -86,7 +86,7 @@ class Task:
 
     def split(self, name: str) -> Dataset:
         """The split called ``name``; InputError where it is unknown or empty."""
-        if name not in SPLITS:
+        if arguments.text(name, "split") not in SPLITS:
             raise InputError(f"no split is called '{name}'", hint=f"one of: {', '.join(SPLITS)}")
         data: Dataset = getattr(self, name)
         if not len(data):
