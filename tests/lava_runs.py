@@ -36,17 +36,21 @@ class Run:
     process: subprocess.Popen[str]
     temporary: Path
 
-    @property
-    def folder(self) -> Path:
-        return next(self.temporary.glob(f"{PREFIX}*"))
+    def name(self) -> str:
+        """Wait for the run's folder; return the name of the run."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            for path in self.temporary.glob(f"{PREFIX}*"):
+                return path.name
+            time.sleep(0.005)
+        raise AssertionError(f"the run has not started: {self.process.communicate(timeout=10)}")
 
     def wait_for_lava(self) -> str:
         """Wait until Lava's processes and their channels are there; return the name of the run."""
-        deadline = time.monotonic() + 60
+        name, deadline = self.name(), time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
-            names = [path.name for path in self.temporary.glob(f"{PREFIX}*")]
-            if names and len(shared(names[0])) > 10 and len(processes(self.temporary)) >= 6:
-                return names[0]
+            if len(shared(name)) > 10 and len(processes(self.temporary)) >= 6:
+                return name
             time.sleep(0.02)
         raise AssertionError(f"Lava has not started: {self.process.communicate(timeout=10)}")
 

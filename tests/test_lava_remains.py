@@ -48,7 +48,7 @@ def begin(temporary: Path) -> Iterator[Callable[..., Run]]:
 @pytest.mark.lava
 def test_a_run_that_finishes_leaves_nothing(temporary: Path, begin: Callable[..., Run]) -> None:
     run = begin(400)
-    name = run.wait_for_lava()
+    name = run.name()
     expected = simulate(tiny_graph(), np.ones((1, 400, 2), np.int64)).output.sum()
     assert run.end() == (0, f"spikes: {expected}")
     assert left(temporary, name, seconds=0) == []
@@ -58,7 +58,7 @@ def test_a_run_that_finishes_leaves_nothing(temporary: Path, begin: Callable[...
 @pytest.mark.slow
 def test_a_run_past_its_time_limit_leaves_nothing(temporary: Path, begin: Callable[..., Run]) -> None:
     run = begin(ENDLESS, limit=6)
-    name = run.wait_for_lava()
+    name = run.name()
     assert run.end() == (4, f"Lava ran past its time limit of 6 s for {ENDLESS + 1} steps and was stopped")
     assert left(temporary, name, seconds=0) == []
 
@@ -101,6 +101,7 @@ def test_a_run_that_is_killed_leaves_nothing_and_does_not_wait_for_its_time_limi
 
 
 @pytest.mark.lava
+@pytest.mark.slow
 def test_after_parent_and_guard_are_killed_the_next_start_removes_all(
     temporary: Path, begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
