@@ -26,6 +26,7 @@ from bim_neuro.model.checkpoint import Checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nir_bridge import exact, read_nir, write_nir
+from bim_neuro.nir_bridge.check import check_extra
 from bim_neuro.nodes import LIF, Dense, Diagonal, Encoder, Readout, Relay, Source
 
 DT = 1e-3
@@ -182,8 +183,18 @@ def test_writing_twice_gives_the_same_bytes(model: FloatGraph, written: Path, tm
 
 
 def test_a_folder_that_does_not_exist_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(InputError, match="there is no folder"):
         write_nir(spiking_graph(), tmp_path / "nowhere" / "model.nir")
+
+
+def test_truth_values_are_no_weights_and_objects_no_description(tmp_path: Path) -> None:
+    graph = spiking_graph()
+    first, *others = graph.edges
+    yes = replace(graph, edges=(replace(first, synapse=Dense(first.synapse.weight > 0)), *others))
+    with pytest.raises(InputError, match="holds bool, not numbers"):
+        write_nir(yes, tmp_path / "model.nir")
+    with pytest.raises(InputError, match="holds a Source, only numbers and texts"):
+        check_extra({"plasticity": {"rule": [{"deep": graph.nodes["x"]}]}})
 
 
 @pytest.mark.parametrize("dt", [DT, None])

@@ -90,7 +90,7 @@ def _leaves(tree: Any) -> Iterator[Any]:
 
 
 def _check_finite(name: str, array: Array) -> None:
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiu":
         raise InputError(f"array '{name}' holds {array.dtype}, not numbers")
     bad = int(np.count_nonzero(~np.isfinite(array)))
     if bad:
