@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def learn(
     graph = learner.graph()
     after = {name: accuracy(graph, program, test) for name, test in tests.items()}
     reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
-    learnt = Program(reference, place(graph, program.profile), program.profile, program.findings)
+    learnt = replace(program, reference=reference, placed=place(graph, program.profile))
     main, *others = tests
     old = others[0] if others else None  # the task it was trained on, where it was measured on new data
     return Learned(
@@ -183,7 +183,7 @@ def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Lea
         raise InputError(f"{path} holds what another run learned: other model, options, data or version", hint)
     placed = place(graphs["graph"], program.profile)
     _, seen = program.encode_and_see(stream.x)
-    return Learned(Program(graphs["reference"], placed, program.profile), saved, seen)
+    return Learned(replace(program, reference=graphs["reference"], placed=placed), saved, seen)
 
 
 def _unpacked(name: str, header: dict[str, Any], content: dict[str, Array]) -> Any:

@@ -102,8 +102,9 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
     with watch.stage("input"):
         chosen = chosen or to_run(program, request.wanted)
         raw, y = chosen.data.x, chosen.data.y
-    with watch.stage("calibrate"):
-        program = program.calibrated(raw, chosen.origin)
+    if learned is None:  # else its formats are those that it learnt in
+        with watch.stage("calibrate"):
+            program = program.calibrated(raw, chosen.origin)
     if request.backend == "engine":
         from .engine.compiled import load_kernels
 

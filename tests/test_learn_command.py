@@ -60,6 +60,7 @@ def test_learning_changes_integer_weights_and_says_so(tmp_path: Path) -> None:
 
 def test_the_price_of_learning_is_counts_times_prices(tmp_path: Path) -> None:
     _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 40)
+    assert {row["constant"] for row in summary["constants"]} >= {"tau", "threshold", "weights of block1.lif"}
     learning = summary["learning"]
     updates = learning["updates"] / 40 * 120
     passes = learning["trace_words"] * 8 * 1.7 * 81
