@@ -39,7 +39,7 @@ fuzz: environment ## break files at random and read them: CASES=2000 a format, S
 	$(BIN)/python scripts/fuzz.py --cases $(CASES) --seed $(SEED) $(if $(FORMAT),--format $(FORMAT)) $(if $(CASE),--case $(CASE))
 
 kills: environment ## end the commands at random moments, then run them again: KILLS=200, SEED=0, CASE=17 for one again
-	$(BIN)/python scripts/kills.py --kills $(KILLS) --seed $(SEED) $(if $(CASE),--case $(CASE))
+	$(BIN)/python scripts/kills.py --kills $(KILLS) --seed $(SEED) --jobs 2 $(if $(CASE),--case $(CASE))
 
 browser: ## get Chromium from the system's packages, for the tests of report.html
 	@scripts/browser

@@ -1,7 +1,7 @@
 """Kill the commands at random moments and see that nothing is lost, nothing is left, and the next run ends the same.
 
-    python scripts/kills.py --kills 200 --seed 0          what make kills runs
-    python scripts/kills.py --case 17                     one of them again
+    python scripts/kills.py --kills 200 --seed 0 --jobs 2  what make kills runs
+    python scripts/kills.py --case 17                      one of them again
 
 Each case takes one command (compile, train, learn, a run in shards, a comparison with Lava), starts it, and ends it by
 -9, TERM, Ctrl-C or Ctrl-C twice: after a random part of the time it takes, or right before a random change of the file
@@ -48,7 +48,7 @@ SHARED_MEMORY = Path("/dev/shm")
 MARK = "BIM_NEURO_KILLS"  # an environment variable that every process of a case inherits
 TIDY_SECONDS = 5.0
 LIMIT_SECONDS = 240.0
-COLD = 0.15  # share of the cases that start a fresh Python
+COLD = 0.1  # share of the cases that start a fresh Python
 KINDS = {
     "-9": ["SIGKILL"],
     "TERM": ["SIGTERM"],
@@ -437,14 +437,19 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, help="only this one")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time, each in a process of its own")
+    parser.add_argument("--part", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.jobs > 1 and options.case is None and "--part" not in sys.argv:
+        parts = [[sys.executable, *sys.argv, "--part", str(part)] for part in range(options.jobs)]
+        return max(process.wait() for process in [subprocess.Popen(part) for part in parts])
     _with_private_shared_memory()
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     load_kernels()
     if not private_shared_memory():
         print("shared memory is not looked at: that needs a /dev/shm of our own (root, or user namespaces)")
-    numbers = range(options.kills) if options.case is None else [options.case]
+    numbers = range(options.part, options.kills, options.jobs) if options.case is None else [options.case]
     started, kinds, unsound = time.monotonic(), Counter[str](), []
     work = Path(tempfile.mkdtemp(prefix="bim-kills-"))  # a TemporaryDirectory would go when a fork ends
     try:
