@@ -110,6 +110,9 @@ def _check_run(artefact: Artefact, budget: Budget) -> None:
     if sample.dtype.kind not in "iu" or sample.ndim != 3 or sample.shape[2] != lines or not sample.size:
         raise InputError(f"the sample is {sample.dtype} of shape {sample.shape}, (samples, steps, {lines}) fits")
     slots = sample.shape[0] * sample.shape[1]
+    for edge in graph.edges:
+        weights = int(getattr(edge.synapse, "weight", np.empty(0)).size)
+        budget.take(f"synapse '{edge.name}' in the self-test", 8 * weights)
     for name, node in graph.nodes.items():
         shifts = {key: value for key, value in vars(node).items() if key.endswith(("shift", "_exp"))}
         wide = {key: bits for key, bits in shifts.items() if not -MAX_SHIFT <= bits <= MAX_SHIFT}

@@ -25,7 +25,7 @@ import torch
 from .. import arguments
 from ..atomic import write
 from ..errors import InputError
-from ..intake import read_torch
+from ..intake import Budget, read_torch
 from ..nodes import Encoder
 from ..nodes.arithmetic import Array
 from ..trained_on import KEY as TRAINED_ON
@@ -34,6 +34,8 @@ from .network import BIMNetwork, NetworkConfig
 
 FORMAT = "bim-neuro"
 VERSION = 1
+COPIES = 5
+"""How many times the size of its weights a model takes while it is compiled: in float64, scaled and rounded."""
 ENCODERS = ("graded", "delta", "spikes")
 _LOGARITHMS = ("a_log", "log_threshold")  # parameters the block takes the exponential of
 
@@ -141,6 +143,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise InputError(f"{path}: {error.message}", error.hint) from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
         raise InputError(f"{path} lacks or garbles a field: {type(error).__name__} {_first_line(error)}") from None
+    weights = sum(value.nbytes for value in checkpoint.state.values())
+    Budget.of_file(path.stat().st_size).take(f"compiling the weights of {path}", COPIES * weights)
     _check_values(checkpoint, path)
     return checkpoint
 

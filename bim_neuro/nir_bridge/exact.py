@@ -17,7 +17,7 @@ import h5py
 
 from ..errors import InputError
 from ..graph import FloatGraph
-from ..intake import Tree
+from ..intake import Budget, Tree
 from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
 from .check import check_extra, check_graph
@@ -25,6 +25,8 @@ from .hdf5 import read_array, read_arrays, read_text
 
 GROUP = "bim_neuro"
 VERSION = 1
+COPIES = 3
+"""How many times its size an array takes while it is compiled: itself, checked, scaled and rounded."""
 
 
 def store(graph: FloatGraph, file: h5py.File) -> None:
@@ -39,8 +41,8 @@ def store(graph: FloatGraph, file: h5py.File) -> None:
         group.create_dataset(f"arrays/{name}", data=array, compression="gzip" if array.size > 64 else None)
 
 
-def load(group: Tree) -> FloatGraph:
-    """Read the copy back; whatever does not fit together is refused by name."""
+def load(group: Tree, budget: Budget) -> FloatGraph:
+    """Read the copy back; whatever does not fit together, or takes more than ``budget``, is refused by name."""
     version = read_array(group, "version", f"/{GROUP}")
     if version.shape or version != VERSION:
         hint = f"this bim-neuro reads version {VERSION}; a newer one may read this file"
@@ -50,6 +52,7 @@ def load(group: Tree) -> FloatGraph:
     if not isinstance(stored, dict):
         raise InputError(f"/{GROUP}/arrays is not a group")
     arrays = read_arrays(stored, f"/{GROUP}/arrays")
+    budget.take(f"compiling /{GROUP}", COPIES * sum(array.nbytes for array in arrays.values()))
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -35,10 +35,10 @@ def read_nir(path: str | Path, dt: float | None = None, *, integrator: str | Non
         dt = check_dt(dt)
     tree = open_nir(path, exact.GROUP, FIELD_NAMES, KEY)
     try:
-        copy = tree.get(exact.GROUP)
+        copy, budget = tree.get(exact.GROUP), Budget.of_file(path.stat().st_size)
         if not isinstance(copy, dict):
-            return _read_standard(read_graph(tree, KEY), dt, integrator, Budget.of_file(path.stat().st_size))
-        graph = exact.load(copy)
+            return _read_standard(read_graph(tree, KEY), dt, integrator, budget)
+        graph = exact.load(copy, budget)
         _agree(dt, graph.dt)
         return _forget_defaults(graph)
     except InputError as error:
