@@ -26,6 +26,7 @@ from ...errors import BackendFailed
 PREFIX = "bim-lava-"
 SHARED_MEMORY = Path("/dev/shm")
 _LEASE = ".lease"
+_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -69,25 +70,29 @@ def remove_dead() -> None:
 
 def _claim() -> Workplace:
     """Make and lock a folder and a lease; begin anew where another start takes the fresh folder for a dead run's."""
-    while True:
+    for _ in range(_TRIES):
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         lock = _lock(folder)
-        if lock is None:
-            continue
-        lease = SHARED_MEMORY / f"{folder.name}{_LEASE}"
-        try:
-            lease.touch(mode=0o600, exist_ok=False)
-        except OSError as error:
+        held = _lease(folder) if lock is not None else None
+        if lock is not None and held is not None:
+            return Workplace(folder, (lock, held))
+        if lock is not None:
             os.close(lock)
-            folder.rmdir()
-            hint = "free it; a container gets more with --shm-size"
-            raise BackendFailed(f"Lava needs shared memory in {SHARED_MEMORY}: {error.strerror}", hint) from None
-        held = _lock(lease)
-        if held is None:
-            os.close(lock)
-            folder.rmdir()
-            continue
-        return Workplace(folder, (lock, held))
+        remove(folder)
+    places = f"{tempfile.gettempdir()} or {SHARED_MEMORY}"
+    raise BackendFailed(f"Lava's folder cannot be locked: {places} knows no locks", "TMPDIR on a local disk")
+
+
+def _lease(folder: Path) -> int | None:
+    """Make the lease of a run and lock it; None where another start was faster."""
+    lease = SHARED_MEMORY / f"{folder.name}{_LEASE}"
+    try:
+        lease.touch(mode=0o600, exist_ok=False)
+    except OSError as error:
+        folder.rmdir()
+        hint = "free it; a container gets more with --shm-size"
+        raise BackendFailed(f"Lava needs shared memory in {SHARED_MEMORY}: {error.strerror}", hint) from None
+    return _lock(lease)
 
 
 def _lock(path: Path) -> int | None:
