@@ -26,7 +26,7 @@ from .model.export import export
 from .model.network import BIMNetwork, NetworkConfig
 from .nodes import Encoder, Fit, fit
 from .nodes.arithmetic import Array
-from .tasks import SPLITS, Dataset, Task, metrics
+from .tasks import SPLITS, Dataset, Task, majority, metrics
 from .trained_on import TrainedOn
 
 CALIBRATION_SAMPLES = 2048
@@ -140,13 +140,16 @@ def train_task(
 def evaluate(
     checkpoint: Checkpoint, network: BIMNetwork, data: Dataset, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Return {samples, accuracy, float{...}, integer{...}} of a labelled split; accuracy is the float one."""
+    """Return {samples, accuracy, float, integer} of a labelled split; accuracy is float's, majority a constant's."""
     x, y = _encoded(checkpoint.encoder, data)
     graph = align(quantise(export(checkpoint)))
     integers = simulate_engine(graph, checkpoint.encoder.encode(data.x), progress=progress)
     floats = metrics(y, predict(network, x), checkpoint.labels)
+    share, name = majority(y, checkpoint.labels)
     return {
         "samples": len(y),
+        "majority": share,
+        "majority_class": name,
         "accuracy": floats["accuracy"],
         "float": dict(floats),
         "integer": dict(metrics(y, integers.predicted, checkpoint.labels)),

@@ -281,6 +281,14 @@ def test_the_page_of_twelve_runs_has_a_row_for_each(many: list[Path], tmp_path: 
     assert len(data["runs"]) == 12 >= data["transposed"]
 
 
+def test_a_folder_of_an_older_version_is_told_apart_from_a_damaged_one(out: Path, tmp_path: Path) -> None:
+    older = _summary(out / "a")
+    del older["findings"], older["request"]
+    (tmp_path / "summary.json").write_text(json.dumps(older))
+    ended = bim_report(tmp_path)
+    assert (ended.code, "was written by an older bim-compile" in ended.err) == (2, True)
+
+
 def test_one_run_is_nothing_to_compare_with(out: Path) -> None:
     ended = bim_report("compare", out / "a")
     assert (ended.code, ended.errors) == (2, ["error: compare wants two or more folders"])

@@ -77,6 +77,7 @@ def test_the_record_is_json_beside_the_model(trained: tuple[Path, Ended]) -> Non
     assert record["recipe"]["epochs"] == record["epochs"] == len(record["log"]) == 12
     assert [row["epoch"] for row in record["log"]] == list(range(1, 13))
     assert record["test"]["samples"] == 18
+    assert 1 / 3 <= record["test"]["majority"] < 1
     assert record["command"].startswith("bim-train own --data ")
     assert 0 <= record["baseline"]["accuracy"] <= 1
     stored = load_checkpoint(trained[0]).training

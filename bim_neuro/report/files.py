@@ -62,6 +62,8 @@ def read_summary(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{folder} holds no summary.json", "give the folder bim-compile wrote with -o")
     summary = read_json(path)
+    if isinstance(summary, dict) and summary and "findings" not in summary and "layers" in summary:
+        raise InputError(f"{path} was written by an older bim-compile", "compile again")
     try:
         show(summary, folder=None, console=Console(file=io.StringIO(), emoji=False))
         return dict(summary)

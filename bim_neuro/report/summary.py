@@ -24,7 +24,7 @@ from ..latency import latency
 from ..nodes import Dense, Diagonal, Encoder, InputSeen
 from ..nodes.arithmetic import Array
 from ..record import RunRecord
-from ..tasks import metrics
+from ..tasks import majority, metrics
 from .findings import (
     clipped_input,
     costly_learning,
@@ -189,12 +189,8 @@ def _accuracy(facts: Facts) -> dict[str, Any] | None:
         return None
     sides = {"float": facts.floats.predicted, "integer": facts.record.predicted}
     accuracy: dict[str, Any] = {side: float(np.mean(predicted == facts.y)) for side, predicted in sides.items()}
-    labels, counts = facts.placed.graph.labels, np.bincount(facts.y)
-    often = int(counts.argmax())
-    accuracy |= {
-        "majority": int(counts.max()) / len(facts.y),
-        "majority_class": labels[often] if labels else str(often),
-    }
+    labels = facts.placed.graph.labels
+    accuracy["majority"], accuracy["majority_class"] = majority(facts.y, labels)
     if labels:
         accuracy["metrics"] = {side: dict(metrics(facts.y, predicted, labels)) for side, predicted in sides.items()}
     return accuracy

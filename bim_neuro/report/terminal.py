@@ -51,6 +51,9 @@ def show_training(record: dict[str, Any], model: Path, console: Console) -> None
     for name, scores in _score_rows(record):
         sensitivity = "  ".join(f"{escape(label)} {share:.3f}" for label, share in scores["sensitivity"].items())
         console.print(f"{name:<22} accuracy {scores['accuracy']:.4f}  macro-F1 {scores['macro_f1']:.4f}  {sensitivity}")
+    if "majority" in record.get("test", {}):
+        always = f"always '{record['test']['majority_class']}'"
+        console.print(f"{always:<22} accuracy {record['test']['majority']:.4f}")
     console.print(f"model: {escape(str(model))}", soft_wrap=True)
 
 

@@ -19,7 +19,7 @@ from .cue import load_cue_task
 from .dataset import SPLITS, Dataset, Task
 from .digits import load_digits_task
 from .ecg import load_ecg_task
-from .metrics import Metrics, metrics
+from .metrics import Metrics, majority, metrics
 from .own import load_own_task
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "check_layout",
     "load_task",
     "logistic_regression_baseline",
+    "majority",
     "metrics",
     "read_recordings",
     "read_sequences",

@@ -43,3 +43,14 @@ def metrics(y: NDArray[Any], predicted: NDArray[Any], class_names: Sequence[str]
         "sensitivity": {name: float(right[c] / actual[c]) for c, name in enumerate(class_names) if actual[c]},
         "macro_f1": float(np.mean(2 * right[occurs] / (actual + claimed)[occurs])),
     }
+
+
+def majority(y: NDArray[Any], class_names: Sequence[str] = ()) -> tuple[float, str]:
+    """Return the accuracy of always answering the most frequent class, and that class.
+
+    >>> majority(np.array([0, 1, 1, 1]), ("rest", "move"))
+    (0.75, 'move')
+    """
+    counts = np.bincount(y)
+    often = int(counts.argmax())
+    return int(counts[often]) / len(y), class_names[often] if class_names else str(often)
