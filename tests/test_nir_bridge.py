@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import subprocess
@@ -667,3 +668,13 @@ def test_a_broken_table_of_texts_is_refused_and_not_walked_for_ever(tmp_path: Pa
     content[first_text + 9] = 4  # its size grows by 1024
     path.write_bytes(bytes(content))
     assert "its table of texts is broken" in refused(path)
+
+
+def test_a_file_that_hdf5_cannot_lock_is_read(tmp_path: Path) -> None:
+    """As on a network file system without locks: the bytes are read, not the file opened by HDF5."""
+    path = chain(tmp_path / "g.nir", affine(), lif())
+    with path.open("rb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="lock"), h5py.File(path, "r", locking=True):
+            pass
+        assert list(read_nir(path, DT).nodes) == ["input", "lif"]
