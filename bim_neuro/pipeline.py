@@ -318,7 +318,7 @@ def with_steps(raw: Array, steps: int | None) -> Array:
     """Keep the first ``steps`` steps of every sample."""
     if steps is None:
         return raw
-    if not 1 <= steps <= raw.shape[1]:
+    if not 1 <= arguments.whole(steps, "steps") <= raw.shape[1]:
         raise InputError(f"--steps {steps}: the samples have {raw.shape[1]} steps")
     return raw[:, :steps]
 

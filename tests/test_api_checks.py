@@ -39,7 +39,7 @@ from bim_neuro.model.export import export
 from bim_neuro.nir_bridge import read_nir, write_nir
 from bim_neuro.nodes import Dense, Encoder, Readout, Source
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.pipeline import Program, compile_model, read_model, verify
+from bim_neuro.pipeline import Program, compile_model, read_model, verify, with_steps
 from bim_neuro.plasticity.description import Plasticity
 from bim_neuro.record import RunRecord
 from bim_neuro.tasks import Dataset, load_task
@@ -312,6 +312,7 @@ CALLS: dict[str, Callable[..., object]] = {
     "law": lambda a, b: simulate(a, program().encode(X)),
     "split": lambda a, b: load_task("cue").split(a),
     "layout": lambda a, b: load_task("own", None, 0, a),
+    "steps": lambda a, b: with_steps(X, a),
     "stopwatch": lambda a, b: compile_model(graph(), watch=a),
     "save": lambda a, b: program().save(a, b),
     "profile": lambda a, b: load_profile(a),
