@@ -16,7 +16,7 @@ import bim_neuro
 from bim_neuro.engine.agreement import Agreement
 from bim_neuro.graph import Edge, FloatGraph
 from bim_neuro.nir_bridge import write_nir
-from bim_neuro.nodes import LIF, Dense, Encoder, InputSeen, Readout, Source
+from bim_neuro.nodes import LIF, Dense, Encoder, InputSeen, Readout, Source, fit_encoder
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.record import LayerCount, RunRecord, merge
 from bim_neuro.report.findings import clipped_input, saturated_output, unused_classes
@@ -257,12 +257,20 @@ def test_a_learning_stream_is_counted_too(tmp_path: Path) -> None:
 def test_a_delta_encoder_counts_steps_in_which_it_falls_behind() -> None:
     encoder = Encoder("delta", gain=np.array([10.0, 10.0]), offset=np.zeros(2))
     raw = np.zeros((1, 6, 2))
-    raw[0, 2:, 0] = 0.35  # three thresholds at once: two steps in which more than one event is due
-    raw[0, 2:, 1] = 0.15
+    raw[0, 2:, 0] = 1.75  # seventeen thresholds at once: two steps in which sixteen events or more are due
+    raw[0, 2:, 1] = 1.55
     assert encoder.clipped(raw).tolist() == [2, 0]
     (found,) = clipped_input(encoder, encoder.encode_and_see(raw)[1], "input")
     assert "channel 0 (33.3%)" in found.message
-    assert "a step may move up to 0.2" in found.hint
+    assert "x lies 1.6 or more from what its events have told" in found.hint
+
+
+def test_a_delta_encoder_keeps_up_with_what_it_was_fitted_to_and_not_with_another_scale() -> None:
+    raw = np.random.default_rng(0).normal(size=(20, 50, 2))
+    encoder = fit_encoder("delta", raw)
+    assert list(clipped_input(encoder, encoder.encode_and_see(raw)[1], "input")) == []
+    (found,) = clipped_input(encoder, encoder.encode_and_see(16 * raw)[1], "input")
+    assert found.rule == "clipped-input"
 
 
 def test_spikes_are_never_clipped() -> None:

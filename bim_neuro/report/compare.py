@@ -128,7 +128,7 @@ ROWS = (
     Row("seconds_per_sample", "time a sample", "seconds", _energy("seconds_per_sample"), False, drawn=True),
     Row("latency_steps", "steps to the first answer", "count", lambda summary: summary["latency_steps"], False),
     Row("cores", "cores", "count", _cores, False),
-    Row("silent", "silent slots", "share", _silent, True, drawn=True),
+    Row("silent", "silent slots", "share", _silent, drawn=True),
     Row("zero_weights", "zero weights", "share", _zero_weights, True),
     Row("synops", "synaptic operations a sample", "count", _a_sample("synops_hardware"), False),
     Row("saturations", "saturated words a sample", "count", _a_sample("saturations"), False),

@@ -11,6 +11,7 @@ from ..errors import Finding
 from ..graph import IntegerGraph
 from ..nodes import Encoder, InputSeen
 from ..nodes.arithmetic import Array
+from ..nodes.source import LATE
 from ..record import RunRecord
 
 SATURATED_ERROR = 0.1  # of the readout's words: its answers are those of the limit of a word, not of the model
@@ -106,7 +107,7 @@ def clipped_input(encoder: Encoder, seen: InputSeen | None, layer: str, what: st
     over = [int(channel) for channel in worst if shares[channel] > CLIPPED_WARNING]
     if over:
         named = _listed([f"{channel} ({shares[channel]:.1%})" for channel in over])
-        verb = "clipped" if encoder.kind == "graded" else "moved faster than one event a step tells"
+        verb = "clipped" if encoder.kind == "graded" else "far ahead of their events"
         message = f"{what}: {shares.mean():.1%} of the values {verb}; channel {named}"
         yield _warning("clipped-input", layer, message, float(shares[over[0]]), CLIPPED_WARNING, _scale(encoder, seen))
     elif encoder.kind == "graded" and 0 < _used(encoder, seen) < SMALL_INPUT:
@@ -133,8 +134,8 @@ def _scale(encoder: Encoder, seen: InputSeen) -> str:
     """Say which values came and which are wanted and, where all are off by a factor, by which."""
     speaks = encoder.gain != 0
     if encoder.kind == "delta":
-        most = _span(encoder.raw(2)[speaks])
-        return f"a step may move up to {most}: more steps a second, or data on the scale of training"
+        far = _span(encoder.raw(LATE)[speaks])
+        return f"x lies {far} or more from what its events have told: is it on the scale of the training data?"
     low, high = (ends[speaks] for ends in encoder.reach)
     smallest, largest = seen.low[speaks], seen.high[speaks]
     came, wanted = (max(np.abs(ends).max() for ends in pair) for pair in ((smallest, largest), (low, high)))
