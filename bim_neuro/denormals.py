@@ -82,6 +82,7 @@ def _restoring(typing: Any, mode: Any) -> Any:
 flush_denormals: Any = intrinsic(_flushing)
 restore_denormals: Any = intrinsic(_restoring)
 
+
 @entry
 def _flush() -> int:
     return int(flush_denormals())

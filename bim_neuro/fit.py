@@ -70,7 +70,7 @@ def _unchecked(request: Request, program: Program | None, chosen: Chosen | None,
         yield _NOT_BUILT.format(target=request.target)
     elif program and (missing := uncalibrated(program.reference)):
         yield _NO_INPUT.format(layers=", ".join(missing))
-    if request.plasticity and not (program and chosen):
+    if request.plasticity and program and not chosen:
         yield _NO_STREAM.format(rule=request.plasticity.rule)
     if request.optimise and request.optimise != "cores":
         yield _WEIGHED.format(objective=request.optimise)

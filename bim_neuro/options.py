@@ -86,6 +86,12 @@ def _is_nir(path: Path) -> bool:
         return file.read(4) == _MAGIC_HDF5
 
 
+def _has_cores(target: str) -> bool:
+    from .hardware import load_profile
+
+    return load_profile(target).usable_cores is not None
+
+
 _SIMULATES = during(RUN)
 _BUILDS = during(RUN, CHECK)
 _NIR = needs(
@@ -120,6 +126,7 @@ _STREAMS = needs(
 _OTHER_BACKEND = needs(
     lambda v: v["verify"] != v["backend"], "where it names the backend that runs", "name another to compare with"
 )
+_CORES = needs(lambda v: _has_cores(v["target"]), "on a simulation, which has no cores", "name a chip with --target")
 _WORDS = needs(
     lambda v: v["learn_placement"] != "engine",
     "with --learn-placement engine, whose tags have 9 bits",
@@ -158,8 +165,8 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "min_agreement": (_SIMULATES,),
     "max_energy": (_SIMULATES,),
     "max_latency": (_SIMULATES,),
-    "max_cores": (_BUILDS,),
-    "optimise": (_BUILDS,),
+    "max_cores": (_BUILDS, _CORES),
+    "optimise": (_BUILDS, _CORES),
     "output": (_SIMULATES,),
     "lava_timeout": (_SIMULATES, _LAVA),
     "max_memory": (during(RUN, CHECK, SELF_TEST),),

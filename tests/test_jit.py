@@ -102,6 +102,7 @@ def test_an_edit_in_any_file_of_the_folder_drops_what_was_kept(installed: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", ["train", "compile"])
 def test_the_commands_work_where_numba_cannot_cache(tmp_path: Path, command: str) -> None:
     """No folder at all is left to numba: every kernel of training, or of the engine and the placement, is compiled."""
@@ -119,6 +120,6 @@ main()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA")}
     line = [sys.executable, "-c", code, *(train if command == "train" else compiled)]
     ended = subprocess.run(
-        line, cwd=tmp_path, env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=110
+        line, cwd=tmp_path, env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=280
     )
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -258,6 +258,7 @@ def test_what_was_forgotten_is_held_against_what_was_gained(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_command_of_the_docs_gives_their_number(tmp_path: Path) -> None:
     """Digits with their rows in another order: .402 before, .833 after, the old data .972 to .839 (docs/onchip.md)."""
     task, order = load_task("digits"), np.random.default_rng(0).permutation(8)

@@ -96,6 +96,8 @@ def test_an_option_without_effect_in_a_mode_is_refused_by_name(
         (("--dt", 0.001), ("--dt has no effect with a model.pt", "leave --dt out")),
         (("--lava-timeout", 9), ("--lava-timeout has no effect where Lava takes no part", "--verify lava")),
         (("--data", "folder", "--input", "x.npz"), ("--data has no effect with --input",)),
+        (("--target", "lava_cpu", "--optimise", "cores"), ("--optimise has no effect on a simulation", "--target")),
+        (("--target", "lava_cpu", "--check", "--max-cores", 9), ("--max-cores has no effect on a simulation",)),
         (("--verify", "engine"), ("--verify has no effect where it names the backend",)),
         (("--learn-samples", 2000), ("--learn-samples has no effect without --learn", "--learn rtrl")),
         (("--learn-prune", 0), ("--learn-prune has no effect without --learn",)),
