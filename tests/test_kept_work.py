@@ -40,6 +40,11 @@ from bim_neuro.errors import BackendFailed, DoesNotFit, Finding
 from bim_neuro.model.checkpoint import load_checkpoint
 from bim_neuro.pipeline import Program
 
+
+def slow(*values: Any) -> list[Any]:
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 TRAINING = ("--epochs", 4, "--channels", 8, "--states", 2, "--taps", 2, "--batch", 16)
 
 
@@ -152,7 +157,9 @@ def test_a_record_that_cannot_be_written_does_not_take_the_training_with_it(
 # ---- so is everything else that takes time
 
 
-@pytest.mark.parametrize("victim", ["bim_neuro.job._run", "bim_neuro.job._arranged", "bim_neuro.report.write_files"])
+@pytest.mark.parametrize(
+    "victim", ["bim_neuro.job._arranged", *slow("bim_neuro.job._run", "bim_neuro.report.write_files")]
+)
 def test_what_was_learned_is_not_learned_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path, victim: str
 ) -> None:
@@ -210,7 +217,7 @@ def test_long_samples_come_in_small_shards(
     assert names(tmp_path / "out.resume") == ["00000.npz", "00001.npz", "00002.npz", "manifest.json"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "other arrays", "no archive", "killed before its key"])
+@pytest.mark.parametrize("damage", ["cut", "other arrays", *slow("empty", "no archive", "killed before its key")])
 def test_a_damaged_shard_is_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path, damage: str
 ) -> None:
@@ -499,7 +506,7 @@ def small_disk(path: Path, size: str) -> Iterator[Path]:
         libc.umount2(str(path).encode(), 2)
 
 
-@pytest.mark.parametrize("size", ["4k", "16k", "40k", "64k", "120k"])
+@pytest.mark.parametrize("size", ["16k", "64k", *slow("4k", "40k", "120k")])
 def test_a_compile_onto_a_full_disk_is_one_line(tmp_path: Path, model: Path, samples: Path, size: str) -> None:
     with small_disk(tmp_path / "disk", size) as disk:
         ended = bim_compile(model, "--input", samples, "-o", disk / "out")
@@ -519,7 +526,7 @@ def test_a_training_onto_a_full_disk_is_one_line(tmp_path: Path, data: Path, siz
         assert [name for name in names(disk) if name != "own.pt.resume"] == []
 
 
-@pytest.mark.parametrize("limit", [2_000, *(pytest.param(n, marks=pytest.mark.slow) for n in (100, 8_192, 30_000))])
+@pytest.mark.parametrize("limit", [2_000, *slow(100, 8_192, 30_000)])
 def test_a_process_of_its_own_ends_whole_where_files_may_not_grow(
     tmp_path: Path, model: Path, samples: Path, limit: int
 ) -> None:
@@ -539,6 +546,7 @@ def test_a_process_of_its_own_ends_whole_where_files_may_not_grow(
 # ---- interruptions say what was kept
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_training_says_at_which_epoch_it_is_kept(tmp_path: Path, data: Path) -> None:
     model = tmp_path / "own.pt"
     resume = tmp_path / "own.pt.resume"
