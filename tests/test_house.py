@@ -166,3 +166,48 @@ def test_ci_runs_the_readmes_test_command_and_everything_on_the_default_python()
     assert "DEFAULT=3.11" in ci
     assert "for target in lint types demo test; do step $DEFAULT" in ci
     assert 'step $DEFAULT test-all TESTS="-m slow"' in ci
+
+
+def continuous_integration(folder: Path, *pythons_here: str, failing: str = "none") -> subprocess.CompletedProcess[str]:
+    """Run .ci/run in a folder where make only says what it was asked for, and fails at ``failing``."""
+    for name in (".ci", "scripts", "bin"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(ROOT / ".ci/run", folder / ".ci/run")
+    for script in ("scripts/browser", ".venv-3.11/bin/python"):
+        (folder / script).parent.mkdir(parents=True, exist_ok=True)
+        executable(folder / script, "exit 0")
+    executable(folder / "scripts/find-python", f'case " {" ".join(pythons_here)} " in *" $1 "*) ;; *) exit 1 ;; esac')
+    said = 'echo "make $*"; case $1 in test*) echo "===== 3 passed in 1.00s =====" ;; esac'
+    executable(folder / "bin/make", f'{said}; case "$*" in *"{failing}"*) exit 1 ;; esac')
+    environment = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin"}
+    return subprocess.run(
+        ["bash", ".ci/run"], capture_output=True, text=True, timeout=60, cwd=folder, env=environment, check=False
+    )
+
+
+def test_ci_runs_everything_on_the_default_python_and_leaves_out_what_is_not_here(tmp_path: Path) -> None:
+    ended = continuous_integration(tmp_path, "3.11", "3.10")
+    assert ended.returncode == 0, ended
+    asked = [line.split(" PYTHON=")[0] for line in ended.stdout.splitlines() if line.startswith("make ")]
+    first = ("environment", "lint", "types", "demo", "test")
+    targets = [*first, "test-all TESTS=-m slow", "fuzz CASES=100", "kills KILLS=12"]
+    assert asked[: len(targets)] == [f"make {target}" for target in targets]
+    assert "== Python 3.12: not on this machine, left out" in ended.stdout
+    assert ended.stdout.count("make test: ===== 3 passed in 1.00s =====") == 1
+
+
+@pytest.mark.parametrize(
+    ("here", "failing", "words"),
+    [
+        (("3.11", "3.12"), "test-all", "failed: Python 3.11: make test-all"),
+        (("3.11", "3.12"), "PYTHON=3.12", "failed: Python 3.12: make environment"),
+        (("3.12",), "none", "failed: Python 3.11, the default, is not on this machine"),
+    ],
+)
+def test_ci_fails_where_a_step_fails_or_the_default_python_is_missing(
+    tmp_path: Path, here: tuple[str, ...], failing: str, words: str
+) -> None:
+    ended = continuous_integration(tmp_path, *here, failing=failing)
+    assert ended.returncode == 1
+    assert words in ended.stderr
+    assert ("make kills" in ended.stdout) == ("3.11" in here)  # a step that fails does not stop the others
