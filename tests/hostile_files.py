@@ -336,6 +336,12 @@ def encrypted(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+def other_name(path: Path) -> None:
+    """The directory calls the member x.npy, where it begins it says something else."""
+    write_members(path, {"x.npy": npy(np.zeros((6, 8, 5)))})
+    path.write_bytes(path.read_bytes().replace(b"x.npy", b"\x1b[\xff\x07y", 1))
+
+
 def other_compression(path: Path) -> None:
     write_members(path, {"x.npy": npy(np.zeros((6, 8, 5)))}, zipfile.ZIP_LZMA)
 
@@ -361,6 +367,7 @@ NPZ = (
     Hostile("overlap.npz", "input", overlapping, ("overlaps",)),
     Hostile("twice.npz", "input", twice, ("two members of one name",)),
     Hostile("encrypted.npz", "input", encrypted, ("is encrypted",)),
+    Hostile("other-name.npz", "input", other_name, ("member 'x.npy' does not begin",)),
     Hostile("lzma.npz", "input", other_compression, ("compressed by method 14",)),
     Hostile("objects.npz", "input", lambda path: np.savez(path, x=np.array([Code(path)])), ("Python objects",)),
     Hostile("no-characters.npz", "input", no_characters, ("texts of no characters",)),

@@ -18,7 +18,7 @@ from ..errors import InputError
 from .child import KINDS, Answer, Array, Format, first_line, read
 from .kind import Opened
 from .limits import Budget
-from .zip_archive import open_zip, read_into
+from .zip_archive import open_member, open_zip, read_into
 
 NPZ = Format("an .npz archive of arrays", "numpy.savez writes one, of numbers without Python objects")
 Wanted = Callable[[str], bool]
@@ -93,7 +93,7 @@ def _names(archive: zipfile.ZipFile) -> Iterator[str]:
 
 
 def _header(archive: zipfile.ZipFile, name: str) -> Header:
-    with archive.open(name + _SUFFIX) as member:
+    with open_member(archive, name + _SUFFIX) as member:
         return _next_header(member, name, archive.getinfo(name + _SUFFIX).file_size)
 
 
@@ -111,7 +111,7 @@ def _next_header(member: IO[bytes], name: str, size: int) -> Header:
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> Array:
-    with archive.open(name + _SUFFIX) as member:
+    with open_member(archive, name + _SUFFIX) as member:
         header = _next_header(member, name, archive.getinfo(name + _SUFFIX).file_size)
         array = np.empty(header.shape[::-1] if header.fortran else header.shape, header.dtype)
         read_into(member, array)

@@ -20,7 +20,7 @@ from ..errors import InputError
 from .child import Answer, Array, Format, read
 from .kind import Opened
 from .limits import Budget
-from .zip_archive import open_zip, read_into
+from .zip_archive import open_member, open_zip, read_into
 
 PYTORCH = Format("a PyTorch file", "bim-train writes model.pt files")
 HINT = "only tensors, numbers, texts, lists and dicts are accepted; nothing in the file was executed"
@@ -82,7 +82,7 @@ def _read(file: Opened, budget: Budget) -> Answer:
     pickled = archive.getinfo(f"{folder}/data.pkl")
     if pickled.file_size > MAX_PICKLE_BYTES:
         raise InputError(f"its pickle takes {pickled.file_size:,} bytes, at most {MAX_PICKLE_BYTES:,} are read")
-    with archive.open(pickled) as member:
+    with open_member(archive, pickled.filename) as member:
         content = _Unpickler(member, encoding="utf-8").load()
     plain = _Plain(archive, folder, budget)
     return plain.value(content, (), MAX_DEPTH), plain.arrays
@@ -113,9 +113,14 @@ def _folder(archive: zipfile.ZipFile, file: Opened) -> str:
     if len(found) != 1:
         raise InputError(f"{file.path} is an archive, but not {PYTORCH.name}", PYTORCH.hint)
     order = f"{found[0]}/byteorder"
-    if order in names and archive.read(order) != b"little":
+    if order in names and _content(archive, order) != b"little":
         raise InputError(f"{file.path} was written on a machine of another byte order", "save it on this one")
     return found[0]
+
+
+def _content(archive: zipfile.ZipFile, name: str) -> bytes:
+    with open_member(archive, name) as member:
+        return member.read(MAX_WORD_BYTES)
 
 
 # ---- the pickle: everything it may name is one of these, and none of them does anything
@@ -273,7 +278,7 @@ class _Plain:
         self.budget.take(who, size)
         numbers: Array = np.empty(storage.count, stored)
         if size:
-            with self.archive.open(member) as opened:
+            with open_member(self.archive, member) as opened:
                 read_into(opened, numbers)
                 opened.read()  # to the end, where the checksum is compared
         if kind == "bfloat16":

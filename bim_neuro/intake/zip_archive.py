@@ -46,6 +46,14 @@ def _check(member: zipfile.ZipInfo, end: int) -> None:
         raise InputError(f"{who} is stored as it is, in {member.compress_size:,} bytes for {member.file_size:,}")
 
 
+def open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """Open a member for reading; what zipfile says of a damaged one holds bytes of the file, so it is said here."""
+    try:
+        return archive.open(name)
+    except zipfile.BadZipFile:
+        raise InputError(f"member '{name}' does not begin where the directory of the archive says") from None
+
+
 def read_into(source: IO[bytes], array: Array) -> None:
     """Fill a contiguous array with the next bytes of a member; `InputError` where they end before it is full."""
     left = array.reshape(-1).view(np.uint8).data if array.nbytes else memoryview(b"")
