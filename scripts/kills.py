@@ -444,6 +444,7 @@ def main() -> int:
         parts = [[sys.executable, *sys.argv, "--part", str(part)] for part in range(options.jobs)]
         return max(process.wait() for process in [subprocess.Popen(part) for part in parts])
     _with_private_shared_memory()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its jobs in the background ignore it
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     load_kernels()
