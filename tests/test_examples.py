@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import bim_compile
 
 SHORT = {"01_train.py": ["--epochs", "2"]}
 EXAMPLES = sorted(path.name for path in (Path(__file__).parent.parent / "examples").glob("0*.py"))
@@ -25,3 +26,13 @@ def test_example(name: str, root: Path, tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip()
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_the_demo_prints(root: Path, tmp_path: Path) -> None:
+    """All lines but Lava's, which would take a minute; CI runs the demo itself."""
+    block = (root / "README.md").read_text().split("which ends in\n\n```\n")[1].split("```")[0]
+    ended = bim_compile(root / "examples/digits.pt", "--target", "loihi2", "--samples", 8, "-o", tmp_path / "out")
+    shown = [line for line in block.splitlines() if not line.startswith("lava: ")]
+    assert len(shown) >= 12
+    assert [line for line in shown if line not in ended.out.splitlines()] == []
