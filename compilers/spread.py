@@ -22,7 +22,7 @@ PATIENCE = 5  # numbers of cores that are tried without one that is better
 EVERY = 16  # cores up to which each number is tried
 TRIES = 400
 BEST = 2  # whose cores get good places in the end
-EFFORT = 300_000  # parts times cores of all that is tried: a try of a large graph takes long
+EFFORT = 100_000  # parts times cores of all that is tried: a try of a large graph takes long
 QUICK = 0.01  # effort of the places of what is only tried
 
 Held = tuple[tuple[Part, ...], ...]

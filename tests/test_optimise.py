@@ -37,7 +37,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 @pytest.fixture(scope="module")
 def case() -> tuple[PlacedGraph, RunRecord, HardwareProfile]:
     """Return a block that takes one core of a Loihi 2 whose steps may be as short as its busiest core lets them be."""
-    _, graph = small_graphs(channels=32, states=4)
+    _, graph = small_graphs(channels=16, states=8)
     record = simulate(graph, graph.encoder.encode(small_input()))
     profile = load_profile("loihi2")
     profile = replace(profile, timing=replace(profile.timing, step_us=known(1, 1, 1, "us")))
