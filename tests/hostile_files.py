@@ -273,7 +273,7 @@ PYTORCH = (
     Hostile("huge-number.pt", "model", with_value("dt", lambda: 10**400), ("more than 64 bits",)),
     Hostile("memo.pt", "model", with_pickle(b"\x80\x02}r\xff\xff\xff\x7f."), ("memo.pt",)),
     Hostile("long-pickle.pt", "model", with_lists(33), ("pickle",)),
-    Hostile("lists.pt", "model", with_lists(12), ("lists.pt",)),
+    Hostile("lists.pt", "model", with_lists(6), ("lists.pt",)),
     Hostile("deflated.pt", "model", deflated_weights, ("compiling the weights of", "--max-memory")),
     Hostile("big-endian.pt", "model", big_endian, ("byte order",)),
 )

@@ -44,7 +44,7 @@ def given(role: str, path: Path, model: Path, samples: Path) -> Ended:
     if role == "described":
         return bim_compile(path, "--learn", "described", "--input", samples, "-o", out)
     if role == "input":
-        return bim_compile(model, "--input", path, "--samples", 1, "-o", out)
+        return bim_compile(model, "--check", "--input", path)
     if role == "target":
         return bim_compile(model, "--check", "--target", path)
     if role == "artefact":
@@ -109,6 +109,7 @@ def test_an_interrupted_training_that_is_a_program_is_refused(tmp_path: Path) ->
     assert [entry.name for entry in tmp_path.iterdir()] == ["copy.pt.resume"]
 
 
+KINDS = [kind if kind in ("pipe", "loop") else pytest.param(kind, marks=pytest.mark.slow) for kind in SPECIAL]
 ROLES = {
     "model": (".pt", ".nir"),
     "input": (".npz",),
@@ -120,7 +121,7 @@ ROLES = {
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("role", "suffix"), [(role, suffix) for role, found in ROLES.items() for suffix in found])
 def test_what_is_no_file_is_refused_by_its_kind_and_not_waited_for(
     tmp_path: Path, model: Path, samples: Path, role: str, suffix: str, kind: str
@@ -139,7 +140,7 @@ def test_what_is_no_file_is_refused_by_its_kind_and_not_waited_for(
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("option", ["compile -o", "train -o", "train --json", "train --data"])
 def test_a_place_to_write_that_is_no_file_is_refused_before_any_work(
     tmp_path: Path, model: Path, samples: Path, option: str, kind: str
@@ -169,7 +170,7 @@ def test_an_honest_large_file_is_read_with_max_memory(
     monkeypatch.setattr(limits, "BASE_BYTES", 100_000)
     large = tmp_path / "large.npz"
     np.savez_compressed(large, x=np.zeros((75, 100, 5)), layout="BTC")
-    arguments = (model, "--input", large, "--samples", 1, "-o", tmp_path / "out")
+    arguments = (model, "--check", "--input", large)
     for _ in range(2):
         ended = bim_compile(*arguments)
         assert (ended.code, len(ended.errors)) == (2, 1)
