@@ -553,7 +553,10 @@ def test_ctrl_c_in_training_says_at_which_epoch_it_is_kept(tmp_path: Path, data:
     for_ever = ("--epochs", 100_000, "--patience", 99_999)
     process = start("train", "own", "--data", data, "-o", model, *TRAINING[2:], *for_ever)
     deadline = time.monotonic() + 60
-    while not resume.exists() and time.monotonic() < deadline:
+    saved: set[int] = set()
+    while len(saved) < 2 and time.monotonic() < deadline:  # the second is written after the first was told
+        with contextlib.suppress(FileNotFoundError):
+            saved.add(resume.stat().st_mtime_ns)
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     ended = finish(process)
