@@ -202,9 +202,10 @@ def compile_command(
             "rounding": learn_rounding and learn_rounding.value, "synapses": learn_synapses, "seed": learn_seed,
             "sparsity": learn_prune,
         }  # fmt: skip
+        place = output or (Path() if check else job.default_output(model))  # a check writes nothing
         request = job.Request(
             model, target, dt, input, data, job.count_or_all(samples), steps, backend.value, verify and verify.value,
-            output or job.default_output(model), lava_timeout, shlex.join(["bim-compile", *sys.argv[1:]]),
+            place, lava_timeout, shlex.join(["bim-compile", *sys.argv[1:]]),
             optimise=optimise and optimise.value,
             plasticity=None if learn is Learn.none else job.plasticity_for(model, dt, learn.value, **learning),
             learn_test=learn_test, learn_samples=learn_samples, split=split and split.value,

@@ -39,7 +39,10 @@ def reserved(output: Path) -> Iterator[Path]:
     """
     if not output.is_dir() and _there(output):  # a link to nothing, or to itself, too
         raise InputError(f"{output} exists and is not a folder", _HINT)
-    output = output.resolve()
+    try:
+        output = output.resolve()
+    except (OSError, RuntimeError):  # the latter before Python 3.13
+        raise InputError(f"the way to {output} is a link that leads back to itself", _HINT) from None
     if output == output.parent:
         raise InputError(f"{output} is no folder to write a result into", _HINT)
     beside = next(parent for parent in output.parents if parent.exists())

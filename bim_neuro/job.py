@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -256,10 +256,16 @@ def default_output(model: Path) -> Path:
         other = read_json(folder / "summary.json")["model"]
     except (InputError, LookupError, TypeError):  # none, or none that says whose it is; `folder.reserved` looks on
         return folder
-    if isinstance(other, str) and Path(other).resolve() != model.resolve():
+    if isinstance(other, str) and not _is_same_file(Path(other), model):
         hint = f"name another folder, as -o out/{model.absolute().parent.name}-{model.stem}"
         raise InputError(f"{folder} holds the result of {other}, not of {model}", hint)
     return folder
+
+
+def _is_same_file(left: Path, right: Path) -> bool:
+    with suppress(OSError, RuntimeError, ValueError):  # a loop of links, a name that none can have
+        return left.resolve() == right.resolve()
+    return False
 
 
 def check_file(file: Path | None) -> None:
@@ -412,21 +418,21 @@ def _run_part(
     program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
 ) -> tuple[RunRecord, RunRecord, Agreement, Activity]:
     """Run as many samples at a time as memory allows; keep everything only where a verification needs it."""
-    graph, kept = program.graph, compared(program.graph)
+    graph, probed = program.graph, compared(program.graph)
     agreement, counted = Agreement(), Activity()
     records: list[RunRecord] = []
     floats: list[RunRecord] = []
     if request.verify:
         check_kept(graph, 2 * len(raw), raw.shape[1])
     lava = request.backend == "lava"
-    batch = len(raw) if lava else samples_at_once(graph, kept, min(len(raw), BATCH), raw.shape[1])
+    batch = len(raw) if lava else samples_at_once(graph, probed, min(len(raw), BATCH), raw.shape[1])
     for first in range(0, len(raw), batch):
         part = raw[first : first + batch]
         with watch.stage("float reference"):
-            reference = program.run_float(part, kept)
+            reference = program.run_float(part, probed)
         counter = ActivityCounter(graph, raw.shape[1])
         with watch.stage("simulate"):
-            probe = bool(request.verify) or kept
+            probe = bool(request.verify) or probed
             limit = request.lava_timeout
             record = program.run(part, backend=request.backend, probe=probe, watch=counter, time_limit=limit)
             if lava:

@@ -124,3 +124,25 @@ def test_a_result_that_does_not_say_whose_it_is_is_nobodys(
     (tmp_path / "out/model/summary.json").write_text('{"model": "elsewhere.pt"}')
     with pytest.raises(InputError, match=r"holds the result of elsewhere\.pt"):
         job.default_output(Path("model.pt"))
+
+
+@pytest.mark.parametrize("model", ["a\\u0000b", "loop"])
+def test_a_result_of_a_model_that_no_path_leads_to_is_anothers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_model(tmp_path / "model.pt")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "out/model").mkdir(parents=True)
+    (tmp_path / "out/model/summary.json").write_text(f'{{"model": "{model}"}}')
+    ended = bim_compile("model.pt", "--input", save_input(tmp_path / "x.npz"))
+    assert (ended.code, len(ended.errors)) == (2, 1)
+    assert "out/model holds the result of " in ended.err
+
+
+def test_a_check_writes_nothing_and_minds_no_other_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_model(tmp_path / "model.pt")
+    (tmp_path / "out/model").mkdir(parents=True)
+    (tmp_path / "out/model/summary.json").write_text('{"model": "elsewhere.pt"}')
+    assert bim_compile("model.pt", "--check").code == 0

@@ -375,6 +375,13 @@ def test_the_root_is_no_place_for_a_result(model: Path, samples: Path) -> None:
     assert (ended.code, len(ended.errors)) == (2, 1)
 
 
+def test_a_place_behind_a_link_that_loops_is_refused(tmp_path: Path, model: Path, samples: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    ended = bim_compile(model, "--input", samples, "-o", tmp_path / "loop" / "out")
+    assert (ended.code, len(ended.errors)) == (2, 1)
+    assert "leads back to itself" in ended.err
+
+
 def test_a_folder_of_version_0_1_is_ours_and_a_report_made_again_too(
     tmp_path: Path, model: Path, samples: Path
 ) -> None:

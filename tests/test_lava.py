@@ -12,8 +12,9 @@ from bim_neuro.compilers.align import align
 from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.engine import simulate
 from bim_neuro.engine.counting import count_messages
+from bim_neuro.errors import InputError
 from bim_neuro.graph import Edge, IntegerGraph
-from bim_neuro.nodes import Dense, Encoder, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Source
+from bim_neuro.nodes import Dense, Diagonal, Encoder, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Source
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import IntegerNode
 from bim_neuro.pipeline import verify
@@ -54,6 +55,25 @@ def lif() -> IntegerGraph:
     nodes: dict[str, IntegerNode] = {"input": Source(CHANNELS), "lif": node}
     encoder = Encoder("graded", np.ones(CHANNELS), np.zeros(CHANNELS))
     return align(IntegerGraph(nodes, (Edge("input", "lif", "i", Dense(weight)),), 1e-3, encoder))
+
+
+@pytest.mark.slow
+def test_a_run_within_the_budget_of_a_run_is_not_held_to_that_of_a_strangers_file() -> None:
+    """Its messages and states take 290 MB, and its file unfolds to more than one of a stranger may."""
+    size, steps = 20_000, 600
+    node = IntegerLIF(size, 4095, 100, 20, np.zeros(size, np.int64))
+    nodes: dict[str, IntegerNode] = {"input": Source(size, graded=False), "lif": node}
+    edge = Edge("input", "lif", "i", Diagonal(np.full(size, 40, np.int8)))
+    graph = align(IntegerGraph(nodes, (edge,), 1e-3, Encoder("spikes", np.ones(size), np.zeros(size))))
+    x = np.zeros((1, steps, size), np.int64)
+    x[0, 5] = 1
+    assert run_lava(graph, x).output.tolist() == [[1] * size]
+
+
+@pytest.mark.parametrize("x", [np.full((1, 3, CHANNELS), 0.5), np.zeros((1, 3, CHANNELS + 1), np.int64)])
+def test_lava_is_given_integers_of_the_models_width(lif: IntegerGraph, x: Array) -> None:
+    with pytest.raises(InputError, match="input h"):
+        run_lava(lif, x)
 
 
 @pytest.fixture(scope="module")

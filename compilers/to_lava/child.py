@@ -1,6 +1,7 @@
 """The child process in which Lava runs: reads a job from a folder, leaves one .npy file a message and state.
 
-A job is a compiled graph (job.bimn), a learning circuit (circuit.pickle) or a block with traces (traces.pickle).
+A job is a compiled graph with its input (graph.pickle), a learning circuit (circuit.pickle) or a block with traces
+(traces.pickle): written a moment ago by our parent, into a folder that nobody else may enter.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .compat import import_lava
 from .guard import full, guard, killed, tie_forks
 from .learning import JOB_FILE
 from .remains import remove_shared
-from .run import FAILURE_FILE
+from .run import FAILURE_FILE, GRAPH_FILE
 from .traces import TRACES_FILE
 
 if TYPE_CHECKING:
@@ -121,11 +122,10 @@ def _network(folder: Path) -> LavaNetwork:
 
 
 def _compiled(folder: Path) -> LavaNetwork:
-    from ..artefact import load_artefact
     from .build import build
 
-    job = load_artefact(folder / "job.bimn")
-    return build(job.graph, job.sample, record_to=folder)
+    graph, x = pickle.loads((folder / GRAPH_FILE).read_bytes())
+    return build(graph, x, record_to=folder)
 
 
 def _learning(folder: Path) -> LavaNetwork:

@@ -7,6 +7,7 @@ that ends Lava when its standard input ends, and then removes all that Lava left
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -14,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import BackendFailed, BackendMissing
+from ...engine.reference import check_input
+from ...errors import BackendFailed, BackendMissing, InputError
 from ...graph import IntegerGraph
 from ...nodes.arithmetic import Array
 from ...record import RunRecord, merge
-from ..artefact import Artefact, save_artefact
 from .compat import how_to_install, lava_available
 from .remains import Workplace, workplace
 
@@ -27,6 +28,7 @@ _STEP_SECONDS = 0.25  # one step of Lava is some milliseconds; see docs/numerics
 _POLL_SECONDS = 0.05
 _END_SECONDS = 5.0  # for the guard to end Lava and clean up; it takes some milliseconds
 FAILURE_FILE = "failure.txt"
+GRAPH_FILE = "graph.pickle"
 
 
 def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) -> RunRecord:
@@ -39,6 +41,9 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
     available, reason = lava_available()
     if not available:
         raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
+    check_input(graph, x)
+    if x.dtype.kind not in "iub":
+        raise InputError(f"input holds {x.dtype}, Lava wants integers", "encode() gives them")
     if graph.recurrent and len(x) > 1:
         return merge([run_lava(graph, x[at : at + 1], time_limit=time_limit) for at in range(len(x))])
     samples, steps, _ = x.shape
@@ -46,7 +51,7 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
     total = samples * period + max(graph.depth.values())
     limit = time_limit_for(total) if time_limit is None else time_limit
     with workplace() as place:
-        save_artefact(Artefact(graph, "lava_cpu", x, {}), place.folder / "job.bimn")
+        (place.folder / GRAPH_FILE).write_bytes(pickle.dumps((graph, x)))  # written and read by the same program
         run_child(place, limit, total)
         probes = {
             file.stem: by_sample(np.load(file), graph.depth[file.stem.rsplit(".", 1)[0]], samples, period)
