@@ -678,3 +678,16 @@ def test_a_file_that_hdf5_cannot_lock_is_read(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="lock"), h5py.File(path, "r", locking=True):
             pass
         assert list(read_nir(path, DT).nodes) == ["input", "lif"]
+
+
+def test_fields_of_truth_values_are_zeros_and_ones(tmp_path: Path) -> None:
+    nir.write(tmp_path / "g.nir", nir.NIRGraph.from_list(affine(3, 3), lif()))
+    with h5py.File(tmp_path / "g.nir", "r+") as file:
+        for name, node in file["node/nodes"].items():
+            for field in {"tau", "weight", "bias"} & set(node):
+                array = np.ones(node[field].shape, bool)
+                del node[field]
+                file[f"node/nodes/{name}/{field}"] = array
+    graph = read_nir(tmp_path / "g.nir", DT)
+    (edge,) = (edge for edge in graph.edges if isinstance(edge.synapse, Dense))
+    assert np.unique(edge.synapse.weight).size == 1

@@ -162,5 +162,5 @@ def _edges(group: Tree, prefix: str) -> list[tuple[str, str]]:
 
 
 def _numbers(group: Tree) -> dict[str, Array]:
-    """Return the numeric fields of a node; texts (a Conv2d's padding) and metadata are left out."""
-    return {name: item for name, item in group.items() if isinstance(item, np.ndarray)}
+    """Return the numeric fields of a node, truth values as 0 and 1; texts (a Conv2d's padding) are left out."""
+    return {name: item * 1 for name, item in group.items() if isinstance(item, np.ndarray)}
