@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from .errors import InputError, first_line
 
 T = TypeVar("T")
 _WIDEST = np.iinfo(np.int64).max
@@ -191,8 +191,7 @@ def _plain(value: Any, name: str) -> NDArray[Any]:
             raise InputError(f"{name} has masked values, all are needed", "fill them in, or leave their samples out")
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        message = f"{name} is {said(value)}, which does not become an array of numbers: {reason:.120}"
+        message = f"{name} is {said(value)}, which does not become an array of numbers: {first_line(error):.120}"
         raise InputError(message, "numpy.asarray shows what it makes of it") from None
 
 

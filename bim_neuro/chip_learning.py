@@ -73,26 +73,17 @@ def learn(
 
     Raises InputError for a stream without labels, DoesNotFit where the placement asked for is impossible.
     """
-    arguments.instance(program, Program, "program")
-    arguments.instance(plasticity, Plasticity, "plasticity")
-    arguments.instance(stream, Dataset, "stream")
-    if not arguments.instance(tests, Mapping, "tests"):  # type: ignore[type-abstract]
-        raise InputError("tests is empty: there is nothing to measure on", "give {'the stream': stream}, at the least")
-    for name, test in tests.items():
-        arguments.instance(test, Dataset, f"tests[{name!r}]")
-    if stream.y is None:
-        raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
+    _check_arguments(program, plasticity, stream, tests)
+    y = _labels(stream)
     encoded, seen = program.encode_and_see(stream.x)
     below = _below(program, encoded)
-    block, where, learner = _prepared(program, plasticity, below, stream.y)
+    block, where, learner = _prepared(program, plasticity, below, y)
     before = {name: accuracy(block.graph, program, test) for name, test in tests.items()}
-    record = learner.run(below, stream.y, progress=progress)
+    record = learner.run(below, y, progress=progress)
     graph = learner.graph()
     after = {name: accuracy(graph, program, test) for name, test in tests.items()}
     reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
     learnt = replace(program, reference=reference, placed=place(graph, program.profile))
-    main, *others = tests
-    old = others[0] if others else None  # the task it was trained on, where it was measured on new data
     return Learned(
         learnt,
         {
@@ -102,16 +93,8 @@ def learn(
             "placement_reasons": [finding.message for finding in where.reasons],
             "learning_signal": _SIGNALS[where.where],
             "samples": len(stream.x),
-            "measured_on": main,
-            "accuracy_before": before[main],
+            **_accuracies(before, after),
             "accuracy_during": float(record.correct.mean()),
-            "accuracy_after": after[main],
-            "before": before[main],
-            "after": after[main],
-            "old_before": before[old] if old else None,
-            "old_after": after[old] if old else None,
-            "forgotten": before[old] - after[old] if old else None,
-            "others": {name: {"before": before[name], "after": after[name]} for name in others},
             "curve": _curve(record),
             **_counts(block, record, learner.weights),
             "rates": {name: {**asdict(rate), "error": rate.error} for name, rate in learner.rates.items()},
@@ -122,6 +105,41 @@ def learn(
         },
         seen,
     )
+
+
+def _check_arguments(
+    program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]
+) -> None:
+    arguments.instance(program, Program, "program")
+    arguments.instance(plasticity, Plasticity, "plasticity")
+    arguments.instance(stream, Dataset, "stream")
+    if not arguments.instance(tests, Mapping, "tests"):  # type: ignore[type-abstract]
+        raise InputError("tests is empty: there is nothing to measure on", "give {'the stream': stream}, at the least")
+    for name, test in tests.items():
+        arguments.instance(test, Dataset, f"tests[{name!r}]")
+
+
+def _labels(stream: Dataset) -> Array:
+    if stream.y is None:
+        raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
+    return stream.y
+
+
+def _accuracies(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
+    """Return what was reached on the first test, and on the others what was kept of the old task."""
+    main, *others = before
+    old = others[0] if others else None  # the task it was trained on, where it was measured on new data
+    return {
+        "measured_on": main,
+        "accuracy_before": before[main],
+        "accuracy_after": after[main],
+        "before": before[main],
+        "after": after[main],
+        "old_before": before[old] if old else None,
+        "old_after": after[old] if old else None,
+        "forgotten": before[old] - after[old] if old else None,
+        "others": {name: {"before": before[name], "after": after[name]} for name in others},
+    }
 
 
 def lessons(
@@ -135,15 +153,15 @@ def lessons(
         left_out = "learning with traces in the host's memory has no counterpart on Lava"
         return {"backend": "lava", "samples": 0, "synapses": "", "rows": [], "left_out": left_out}
     first = stream.take(slice(WARM_UP))
-    assert first.y is not None
+    y = _labels(first)
     below = _below(program, program.encode(first.x))
     block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
     if placement == "engine":
-        engine = engine_learner(program.reference, block, program.profile, below, first.y, mode="lava")
-        return verify_learning(engine, below, first.y, time_limit=time_limit)
+        engine = engine_learner(program.reference, block, program.profile, below, y, mode="lava")
+        return verify_learning(engine, below, y, time_limit=time_limit)
     learner = Learner(block)
-    learner.prepare(below, first.y)
-    return verify_learning(learner, below, first.y, time_limit=time_limit)
+    learner.prepare(below, y)
+    return verify_learning(learner, below, y, time_limit=time_limit)
 
 
 def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]) -> str:
@@ -193,11 +211,9 @@ def _unpacked(name: str, header: dict[str, Any], content: dict[str, Array]) -> A
 
 def would_learn(program: Program, plasticity: Plasticity, stream: Dataset) -> None:
     """Make everything ready and learn nothing; what would stop `learn` stops here."""
-    if stream.y is None:
-        raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
     few = stream.take(slice(max(CALIBRATION, WARM_UP)))
-    assert few.y is not None, "the stream has labels"
-    _prepared(program, plasticity, _below(program, program.encode(few.x)), few.y)
+    y = _labels(few)
+    _prepared(program, plasticity, _below(program, program.encode(few.x)), y)
 
 
 def _prepared(

@@ -96,12 +96,16 @@ def _guarded(command: Callable[[], None], debug: bool, interruption: _Interrupti
     except BrokenPipeError:
         raise SystemExit(BROKEN_PIPE) from None
     except OSError as error:
+        if interruption.tidying:
+            _interrupted()
         if debug:
             raise
         where = f" {error.filename}" if error.filename else ""
         _refusal("error", f"cannot read or write{where}: {error.strerror or error}", _with_kept())
         raise SystemExit(2) from None
     except Exception as error:
+        if interruption.tidying:
+            _interrupted()
         if debug:
             raise
         if _is_of_memory(error):

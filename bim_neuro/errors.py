@@ -45,6 +45,12 @@ def with_hint(message: str, hint: str) -> str:
     return f"{message} ({hint})" if hint else message
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of a library's error; its kind where that says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:200]
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing a user must know: which ``rule``, at which ``layer``, how much was used or got, and what is allowed.

@@ -84,6 +84,8 @@ class Outcome:
 
 
 Stage = Callable[[str, int | None], None]
+Ran = tuple[RunRecord, RunRecord, Agreement, Activity]
+"""What a run left: the records of the integers and of the float law, how far they agree, and what was done."""
 
 
 def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int], None]) -> Outcome:
@@ -96,15 +98,8 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
     """Stage by stage; what takes time is on the disk before the next stage begins, and until the folder is written."""
     _check_backends(request)
     watch = Stopwatch()
-    program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
-    learned, chosen = _learn(program, request, stage, advance, watch) if request.plasticity else (None, None)
-    program = learned.program if learned else program
-    with watch.stage("input"):
-        chosen = chosen or to_run(program, request.wanted)
-        raw, y = chosen.data.x, chosen.data.y
-    if learned is None:  # else its formats are those that it learnt in
-        with watch.stage("calibrate"):
-            program = program.calibrated(raw, chosen.origin)
+    program, chosen, learned = _ready(request, stage, advance, watch)
+    raw = chosen.data.x
     if request.backend == "engine":
         from .engine.compiled import load_kernels
 
@@ -113,33 +108,14 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
             load_kernels()
     stage("simulate", len(raw))
     shards = _shards(program, raw, request)
-    record, floats, agreement, counted = _run(program, raw, request, watch, advance, shards)
+    ran = _run(program, raw, request, watch, advance, shards)
+    record = ran[0]
     stage("place", None)
     with watch.stage("place"):
         placed = _arranged(program, record, request)
     stage("report", None)
     with watch.stage("price"):
-        facts = report.Facts(
-            model=str(request.model),
-            input=chosen.origin,
-            sequences=chosen.about,
-            command=request.command,
-            placed=placed,
-            profile=program.profile,
-            optimise=request.optimise,
-            assumptions=program.assumptions,
-            record=record,
-            floats=floats,
-            agreement=agreement,
-            activity=counted,
-            y=y,
-            verification=None,
-            findings=(*program.findings, *chosen.findings),
-            constants=program.constants,
-            learning=learned.report if learned else None,
-            stream=learned.stream if learned else None,
-            request=_asked(request, program, chosen),
-        )
+        facts = _facts(request, program, chosen, learned, placed, ran)
         series = report.series(record, _first_sample(program, raw, request), placed, program.profile)
     with filled(request.output) as (fresh, aside):
         with watch.stage("artefact"):
@@ -160,6 +136,48 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
         aside += more
     _forget(request, shards)
     return Outcome(summary, missed(summary, request.thresholds), tuple(aside))
+
+
+def _ready(
+    request: Request, stage: Stage, advance: Callable[[int], None], watch: Stopwatch
+) -> tuple[Program, Chosen, Learned | None]:
+    """Return the program that will be run, what it will be run on, and what it learned before."""
+    program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
+    if request.plasticity:
+        learned, chosen = _learn(program, request, stage, advance, watch)
+        return learned.program, chosen, learned  # its formats are those that it learnt in
+    with watch.stage("input"):
+        chosen = to_run(program, request.wanted)
+    with watch.stage("calibrate"):
+        return program.calibrated(chosen.data.x, chosen.origin), chosen, None
+
+
+def _facts(
+    request: Request, program: Program, chosen: Chosen, learned: Learned | None, placed: PlacedGraph, ran: Ran
+) -> report.Facts:
+    """Return all that the report is made of, before anything was verified."""
+    record, floats, agreement, counted = ran
+    return report.Facts(
+        model=str(request.model),
+        input=chosen.origin,
+        sequences=chosen.about,
+        command=request.command,
+        placed=placed,
+        profile=program.profile,
+        optimise=request.optimise,
+        assumptions=program.assumptions,
+        record=record,
+        floats=floats,
+        agreement=agreement,
+        activity=counted,
+        y=chosen.data.y,
+        verification=None,
+        findings=(*program.findings, *chosen.findings),
+        constants=program.constants,
+        learning=learned.report if learned else None,
+        stream=learned.stream if learned else None,
+        request=_asked(request, program, chosen),
+    )
 
 
 def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]:
@@ -367,7 +385,7 @@ def _run(
     watch: Stopwatch,
     advance: Callable[[int], None],
     shards: Shards | None,
-) -> tuple[RunRecord, RunRecord, Agreement, Activity]:
+) -> Ran:
     """Run the integers and the float law; a run with shards can be interrupted and goes on where it was."""
     if shards is None:
         return _run_part(program, raw, request, watch, advance)
@@ -402,7 +420,7 @@ def _to_arrays(record: RunRecord, reference: RunRecord, agreement: Agreement, co
     )
 
 
-def _parsed(arrays: dict[str, Array] | None) -> tuple[RunRecord, RunRecord, Agreement, Activity] | None:
+def _parsed(arrays: dict[str, Array] | None) -> Ran | None:
     """Return what `_to_arrays` took apart; None where it is damaged."""
     if arrays is None:
         return None
@@ -416,7 +434,7 @@ def _parsed(arrays: dict[str, Array] | None) -> tuple[RunRecord, RunRecord, Agre
 
 def _run_part(
     program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
-) -> tuple[RunRecord, RunRecord, Agreement, Activity]:
+) -> Ran:
     """Run as many samples at a time as memory allows; keep everything only where a verification needs it."""
     graph, probed = program.graph, compared(program.graph)
     agreement, counted = Agreement(), Activity()

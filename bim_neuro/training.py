@@ -21,6 +21,7 @@ from .errors import Finding
 from .learning.recipes import DEFAULTS, Default
 from .learning.rules import Learning
 from .learning.trainer import Epoch, Recipe, accuracy, predict, train
+from .learning.trainer import Progress as TrainingProgress
 from .model.checkpoint import Checkpoint, save_checkpoint
 from .model.export import export
 from .model.network import BIMNetwork, NetworkConfig
@@ -101,23 +102,7 @@ def train_task(
         resume_file=plan.resume_file,
         report=report,
     )
-    seconds = time.perf_counter() - start
-    record = {
-        "command": command,
-        "rule": plan.learning.rule,
-        "seed": shape.recipe.seed,
-        "recipe": asdict(shape.recipe),
-        "learning": asdict(plan.learning),
-        "trace_bytes": run.trace_bytes,
-        "sparsity": run.sparsity,
-        "epochs": run.epoch,
-        "best_epoch": run.best_epoch + 1,
-        "validation": {shape.score: run.best_score, "samples": len(validation[1])},
-        "seconds": seconds,
-        "log": run.log,
-        "findings": [asdict(finding) for finding in plan.findings],
-        "notes": list(task.notes),
-    }
+    record = {"command": command, **_record(plan, run), "seconds": time.perf_counter() - start}
     checkpoint = Checkpoint(
         config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task)
     )
@@ -135,6 +120,25 @@ def train_task(
         plan.resume_file.unlink(missing_ok=True)
     kept.say("training", f"the trained model is in {path}")
     return checkpoint
+
+
+def _record(plan: Plan, run: TrainingProgress) -> dict[str, Any]:
+    """Return what a training was and what it reached."""
+    recipe = plan.default.recipe
+    return {
+        "rule": plan.learning.rule,
+        "seed": recipe.seed,
+        "recipe": asdict(recipe),
+        "learning": asdict(plan.learning),
+        "trace_bytes": run.trace_bytes,
+        "sparsity": run.sparsity,
+        "epochs": run.epoch,
+        "best_epoch": run.best_epoch + 1,
+        "validation": {plan.default.score: run.best_score, "samples": len(plan.task.validation)},
+        "log": run.log,
+        "findings": [asdict(finding) for finding in plan.findings],
+        "notes": list(plan.task.notes),
+    }
 
 
 def evaluate(

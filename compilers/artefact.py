@@ -17,7 +17,7 @@ import numpy as np
 from .. import arguments
 from ..atomic import write
 from ..engine.reference import simulate
-from ..errors import InputError, ThresholdMissed
+from ..errors import InputError, ThresholdMissed, first_line
 from ..graph import IntegerGraph
 from ..intake import NPZ_NAME, Budget, read_npz
 from ..nodes.arithmetic import Array
@@ -70,7 +70,7 @@ def load_artefact(path: str | Path) -> Artefact:
     except InputError as error:
         raise InputError(f"{path}: {error.message}", error.hint) from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise InputError(f"{path} holds a program with a garbled part: {_first_line(error)}") from None
+        raise InputError(f"{path} holds a program with a garbled part: {first_line(error)}") from None
     return artefact
 
 
@@ -97,7 +97,7 @@ def _header(content: dict[str, Array], path: Path) -> dict[str, Any]:
     try:
         header = json.loads(str(content["header"]))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged or not a .bimn artefact: {_first_line(error)}") from None
+        raise InputError(f"{path} is damaged or not a .bimn artefact: {first_line(error)}") from None
     if not isinstance(header, dict):
         raise InputError(f"{path} is damaged or not a .bimn artefact: its header is a {type(header).__name__}")
     return header
@@ -137,7 +137,7 @@ def check(artefact: Artefact) -> int:
     try:
         record = simulate(artefact.graph, artefact.sample.astype(np.int64), probe=True)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
-        raise InputError(f"the artefact's program does not run: {_first_line(error)}") from None
+        raise InputError(f"the artefact's program does not run: {first_line(error)}") from None
     compared = 0
     for key, expected in artefact.expected.items():
         got = record.probes.get(key)
@@ -158,7 +158,3 @@ def expected_messages(graph: IntegerGraph, sample: Array) -> dict[str, Array]:
 
 def _under(prefix: str, content: dict[str, Array]) -> dict[str, Array]:
     return {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -76,9 +76,7 @@ def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> Inte
     return quantise_with_units(graph, room)[0]
 
 
-def quantise_with_units(
-    graph: FloatGraph, room: Mapping[str, float] | None = None
-) -> tuple[IntegerGraph, Units]:
+def quantise_with_units(graph: FloatGraph, room: Mapping[str, float] | None = None) -> tuple[IntegerGraph, Units]:
     """Return what `quantise` does, and what its integers are worth; `DoesNotFit` with the findings of all layers."""
     room, graph = room or {}, bounded(graph)
     findings: list[Finding] = []

@@ -42,6 +42,12 @@ def sleep(file: Opened, budget: Budget) -> Answer:
     return None, {}
 
 
+def told_to_end(file: Opened, budget: Budget) -> Answer:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    return "went on", {}
+
+
 def take_memory(file: Opened, budget: Budget) -> Answer:
     return None, {"x": np.ones(budget.limit, np.uint8), "y": np.ones(2 * budget.limit, np.uint8)}
 
@@ -190,3 +196,15 @@ def test_only_what_is_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(read_npz(path, names=lambda name: name < "y")) == ["x"]
     with pytest.raises(InputError, match="array 'z' of"):
         read_npz(path)
+
+
+def test_a_child_runs_no_handler_of_its_parent(file: Path) -> None:
+    """A terminal tells the whole group: the parent is interrupted, and ends the child."""
+    signals, before = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    handlers = [signal.signal(number, lambda *_: pytest.fail("handled")) for number in signals]
+    try:
+        assert read(file, told_to_end, FORM)[0] == "went on"
+    finally:
+        for number, handler in zip(signals, handlers, strict=True):
+            signal.signal(number, handler)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before

@@ -624,6 +624,26 @@ guarded(command, False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "went on\n", "")
 
 
+@pytest.mark.parametrize("error", ["RuntimeError('a callback failed')", "OSError(5, 'half a line')"])
+def test_what_a_library_makes_of_an_interruption_is_an_interruption(error: str) -> None:
+    code = f"""
+import os, signal, time
+from bim_neuro.console import guarded
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def command():
+    try:
+        os.kill(os.getpid(), signal.SIGINT); time.sleep(5)
+    except KeyboardInterrupt:
+        raise {error}
+guarded(command, False)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (130, "interrupted; nothing was left half-written\n")
+
+
 def test_an_interruption_where_nothing_can_be_raised_comes_a_moment_later() -> None:
     code = """
 import os, signal, time

@@ -57,15 +57,15 @@ def samples_at_once(graph: Graph[Any], kept: Collection[str], samples: int, step
 
     `InputError` where the steps of one are more than a run may keep.
     """
-    numbers = sum(_numbers(node, key) for name, node in graph.nodes.items() for key in shapes(node)
-                  if f"{name}.{key}" in kept)  # fmt: skip
-    a_sample = steps * (_ENCODING * WORD_BYTES * graph.nodes[graph.source].neurons + 2 * numbers)
+    probed = sum(_kept_bytes(node, key) for name, node in graph.nodes.items() for key in shapes(node)
+                 if f"{name}.{key}" in kept)  # fmt: skip
+    a_sample = steps * (_ENCODING * WORD_BYTES * graph.nodes[graph.source].neurons + 2 * probed)
     check_run(f"the messages of one sample of {steps:,} steps, kept to compare,", a_sample)
     at_once: int = max(1, min(samples, memory_of_a_run() // a_sample))
     return at_once
 
 
-def _numbers(node: Any, key: str) -> int:
+def _kept_bytes(node: Any, key: str) -> int:
     """Return the bytes of one kept probe of a sample and phase."""
     return int(np.prod(shapes(node)[key])) * (1 if key == "message" and node.kind == "lif" else WORD_BYTES)
 

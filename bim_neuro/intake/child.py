@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from .kind import Opened, above_streams, opened
 from .limits import HINT, Budget
 
@@ -47,6 +47,7 @@ _WORDS_BYTES = 64 * 2**20
 _GOING_SECONDS = 5.0  # what a process that closed its pipe may take to be gone
 _DAMAGED = "copy or export the file again"
 _HARM = "the file is damaged, or made to do harm; nothing of it was used"
+_TOLD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a terminal tells the whole group; who started us ends us
 _libc = ctypes.CDLL(None)
 _codecs = [codecs.lookup(name) for name in ("ascii", "utf-8", "latin-1", "cp437")]
 """Python loads these from files when first used, and the child can open none."""
@@ -71,24 +72,26 @@ def read(path: Path, reader: Reader, form: Format, *, files: bool = False) -> An
 
 def _run(work: Callable[[], Answer], file: Opened, form: Format, memory: int, seconds: float, *, files: bool) -> Answer:
     inlet, outlet = _pipe()
+    child, status = 0, 0
+    told = signal.pthread_sigmask(signal.SIG_BLOCK, _TOLD)  # the child must not run handlers of ours
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads; ours take no lock with them
             child = os.fork()
         if child == 0:
             _child(work, file, outlet, memory, seconds, files=files)
+        signal.pthread_sigmask(signal.SIG_SETMASK, told)
         os.close(outlet)
         outlet = -1
-        status = 0
-        try:
-            return _received(inlet, file.path, form, memory, time.monotonic() + 2 * seconds)
-        except _Late:
-            status = -signal.SIGXCPU
-        except _Ended:
-            status = _status(child)  # how it ended says why
-        finally:
-            _stop(child)
+        return _received(inlet, file.path, form, memory, time.monotonic() + 2 * seconds)
+    except _Late:
+        status = -signal.SIGXCPU
+    except _Ended:
+        status = _status(child)  # how it ended says why
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, told)
+        if child:
+            _stop(child)
         for end in (inlet, outlet):
             if end >= 0:
                 os.close(end)
@@ -128,8 +131,8 @@ def _confine(file: Opened, outlet: int, memory: int, seconds: float, *, files: b
     """Lower every limit that the reader could use against us."""
     faulthandler.disable()
     gc.disable()  # a collection would touch, and so copy, every page of the parent
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # a terminal tells the whole group; who started us ends us
+    for number in _TOLD:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: do not outlive the parent
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -160,12 +163,6 @@ def _described(arrays: dict[str, Array]) -> list[list[Any]]:
             raise InputError(f"'{name}' holds {array.dtype}, numbers or texts are needed")
         described.append([name, array.dtype.str, list(array.shape)])
     return described
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of a library's error; its kind where that says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:200]
 
 
 def _write(outlet: int, header: str, arrays: dict[str, Array]) -> None:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Union
 import h5py
 import numpy as np
 
-from ..errors import InputError
-from .child import Answer, Array, Format, first_line, read
+from ..errors import InputError, first_line
+from .child import Answer, Array, Format, read
 from .kind import Opened
 from .limits import Budget, check_claim
 

@@ -14,8 +14,8 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from ..errors import InputError
-from .child import KINDS, Answer, Array, Format, first_line, read
+from ..errors import InputError, first_line
+from .child import KINDS, Answer, Array, Format, read
 from .kind import Opened
 from .limits import Budget
 from .zip_archive import open_member, open_zip, read_into

@@ -24,7 +24,7 @@ import torch
 
 from .. import arguments
 from ..atomic import write
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..intake import Budget, read_torch
 from ..nodes import Encoder
 from ..nodes.arithmetic import Array
@@ -142,7 +142,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except InputError as error:
         raise InputError(f"{path}: {error.message}", error.hint) from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
-        raise InputError(f"{path} lacks or garbles a field: {type(error).__name__} {_first_line(error)}") from None
+        raise InputError(f"{path} lacks or garbles a field: {type(error).__name__} {first_line(error)}") from None
     weights = sum(value.nbytes for value in checkpoint.state.values())
     Budget.of_file(path.stat().st_size).take(f"compiling the weights of {path}", COPIES * weights)
     _check_values(checkpoint, path)
@@ -221,8 +221,3 @@ def _check_encoder(encoder: Encoder, path: Path) -> None:
     for name, values in (("gain", encoder.gain), ("offset", encoder.offset)):
         if values.ndim != 1 or values.shape != encoder.gain.shape or not np.isfinite(values).all():
             raise InputError(f"{path}: the encoder's {name} must be one finite number a channel")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])[:300]

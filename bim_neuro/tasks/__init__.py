@@ -48,9 +48,7 @@ TASKS: dict[str, Callable[[Path | None, int], Task]] = {
 }
 
 
-def load_task(
-    name: str, data: str | Path | None = None, seed: int = 0, layout: str | None = None
-) -> Task:
+def load_task(name: str, data: str | Path | None = None, seed: int = 0, layout: str | None = None) -> Task:
     """Load the task called ``name``, from ``data`` where it needs files; ``seed`` draws the split.
 
     ``layout`` says which axis of task 'own' is time where its file leaves that open: 'BTC' or 'TBC' (time first).

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import arguments
-from ..errors import Finding, InputError
+from ..errors import Finding, InputError, first_line
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
@@ -100,8 +100,3 @@ class Task:
 def check_sequences(x: Any, name: str) -> NDArray[Any]:
     """Return (samples, steps, channels) of finite numbers; refuse all else, naming the first bad place."""
     return arguments.sequences(x, name, empty=True)
-
-
-def first_line(error: BaseException) -> str:
-    """What ``error`` says in its first line, or its kind where it says nothing."""
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -11,9 +11,9 @@ __all__ = ["render", "render_comparison"]
 
 _SHARED = ("base.js", "face.js", "charts.js")
 _REPORT = (
-    *("cores.js", "activity.js", "glance.js", "findings.js", "energy.js"),
-    *("fixed.js", "layers.js", "learning.js", "report.js"),
-)
+    "cores.js", "activity.js", "glance.js", "findings.js", "energy.js", "fixed.js", "layers.js", "learning.js",
+    "report.js",
+)  # fmt: skip
 
 
 def render(summary: dict[str, Any], mapping: dict[str, Any], series: dict[str, Any], text: str) -> str:
