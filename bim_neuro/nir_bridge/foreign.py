@@ -74,9 +74,7 @@ class _Conversion:
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
         self.assumptions: list[str] = []
-        self.before: dict[str, list[str]] = {name: [] for name in nir.nodes}
-        for start, target in nir.edges:
-            self.before[target].append(start)
+        self.before = nir.before()
         self.budget = budget
         self.senders: dict[str, str] = {}
 

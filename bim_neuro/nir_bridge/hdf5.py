@@ -39,6 +39,13 @@ class NirGraph:
     entries: dict[str, str] = field(default_factory=dict)  # nested graph -> its Input
     exits: dict[str, str] = field(default_factory=dict)  # nested graph -> its Output
 
+    def before(self) -> dict[str, list[str]]:
+        """Return the nodes that each node reads, in the order of the edges."""
+        before: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for source, target in self.edges:
+            before[target].append(source)
+        return before
+
 
 def open_nir(path: Path, exact: str, fields: frozenset[str], metadata_key: str) -> Tree:
     """Return the group ``exact`` of a file where it has one, else its graph: of a node no more than ``fields``."""

@@ -31,9 +31,7 @@ def misfits(nir: NirGraph, dt: float | None, integrator: Integrator) -> list[Fin
 
 def sources_first(nir: NirGraph) -> tuple[list[str], list[Finding]]:
     """Return the nodes so that every edge but those that close a loop points forward, and a finding a loop."""
-    before: dict[str, list[str]] = {name: [] for name in sorted(nir.nodes)}
-    for source, target in nir.edges:
-        before[target].append(source)
+    before = dict(sorted(nir.before().items()))
     findings: list[Finding] = []
     order, loop = _sorted(before)
     while loop and len(findings) < MOST_LOOPS:
@@ -80,9 +78,7 @@ class _Walk:
     def __init__(self, nir: NirGraph, dt: float | None, integrator: Integrator) -> None:
         self.nir, self.dt, self.integrator = nir, dt, integrator
         self.widths: dict[str, int | None] = {}
-        self.before: dict[str, list[str]] = {name: [] for name in nir.nodes}
-        for start, target in nir.edges:
-            self.before[target].append(start)
+        self.before = nir.before()
 
     def findings(self, order: list[str]) -> Iterator[Finding]:
         for kind in ("Input", "Output"):

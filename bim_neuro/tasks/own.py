@@ -35,7 +35,7 @@ def load_own_task(data: Path | None = None, seed: int = 0, layout: str | None = 
     names = file.class_names or _numbered(every.y, data)
     rng = np.random.default_rng(seed)
     train, validation, test = (every.take(members) for members in _dealt(file, every.y, rng))
-    task = Task(
+    return Task(
         name="own",
         title=f"sequences of {data.name}",
         class_names=names,
@@ -47,7 +47,6 @@ def load_own_task(data: Path | None = None, seed: int = 0, layout: str | None = 
         findings=tuple(_unlearnable(train.y, names, data, named=file.class_names is not None)),
         notes=file.notes,
     )
-    return task
 
 
 def _numbered(y: Int64Array, path: Path) -> tuple[str, ...]:
@@ -101,7 +100,6 @@ def _held_out(
     rest: Int64Array, y: Int64Array, group: Int64Array | None, rng: np.random.Generator
 ) -> tuple[Int64Array, Int64Array]:
     """Deal what is no test to training and validation, class by class or group by group."""
-    key = y if group is None else group
     held: list[Int64Array] = []
     if group is None:
         for c in np.unique(y[rest]):
@@ -110,11 +108,11 @@ def _held_out(
                 raise InputError(f"class {c} has {len(members)} members that are no test, 2 are needed")
             held.append(rng.permutation(members)[: max(1, round(HELD_OUT * len(members)))])
     else:
-        groups = np.unique(key[rest])
+        groups = np.unique(group[rest])
         if len(groups) < 2:
             raise InputError(f"{len(groups)} group is no test, 2 are needed: one to train on, one for validation")
         chosen = rng.permutation(groups)[: max(1, round(HELD_OUT * len(groups)))]
-        held.append(rest[np.isin(key[rest], chosen)])
+        held.append(rest[np.isin(group[rest], chosen)])
     validation = np.sort(np.concatenate(held)) if held else rest[:0]
     return np.setdiff1d(rest, validation), validation
 
