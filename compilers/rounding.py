@@ -126,7 +126,8 @@ def _(node: LIF, got: IntegerLIF, place: _Place) -> Iterator[Rounded]:
     yield _decay(place, "tau", node.decay, 1 - got.dv / unity, DECAY_BITS)
     if node.current_decay:
         yield _decay(place, "tau of the current", node.current_decay, 1 - (got.du + 1) / unity, DECAY_BITS)
-    yield _threshold(place, node.v_threshold, got.v_threshold, unit)
+    if not _always_fires(node, got, place):
+        yield _threshold(place, node.v_threshold, got.v_threshold, unit)
     needed = node.v_threshold * (1 - node.decay)  # a constant input below never fires
     yield from _vector(place, "bias", node.bias, got.bias * unit * 2.0**-ACCUMULATOR_SHIFT, needed)
 
@@ -189,6 +190,12 @@ def _rates(place: _Place, node: Scan, got: IntegerScan) -> Rounded:
     message = f"{share:.0%} of the states' time constants are more than {FAR:.0%} off, one of {taus[0]:.3g} s becomes "
     message += f"{taus[1]:.3g} s" if isfinite(taus[1]) else "one without leak"
     return Rounded(constant, place.finding("rounded-decay", message, *taus, "rates of a layer share one power of two"))
+
+
+def _always_fires(node: LIF, got: IntegerLIF, place: _Place) -> bool:
+    """Whether nothing leads into a node and its bias passes the threshold in one step, which then decides nothing."""
+    limit = got.v_threshold * 2**ACCUMULATOR_SHIFT
+    return not place.graph.into(place.layer) and bool((node.bias > node.v_threshold).all() and (got.bias > limit).all())
 
 
 def _threshold(place: _Place, asked: float, got: int, unit: float) -> Rounded:

@@ -205,6 +205,14 @@ def tensor_beyond_its_storage(path: Path) -> None:
     write_members(path, members | {name: pickled})
 
 
+def one_storage_often(path: Path) -> None:
+    """A thousand tensors that are each the whole of one storage of a million numbers."""
+    content = sound_content(path)
+    whole = torch.zeros(10**6)
+    content["training"] = {"log": [whole.view(1000, 1000) for _ in range(1000)]}
+    torch.save(content, path)
+
+
 def deflated_weights(path: Path) -> None:
     """A sound model of 100 MB in 100 kB: compiling it would take five times as much."""
     checkpoint = small_checkpoint()
@@ -248,6 +256,7 @@ PYTORCH = (
     ),
     Hostile("expanded.pt", "model", with_value("state.w_o", lambda: torch.zeros(1).expand(10**9)), ("1,000,000,000",)),
     Hostile("beyond.pt", "model", tensor_beyond_its_storage, ("'state.w_o' claims", "its storage holds 1,000")),
+    Hostile("often.pt", "model", one_storage_often, ("'training.log.", "takes 4,000,000 bytes beside")),
     Hostile("lying-storage.pt", "model", lying_storage, ("40,000,000,000 bytes, the file holds 8",)),
     Hostile(
         "float8.pt",

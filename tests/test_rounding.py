@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nir
 import numpy as np
 import pytest
 from commands import bim_compile
@@ -273,3 +274,20 @@ def test_the_command_warns_and_strict_refuses(tmp_path: Path) -> None:
     assert (strict.code, found["message"] in strict.err) == (3, True)
     checked = bim_compile(tmp_path / "slow.nir", "--check")
     assert (checked.code, found["message"] in checked.out) == (0, True)
+
+
+def test_the_neuron_that_carries_a_bias_through_a_current_is_no_finding(tmp_path: Path) -> None:
+    tau = {"tau_syn": np.full(3, 5e-3), "tau_mem": np.full(3, 2e-2), "v_leak": np.zeros(3), "w_in": np.ones(3)}
+    layer = nir.CubaLIF(**tau, r=np.ones(3), v_threshold=np.ones(3))
+    weight = nir.Affine(np.full((3, 4), 20.0, np.float32), np.full(3, 10.0, np.float32))
+    ends = {"x": nir.Input({"input": np.array([4])}), "y": nir.Output({"output": np.array([3])})}
+    edges = [("x", "weight"), ("weight", "layer"), ("layer", "y")]
+    nir.write(tmp_path / "net.nir", nir.NIRGraph(nodes={**ends, "weight": weight, "layer": layer}, edges=edges))
+    spikes = np.random.default_rng(0).random((3, 7, 4)) < 0.5
+    np.savez(tmp_path / "x.npz", x=spikes.astype(np.float32), layout="BTC")
+    given = (tmp_path / "net.nir", "--dt", 1e-3, "--input", tmp_path / "x.npz", "-o", tmp_path / "out", "--strict")
+    ended = bim_compile(*given)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["findings"] == []
+    assert "layer.bias" in {layer["name"] for layer in summary["layers"]}
+    assert ended.code == 0

@@ -201,6 +201,7 @@ class _Plain:
         self.archive, self.folder, self.budget = archive, folder, budget
         self.arrays: dict[str, Array] = {}
         self.storages: dict[str, Array] = {}
+        self.handed: set[int] = set()
         self.values = self.word_bytes = 0
 
     def value(self, value: Any, where: tuple[str, ...], depth: int) -> Any:
@@ -252,8 +253,9 @@ class _Plain:
             raise InputError(f"{who} claims {reach}, its storage holds {values.size:,}", "save it with .clone()")
         steps = [step * values.itemsize for step in stride]
         view = np.lib.stride_tricks.as_strided(values[offset:] if count else values[:0], size, steps, writeable=False)
-        if count < values.size:
+        if count < values.size or id(values) in self.handed:  # one that is the whole storage costs no more than that
             self.budget.take(who, count * values.itemsize)
+        self.handed.add(id(values))
         return np.ascontiguousarray(view).reshape(size)
 
     def _storage(self, storage: _Storage, who: str) -> Array:

@@ -35,9 +35,14 @@ def saturated_output(graph: IntegerGraph, record: RunRecord) -> Iterator[Finding
         yield Finding("saturated-output", name, message, saturated, 0, hint, severity)
 
 
-def silent_layers(rows: Sequence[dict[str, Any]]) -> Iterator[Finding]:
-    """Name layers that say nothing: dead, dying, firing for no reason, or always."""
+def silent_layers(graph: IntegerGraph, rows: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+    """Name layers that say nothing: dead, dying, firing for no reason, or always.
+
+    A layer that nothing leads into is none: that of a bias that passes a synaptic current fires all the time.
+    """
     for row in rows:
+        if not graph.into(row["layer"]):
+            continue
         if row["measure"] == "spikes":
             yield from _spiking(row["layer"], row["rate_float"], row["rate_integer"])
         elif row["share"] is None:

@@ -108,7 +108,7 @@ def _findings(facts: Facts, agreement: list[dict[str, Any]]) -> Iterator[Finding
     yield from facts.findings
     yield from clipped_input(graph.encoder, facts.stream, graph.source, "learning stream")
     yield from clipped_input(graph.encoder, record.seen, graph.source)
-    yield from silent_layers(agreement)
+    yield from silent_layers(graph, agreement)
     yield from saturated_output(graph, record)
     yield from unused_classes(graph, facts.floats.predicted, record.predicted, facts.y)
     yield from silent_verification(facts.verification)
