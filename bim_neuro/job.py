@@ -38,6 +38,7 @@ from .thresholds import Thresholds, missed
 BATCH = 64
 SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until that is written
 SHARD_STEPS = 2**20  # steps of all samples of a shard: long samples come in smaller ones
+_DIGITS = 18  # that a number of samples may have
 ARTEFACT_SAMPLES = 4
 ARTEFACT_STEPS = 512  # of each; a self-test is to be quick, and small beside the program
 
@@ -240,8 +241,8 @@ def count_or_all(text: str) -> int | None:
     """Read a number of samples, or 'all', which is None."""
     if text == ALL:
         return None
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise InputError(f"--samples is '{text}'", "give a number from 1, or all")
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) > 0):
+        raise InputError(f"--samples is '{text:.60}'", "give a number from 1, or all")
     return int(text)
 
 

@@ -138,7 +138,7 @@ def test_an_unknown_target_lists_the_known_ones() -> None:
 
 
 def test_a_profile_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot read the profile .*no_chip\.toml"):
+    with pytest.raises(InputError, match=r"cannot read the profile: .*no_chip\.toml"):
         load_profile(str(tmp_path / "no_chip.toml"))
 
 

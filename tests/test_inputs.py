@@ -238,7 +238,7 @@ def test_samples_all_runs_all(tmp_path: Path) -> None:
     model, file = save_model(tmp_path / "model.pt"), save_input(tmp_path / "x.npz", samples=40)
     assert run(model, file)["samples"] == 32
     assert run(model, file, "--samples", "all")["samples"] == 40
-    for wrong in ("0", "-1", "some", "1.5"):
+    for wrong in ("0", "-1", "some", "1.5", "1" * 5000):
         refused(bim_compile(model, "--input", file, "--samples", wrong), "--samples", "or all")
 
 

@@ -110,8 +110,7 @@ def _toml(file: _File) -> Table:
     try:
         return read_toml(file.content, hint)
     except InputError as error:
-        message = error.message if " is not TOML: " in error.message else f"cannot read the profile {error.message}"
-        raise InputError(message, error.hint or hint) from None
+        raise InputError(f"cannot read the profile: {error.message}", error.hint or hint) from None
 
 
 def _merged(inherited: Table, own: Table) -> Table:
