@@ -133,7 +133,7 @@ def compile_command(
     backend: Annotated[Backend, typer.Option(help="Where to run the integers.")] = Backend.engine,
     verify: Annotated[Backend | None, typer.Option(help="Compare every message and state with this backend.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Does it fit? Every finding at once; nothing is run.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Any saturated or wrapped word is an error.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings and saturated words are missed (exit 3).")] = False,
     learn: Annotated[
         Learn, typer.Option(help="Go on learning on the chip by this rule ('described': the one in the model's NIR).")
     ] = Learn.none,

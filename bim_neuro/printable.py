@@ -65,6 +65,11 @@ def csv_cell(value: Any) -> Any:
     return f"'{plain(value)}" if value.startswith(_FORMULA) else plain(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """'1 core', '2 cores'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _each_text(data: Any, change: Callable[[Any], str]) -> Any:
     if isinstance(data, dict):
         return {_each_text(key, change): _each_text(value, change) for key, value in data.items()}

@@ -176,11 +176,15 @@ def test_classes_that_are_never_predicted_are_named() -> None:
     _, graph = small_graphs()  # classes a to d
     y, floats, integers = np.repeat([0, 1, 2, 3], 3), np.repeat([0, 1, 2, 2], 3), np.repeat([0, 1, 1, 1], 3)
     (found,) = unused_classes(graph, floats, integers, y)
-    assert found.message == "never predicted in integers: class 'c', 'd' (6 samples, float predicts them 6 times)"
+    assert found.message == "never predicted in integers: classes 'c', 'd' (6 samples, float predicts them 6 times)"
     assert (found.used, found.limit, found.severity) == (2, 0, "warning")
     (found,) = unused_classes(graph, floats, integers, None)
     assert "class 'c' (float predicts it 6 times)" in found.message
     assert list(unused_classes(graph, floats, floats, floats)) == []
+    assert "rounding lost them" in found.hint
+    (found,) = unused_classes(graph, integers, integers, np.repeat([0, 1, 2, 1], 3))
+    assert found.message == "never predicted in integers: class 'c' (3 samples, float never predicts it either)"
+    assert "the float model never predicts" in found.hint
 
 
 def test_accuracy_stands_beside_that_of_the_most_frequent_class(tmp_path: Path) -> None:

@@ -362,8 +362,8 @@ def test_labels_from_one_train_no_phantom_class(tmp_path: Path) -> None:
         (np.arange(60) % 3 - 1, "labels run from -1 to 1", "count from 0"),
         (np.full(60, np.nan), "y of .* is nan at sample 0", ""),
         (np.full(60, 2.0**63), "one integer a sample", ""),
-        (np.array(["a", "b", "c"] * 20), "one integer a sample", ""),
-        (np.zeros((60, 2), int), "one integer a sample", ""),
+        (np.array(["a", "b", "c"] * 20), "one integer a sample", "numpy.unique"),
+        (np.zeros((60, 2), int), "one integer a sample", "argmax(1)"),
     ],
 )
 def test_labels_that_mean_no_class_are_refused(tmp_path: Path, y: Any, words: str, hint: str) -> None:
@@ -453,7 +453,7 @@ def test_an_unknown_array_is_named_once_and_not_read(tmp_path: Path) -> None:
     model = save_model(tmp_path / "model.pt")
     file = save_input(tmp_path / "x.npz", labels=np.array([{}], dtype=object))
     notes = run(model, file)["sequences"]["notes"]
-    assert notes == [f"'labels' of '{file}' mean nothing here and were not read"]
+    assert notes == [f"'labels' of '{file}' means nothing here and was not read"]
 
 
 def test_every_array_stands_in_the_page() -> None:

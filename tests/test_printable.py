@@ -20,7 +20,7 @@ from small_models import small_checkpoint
 
 from bim_neuro import errors, report
 from bim_neuro.console import refuse
-from bim_neuro.printable import as_json, csv_cell, escape, plain
+from bim_neuro.printable import as_json, counted, csv_cell, escape, plain
 from bim_neuro.report import targets
 from bim_neuro.report.side_by_side import render_comparison, show_comparison
 from bim_neuro.report.terminal import as_text, show, show_training
@@ -150,6 +150,11 @@ def test_a_models_name_is_escaped_everywhere_it_is_written(tmp_path: Path) -> No
     seen(bim_report(tmp_path / "out").out)
     seen(bim_compile(tmp_path / "\x1b[31m\nno.pt").err)
     seen(bim_report(tmp_path / "\x1b[2J\u202e").err)
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 cores"), (1, "1 core"), (2, "2 cores"), (1024, "1,024 cores")])
+def test_a_number_of_things_is_counted_in_english(number: int, text: str) -> None:
+    assert counted(number, "core") == text
 
 
 def test_a_librarys_bytes_are_quoted_as_text(capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,10 +138,13 @@ class Encoder:
         return encoded * 2.0**-GRADED_BITS if self.kind == "graded" else encoded.astype(np.float64)
 
 
+_AS_SPIKES = "threshold the values or draw spikes at their rate first, as the model was trained"
+
+
 def _as_spikes(raw: Array) -> Array:
     wrong = int(np.count_nonzero((raw != 0) & (raw != 1)))
     if wrong:
-        raise InputError(f"{wrong} of {raw.size} input values are neither 0 nor 1, this model reads spikes")
+        raise InputError(f"{wrong} of {raw.size} input values are neither 0 nor 1, this model reads spikes", _AS_SPIKES)
     return raw.astype(np.int64)
 
 

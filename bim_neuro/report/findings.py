@@ -12,6 +12,7 @@ from ..graph import IntegerGraph
 from ..nodes import Encoder, InputSeen
 from ..nodes.arithmetic import Array
 from ..nodes.source import LATE
+from ..printable import counted
 from ..record import RunRecord
 
 SATURATED_ERROR = 0.1  # of the readout's words: its answers are those of the limit of a word, not of the model
@@ -78,12 +79,15 @@ def unused_classes(graph: IntegerGraph, floats: Array, integers: Array, y: Array
     unused = np.flatnonzero((said == 0) & (asked >= CLASS_SAMPLES))
     if classes > 1 and len(unused):
         names = _listed([f"'{graph.labels[index] if graph.labels else index}'" for index in unused])
-        counts = f"float predicts {'it' if len(unused) == 1 else 'them'} {int(meant[unused].sum())} times"
+        counts = _predicts(int(meant[unused].sum()), "it" if len(unused) == 1 else "them")
         if y is not None:
             held = int(np.bincount(y, minlength=classes)[unused].sum())
-            counts = f"{held} sample{'' if held == 1 else 's'}, {counts}"
-        message = f"never predicted in integers: class {names} ({counts})"
-        yield _warning("unused-class", graph.output, message, len(unused), 0, "accuracy alone does not show it")
+            counts = f"{counted(held, 'sample')}, {counts}"
+        message = f"never predicted in integers: {'class' if len(unused) == 1 else 'classes'} {names} ({counts})"
+        hint = "rounding lost them: see how far the layers agree with float, and which constants it changed"
+        if not meant[unused].any():
+            hint = "the float model never predicts them either: train it longer, or on more samples of them"
+        yield _warning("unused-class", graph.output, message, len(unused), 0, hint)
 
 
 def costly_learning(learning: dict[str, Any] | None) -> Iterator[Finding]:
@@ -156,6 +160,12 @@ def _scale(encoder: Encoder, seen: InputSeen) -> str:
 def _span(values: Array) -> str:
     low, high = f"{values.min():.3g}", f"{values.max():.3g}"
     return low if low == high else f"{low} to {high}"
+
+
+def _predicts(count: int, what: str) -> str:
+    if not count:
+        return f"float never predicts {what} either"
+    return f"float predicts {what} {'once' if count == 1 else f'{count:,} times'}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ..printable import escape, marked
+from ..printable import counted, escape, marked
 
 _TIMES = ((1e6, "s"), (1e3, "ms"), (1.0, "us"))
 _UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
@@ -22,7 +22,7 @@ def show(summary: dict[str, Any], folder: Path | None, console: Console) -> None
     summary = marked(summary)
     console.print(
         f"[bold]{escape(summary['model'])}[/] on [bold]{escape(summary['target'])}[/]: "
-        f"{summary['samples']} samples of {summary['steps']} steps ({escape(summary['input'])}), "
+        f"{counted(summary['samples'], 'sample')} of {counted(summary['steps'], 'step')} ({escape(summary['input'])}), "
         f"{escape(summary['backend'])} integers",
         soft_wrap=True,
     )
@@ -45,7 +45,7 @@ def show_training(record: dict[str, Any], model: Path, console: Console) -> None
     record = marked(record)
     score, value = next((key, value) for key, value in record["validation"].items() if key != "samples")
     console.print(
-        f"trained {record['epochs']} epochs in {record['seconds']:.0f} s; best {record['best_epoch']}: "
+        f"trained {counted(record['epochs'], 'epoch')} in {record['seconds']:.0f} s; best {record['best_epoch']}: "
         f"validation {score} {value:.4f} on {record['validation']['samples']} samples"
     )
     for name, scores in _score_rows(record):
@@ -144,9 +144,10 @@ def _forgotten(lost: float) -> str:
 def _lines(summary: dict[str, Any]) -> list[str]:
     cores = summary["cores"]
     lines = [
-        f"cores {cores['used']} of {cores['limit'] or 'unlimited'}; latency {summary['latency_steps']} steps, "
-        f"one sample every {summary['period']} steps",
-        *_placement(summary["placement"]),
+        f"cores {cores['used']} of {cores['limit'] or 'unlimited'}; "
+        f"latency {counted(summary['latency_steps'], 'step')}, "
+        f"one sample every {counted(summary['period'], 'step')}",
+        *_placement(summary["placement"], summary["optimise"]),
         *_latency(summary["latency"]),
         *_energy(summary["energy"]),
         _dense(summary["dense"]),
@@ -203,12 +204,13 @@ def _agreement(row: dict[str, Any]) -> str:
     return line if row["relative_rms"] is None else f"{line} (relative RMS error {row['relative_rms']:.2%})"
 
 
-def _placement(placement: dict[str, Any] | None) -> list[str]:
+def _placement(placement: dict[str, Any] | None, wanted: str | None) -> list[str]:
     if placement is None:
         return []
     worst, hops = placement["worst_core"], [f"{placement[key]:,.0f}" for key in _HOPS]
+    chosen = f", chosen by --optimise {wanted}" if wanted else ""
     return [
-        f"placement: {placement['cores']} cores, at least {placement['lower_bound']} "
+        f"placement{chosen}: {counted(placement['cores'], 'core')}, at least {placement['lower_bound']} "
         f"({escape(placement['binding'].replace('_', ' '))}); messages x hops {hops[0]}, row by row {hops[1]}, "
         f"at least {hops[2]}; fullest core {worst['index']}: {worst['used']:,.0f} of {worst['limit']:,.0f} "
         f"{worst['resource'].replace('_', ' ')} ({escape(worst['layer'])})"
@@ -225,7 +227,8 @@ def _latency(times: dict[str, Any]) -> list[str]:
     rate = {end: round(value) if value else None for end, value in times["samples_per_second"].items()}
     busiest = times["busiest"]
     lines = [
-        f"a sample is answered after {times['answer_steps']} steps, {at_least}{scaled(times['answer_us'], _TIMES)}; "
+        f"a sample is answered after {counted(times['answer_steps'], 'step')}, "
+        f"{at_least}{scaled(times['answer_us'], _TIMES)}; "
         f"{scaled(rate, ((1.0, 'samples/s'),))}; weakest basis: {times['weakest_basis']}",
         f"the longest step: core {busiest['core']} ({escape(', '.join(busiest['layers']))}) works "
         f"{scaled(busiest['total'], _TIMES)}; {times['floor_steps']} of {times['steps_per_sample']} steps take the "

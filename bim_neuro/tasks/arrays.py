@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .. import arguments
 from ..errors import InputError
 from ..intake import read_npz, read_npz_headers
+from ..printable import counted
 from .dataset import SPLITS, Dataset, Int64Array, check_sequences
 
 KEYS = ("x", "y", "group", "class_names", "dt", "x_test", "y_test", "split", "layout")
@@ -81,7 +82,8 @@ def read_recordings(
     unread = [f"'{name}'" for name in held if name not in KEYS]
     notes = [why] if why else []
     if unread:
-        notes.append(f"{', '.join(unread)} of '{path}' mean nothing here and were not read")
+        verbs = ("means", "was") if len(unread) == 1 else ("mean", "were")
+        notes.append(f"{', '.join(unread)} of '{path}' {verbs[0]} nothing here and {verbs[1]} not read")
     names = _class_names(arrays["class_names"], path) if "class_names" in arrays else None
     dt = _dt(arrays["dt"], path) if "dt" in arrays else None
     return Recordings(path, _joined(parts), split, names, dt, chosen, tuple(notes))
@@ -142,8 +144,8 @@ def _layout(
         (name,) = agreeing if len(agreeing) == 1 else fitting
         why = f"the model was trained on {steps} steps" if agreeing else "x_test has as many steps"
         return name, _time_first(path, shape, why) if name == "TBC" else ""
-    samples, steps_read = _count(shape[0], "sample"), _count(shape[1], "step")
-    samples_first, steps_first = _count(shape[1], "sample"), _count(shape[0], "step")
+    samples, steps_read = counted(shape[0], "sample"), counted(shape[1], "step")
+    samples_first, steps_first = counted(shape[1], "sample"), counted(shape[0], "step")
     raise InputError(
         f"x of '{path}' has shape {shape}: {samples} of {steps_read} or, time first, {samples_first} of {steps_first}?",
         "--layout BTC reads (samples, steps, channels), --layout TBC reads (steps, samples, channels); the file may "
@@ -161,11 +163,7 @@ def _fits(arrays: Arrays, lengths: dict[str, int], axis: int) -> bool:
 
 def _time_first(path: Path, shape: tuple[int, ...], why: str) -> str:
     steps, samples = shape[:2]
-    return f"x of '{path}' is read time first, {_count(samples, 'sample')} of {_count(steps, 'step')}: {why}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"x of '{path}' is read time first, {counted(samples, 'sample')} of {counted(steps, 'step')}: {why}"
 
 
 def _dataset(x: NDArray[Any], y: Int64Array | None, group: Int64Array | None, layout: str) -> Dataset:
@@ -191,9 +189,8 @@ def _integers(column: NDArray[Any], who: str) -> Int64Array:
     if column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
     if column.dtype.kind not in "iubf" or column.ndim != 1:
-        raise InputError(
-            f"{who} is {column.dtype} of shape {column.shape}, one integer a sample is needed", hint=WANTED
-        )
+        message = f"{who} is {column.dtype} of shape {column.shape}, one integer a sample is needed"
+        raise InputError(message, _as_integers(column))
     with np.errstate(invalid="ignore"):
         whole = column.astype(np.int64)
     wrong = np.flatnonzero(~((whole == column) & (np.abs(column.astype(np.float64)) < 2**62)))
@@ -202,6 +199,14 @@ def _integers(column: NDArray[Any], who: str) -> Int64Array:
             f"{who} is {column[wrong[0]]} at sample {wrong[0]}, one integer a sample is needed", hint=WANTED
         )
     return whole
+
+
+def _as_integers(column: NDArray[Any]) -> str:
+    if column.ndim == 2 and column.dtype.kind in "iubf":
+        return "one-hot rows become numbers by y.argmax(1)"
+    if column.ndim == 1 and column.dtype.kind in "US":
+        return "names become numbers by class_names, y = numpy.unique(y, return_inverse=True); save both"
+    return WANTED
 
 
 def _check_labels(y: Int64Array | None, who: str) -> None:
