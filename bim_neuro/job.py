@@ -19,20 +19,20 @@ from .compilers.to_lava.compat import how_to_install, lava_available
 from .engine.agreement import LAYOUT, Agreement, compared
 from .engine.counting import count_messages
 from .engine.neurobench import Activity, ActivityCounter, activity
-from .engine.probes import check_kept, samples_at_once
+from .engine.probes import WORD_BYTES, check_kept, samples_at_once
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
 from .errors import BackendMissing, Finding, InputError
 from .folder import adopt, filled, reserved
 from .graph import PlacedGraph
 from .intake import allow_memory as allow_memory
-from .intake import check_place, read_json
+from .intake import check_available, check_place, read_json
 from .nodes.arithmetic import Array
 from .optimise import optimise
 from .pipeline import Program, Stopwatch, compile_model, read_model, verify
 from .plasticity.description import Plasticity
 from .record import RunRecord, merge
 from .sequences import ALL, Chosen, Wanted, note_learnt, to_learn, to_run
-from .tasks import Task, load_task
+from .tasks import Dataset, Task, load_task
 from .thresholds import Thresholds, missed
 
 BATCH = 64
@@ -324,6 +324,7 @@ def _learn(
     assert request.plasticity is not None
     given = to_learn(program, request.wanted)
     stream = given.stream.data
+    _check_room_to_learn(program, stream, request.learn_samples)
     order = np.arange(len(stream))
     if request.input is None or given.stream.split:  # a split comes patient by patient, or class by class
         order = np.random.default_rng(request.plasticity.seed).permutation(len(stream))
@@ -349,6 +350,14 @@ def _learn(
     program = note_learnt(learned.program, given.stream.hashes[order], stream.x.shape[1])
     facts = {**learned.report, "stream": given.stream.origin, "verify": verified}
     return replace(learned, program=program, report=facts), given.main.first(request.samples)
+
+
+def _check_room_to_learn(program: Program, stream: Dataset, samples: int) -> None:
+    """Refuse a stream of more samples than this machine holds: as they are, encoded, and what the block reads."""
+    _, steps, channels = stream.x.shape
+    widest = max(node.neurons for node in program.graph.nodes.values())
+    size = samples * steps * (stream.x.itemsize * channels + 2 * WORD_BYTES * widest)
+    check_available(f"{samples:,} samples of {steps:,} steps to learn from", size, "give fewer --learn-samples")
 
 
 def _learned_file(request: Request) -> Path:
