@@ -321,8 +321,3 @@ def with_steps(raw: Array, steps: int | None) -> Array:
     if not 1 <= arguments.whole(steps, "steps") <= raw.shape[1]:
         raise InputError(f"--steps {steps}: the samples have {raw.shape[1]} steps")
     return raw[:, :steps]
-
-
-def without_probes(record: RunRecord) -> RunRecord:
-    """Drop the probes of a record, to free memory."""
-    return replace(record, probes={})

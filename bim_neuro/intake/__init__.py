@@ -8,7 +8,7 @@ from .child import Answer, Format, read
 from .hdf5 import Tree, Unread, read_hdf5
 from .json_file import read_json
 from .kind import Opened, check_kind, check_place, opened
-from .limits import HINT, Budget, allow_memory, check_available, check_run, memory_for, memory_of_a_run
+from .limits import HINT, Budget, allow_memory, check_available, check_run, memory_of_a_run
 from .npz import NPZ, Header, read_npz, read_npz_headers
 from .toml import read_toml
 from .torch_file import read_torch
@@ -30,7 +30,6 @@ __all__ = [
     "check_kind",
     "check_place",
     "check_run",
-    "memory_for",
     "memory_of_a_run",
     "opened",
     "read",
