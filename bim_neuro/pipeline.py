@@ -30,6 +30,7 @@ from .hardware import HardwareProfile, load_profile
 from .intake import opened
 from .nodes import InputSeen
 from .nodes.arithmetic import Array
+from .printable import counted, plain
 from .record import RunRecord
 
 if TYPE_CHECKING:
@@ -69,6 +70,12 @@ class Program:
     """What compiling found that refuses nothing but that a reader must know."""
     constants: tuple[Constant, ...] = ()
     """Each constant as the model asks for it and as the integers hold it."""
+
+    def __repr__(self) -> str:
+        layers = [node for node in self.graph.nodes.values() if node.kind != "source"]
+        size = f"{counted(len(layers), 'layer')}, {counted(sum(node.neurons for node in layers), 'neuron')}"
+        cores = counted(len({core.index for core in self.placed.cores}), "core")
+        return f"<Program for {plain(self.profile.name)}: {size}, {cores}, {counted(len(self.findings), 'finding')}>"
 
     @property
     def graph(self) -> IntegerGraph:

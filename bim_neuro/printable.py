@@ -65,9 +65,9 @@ def csv_cell(value: Any) -> Any:
     return f"'{plain(value)}" if value.startswith(_FORMULA) else plain(value)
 
 
-def counted(number: int, noun: str) -> str:
-    """'1 core', '2 cores'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, several: str = "") -> str:
+    """'1 core', '2 cores'; the plural is given where it is not one of s."""
+    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def _each_text(data: Any, change: Callable[[Any], str]) -> Any:

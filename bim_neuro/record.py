@@ -9,6 +9,7 @@ import numpy as np
 
 from .nodes import InputSeen
 from .nodes.arithmetic import Array
+from .printable import counted, plain
 
 
 @dataclass
@@ -52,6 +53,10 @@ class RunRecord:
     extra: dict[str, Any] = field(default_factory=dict)
     learning_updates: dict[str, int] = field(default_factory=dict)
     seen: InputSeen | None = None
+
+    def __repr__(self) -> str:
+        ran = f"{counted(self.samples, 'sample')} of {counted(self.steps, 'step')}"
+        return f"<RunRecord of {ran}, {plain(self.backend)}: {', '.join(map(plain, self.layers))}>"
 
     @property
     def predicted(self) -> Array:

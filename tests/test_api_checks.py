@@ -359,6 +359,14 @@ def test_a_program_that_has_run_can_be_copied(copied: Callable[[Program], Progra
     assert twin.assumptions == program().assumptions
 
 
+def test_what_is_shown_of_an_object_is_one_short_line() -> None:
+    assert repr(program()) == "<Program for loihi2: 6 layers, 46 neurons, 1 core, 0 findings>"
+    assert repr(probed()).startswith("<RunRecord of 2 samples of 6 steps, engine: input, block1.u, ")
+    channels = X.shape[2]
+    assert repr(data()) == f"<Dataset of 2 samples: 6 steps, {channels} channels, 2 classes>"
+    assert repr(data(y=None)).endswith("channels, no labels>")
+
+
 def _answer(twin: Program) -> Array:
     return twin.run(X, backend="reference").output
 

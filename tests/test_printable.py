@@ -157,6 +157,21 @@ def test_a_number_of_things_is_counted_in_english(number: int, text: str) -> Non
     assert counted(number, "core") == text
 
 
+def test_a_plural_that_is_not_one_of_s_is_given() -> None:
+    assert [counted(number, "class", "classes") for number in (1, 2)] == ["1 class", "2 classes"]
+
+
+def test_the_scores_of_many_classes_stay_on_one_line() -> None:
+    names = [f"class number {index}" for index in range(12)]
+    scores = {"accuracy": 0.5, "macro_f1": 0.5, "sensitivity": dict.fromkeys(names, 0.5)}
+    tested = {"float": scores, "integer": scores, "majority": 0.1, "majority_class": names[0]}
+    record = {"epochs": 1, "seconds": 2.0, "best_epoch": 1, "validation": {"accuracy": 0.5, "samples": 9}}
+    lines = printed(show_training, record | {"test": tested}, Path("own.pt")).splitlines()
+    assert lines[0].startswith("trained 1 epoch in 2 s")
+    assert all(line.endswith("class number 11 0.500") for line in lines[1:3])
+    assert len(lines) == 5
+
+
 def test_a_librarys_bytes_are_quoted_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         refuse(errors.InputError("directory 'a' and header b'b\\x00' differ", 'and b"c"'))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..errors import Finding, InputError, first_line
+from ..printable import counted
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
@@ -33,6 +34,12 @@ class Dataset:
     y: Int64Array | None = None
     group: Int64Array | None = None
     place: Int64Array | None = None
+
+    def __repr__(self) -> str:
+        samples, steps, channels = self.x.shape
+        labels = "no labels" if self.y is None else counted(len(np.unique(self.y)), "class", "classes")
+        each = f"{counted(steps, 'step')}, {counted(channels, 'channel')}"
+        return f"<Dataset of {counted(samples, 'sample')}: {each}, {labels}>"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "x", check_sequences(self.x, "x"))
