@@ -19,6 +19,9 @@ from .printable import as_json
 
 BROKEN_PIPE = 1
 CANNOT_WRITE = 2
+NO_FOLDER = """error: the current folder was removed, or may not be entered
+hint: go to another one and run the command again
+"""
 OTHER_SYSTEM = """error: bim-neuro runs on Linux, and this is {system}
 hint: use a Linux machine, a container or a virtual machine
 """
@@ -30,6 +33,11 @@ def run_app(app: Callable[..., Any], **options: Any) -> None:
     if sys.platform != "linux":
         _say(OTHER_SYSTEM.format(system=sys.platform))
         raise SystemExit(2)
+    try:
+        os.getcwd()  # noqa: PTH109  (libraries look for their own parts by it, and end the process without)
+    except OSError:
+        _say(NO_FOLDER)
+        raise SystemExit(2) from None
     try:
         app(**options)
     finally:

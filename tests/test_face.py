@@ -46,6 +46,15 @@ def test_notes_come_once_a_second_and_not_to_a_terminal(
     assert capsys.readouterr().err == ""
 
 
+def test_a_current_folder_that_was_removed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ended = bim_compile("model.pt", "-o", tmp_path / "out")
+    assert ended.code == 2
+    assert ended.err.startswith("error: the current folder was removed")
+
+
 @pytest.mark.parametrize("command", [bim_compile, bim_train, bim_report])
 def test_another_system_gets_one_sentence(
     command: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
