@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from browsers import Visit, browser  # noqa: E402 (found beside the tests)
 
-SIZE = {"width": 1280, "height": 1310}
+SIZE = {"width": 1280, "height": 1224}
 
 
 def main() -> None:

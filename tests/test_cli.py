@@ -224,6 +224,7 @@ def test_a_placement_is_chosen_for_what_was_asked(tmp_path: Path, model: Path, s
         assert cheap["energy_uj"]["value"] <= 1.01 * other["energy"]["energy_uj"]["value"]
     assert cheap["energy_uj"]["value"] < few["energy"]["energy_uj"]["value"]
     shown = (tmp_path / "energy" / "summary.txt").read_text()
+    assert "placement, chosen by --optimise energy: " in shown
     assert f"energy a sample: at least {cheap['energy_uj']['value']:.3g} uJ" in shown
     ended = bim_compile(*arguments, "--optimise", "speed", "-o", tmp_path / "speed")
     assert ended.code == 2
