@@ -188,6 +188,8 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")
+    if request.plasticity is None:
+        options["learn_samples"] = None  # its default was not asked for
     seed = request.plasticity.seed if request.plasticity else None
     return report.asked(options | thresholds, request.model, program.profile, chosen.data.x, chosen.data.y, seed)
 

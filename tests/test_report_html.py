@@ -239,6 +239,7 @@ def test_all_that_was_asked_for_is_kept_and_what_differs_is_listed(out: Path, ma
     assert settings["strict"] == ["no", "no", "no", "yes", "no", "no", "no"]
     assert settings["learn seed"][-2:] == settings["seed of learning"][-2:] == ["3", "0"]
     assert settings["learn trace bits"][-2:] == ["12", "10"]
+    assert settings["learn samples"][:5] == ["not given"] * 5
     assert "model sha256" not in settings
     rows = {row["key"]: row for row in comparison["rows"]}
     assert rows["learnt_after"]["values"][:5] == [None] * 5
