@@ -14,12 +14,14 @@ smaller than it can be. What happened and has no published time is listed in ``u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import arguments
 from .compilers.memory import hosts
+from .compilers.mesh import Hops
 from .compilers.place import average_hops
 from .errors import InputError
 from .graph import IntegerGraph, PlacedGraph
@@ -32,6 +34,7 @@ _NS_PER_US = 1000
 _US_PER_S = 1_000_000
 
 EVENTS = ("synops", "updates", "hops", "links")
+_HOPS = EVENTS.index("hops")
 
 Held = tuple[tuple[str, int], ...]
 """What a core holds: (layer, how many of its neurons), once for each layer."""
@@ -116,6 +119,22 @@ def latency(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) ->
     )
 
 
+def sample_us(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, hops: Array) -> Array:
+    """Return how long a sample takes, (ways,), if a message of each layer takes ``hops`` (ways, layers), all on a mesh.
+
+    The layers are those of `hosts`, in its order; times are the likely ones.
+    """
+    work = _work(placed, record, profile, dict.fromkeys(placed.graph.nodes, Hops(1, 0, 0)))
+    still = np.stack([layer.ns[:, 1].sum(axis=0) - layer.ns[_HOPS, 1] for layer in work.values()])
+    moving = np.stack([layer.ns[_HOPS, 1] for layer in work.values()])
+    longest = np.zeros((len(hops), still.shape[1]))
+    for held in _cores(placed):
+        shares = np.array([dict(held).get(layer, 0) / placed.graph.nodes[layer].neurons for layer in work])
+        longest = np.maximum(longest, shares @ still + (hops * shares) @ moving)
+    barrier, floor = profile.timing.barrier_us.value or 0.0, profile.timing.step_us.value or 0.0
+    return np.asarray(np.maximum(floor, barrier + longest / _NS_PER_US).sum(axis=1))
+
+
 def check_run(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> None:
     """Refuse a record of another program."""
     arguments.instance(placed, PlacedGraph, "placed", "a program's is program.placed")
@@ -132,9 +151,11 @@ def _lasting(step: Array, count: int) -> Range:
     return Range(*(whole * step.sum(axis=1) + step[:, :rest].sum(axis=1)).tolist())
 
 
-def _work(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> dict[str, _Work]:
-    """Return {layer: what its cores do}, for every layer that has cores."""
-    graph, timing, hops = placed.graph, profile.timing, average_hops(placed, profile)
+def _work(
+    placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, hops: Mapping[str, Hops] | None = None
+) -> dict[str, _Work]:
+    """Return {layer: what its cores do}, for every layer that has cores; ``hops`` of a message, if not as placed."""
+    graph, timing, hops = placed.graph, profile.timing, hops or average_hops(placed, profile)
     found = {}
     for layer in hosts(graph):
         counts, sums = record.layers[layer], record.layers[layer].totals()

@@ -15,7 +15,7 @@ from math import inf
 
 from .compilers.bounds import CoreBound
 from .compilers.memory import Footprint
-from .compilers.place import place
+from .compilers.place import arrange, place
 from .compilers.spread import Search
 from .energy import price
 from .errors import DoesNotFit, InputError
@@ -23,11 +23,13 @@ from .graph import Core, PlacedGraph, WorstCore
 from .hardware import HardwareProfile, Quantity
 from .latency import latency
 from .record import RunRecord
+from .settle import settle
 
 FILLS = (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
 _FILLED = ("neuron_words", "synapse_words")
 
 Cost = Callable[[PlacedGraph, RunRecord, HardwareProfile], float | None]
+Places = Callable[[PlacedGraph, RunRecord, HardwareProfile, float], PlacedGraph]
 
 OBJECTIVES: dict[str, Cost] = {
     "energy": lambda placed, record, profile: price(placed, record, profile).energy_uj.value,
@@ -35,6 +37,14 @@ OBJECTIVES: dict[str, Cost] = {
     "cores": lambda placed, record, profile: cores_used(placed),
 }
 """What is made small: dynamic and static energy a sample, time from first input to last answer, cores."""
+
+
+def _short_ways(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, effort: float) -> PlacedGraph:
+    return arrange(placed, profile, traffic=record, effort=effort)
+
+
+PLACES: dict[str, Places] = {"energy": settle, "latency": _short_ways}
+"""Where cores go while a search weighs them."""
 
 
 def optimise(
@@ -58,7 +68,7 @@ def optimise(
     found = [placed, *_smaller(placed, record, profile, plastic)]
     if objective != "cores":
         footprint = Footprint(placed.graph, profile, plastic)
-        found += _search(placed, record, footprint, lambda one: cost(one, record, profile), max_cores).best()
+        found += _search(placed, record, footprint, objective, max_cores).best(found if objective == "energy" else ())
     allowed = [one for one in found if max_cores is None or cores_used(one) <= max_cores]
     costs = [(_known(cost(one, record, profile), objective, profile), cores_used(one)) for one in allowed or found[:1]]
     return (allowed or found)[costs.index(min(costs))]
@@ -80,17 +90,20 @@ def _known(cost: float | None, objective: str, profile: HardwareProfile) -> floa
 
 
 def _search(
-    placed: PlacedGraph,
-    record: RunRecord,
-    footprint: Footprint,
-    cost: Callable[[PlacedGraph], float | None],
-    max_cores: int | None,
+    placed: PlacedGraph, record: RunRecord, footprint: Footprint, objective: str, max_cores: int | None
 ) -> Search:
     """Return a search that takes no more cores than the target has and the user allows."""
     assert placed.placement is not None, "it has cores"
+    profile, cost, places = footprint.profile, OBJECTIVES[objective], PLACES[objective]
     bound = CoreBound(placed.placement.lower_bound, placed.placement.binding)
-    most = min(limit for limit in (max_cores, footprint.profile.usable_cores) if limit is not None)
-    return Search(footprint, bound, record, cost, most)
+    most = min(limit for limit in (max_cores, profile.usable_cores) if limit is not None)
+    return Search(
+        footprint,
+        bound,
+        lambda laid, effort: places(laid, record, profile, effort),
+        lambda one: cost(one, record, profile),
+        most,
+    )
 
 
 def _smaller(

@@ -1,4 +1,4 @@
-"""Anneal: move cores over the mesh until messages times hops are few.
+"""Anneal: move cores over the mesh until messages times hops, each at the price of its direction, are few.
 
 Simulated annealing (Kirkpatrick 1983): a core is offered a place near one of its partners, or anywhere; whoever stands
 there takes its place. A change that costs more is accepted with probability exp(-cost / temperature), and the
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..jit import compiled
 from ..nodes.arithmetic import Array
-from .mesh import Mesh
+from .mesh import ALIKE, Hops, Mesh
 from .spectral import spectral
 from .traffic import Traffic
 
@@ -26,18 +26,22 @@ WARM = 0.3  # the same where a good order is to be kept
 COLDEST = 1e-4  # the last temperature, as a share of the first
 
 
-def anneal(traffic: Traffic, mesh: Mesh, seed: int, effort: float) -> Array:
+def anneal(traffic: Traffic, mesh: Mesh, seed: int, effort: float, price: Hops = ALIKE) -> Array:
     """Return the core of the board for every core, (cores,): the best of a hot start, a spectral one, row by row."""
     cores = len(traffic.starts) - 1
     naive, places = np.arange(cores), mesh.places
     x, y = (np.asarray(axis, np.int64) for axis in mesh.position(places))
+    far = np.stack(mesh.priced(places, price)).astype(np.float64)
+    hop = (price.east_west + price.north_south) / 2
     moves = int(TRIES * effort * max(cores, SMALL) / ROUNDS) + 1
     starts = [(naive, HOT)] + ([(spectral(traffic, mesh), WARM)] if cores > SMALL else [])
     found = [
-        _anneal(traffic.starts, traffic.partners, traffic.messages, x, y, seed, ROUNDS, moves, heat, start.copy())
+        _anneal(
+            traffic.starts, traffic.partners, traffic.messages, x, y, far, seed, ROUNDS, moves, heat * hop, start.copy()
+        )
         for start, heat in starts
     ]
-    return min((places[sites] for sites in (naive, *found)), key=lambda at: float(traffic.hops(mesh, at).total))
+    return min((places[sites] for sites in (naive, *found)), key=lambda at: float(traffic.hops(mesh, at).priced(price)))
 
 
 @compiled
@@ -57,15 +61,16 @@ def _below(state: Any, limit: int) -> int:
 
 @compiled
 def _change(
-    core: int, other: int, place: int, site: Array, starts: Array, partners: Array, messages: Array, x: Array, y: Array
+    core: int, other: int, place: int, site: Array, starts: Array, partners: Array, messages: Array, far: Array
 ) -> float:
     """Return what it costs that ``core`` goes to ``place``; its way to ``other``, who comes instead, stays as long."""
+    x, y = far
     old, total = site[core], 0.0
     for k in range(starts[core], starts[core + 1]):
         if partners[k] != other:
             to = site[partners[k]]
-            near, far = abs(x[place] - x[to]) + abs(y[place] - y[to]), abs(x[old] - x[to]) + abs(y[old] - y[to])
-            total += messages[k] * (near - far)
+            new, now = abs(x[place] - x[to]) + abs(y[place] - y[to]), abs(x[old] - x[to]) + abs(y[old] - y[to])
+            total += messages[k] * (new - now)
     return total
 
 
@@ -76,13 +81,17 @@ def _anneal(
     messages: Array,
     x: Array,
     y: Array,
+    far: Array,
     seed: int,
     rounds: int,
     moves: int,
     heat: float,
     site: Array,
 ) -> Array:
-    """Move the cores from the places ``site``; ``x`` and ``y`` (sites,) say where the places are."""
+    """Move the cores from the places ``site``.
+
+    ``x`` and ``y`` (sites,) say where the places are, ``far`` (2, sites) where they are on axes that measure the price.
+    """
     cores, sites = len(starts) - 1, len(x)
     holder = np.full(sites, -1)
     for core in range(cores):
@@ -112,9 +121,9 @@ def _anneal(
             if place < 0 or place == site[core]:
                 continue
             other, old = holder[place], site[core]
-            cost = _change(core, other, place, site, starts, partners, messages, x, y)
+            cost = _change(core, other, place, site, starts, partners, messages, far)
             if other >= 0:
-                cost += _change(other, core, old, site, starts, partners, messages, x, y)
+                cost += _change(other, core, old, site, starts, partners, messages, far)
             state = _draw(state)
             if cost <= 0 or _below(state, 1 << 30) < (1 << 30) * np.exp(-cost / temperature):
                 site[core], holder[place], holder[old] = place, core, other

@@ -27,6 +27,14 @@ class Hops(NamedTuple):
     def total(self) -> Any:
         return self.east_west + self.north_south + self.links
 
+    def priced(self, price: Hops) -> Any:
+        """Return what they cost, at a price for each kind."""
+        return self.east_west * price.east_west + self.north_south * price.north_south + self.links * price.links
+
+
+ALIKE = Hops(1.0, 1.0, 1.0)
+"""The prices of hops where none counts more than another."""
+
 
 @dataclass(frozen=True)
 class Mesh:
@@ -72,6 +80,14 @@ class Mesh:
         column, row = self.chip(index)
         core = np.asarray(index) % self.cores
         return column * self.columns + core % self.columns, row * self.rows + core // self.columns
+
+    def priced(self, index: Array | int, price: Hops) -> tuple[Array, Array]:
+        """Return column and row of a core on axes where the way between two places is as long as it costs."""
+        (x, y), (chip_x, chip_y) = self.position(index), self.chip(index)
+        return (
+            price.east_west * (x - chip_x) + price.links * chip_x,
+            price.north_south * (y - chip_y) + price.links * chip_y,
+        )
 
     def hops(self, source: Array | int, target: Array | int) -> Hops:
         """Return the way from one core to another."""

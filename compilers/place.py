@@ -18,13 +18,14 @@ import numpy as np
 from ..errors import DoesNotFit
 from ..graph import Core, IntegerGraph, PlacedGraph, Placement, WorstCore
 from ..hardware import HardwareProfile
+from ..nodes.arithmetic import Array
 from ..record import RunRecord
 from .bounds import CoreBound, core_bound, traffic_bound
 from .design_rules import violations
 from .memory import Footprint, Need, Part
-from .mesh import Hops, Mesh
+from .mesh import ALIKE, Hops, Mesh
 from .partition import load, partition
-from .traffic import between, flows, rates
+from .traffic import Traffic, between, flows, rates
 
 
 def place(
@@ -72,8 +73,13 @@ def arrange(
     seed: int = 0,
     effort: float = 1.0,
     started: float | None = None,
+    price: Hops = ALIKE,
+    sites: Array | None = None,
 ) -> PlacedGraph:
-    """Return the same cores at better places, for the messages of a run; arguments as in `place`."""
+    """Return the same cores at better places, for the messages of a run; arguments as in `place`.
+
+    ``price`` is what a hop of each kind counts; core i goes to ``sites[i]`` where they are given.
+    """
     started = time.perf_counter() if started is None else started
     if placed.placement is None:
         return placed
@@ -82,11 +88,8 @@ def arrange(
     numbered = [flow._replace(source=order[flow.source], target=order[flow.target]) for flow in placed.flows]
     messages = between(numbered, rate, len(order))
     naive = mesh.places[: len(order)]
-    sites = naive
-    if effort > 0 and len(order) > 2 and not messages.silent:
-        from .anneal import anneal  # numba is slow to import, and two cores are neighbours anyhow
-
-        sites = anneal(messages, mesh, seed, effort)
+    if sites is None:
+        sites = _sites(messages, mesh, seed, effort, price)
     place_of = {index: int(sites[core]) for index, core in order.items()}
     flows_there = tuple(f._replace(source=int(sites[f.source]), target=int(sites[f.target])) for f in numbered)
     way = messages.hops(mesh, sites)
@@ -104,6 +107,16 @@ def arrange(
     )
     cores = tuple(replace(core, index=place_of[core.index]) for core in placed.cores)
     return replace(placed, cores=cores, flows=flows_there, placement=placement)
+
+
+def _sites(messages: Traffic, mesh: Mesh, seed: int, effort: float, price: Hops) -> Array:
+    """Return the place of every core, (cores,), where messages go short ways."""
+    cores = len(messages.starts) - 1
+    if effort <= 0 or messages.silent or cores < 2 or (cores == 2 and price == ALIKE):  # any two are neighbours
+        return mesh.places[:cores]
+    from .anneal import anneal  # numba is slow to import
+
+    return anneal(messages, mesh, seed, effort, price)
 
 
 def average_hops(placed: PlacedGraph, profile: HardwareProfile) -> dict[str, Hops]:

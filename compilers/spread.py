@@ -1,22 +1,23 @@
 """Spread: search for the way to cut layers over cores that costs least, by any cost.
 
-A layer is cut into parts that differ by no more than a neuron. Layers are first all cut alike, over ever more cores,
-part k of each on core k or every part on a core of its own, until that helps no more. Then the best is changed: a part
-moves to another core, or one layer is cut into one part more or fewer; then the best that was not changed yet.
+A small graph is tried in every way: each layer cut anywhere into runs of neurons, the parts grouped on cores as they
+may. Of a larger one, a layer is cut into parts that differ by no more than a neuron. Layers are first all cut alike,
+over ever more cores, part k of each on core k or every part on a core of its own, until that helps no more. Then the
+best is changed: a part moves to another core, or one layer is cut into one part more or fewer; then the best that was
+not changed yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from math import inf
+from itertools import combinations, islice, pairwise, product
+from math import comb, inf, prod
 
 from ..graph import PlacedGraph
-from ..record import RunRecord
 from .bounds import CoreBound
 from .memory import Footprint, Part
-from .place import arrange, lay
+from .place import lay
 
 PATIENCE = 5  # numbers of cores that are tried without one that is better
 EVERY = 16  # cores up to which each number is tried
@@ -24,6 +25,7 @@ TRIES = 400
 BEST = 2  # whose cores get good places in the end
 EFFORT = 100_000  # parts times cores of all that is tried: a try of a large graph takes long
 QUICK = 0.01  # effort of the places of what is only tried
+ALL = 500  # ways to cut and group that are all tried, if there are no more
 
 Held = tuple[tuple[Part, ...], ...]
 """The parts on each core."""
@@ -31,18 +33,26 @@ Held = tuple[tuple[Part, ...], ...]
 
 @dataclass
 class Search:
-    """A search for the parts on at most ``most`` cores of least ``cost``; ``record`` says which messages go where."""
+    """A search for the parts on at most ``most`` cores of least ``cost``; ``settle`` finds places, at an effort."""
 
     footprint: Footprint
     bound: CoreBound
-    record: RunRecord
+    settle: Callable[[PlacedGraph, float], PlacedGraph]
     cost: Callable[[PlacedGraph], float | None]
     most: int
     tried: dict[Held, tuple[float, int]] = field(default_factory=dict)  # what it costs, and its cores
     effort: int = 0  # so far
 
-    def best(self) -> list[PlacedGraph]:
-        """Return the best that were found, each with its cores where messages go short ways."""
+    def best(self, starts: Iterable[PlacedGraph] = ()) -> list[PlacedGraph]:
+        """Return the best that were found, each with its cores at good places; ``starts`` are tried too."""
+        every = all_held(self.footprint, self.most)
+        if every is not None:
+            for held in every:
+                self._try(held)
+            return [self._placed(held, effort=1.0) for held in self._ranked()]
+        for held in (held_by(self.footprint, start) for start in starts):
+            if len(held) <= self.most:
+                self._try(held)
         for cut in (stacked, apart):
             self._cut_alike(cut)
         self._change_best()
@@ -103,12 +113,51 @@ class Search:
         return self.effort > EFFORT
 
     def _placed(self, held: Held, effort: float) -> PlacedGraph:
-        laid = lay(self.footprint, held, self.bound)
-        return arrange(laid, self.footprint.profile, traffic=self.record, effort=effort)
+        return self.settle(lay(self.footprint, held, self.bound), effort)
 
     def _ranked(self) -> list[Held]:
         known = [held for held, (cost, _) in self.tried.items() if cost < inf]
         return sorted(known, key=self.tried.__getitem__)[:BEST]
+
+
+def all_held(footprint: Footprint, most: int) -> list[Held] | None:
+    """Return every way to cut all layers and to put the parts on at most ``most`` cores, None if they are over ALL."""
+    sizes = {layer: footprint.graph.nodes[layer].neurons for layer in footprint.layers}
+    if prod(sum(comb(neurons - 1, cut) for cut in range(min(most, neurons))) for neurons in sizes.values()) > ALL:
+        return None
+    cuts = product(*(list(_cuts(layer, neurons, most)) for layer, neurons in sizes.items()))
+    every = (cores for layers in cuts for cores in _grouped([part for parts in layers for part in parts], most))
+    found = [tuple(sorted(tuple(sorted(core)) for core in cores)) for cores in islice(every, ALL + 1)]
+    return found if len(found) <= ALL else None
+
+
+def _cuts(layer: str, neurons: int, most: int) -> Iterator[list[Part]]:
+    """Yield every way to cut a layer into at most ``most`` parts."""
+    for count in range(1, min(most, neurons) + 1):
+        for cuts in combinations(range(1, neurons), count - 1):
+            yield [Part(layer, first, last - 1) for first, last in pairwise((0, *cuts, neurons))]
+
+
+def _grouped(parts: Sequence[Part], most: int, cores: tuple[tuple[Part, ...], ...] = ()) -> Iterator[Held]:
+    """Yield every way to put parts beside what is on ``cores``, no two of one layer together."""
+    if not parts:
+        yield cores
+        return
+    part, *rest = parts
+    for index, core in enumerate(cores):
+        if all(held.layer != part.layer for held in core):
+            yield from _grouped(rest, most, (*cores[:index], (*core, part), *cores[index + 1 :]))
+    if len(cores) < most:
+        yield from _grouped(rest, most, (*cores, (part,)))
+
+
+def held_by(footprint: Footprint, placed: PlacedGraph) -> Held:
+    """Return the parts on the cores of a placement."""
+    held: dict[int, list[Part]] = {}
+    for core in placed.cores:
+        if core.layer in footprint.layers:
+            held.setdefault(core.index, []).append(Part(core.layer, core.first, core.last))
+    return tuple(sorted(tuple(sorted(parts)) for parts in held.values()))
 
 
 def stacked(footprint: Footprint, cores: int) -> Held:
