@@ -14,9 +14,8 @@ import numpy as np
 
 from ..errors import DoesNotFit, Finding
 from ..graph import Edge, FloatGraph, IntegerGraph
-from ..nodes import LIF, Dense, Diagonal, IntegerLIF, IntegerRelay, IntegerScan, Relay, Scan
+from ..nodes import Dense, Diagonal, IntegerLIF, IntegerRelay, IntegerScan, Relay, Scan
 from ..nodes.arithmetic import FRACTION_BITS, WORD_MAX, Array
-from ..nodes.lif import ACCUMULATOR_SHIFT
 from ..nodes.node import Node
 from ..nodes.relay import MESSAGE_MAX
 from ..nodes.scan import U_MAX
@@ -26,7 +25,7 @@ from ..plasticity.law import WORDS_A_WEIGHT
 from ..plasticity.neurons import SIGNAL_SHIFT, SelectiveChannel, Soma
 from ..plasticity.rule import SIGN_OFFSET
 from .calibrate import bounded
-from .plastic import SURROGATE_SLOPE
+from .plastic import SURROGATE_SLOPE, soma_unit
 from .quantise import as_factor, exponent_for, quantise
 
 PRE_DELAY = 2
@@ -79,7 +78,7 @@ def plastic_channel(
     assert isinstance(scan, IntegerScan)
     assert isinstance(lif, IntegerLIF)
     assert isinstance(real, Scan)
-    soma = _soma(lif, folded.nodes[f"{block}.lif"])
+    soma = _soma(lif, folded.nodes[f"{block}.lif"], f"{block}.lif")
     words = WORDS_A_WEIGHT * _weights(graph, f"{block}.scan", "u").astype(np.int64)
     draft = PlasticChannel(SelectiveChannel(scan, soma, 0, 0, seed), words, Units(), np.ones(len(words)), graph, block)
     gate, trace = _largest(draft, x)
@@ -97,9 +96,8 @@ def plastic_channel(
     return replace(draft, neuron=neuron, units=units, tag_unit=tag_unit)
 
 
-def _soma(lif: IntegerLIF, real: Node) -> Soma:
-    assert isinstance(real, LIF)
-    unit = 2.0 ** round(log2(real.v_threshold / lif.v_threshold)) / 2**ACCUMULATOR_SHIFT
+def _soma(lif: IntegerLIF, real: Node, layer: str) -> Soma:
+    unit = soma_unit(real, lif, layer)
     factor, shift = as_factor(np.asarray(unit * SURROGATE_SLOPE * 2**12))
     return Soma(lif, int(factor), shift)
 

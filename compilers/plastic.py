@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import DoesNotFit, Finding
 from ..graph import Edge, FloatGraph, IntegerGraph
-from ..nodes import Dense, IntegerLIF, IntegerReadout, IntegerScan, Readout, Relay, Scan, ScanRange, Soma
+from ..nodes import LIF, Dense, IntegerLIF, IntegerReadout, IntegerScan, Readout, Relay, Scan, ScanRange, Soma
 from ..nodes.arithmetic import FRACTION_BITS, WORD_MAX, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT
 from ..nodes.node import Node
@@ -119,6 +119,17 @@ def real_weights(
     return FloatGraph(g.nodes, edges, g.dt, g.encoder, g.task, g.labels, g.extra)
 
 
+def soma_unit(real: Node, lif: IntegerLIF, layer: str) -> float:
+    """Return the real value of one unit of a soma's voltage, a power of two; without a threshold there is none."""
+    assert isinstance(real, LIF)
+    if real.v_threshold <= 0 or lif.v_threshold <= 0:
+        held = f"{lif.v_threshold} ({real.v_threshold:.3g} in float)"
+        message = f"layer '{layer}' has a threshold of {held}, learning needs 1"
+        hint = "learning measures how far a voltage is from its threshold, which must be above 0: train anew"
+        raise DoesNotFit([Finding("plastic-threshold", layer, message, lif.v_threshold, 1, hint)])
+    return float(2.0 ** round(log2(real.v_threshold / lif.v_threshold)) / 2**ACCUMULATOR_SHIFT)
+
+
 def _process(reference: FloatGraph, graph: IntegerGraph, roles: Roles, plasticity: Plasticity) -> TraceProcess:
     scan, lif, real = graph.nodes[roles.scan], graph.nodes[roles.lif], reference.nodes[roles.scan]
     assert isinstance(scan, IntegerScan)
@@ -128,8 +139,7 @@ def _process(reference: FloatGraph, graph: IntegerGraph, roles: Roles, plasticit
     conv = np.stack([np.asarray(edge.synapse.weight, np.int64) for edge in taps], axis=1)  # type: ignore[attr-defined]
     rate, rate_shift = as_factor(-real.a)
     drive_shift = _drive_shift(scan)
-    threshold = reference.nodes[roles.lif].v_threshold  # type: ignore[attr-defined]
-    unit = 2.0 ** round(log2(threshold / lif.v_threshold)) / 2**ACCUMULATOR_SHIFT
+    unit = soma_unit(reference.nodes[roles.lif], lif, roles.lif)
     psi_factor, psi_shift = as_factor(np.asarray(unit * SURROGATE_SLOPE * 2**12))
     v_factor, v_shift = as_factor(np.asarray(unit * 2**12))
     return TraceProcess(

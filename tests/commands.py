@@ -85,6 +85,12 @@ def processes_with(text: str) -> list[int]:
     return found
 
 
+def children() -> set[int]:
+    """Return our own children, dead ones that nobody has waited for too."""
+    tasks = Path("/proc/self/task").iterdir()
+    return {int(child) for task in tasks for child in (task / "children").read_text().split()}
+
+
 def save_model(path: Path, checkpoint: Checkpoint | None = None) -> Path:
     """Write a small model.pt."""
     save_checkpoint(checkpoint or small_checkpoint(), path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -141,10 +142,11 @@ def test_lavas_python_is_taken_last_its_torch_being_an_old_one(
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_another_python_is_one_option_away_and_has_a_folder_of_its_own() -> None:
-    asked = run(["make", "--dry-run", "test", "PYTHON=3.10"]).stdout
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))}
+    asked = run(["make", "--dry-run", "test", "PYTHON=3.10"], outside).stdout
     assert 'PYTHON="3.10" VENV=".venv-3.10" scripts/bootstrap' in asked
     assert ".venv-3.10/bin/python -m pytest" in asked
-    assert 'PYTHON="" VENV=".venv" scripts/bootstrap' in run(["make", "--dry-run", "test"]).stdout
+    assert 'PYTHON="" VENV=".venv" scripts/bootstrap' in run(["make", "--dry-run", "test"], outside).stdout
 
 
 def test_the_bootstrap_names_a_python_that_is_not_here(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +277,12 @@ def test_the_command_of_the_docs_gives_their_number(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "summary.txt").read_text()
     assert f"({learning['forgotten']:.4f} forgotten)" in text
     assert "learning-" not in {finding["rule"][:9] for finding in json.loads(ended.out)["findings"]}
+
+
+def test_learning_needs_a_threshold_to_measure_from(tmp_path: Path) -> None:
+    checkpoint = small_checkpoint()
+    state = checkpoint.state | {"blocks.0.log_threshold": checkpoint.state["blocks.0.log_threshold"] - 40}
+    model = save_model(tmp_path / "model.pt", replace(checkpoint, state=state))
+    code, _, err = learn(tmp_path, "--learn", "rtrl", model=model)
+    assert code == 1
+    assert "layer 'block1.lif' has a threshold of 0 (" in err
