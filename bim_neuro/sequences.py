@@ -23,6 +23,7 @@ from .tasks import SPLITS, Dataset, Recordings, load_task, read_recordings
 from .trained_on import KEY, TrainedOn, sample_hashes
 
 ALL = "all"
+_OTHER_SPLIT = "the array split says other splits than training had; those of training are taken"
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,8 @@ def _given(file: Path | None, program: Program, wanted: Wanted, labels_for: str 
     split: Array | None = recordings.split
     if known is not None:
         own = known.split_of(sample_hashes(recordings.data.x))
+        if own is not None and split is not None and not np.array_equal(own, split):
+            recordings = replace(recordings, notes=(*recordings.notes, _OTHER_SPLIT))
         split = split if own is None else own
     if split is None:
         return _Given(str(file), {}, recordings, known)

@@ -72,7 +72,7 @@ def test_the_file_a_model_was_trained_on_is_measured_on_its_test_split(trained: 
     assert summary["findings"] == []
     ended = bim_compile(model, "--input", file, "-o", file.parent / "out")
     assert f"2 samples of 6 steps (test split of {file})" in ended.out
-    assert "none of them seen in training" in ended.out
+    assert "none of them a copy of one seen in training" in ended.out
 
 
 @pytest.mark.parametrize(("split", "samples", "seen"), [("train", 4, 4), ("validation", 2, 2), ("all", 8, 6)])
@@ -93,6 +93,15 @@ def test_the_order_of_the_file_and_its_name_do_not_matter(trained: tuple[Path, P
     assert summary["sequences"]["samples"] == 2
     record = read_model(model).extra["trained_on"]
     assert TrainedOn.parse(record).split_of(sample_hashes(known)).tolist() == SPLIT[order].tolist()  # type: ignore[union-attr]
+
+
+def test_a_split_that_the_file_says_otherwise_gives_way_to_that_of_training(trained: tuple[Path, Path]) -> None:
+    model, file = trained
+    with np.load(file) as arrays:
+        other = saved(file.with_name("other.npz"), x=arrays["x"], y=Y, split=SPLIT[::-1])
+    about = run(model, other)["sequences"]
+    assert (about["split"], about["samples"], about["seen_in_training"]) == ("test", 2, 0)
+    assert about["notes"] == ["the array split says other splits than training had; those of training are taken"]
 
 
 def test_of_another_file_the_share_seen_in_training_is_said(trained: tuple[Path, Path], tmp_path: Path) -> None:
@@ -356,6 +365,7 @@ def test_labels_from_one_train_no_phantom_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("y", "words", "hint"),
     [
+        (np.zeros(60, int), "has one class", "is y what you meant"),
         (np.arange(60) % 3 * 2, "labels run from 0 to 4 with gaps: class 1 has no sample", "numpy.unique"),
         (np.arange(60) % 2 * 2 + 1, "labels run from 1 to 3 with gaps: class 0 has no sample", "numpy.unique"),
         (np.arange(60) % 3 + 5, "labels run from 5 to 7, so classes 0 to 4 have no sample", "subtract 5"),

@@ -181,7 +181,7 @@ def _sequences(about: dict[str, Any]) -> list[str]:
     seen = about["seen_in_training"]
     known = f"; {seen:,} of them ({seen / about['samples']:.0%}) seen in training" if seen else ""
     if seen == 0:
-        known = "; none of them seen in training"
+        known = "; none of them a copy of one seen in training"
     return [escape(line) for line in (f"input: {about['origin']}, {chosen} samples{known}", *about["notes"])]
 
 

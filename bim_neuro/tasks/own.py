@@ -44,7 +44,7 @@ def load_own_task(data: Path | None = None, seed: int = 0, layout: str | None = 
         train=train,
         validation=validation,
         test=test,
-        findings=tuple(_unlearnable(train.y, names, data, named=file.class_names is not None)),
+        findings=tuple(_unlearnable(train.y, every.y, names, data, named=file.class_names is not None)),
         notes=file.notes,
     )
 
@@ -70,14 +70,22 @@ def _numbered(y: Int64Array, path: Path) -> tuple[str, ...]:
     )
 
 
-def _unlearnable(y: Int64Array | None, names: tuple[str, ...], path: Path, *, named: bool) -> Iterator[Finding]:
+def _unlearnable(
+    y: Int64Array | None, every: Int64Array, names: tuple[str, ...], path: Path, *, named: bool
+) -> Iterator[Finding]:
     """Name classes that have no sample to be learnt from: refused, unless the file names its classes."""
-    for c in sorted(set(range(len(names))) - set(np.unique(y).tolist() if y is not None else [])):
+    present = set(np.unique(y).tolist() if y is not None else [])
+    for c in sorted(set(range(len(names))) - present):
         message = f"class {c}, '{names[c]}', has no sample in the training split of '{path}'"
-        hint = "give split, or other groups, so that each class is trained on"
+        elsewhere = "give split, or other groups, so that each class is trained on"
+        hint = elsewhere if (every == c).any() else "no split has one: add samples, or take its name out"
         if not named:
             raise InputError(message, hint)
         yield Finding("class-without-samples", "readout", message, 0, None, hint, "warning")
+    if len(present) < 2:
+        only = ", ".join(str(c) for c in present) or "none"
+        hint = "training tells two classes apart at least: is y what you meant?"
+        raise InputError(f"the training split of '{path}' has one class ({only})", hint)
 
 
 def _dealt(file: Recordings, y: Int64Array, rng: np.random.Generator) -> list[Int64Array]:
