@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import signal
 import sys
 import threading
@@ -17,12 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from . import kept
-from .errors import BimError, DoesNotFit
+from .errors import BimError, DoesNotFit, as_text
 from .printable import escape
 from .streams import BROKEN_PIPE, quiet_libraries
 
 INTERRUPTED = 130
-_BYTES_LITERAL = re.compile(r"\bb(?=['\"])")  # a library's error may quote b'lif'
 _LONGEST = 2000  # characters of a message, which may hold a name from a file
 
 _TIDYING_SECONDS = 3.0  # a Ctrl-C within so many seconds of the last is the same one
@@ -166,7 +164,7 @@ def _say(kind: str, message: str, hint: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    line = _BYTES_LITERAL.sub("", " ".join(text.split()))
+    line = as_text(" ".join(text.split()))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}... ({len(line):,} characters)"
 
 

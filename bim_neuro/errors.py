@@ -12,8 +12,12 @@ Messages say who, how much and what the limit is; the hint says what to do next.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+
+_BYTES_LITERAL = re.compile(r"(?<!['\"\w])b(?=['\"])")
 
 
 class BimError(Exception):
@@ -48,7 +52,12 @@ def with_hint(message: str, hint: str) -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of a library's error; its kind where that says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:200]
+    return as_text((lines or [type(error).__name__])[0][:200])
+
+
+def as_text(words: str) -> str:
+    """Return words in which what a library quotes as bytes, b'lif', is quoted as text."""
+    return _BYTES_LITERAL.sub("", words)
 
 
 @dataclass(frozen=True)

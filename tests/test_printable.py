@@ -176,6 +176,8 @@ def test_a_librarys_bytes_are_quoted_as_text(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         refuse(errors.InputError("directory 'a' and header b'b\\x00' differ", 'and b"c"'))
     assert capsys.readouterr().err == "error: directory 'a' and header 'b\\x00' differ\nhint: and \"c\"\n"
+    said = errors.first_line(ValueError("expected b'NUMPY', got ['a', 'b', 'c']"))
+    assert said == "expected 'NUMPY', got ['a', 'b', 'c']"
 
 
 def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:

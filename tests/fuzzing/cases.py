@@ -166,7 +166,7 @@ def _is_odd(name: str) -> bool:
 def _unsafe(stream: Path) -> bool:
     """Whether a stream holds characters that steer a terminal, or a bytes literal."""
     text = stream.read_text(encoding="utf-8", errors="replace")
-    return bool(re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\\bb'", text))
+    return bool(re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|(?<![\\w'\"])b'", text))
 
 
 def _limit() -> None:
