@@ -16,7 +16,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 _BYTES_LITERAL = re.compile(r"(?<!['\"\w])b(?=['\"])")
 
 
