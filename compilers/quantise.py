@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatch
-from math import floor, log2
+from math import floor, log, log2
 from typing import cast
 
 import numpy as np
@@ -41,6 +41,8 @@ from .calibrate import bounded, largest_message, magnitude
 
 HEADROOM = 2.0  # how far beyond the calibrated range a format reaches before it saturates
 _MAX_SHIFT = 40
+LONG = 1000
+"""Steps of a time constant from which on its unit may be a mistake: seconds for milliseconds are 1000 times as long."""
 _UNLIMITED = 62
 
 
@@ -241,26 +243,35 @@ def _(node: LIF, scales: Scales, name: str, finest: int) -> Quantised:
     unit = float(scales["i"][0])
     threshold = round(node.v_threshold / unit)
     if not 0 <= threshold <= V_THRESHOLD_MAX:
-        hint = "rescale the weights into this layer: threshold / largest weight is what overflows"
+        low = "a LIF rests at 0, which must not be above its threshold"
+        hint = _overflow_hint(node, "threshold") if threshold > 0 else low
         message = f"layer '{name}' needs a threshold of {threshold}, a LIF holds 0 to {V_THRESHOLD_MAX}"
         raise DoesNotFit([Finding("lif-threshold", name, message, threshold, V_THRESHOLD_MAX, hint)])
     unity = 2**DECAY_BITS
     du = round(unity * (1 - node.current_decay)) - 1
     dv = round(unity * (1 - node.decay))
-    bias = _lif_bias(node.bias / unit * 2**ACCUMULATOR_SHIFT, name)
+    bias = _lif_bias(node, unit, name)
     return Quantised(IntegerLIF(node.size, min(max(du, 0), unity - 1), min(dv, unity - 1), threshold, *bias), 0)
 
 
-def _lif_bias(bias: Array, name: str) -> tuple[Array, int]:
+def _overflow_hint(node: LIF, what: str) -> str:
+    """Say what makes a constant overflow: weights that a time constant in the wrong unit made small, or all others."""
+    longest = max(-1 / log(decay) for decay in (node.decay, node.current_decay, 0.5) if 0 < decay < 1)
+    asked = f"its time constant of {longest:,.0f} steps makes the weights small: is tau in seconds? else "
+    rescale = f"rescale the weights into this layer: {what} / largest weight is what overflows"
+    return asked + rescale if longest > LONG else rescale
+
+
+def _lif_bias(node: LIF, unit: float, name: str) -> tuple[Array, int]:
     """Round to 13-bit mantissas, at the smallest exponent that holds the largest bias."""
+    bias = node.bias / unit * 2**ACCUMULATOR_SHIFT
     largest = float(np.abs(bias).max(initial=0.0))
     for exponent in range(BIAS_EXP_MAX + 1):
         if round(largest / 2**exponent) <= BIAS_HIGH:
             return _whole(bias / 2**exponent), exponent
     limit = BIAS_HIGH * 2**BIAS_EXP_MAX
     message = f"layer '{name}' needs a bias of {largest:,.0f}, a LIF holds {BIAS_HIGH:,} times 2^{BIAS_EXP_MAX}"
-    hint = "rescale the weights into this layer: bias / largest weight is what overflows"
-    raise DoesNotFit([Finding("lif-bias", name, message, largest, limit, hint)])
+    raise DoesNotFit([Finding("lif-bias", name, message, largest, limit, _overflow_hint(node, "bias"))])
 
 
 def _finest(graph: FloatGraph, name: str) -> int:

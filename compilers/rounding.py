@@ -39,14 +39,12 @@ from ..nodes.node import IntegerNode, Node
 from ..nodes.scan import U_MAX
 from ..nodes.synapse import WEIGHT_MAX, Synapse
 from .calibrate import bounded
-from .quantise import Units, exponent_for
+from .quantise import LONG, Units, exponent_for
 
 FAR = 0.1
 """The share from which on a constant is so far off that it is a finding."""
 LEAST_THRESHOLD = 8
 """Units of a weight's last bit; below, a threshold tells few sums apart."""
-LONG = 1000
-"""Steps of a time constant from which on its unit may be a mistake: seconds for milliseconds are 1000 times as long."""
 NEGLIGIBLE = 0.01
 """Of what a neuron needs to fire, or of the range of its message: a bias below may vanish."""
 _EXACT = 1e-6

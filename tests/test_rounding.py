@@ -16,7 +16,7 @@ from small_models import small_checkpoint
 import bim_neuro
 from bim_neuro.compilers.quantise import quantise_with_units
 from bim_neuro.compilers.rounding import Constant, Rounded, rounding
-from bim_neuro.errors import Finding
+from bim_neuro.errors import DoesNotFit, Finding
 from bim_neuro.graph import Edge, FloatGraph
 from bim_neuro.model.export import export
 from bim_neuro.nir_bridge import write_nir
@@ -66,6 +66,19 @@ def test_a_leak_that_rounds_to_none_is_a_finding_that_asks_for_the_unit() -> Non
     assert (found.layer, found.severity, found.limit, found.used) == ("layer", "warning", pytest.approx(1), None)
     assert "tau of 1 s is 10,000 steps of 0.0001 s, a decay of 12 bits makes it no leak" in found.message
     assert found.hint.startswith("is tau in seconds? If it is in milliseconds, it is 10 steps")
+
+
+@pytest.mark.parametrize("slow", [lif(decay=1 - 5e-5), lif(current=1 - 5e-5), lif(decay=1 - 5e-5, bias=1e3)])
+def test_a_layer_that_a_time_constant_makes_overflow_asks_for_its_unit(slow: LIF) -> None:
+    """A tau of 20 ms, given as 20 s: the weights, which it divides, are too small beside threshold and bias."""
+    with pytest.raises(DoesNotFit) as refusal:
+        rounded(graph(slow, WEIGHT * 5e-6))
+    (found,) = refusal.value.findings
+    assert found.rule in ("lif-threshold", "lif-bias")
+    assert found.hint.startswith("its time constant of 19,999 steps makes the weights small: is tau in seconds? else")
+    with pytest.raises(DoesNotFit) as refusal:
+        rounded(graph(lif(), WEIGHT * 5e-6))
+    assert refusal.value.findings[0].hint.startswith("rescale the weights into this layer")
 
 
 @pytest.mark.parametrize(
