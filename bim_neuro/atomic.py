@@ -12,7 +12,9 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -22,6 +24,26 @@ from .errors import InputError
 
 _RANDOM = "?" * 8  # what tempfile puts into a name
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Put off Ctrl-C and its like to the end of the block: what it makes or removes is made or removed whole."""
+    if threading.current_thread() is not threading.main_thread():  # no handler runs here
+        yield
+        return
+    arrived: list[int] = []
+    former = {number: handler for number in _ENDS if callable(handler := signal.getsignal(number))}
+    for number in former:
+        signal.signal(number, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 @contextmanager

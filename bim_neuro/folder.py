@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import report
-from .atomic import alone, cannot_write, sweep, sync, write
+from .atomic import alone, cannot_write, sweep, sync, unbroken, write
 from .errors import InputError
 
 OUTPUT_FILES = {"model.bimn", "model.nir", *report.FILES}
@@ -79,14 +79,15 @@ def filled(output: Path, *, update: bool = False) -> Iterator[tuple[Path, list[P
     except OSError as error:
         raise cannot_write(output, error) from None
     finally:
-        if stage is not None and (stage / LIST).exists():  # interrupted on the way in: the rest follows
-            with suppress(OSError):
-                aside += _bring_in(stage, output)
-        elif stage is not None:
-            shutil.rmtree(stage, ignore_errors=True)
-        if made:
-            with suppress(OSError):
-                output.rmdir()
+        with unbroken():
+            if stage is not None and (stage / LIST).exists():  # interrupted on the way in: the rest follows
+                with suppress(OSError):
+                    aside += _bring_in(stage, output)
+            elif stage is not None:
+                shutil.rmtree(stage, ignore_errors=True)
+            if made:
+                with suppress(OSError):
+                    output.rmdir()
 
 
 def adopt(file: Path) -> None:

@@ -204,3 +204,28 @@ def test_a_full_shared_memory_is_said_in_one_line(tmp_path: Path) -> None:
     assert "shared memory (/dev/shm) is full" in done.stdout
     assert len(done.stdout.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["_claim", "remove"])
+def test_an_interruption_while_a_run_is_set_up_or_removed_leaves_nothing(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    names: list[Path] = []
+    done = getattr(remains, moment)
+
+    def used() -> Path:
+        with workplace() as place:
+            assert list(temporary.iterdir()) == [place.folder]
+        return place.folder
+
+    def interrupted(*given: Path) -> object:
+        names.extend(given)
+        signal.raise_signal(signal.SIGINT)
+        return done(*given)
+
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.setattr(remains, moment, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        names.append(used())
+    assert list(temporary.iterdir()) == []
+    assert [file for folder in names for file in shared(folder.name)] == []

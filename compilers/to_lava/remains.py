@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...atomic import unbroken
 from ...errors import BackendFailed
 
 PREFIX = "bim-lava-"
@@ -40,14 +41,18 @@ class Workplace:
 @contextmanager
 def workplace() -> Iterator[Workplace]:
     """Give a run a folder and a name; remove both and all that bears the name, and first what dead runs left."""
-    remove_dead()
-    place = _claim()
+    place = None
     try:
+        with unbroken():
+            remove_dead()
+            place = _claim()
         yield place
     finally:
-        remove(place.folder)
-        for lock in place.locks:
-            os.close(lock)
+        if place is not None:
+            with unbroken():
+                remove(place.folder)
+                for lock in place.locks:
+                    os.close(lock)
 
 
 def remove(folder: Path) -> None:
