@@ -52,7 +52,7 @@ def core_bound(footprint: Footprint) -> CoreBound:
             axons[source] = max(axons[source], count)
     totals["axon_in_words"] = sum(axons.values()) * footprint.profile.memory.axon_in_words.number
     totals["core_words"] = sum(amount for name, amount in totals.items() if name != "groups")
-    asked |= {name: totals[name] / limit for name, limit in footprint.limits.items()}
+    asked |= {name: totals[name] / limit for name, limit in footprint.limits.items() if limit}
     binding = max(asked, key=lambda name: (ceil(asked[name] - _SLACK), asked[name]))
     return CoreBound(max(1, ceil(asked[binding] - _SLACK)), binding)
 

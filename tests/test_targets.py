@@ -14,6 +14,7 @@ from commands import ROOT, bim_compile, save_model
 from bim_neuro.hardware import BASES, list_profiles, load_profile
 
 DOCUMENT = (ROOT / "docs/hardware.md").read_text()
+NONE = "axon_in_words = { value = 0, low = 0, high = 0,"
 ROW = re.compile(r"^\| `(\w+\.[\w.]+)` \| (\S*) \| ((?:\S+ to \S+)?) \| (\S+) \| (\w+) \| (.+) \|$", re.MULTILINE)
 
 
@@ -114,6 +115,14 @@ def test_a_chip_without_programmable_neurons_says_by_name_why_a_mamba_does_not_f
 @pytest.mark.parametrize("name", ["oheo_gulch", "kapoho_point", "hala_point", "spinnaker2"])
 def test_a_small_mamba_fits_what_runs_programs_of_its_own(model: Path, name: str) -> None:
     assert bim_compile(model, "--target", name, "--check").code == 0
+
+
+def test_a_chip_may_have_none_of_what_a_model_takes_none_of(model: Path, tmp_path: Path) -> None:
+    """SpiNNaker 2 keeps no axon tables: it takes 0 words of them, and 0 of 0 is no limit that was passed."""
+    profile = (ROOT / "hardware_profiles/spinnaker2.toml").read_text()
+    target = tmp_path / "mine.toml"
+    target.write_text(profile.replace("axon_in_words = { value = inf, low = inf, high = inf,", NONE))
+    assert bim_compile(model, "--target", target, "--check").code == 0
 
 
 def test_the_list_says_which_chips_take_no_model_of_ours_and_why(tmp_path: Path) -> None:
