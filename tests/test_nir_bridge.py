@@ -417,7 +417,10 @@ def test_linear_nodes_between_neurons_fold_into_one_synapse(tmp_path: Path) -> N
 def test_a_graph_that_ends_in_weights_gets_a_readout_without_memory(tmp_path: Path) -> None:
     w = affine(4, 3, bias=0.5)
     graph = read_nir(chain(tmp_path / "g.nir", affine(), lif(), w), DT)
-    assert graph.nodes[graph.output] == Readout(0.0, graph.nodes["output"].bias)
+    readout = graph.nodes[graph.output]
+    assert isinstance(readout, Readout)
+    assert (graph.output, readout.decay, readout.v_range) == ("output", 0.0, 0.0)  # 0: nobody measured it
+    np.testing.assert_array_equal(readout.bias, np.full(4, 0.5))
     probes = simulate_float(graph, spikes(1, 40, 2)).probes
     np.testing.assert_allclose(probes["output.message"], probes["lif.message"] @ w.weight.T + w.bias)
 
