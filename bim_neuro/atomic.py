@@ -1,6 +1,6 @@
 """Files written whole or not at all: beside their place, down to the disk, then renamed; one job at a time.
 
-    .NAME.XXXXXXXX.part     a file on its way; `sweep` removes those of dead jobs
+    .NAME.k3x9_a2b.part     a file on its way; `sweep` removes those of dead jobs
     .NAME.lock              held (flock) by the job that writes NAME; it holds the number of that process
 
 A file system without flock gives no lock: jobs are not kept apart there, and what a killed one left stays.

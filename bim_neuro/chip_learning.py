@@ -133,8 +133,6 @@ def _accuracies(before: Mapping[str, float], after: Mapping[str, float]) -> dict
         "measured_on": main,
         "accuracy_before": before[main],
         "accuracy_after": after[main],
-        "before": before[main],
-        "after": after[main],
         "old_before": before[old] if old else None,
         "old_after": after[old] if old else None,
         "forgotten": before[old] - after[old] if old else None,

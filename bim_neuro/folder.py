@@ -2,7 +2,7 @@
 
     OUT/summary.json ...               what `OUTPUT_FILES` names
     OUT/.bim-compile.json              {"files": {name: SHA-256}}: which of them we wrote, and what they were then
-    OUT/.bim-compile.XXXXXXXX/         a result on its way in, complete as soon as it holds its own list
+    OUT/.bim-compile.k3x9_a2b/         a result on its way in, complete as soon as it holds its own list
 
 Files go in by one rename each, so that whatever else lies in OUT is never touched. A result that is complete and was
 not brought in to the end, because its job was killed, is brought in at the next start; one that is not is removed.

@@ -228,10 +228,10 @@ def test_learning_that_lowered_accuracy_is_a_finding(tmp_path: Path) -> None:
     summary = json.loads(ended.out)
     learning = summary["learning"]
     found = {finding["rule"]: finding for finding in summary["findings"]}
-    assert learning["after"] < learning["before"]
+    assert learning["accuracy_after"] < learning["accuracy_before"]
     assert found["learning-lowered"]["severity"] == "warning"
     assert (found["learning-lowered"]["used"], found["learning-lowered"]["limit"]) == (
-        learning["after"], learning["before"],
+        learning["accuracy_after"], learning["accuracy_before"],
     )  # fmt: skip
     assert "--learn-rate" in found["learning-lowered"]["hint"]
     assert bim_compile(model, "--input", stream, *arguments, "--strict", "-o", tmp_path / "out").code == 3
@@ -250,7 +250,8 @@ def test_what_was_forgotten_is_held_against_what_was_gained(
 ) -> None:
     """Before: .5 on new data, .95 on the old."""
     learning = {
-        "before": 0.5, "after": after, "old_before": 0.95, "old_after": old_after, "measured_on": "new.npz",
+        "accuracy_before": 0.5, "accuracy_after": after, "old_before": 0.95, "old_after": old_after,
+        "measured_on": "new.npz",
         "forgotten": None if old_after is None else 0.95 - old_after, "others": {"digits": {}},
         "plasticity": {"rate": 0.2},
     }  # fmt: skip
@@ -269,11 +270,11 @@ def test_the_command_of_the_docs_gives_their_number(tmp_path: Path) -> None:
     ended = bim_compile(ROOT / "examples" / "digits.pt", *asked, "-o", tmp_path / "out")
     assert ended.code == 0, ended.err
     learning = json.loads(ended.out)["learning"]
-    assert learning["before"] == pytest.approx(0.402, abs=0.1)  # that of five orders
-    assert learning["after"] == pytest.approx(0.833, abs=0.04)
+    assert learning["accuracy_before"] == pytest.approx(0.402, abs=0.1)  # that of five orders
+    assert learning["accuracy_after"] == pytest.approx(0.833, abs=0.04)
     assert learning["old_after"] == pytest.approx(0.839, abs=0.06)
     assert learning["forgotten"] == pytest.approx(learning["old_before"] - learning["old_after"])
-    assert learning["after"] - learning["before"] > learning["forgotten"] > 0
+    assert learning["accuracy_after"] - learning["accuracy_before"] > learning["forgotten"] > 0
     text = (tmp_path / "out" / "summary.txt").read_text()
     assert f"({learning['forgotten']:.4f} forgotten)" in text
     assert "learning-" not in {finding["rule"][:9] for finding in json.loads(ended.out)["findings"]}

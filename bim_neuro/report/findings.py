@@ -94,7 +94,7 @@ def costly_learning(learning: dict[str, Any] | None) -> Iterator[Finding]:
     """Say where learning lowered the accuracy it was to raise, or forgot more of the old task than it gained."""
     if not learning:
         return
-    before, after, forgotten = learning["before"], learning["after"], learning["forgotten"]
+    before, after, forgotten = (learning[key] for key in ("accuracy_before", "accuracy_after", "forgotten"))
     hint = f"lower --learn-rate (it was {learning['plasticity']['rate']:g}), or let the readout learn alone: "
     hint += "--learn-synapses w_o"
     if after < before:
