@@ -15,13 +15,13 @@ from .atomic import alone, sweep, write
 from .chip_learning import Learned, learn, learning_key, lessons, load_learned, save_learned
 from .compilers.artefact import save_artefact
 from .compilers.place import arrange
-from .compilers.to_lava.compat import how_to_install, lava_available
+from .compilers.to_lava.compat import check_installed
 from .engine.agreement import LAYOUT, Agreement, compared
 from .engine.counting import count_messages
 from .engine.neurobench import Activity, ActivityCounter, activity
 from .engine.probes import WORD_BYTES, check_kept, samples_at_once
 from .engine.shards import Shards, from_arrays, run_key, to_arrays
-from .errors import BackendMissing, Finding, InputError
+from .errors import Finding, InputError
 from .folder import adopt, filled, reserved
 from .graph import PlacedGraph
 from .intake import allow_memory as allow_memory
@@ -501,8 +501,6 @@ def _check_backends(request: Request) -> None:
     """Refuse, before any work, a backend that is not installed or cannot answer."""
     if "lava" not in (request.backend, request.verify):
         return
-    available, reason = lava_available()
-    if not available:
-        raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
+    check_installed()
     if request.thresholds.strict and request.backend == "lava":
         raise InputError("--strict counts saturated words, which Lava does not tell", "use --backend reference")

@@ -1,7 +1,7 @@
 """The child process in which Lava runs: reads a job from a folder, leaves one .npy file a message and state.
 
-A job is a compiled graph with its input (graph.pickle), a learning circuit (circuit.pickle) or a block with traces
-(traces.pickle): written a moment ago by our parent, into a folder that nobody else may enter.
+A job (job.pickle) names a builder of a module beside this one, and holds what it builds from: written a moment ago by
+our parent, into a folder that nobody else may enter.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ import threading
 import time
 import traceback
 from errno import ENOSPC
+from importlib import import_module
 from multiprocessing import connection, shared_memory
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .compat import import_lava
 from .guard import full, guard, killed, tie_forks
-from .learning import JOB_FILE
 from .remains import remove_shared
-from .run import FAILURE_FILE, GRAPH_FILE
-from .traces import TRACES_FILE
+from .run import FAILURE_FILE, JOB_FILE
 
 if TYPE_CHECKING:
     from .build import LavaNetwork
@@ -116,31 +115,8 @@ def _tell(failure: Path, word: str) -> None:
 
 
 def _network(folder: Path) -> LavaNetwork:
-    if (folder / JOB_FILE).exists():
-        return _learning(folder)
-    return _traces(folder) if (folder / TRACES_FILE).exists() else _compiled(folder)
-
-
-def _compiled(folder: Path) -> LavaNetwork:
-    from .build import build
-
-    graph, x = pickle.loads((folder / GRAPH_FILE).read_bytes())
-    return build(graph, x, record_to=folder)
-
-
-def _learning(folder: Path) -> LavaNetwork:
-    from . import build_learning
-
-    builder, *parts = pickle.loads((folder / JOB_FILE).read_bytes())
-    network: LavaNetwork = getattr(build_learning, builder)(*parts, folder)
-    return network
-
-
-def _traces(folder: Path) -> LavaNetwork:
-    from . import build_traces
-
-    builder, *parts = pickle.loads((folder / TRACES_FILE).read_bytes())
-    network: LavaNetwork = getattr(build_traces, builder)(*parts, folder)
+    module, builder, parts = pickle.loads((folder / JOB_FILE).read_bytes())
+    network: LavaNetwork = getattr(import_module(f".{module}", __package__), builder)(*parts, folder)
     return network
 
 

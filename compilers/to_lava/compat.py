@@ -44,6 +44,13 @@ def lava_available() -> tuple[bool, str]:
     return True, found
 
 
+def check_installed() -> None:
+    """Refuse, where Lava cannot be imported here, with the reason and the command that installs it."""
+    available, reason = lava_available()
+    if not available:
+        raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
+
+
 def import_lava() -> None:
     """Import Lava's core, so that any ``from lava... import`` works from here on; a second call does nothing.
 

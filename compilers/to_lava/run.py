@@ -12,23 +12,25 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...engine.reference import check_input
-from ...errors import BackendFailed, BackendMissing, InputError
+from ...errors import BackendFailed, InputError
 from ...graph import IntegerGraph
 from ...nodes.arithmetic import Array
 from ...record import RunRecord, merge
-from .compat import how_to_install, lava_available
+from .compat import check_installed
 from .remains import Workplace, workplace
 
 _START_SECONDS = 60.0  # importing Lava and starting its processes, on a busy machine
 _STEP_SECONDS = 0.25  # one step of Lava is some milliseconds; see docs/numerics.md on why it is not a speed
 _POLL_SECONDS = 0.05
 _END_SECONDS = 5.0  # for the guard to end Lava and clean up; it takes some milliseconds
+Rows = dict[str, Array]
 FAILURE_FILE = "failure.txt"
-GRAPH_FILE = "graph.pickle"
+JOB_FILE = "job.pickle"
 
 
 def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) -> RunRecord:
@@ -38,9 +40,7 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
     (seconds; by default one minute and a quarter of a second a step). A recurrent graph plays every sample in a run of
     its own, because what goes round in a loop would reach the next sample.
     """
-    available, reason = lava_available()
-    if not available:
-        raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
+    check_installed()
     check_input(graph, x)
     if x.dtype.kind not in "iub":
         raise InputError(f"input holds {x.dtype}, Lava wants integers", "encode() gives them")
@@ -49,16 +49,25 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
     samples, steps, _ = x.shape
     period = graph.period(steps)
     total = samples * period + max(graph.depth.values())
-    limit = time_limit_for(total) if time_limit is None else time_limit
-    with workplace() as place:
-        (place.folder / GRAPH_FILE).write_bytes(pickle.dumps((graph, x)))  # written and read by the same program
-        run_child(place, limit, total)
-        probes = {
-            file.stem: by_sample(np.load(file), graph.depth[file.stem.rsplit(".", 1)[0]], samples, period)
-            for file in sorted(place.folder.glob("*.npy"))
-        }
+    rows, _ = play("build", "build", (graph, x), total, time_limit)
+    probes = {name: by_sample(row, graph.depth[name.rsplit(".", 1)[0]], samples, period) for name, row in rows.items()}
     output = probes[f"{graph.output}.message"][:, :steps].sum(axis=1)
     return RunRecord("lava", samples, steps, period, {}, output, probes)
+
+
+def play(
+    module: str, builder: str, parts: tuple[Any, ...], steps: int, time_limit: float | None
+) -> tuple[Rows, dict[str, Rows]]:
+    """Run on Lava what a builder of a module beside this one makes of ``parts`` and the folder to record to.
+
+    Return its recordings, one array a message or state, (steps, ...), and its archives of arrays.
+    """
+    check_installed()
+    with workplace() as place:
+        (place.folder / JOB_FILE).write_bytes(pickle.dumps((module, builder, parts)))  # read by the same program
+        _run_child(place, _time_limit_for(steps) if time_limit is None else time_limit, steps)
+        rows = {file.stem: np.load(file).astype(np.int64) for file in sorted(place.folder.glob("*.npy"))}
+        return rows, {file.stem: dict(np.load(file)) for file in place.folder.glob("*.npz")}
 
 
 def by_sample(rows: Array, depth: int, samples: int, period: int) -> Array:
@@ -66,12 +75,12 @@ def by_sample(rows: Array, depth: int, samples: int, period: int) -> Array:
     return rows[depth : depth + samples * period].reshape(samples, period, *rows.shape[1:]).astype(np.int64)
 
 
-def time_limit_for(steps: int) -> float:
+def _time_limit_for(steps: int) -> float:
     """Return how many seconds a run of Lava may take."""
     return _START_SECONDS + _STEP_SECONDS * steps
 
 
-def run_child(place: Workplace, limit: float, total: int) -> None:
+def _run_child(place: Workplace, limit: float, total: int) -> None:
     """Run the job that lies in a workplace; raise `BackendFailed` where it breaks or takes longer than ``limit``."""
     folder = place.folder
     failure, log = folder / FAILURE_FILE, folder / "log.txt"

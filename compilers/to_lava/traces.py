@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
-from typing import Any
-
-import numpy as np
-
-from ...errors import BackendMissing
 from ...nodes.arithmetic import Array
 from ...plasticity.learner import Learner, PlasticBlock
-from .compat import how_to_install, lava_available
-from .remains import workplace
-from .run import by_sample, run_child, time_limit_for
-
-TRACES_FILE = "traces.pickle"
+from .run import by_sample, play
 
 
 def traces_on_lava(block: PlasticBlock, x: Array, *, time_limit: float | None = None) -> dict[str, Array]:
@@ -25,7 +15,8 @@ def traces_on_lava(block: PlasticBlock, x: Array, *, time_limit: float | None = 
     """
     samples, steps, _ = x.shape
     depth, period = block.graph.depth, block.graph.period(steps)
-    rows, _ = _run(("build_traces", block, x), samples * period + max(depth.values()), time_limit)
+    total = samples * period + max(depth.values())
+    rows, _ = play("build_traces", "build_traces", (block, x), total, time_limit)
     depths = {name: depth[block.readout if name == "answer" else block.scan] for name in rows}
     return {name: by_sample(row, depths[name], samples, period)[:, :steps] for name, row in rows.items()}
 
@@ -41,19 +32,5 @@ def learn_by_traces(
     learner.prepare(x, y)
     graph, (samples, steps, _) = learner.block.graph, x.shape
     total = samples * (graph.period(steps) + graph.depth[learner.block.readout]) + max(graph.depth.values())
-    rows, lessons = _run(("build_lesson", learner, x, y), total, time_limit)
+    rows, lessons = play("build_traces", "build_lesson", (learner, x, y), total, time_limit)
     return rows, [lessons[f"lesson{sample}"] for sample in range(samples)]
-
-
-def _run(
-    job: tuple[Any, ...], steps: int, time_limit: float | None
-) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
-    """Run what the first of ``job`` names in build_traces.py makes of the rest; return its recordings, and archives."""
-    available, reason = lava_available()
-    if not available:
-        raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
-    with workplace() as place:
-        (place.folder / TRACES_FILE).write_bytes(pickle.dumps(job))  # written and read by the same program
-        run_child(place, time_limit_for(steps) if time_limit is None else time_limit, steps)
-        rows = {file.stem: np.load(file).astype(np.int64) for file in sorted(place.folder.glob("*.npy"))}
-        return rows, {file.stem: dict(np.load(file)) for file in place.folder.glob("*.npz")}
