@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import typer
 
 from .errors import InputError
+from .intake import is_hdf5, opened
 
 Values = Mapping[str, Any]
 """What an option or argument was given as, or its default, by its name in Python."""
@@ -31,7 +32,6 @@ Condition = Callable[[Values], "Lack | None"]
 """None where the option has an effect."""
 
 RUN, CHECK, SELF_TEST, LIST, SHOW = "a run", "--check", "--self-test", "--list-targets", "--show-target"
-_MAGIC_HDF5 = b"\x89HDF"
 
 
 def refuse_without_effect(context: typer.Context, conditions: Mapping[str, tuple[Condition, ...]]) -> None:
@@ -79,11 +79,12 @@ def _shown(parameter: Any) -> str:
 
 
 def _is_nir(path: Path) -> bool:
-    """Whether a file is one for the NIR reader; one that is not there is none of our business yet."""
-    if path.suffix == ".nir" or not path.is_file():
+    """Whether a file is one for the NIR reader; one that cannot be opened may be."""
+    try:
+        with opened(path) as file:
+            return path.suffix == ".nir" or is_hdf5(file)
+    except InputError:  # whoever reads it says why
         return True
-    with path.open("rb") as file:
-        return file.read(4) == _MAGIC_HDF5
 
 
 def _has_cores(target: str) -> bool:

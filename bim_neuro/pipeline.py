@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from .engine.reference import Progress, simulate, simulate_float
 from .errors import Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile, load_profile
-from .intake import opened
+from .intake import is_hdf5, opened
 from .nodes import InputSeen
 from .nodes.arithmetic import Array
 from .printable import counted, plain
@@ -239,8 +238,8 @@ def read_model(path: str | Path, dt: float | None = None) -> FloatGraph:
     if dt is not None:
         dt = arguments.duration(dt, "dt")
     with opened(path, empty=path.suffix == ".bimn") as file:
-        head = os.pread(file.descriptor, 4, 0)
-    if path.suffix == ".nir" or head == b"\x89HDF":
+        hdf5 = is_hdf5(file)
+    if path.suffix == ".nir" or hdf5:
         from .nir_bridge import read_nir
 
         return read_nir(path, dt=dt)

@@ -7,7 +7,7 @@ model file and a crash of a C library all end here, as one `InputError` that nam
 from .child import Answer, Format, read
 from .hdf5 import Tree, Unread, read_hdf5
 from .json_file import read_json
-from .kind import Opened, check_kind, check_place, opened
+from .kind import Opened, check_kind, check_place, is_hdf5, opened
 from .limits import HINT, Budget, allow_memory, check_available, check_run, memory_of_a_run
 from .npz import NPZ, Header, read_npz, read_npz_headers
 from .toml import read_toml
@@ -30,6 +30,7 @@ __all__ = [
     "check_kind",
     "check_place",
     "check_run",
+    "is_hdf5",
     "memory_of_a_run",
     "opened",
     "read",

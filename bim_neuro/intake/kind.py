@@ -20,6 +20,7 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+_HDF5 = b"\x89HDF"
 _REASONS = {
     errno.ENOENT: "no such file: {path}",
     errno.ENOTDIR: "no such file: {path}",
@@ -56,6 +57,11 @@ def opened(path: Path, *, empty: bool = False) -> Iterator[Opened]:
         yield Opened(path, descriptor, status.st_size)
     finally:
         os.close(descriptor)
+
+
+def is_hdf5(file: Opened) -> bool:
+    """Whether a file begins as HDF5 does, the container of NIR."""
+    return os.pread(file.descriptor, len(_HDF5), 0) == _HDF5
 
 
 def check_kind(path: Path) -> None:

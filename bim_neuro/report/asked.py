@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..errors import InputError
 from ..hardware import HardwareProfile
+from ..intake import opened
 from ..nodes.arithmetic import Array
 
 LIBRARIES = ("numpy", "numba", "torch", "nir", "lava-nc")
@@ -42,10 +45,10 @@ def file_hash(path: Path) -> str | None:
     """Return the SHA-256 of a file; None where it cannot be read any more."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
+        with opened(path, empty=True) as file:
+            while chunk := os.read(file.descriptor, _CHUNK):
                 digest.update(chunk)
-    except OSError:
+    except (InputError, OSError):
         return None
     return digest.hexdigest()
 
