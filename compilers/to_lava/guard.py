@@ -19,6 +19,7 @@ from pathlib import Path
 
 from .remains import SHARED_MEMORY, remove
 
+FULL = "is full"  # by which our parent knows that the user has to make room
 _PAGE = 4096
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _libc = ctypes.CDLL(None)
@@ -61,7 +62,7 @@ def full() -> str:
     for name, place in places.items():
         there = os.statvfs(place)
         if there.f_bavail * there.f_frsize < _PAGE:
-            return f"{name} is full"
+            return f"{name} {FULL}"
     return ""
 
 

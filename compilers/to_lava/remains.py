@@ -19,15 +19,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import ENOSPC
 from pathlib import Path
 
 from ...atomic import unbroken
-from ...errors import BackendFailed
+from ...errors import BackendFailed, InputError
 
 PREFIX = "bim-lava-"
 SHARED_MEMORY = Path("/dev/shm")
 _LEASE = ".lease"
 _TRIES = 8
+ROOM = "free it; a container gets more with --shm-size"
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ def _lease(folder: Path) -> int | None:
         lease.touch(mode=0o600, exist_ok=False)
     except OSError as error:
         folder.rmdir()
-        hint = "free it; a container gets more with --shm-size"
-        raise BackendFailed(f"Lava needs shared memory in {SHARED_MEMORY}: {error.strerror}", hint) from None
+        kind = InputError if error.errno == ENOSPC else BackendFailed
+        raise kind(f"Lava needs shared memory in {SHARED_MEMORY}: {error.strerror}", ROOM) from None
     return _lock(lease)
 
 

@@ -22,7 +22,8 @@ from ...graph import IntegerGraph
 from ...nodes.arithmetic import Array
 from ...record import RunRecord, merge
 from .compat import check_installed
-from .remains import Workplace, workplace
+from .guard import FULL
+from .remains import ROOM, Workplace, workplace
 
 _START_SECONDS = 60.0  # importing Lava and starting its processes, on a busy machine
 _STEP_SECONDS = 0.25  # one step of Lava is some milliseconds; see docs/numerics.md on why it is not a speed
@@ -122,8 +123,11 @@ def _wait(child: subprocess.Popen[bytes], failure: Path, limit: float, total: in
 
 def _check_failure(failure: Path) -> None:
     if failure.exists() and failure.stat().st_size:
+        last = _last_line(failure)
+        if FULL in last:
+            raise InputError(last, ROOM)
         raised = "a Lava process model raised: " if failure.read_text(errors="replace").startswith("Traceback") else ""
-        raise BackendFailed(f"{raised}{_last_line(failure)}")
+        raise BackendFailed(f"{raised}{last}")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
