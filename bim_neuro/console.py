@@ -21,6 +21,7 @@ from .printable import escape
 from .streams import BROKEN_PIPE, quiet_libraries
 
 INTERRUPTED = 130
+_KINDS = {"error": "[bold red]does not fit:[/]", "warning": "[bold yellow]warning:[/]"}
 _LONGEST = 2000  # characters of a message, which may hold a name from a file
 
 _TIDYING_SECONDS = 3.0  # a Ctrl-C within so many seconds of the last is the same one
@@ -133,10 +134,10 @@ def _interrupted() -> NoReturn:
 def refuse(error: BimError) -> NoReturn:
     """Print an error, or all its findings, with the hints; leave with its exit code."""
     if isinstance(error, DoesNotFit):
-        *others, last = error.findings
+        *others, last = sorted(error.findings, key=lambda finding: finding.severity != "error")
         for finding in others:
-            _refusal("does not fit", finding.message, finding.hint)
-        _refusal("does not fit", last.message, _with_kept(last.hint))
+            _say(_KINDS[finding.severity], finding.message, finding.hint)
+        _say(_KINDS[last.severity], last.message, _with_kept(last.hint))
     else:
         _refusal("error", error.message, _with_kept(error.hint))
     raise SystemExit(error.exit_code)

@@ -76,12 +76,12 @@ class Finding:
 
 
 class DoesNotFit(BimError):
-    """The model cannot be put on the target; ``findings`` lists every violation, not the first."""
+    """The model cannot be put on the target; ``findings`` lists every violation, not the first, and every warning."""
 
     exit_code = 1
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        super().__init__("; ".join(finding.message for finding in findings))
+        super().__init__("; ".join(finding.message for finding in findings if finding.severity == "error"))
         self.findings = tuple(findings)
         self.args = (self.findings,)
 

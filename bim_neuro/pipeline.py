@@ -23,7 +23,7 @@ from .compilers.quantise import quantise_with_units
 from .compilers.rounding import Constant, rounding
 from .engine.probes import Probe, Watch, check_kept
 from .engine.reference import Progress, simulate, simulate_float
-from .errors import Finding, InputError
+from .errors import DoesNotFit, Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile, load_profile
 from .intake import is_hdf5, opened
@@ -201,16 +201,20 @@ def _given(graph: FloatGraph, dt: float | None) -> FloatGraph:
 
 
 def _compiled(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch) -> Program:
-    with watch.stage("quantise"):
-        integer, units = quantise_with_units(reference)
-        constants = rounding(reference, integer, units)
-    with watch.stage("align"):
-        aligned = align(integer)
-    with watch.stage("place"):
-        placed = place(aligned, profile)
-    rounded = (finding for _, finding in constants if finding)
-    findings = (*range_findings(reference), *rounded, *wide_sums(aligned))
-    return Program(reference, placed, profile, findings, tuple(constant for constant, _ in constants))
+    findings = list(range_findings(reference))
+    try:
+        with watch.stage("quantise"):
+            integer, units = quantise_with_units(reference)
+            constants = rounding(reference, integer, units)
+            findings += [finding for _, finding in constants if finding]
+        with watch.stage("align"):
+            aligned = align(integer)
+            findings += wide_sums(aligned)
+        with watch.stage("place"):
+            placed = place(aligned, profile)
+    except DoesNotFit as refusal:  # what refuses may come of what was only worth a warning
+        raise DoesNotFit((*refusal.findings, *findings)) from None
+    return Program(reference, placed, profile, tuple(findings), tuple(constant for constant, _ in constants))
 
 
 def _calibrated(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:

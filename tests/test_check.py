@@ -129,6 +129,21 @@ def test_layers_that_no_integers_hold_are_found_together() -> None:
     assert [finding.layer for finding in refusal.value.findings] == ["a", "b"]
 
 
+def test_what_was_only_worth_a_warning_stands_beside_what_refuses(tmp_path: Path) -> None:
+    """A tau of 10 s at 1 ms has no leak left in 12 bits; on ODIN, which holds messages of no payload, no net fits."""
+    model = chain(tmp_path / "g.nir", affine(3, 2), lif(tau=10.0, r=1000.0))
+    arguments = (model, "--dt", DT, "--target", "odin")
+    code, found = check(*arguments)
+    severities = {finding["rule"]: finding["severity"] for finding in found["findings"]}
+    assert (code, found["fits"]) == (1, False)
+    assert severities["rounded-decay"] == "warning"
+    assert "error" in severities.values()
+    ended = bim_compile(*arguments, "--input", spikes(tmp_path / "x.npz"), "-o", tmp_path / "out")
+    assert ended.code == 1
+    assert "warning: layer 'n1': tau of 10 s is 10,000 steps" in ended.err
+    assert ended.err.startswith("does not fit:")
+
+
 def test_given_input_calibrates_a_check_as_it_does_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = chain(tmp_path / "g.nir", affine(3, 2), nir.LI(*(np.full(3, v) for v in (0.01, 1.0, 0.0))))
     samples, taken = spikes(tmp_path / "x.npz", samples=50), []
