@@ -83,7 +83,8 @@ def learn(
     graph = learner.graph()
     after = {name: accuracy(graph, program, test) for name, test in tests.items()}
     reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
-    learnt = replace(program, reference=reference, placed=place(graph, program.profile))
+    placed = place(graph, program.profile)
+    learnt = replace(program, reference=reference, placed=placed, exponents=block.exponents)
     return Learned(
         learnt,
         {
@@ -173,7 +174,7 @@ def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, test
 
 def save_learned(learned: Learned, path: Path, key: str) -> None:
     """Keep a learned program, so that a command that breaks off after it need not learn again."""
-    header: dict[str, Any] = {"key": key, "report": learned.report}
+    header: dict[str, Any] = {"key": key, "report": learned.report, "exponents": learned.program.exponents}
     content: dict[str, Array] = {}
     for name, graph in (("graph", learned.program.graph), ("reference", learned.program.reference)):
         header[name], arrays = pack(graph)
@@ -191,15 +192,16 @@ def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Lea
         content = read_npz(path)
         header: dict[str, Any] = json.loads(str(content["header"]))
         found, graphs = header["key"], {name: _unpacked(name, header, content) for name in ("graph", "reference")}
-        saved = dict(header["report"])
-    except (ValueError, RecursionError, LookupError, TypeError, InputError):
+        saved, exponents = dict(header["report"]), {str(name): int(e) for name, e in header["exponents"].items()}
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, InputError):
         return None
     if found != key:
         hint = "give the same again, or delete that file to learn anew"
         raise InputError(f"{path} holds what another run learned: other model, options, data or version", hint)
     placed = place(graphs["graph"], program.profile)
     _, seen = program.encode_and_see(stream.x)
-    return Learned(replace(program, reference=graphs["reference"], placed=placed), saved, seen)
+    learnt = replace(program, reference=graphs["reference"], placed=placed, exponents=exponents)
+    return Learned(learnt, saved, seen)
 
 
 def _unpacked(name: str, header: dict[str, Any], content: dict[str, Array]) -> Any:

@@ -175,6 +175,7 @@ def _facts(
         verification=None,
         findings=(*program.findings, *chosen.findings),
         constants=program.constants,
+        exponents=program.exponents,
         learning=learned.report if learned else None,
         stream=learned.stream if learned else None,
         request=_asked(request, program, chosen),

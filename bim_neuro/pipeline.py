@@ -69,6 +69,8 @@ class Program:
     """What compiling found that refuses nothing but that a reader must know."""
     constants: tuple[Constant, ...] = ()
     """Each constant as the model asks for it and as the integers hold it."""
+    exponents: dict[str, int] = field(default_factory=dict)
+    """What a layer's message is worth: its real value is message * 2^-exponent."""
 
     def __repr__(self) -> str:
         layers = [node for node in self.graph.nodes.values() if node.kind != "source"]
@@ -214,7 +216,8 @@ def _compiled(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch)
             placed = place(aligned, profile)
     except DoesNotFit as refusal:  # what refuses may come of what was only worth a warning
         raise DoesNotFit((*refusal.findings, *findings)) from None
-    return Program(reference, placed, profile, tuple(findings), tuple(constant for constant, _ in constants))
+    held = tuple(constant for constant, _ in constants)
+    return Program(reference, placed, profile, tuple(findings), held, units.exponents)
 
 
 def _calibrated(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:

@@ -23,7 +23,7 @@ from ..plasticity.learner import PlasticBlock, calibrate_units
 from ..plasticity.trace_process import NAMES, TraceProcess
 from .align import align
 from .calibrate import bounded
-from .quantise import as_factor, exponent_for, quantise
+from .quantise import as_factor, exponent_for, quantise_with_units
 from .trace_words import check_products
 
 SURROGATE_SLOPE = 2.0  # bim_neuro.model.block trains with it
@@ -48,10 +48,12 @@ def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, room:
     grown = _with_room(bounded(reference), roles, room)
     grows = room * WEIGHT_MAX / plasticity.weight_limit
     ports = {f"{edge.target}.{edge.port}": grows for edge in roles.edges.values()}
-    graph = align(quantise(grown, ports))
+    integer, units = quantise_with_units(grown, ports)
+    graph = align(integer)
     edges = roles_of(graph).edges
     block = PlasticBlock(
         graph=graph,
+        exponents=units.exponents,
         edges={group: edge.name for group, edge in edges.items()},
         x=roles.x,
         relays=roles.relays,

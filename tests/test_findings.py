@@ -123,7 +123,7 @@ def agreement(lif: tuple[Array, Array], readout: tuple[Array, Array]) -> dict[st
     for part in (slice(1), slice(1, None)):
         pairs = {"block1_lif": lif, "readout": readout}
         found.add(graph, *records(**{name: (left[part], right[part]) for name, (left, right) in pairs.items()}))
-    return {row["layer"]: row for row in found.rows()}
+    return {row["layer"]: row for row in found.rows({"block1.lif": 0, "readout": 10})}
 
 
 def test_agreement_counts_the_spikes_that_either_run_fired() -> None:
@@ -148,8 +148,8 @@ def test_a_readout_agrees_in_answers_and_by_its_error() -> None:
     words[0] = -words[0]
     row = agreement((silent, silent), (values, words))["readout"]
     assert (row["of"], row["equal"], row["share"]) == (3, 2, 2 / 3)
-    errors = [np.sqrt(((words / 2**bits - values) ** 2).sum() / (values**2).sum()) for bits in range(20)]
-    assert row["relative_rms"] == pytest.approx(min(errors))
+    assert row["relative_rms"] == pytest.approx(np.sqrt(((words / 2**10 - values) ** 2).sum() / (values**2).sum()))
+    assert agreement((silent, silent), (values, 2 * words))["readout"]["relative_rms"] > 1
 
 
 def test_a_readout_cut_off_is_far_from_float() -> None:

@@ -4,14 +4,15 @@ r"""How far fixed point moved a run: float and integer runs of the same input, c
     answers    samples with the same largest sum / samples that prefer any answer        of an output of several neurons
     values     1 - relative RMS error                                     of an output, or a readout, that is no choice
 
-The relative RMS error is that of the integers at the power of two that brings them nearest to the float values (a
-message's unit is one), over the RMS of the float values. A share is None where there was nothing to compare.
+The relative RMS error is that of the integers, at what a message is worth, over the RMS of the float values. A share is
+None where there was nothing to compare.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import floor, log2, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,16 @@ class Agreement:
         """Add what was summed elsewhere."""
         self.sums[key] = [a + b for a, b in zip(self.sums.get(key, [0] * len(row)), row, strict=True)]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one row a layer: what was compared, how much of it is equal, and both spike rates or the error."""
+    def rows(self, exponents: Mapping[str, int]) -> list[dict[str, Any]]:
+        """Return one row a layer: what was compared, how much of it is equal, and both spike rates or the error.
+
+        ``exponents`` say what messages are worth: message * 2^-exponent.
+        """
         named = [(key.partition("/"), sums) for key, sums in self.sums.items()]
-        return [_row(measure, layer, sums) for (measure, _, layer), sums in named]
+        return [
+            _spikes(layer, *sums) if measure == "spikes" else _values(measure, layer, 2.0 ** -exponents[layer], *sums)
+            for (measure, _, layer), sums in named
+        ]
 
 
 def _compared(left: Array, right: Array) -> list[float]:
@@ -73,10 +80,6 @@ def _compared(left: Array, right: Array) -> list[float]:
     same = answered & (summed.argmax(axis=1) == theirs.argmax(axis=1))
     a, b = left.astype(np.float64).ravel(), right.astype(np.float64).ravel()
     return [int(answered.sum()), int(same.sum()), float(a @ a), float(a @ b), float(b @ b)]
-
-
-def _row(measure: str, layer: str, sums: list[float]) -> dict[str, Any]:
-    return _spikes(layer, *sums) if measure == "spikes" else _values(measure, layer, *sums)
 
 
 def _spikes(layer: str, slots: float, left: float, right: float, both: float) -> dict[str, Any]:
@@ -94,8 +97,8 @@ def _spikes(layer: str, slots: float, left: float, right: float, both: float) ->
     }
 
 
-def _values(measure: str, layer: str, of: float, equal: float, *products: float) -> dict[str, Any]:
-    error = _relative_rms(*products)
+def _values(measure: str, layer: str, unit: float, of: float, equal: float, *products: float) -> dict[str, Any]:
+    error = _relative_rms(unit, *products)
     close = None if error is None else max(0.0, 1 - error)
     return {
         "layer": layer,
@@ -110,11 +113,8 @@ def _values(measure: str, layer: str, of: float, equal: float, *products: float)
     }
 
 
-def _relative_rms(floats: float, product: float, integers: float) -> float | None:
+def _relative_rms(unit: float, floats: float, product: float, integers: float) -> float | None:
     """Return the RMS error over the RMS of the float values; None where these are all zero."""
     if not floats:
         return None
-    best = product / integers if product > 0 else 0.0
-    below = 2.0 ** floor(log2(best)) if best else 0.0
-    unit = min(below, 2 * below, key=lambda power: abs(power - best))
     return sqrt(max(0.0, floats - 2 * unit * product + unit**2 * integers) / floats)

@@ -53,6 +53,7 @@ class PlasticBlock:
     """An integer graph whose last block learns: names of its parts, and the constants of its trace process."""
 
     graph: IntegerGraph
+    exponents: dict[str, int]  # of each layer's message
     edges: dict[str, str]  # edge name by group
     x: str  # the node the block reads
     relays: dict[str, str]  # relay by port

@@ -55,6 +55,7 @@ class Facts:
     learning: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()  # of the compiler
     constants: tuple[Constant, ...] = ()
+    exponents: dict[str, int] = field(default_factory=dict)  # of each layer's message
     request: dict[str, Any] = field(default_factory=dict)  # see `report.asked`
     stream: InputSeen | None = None  # what was learnt from, as the encoder met it
     sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase
@@ -63,7 +64,7 @@ class Facts:
 def summarise(facts: Facts) -> dict[str, Any]:
     """Return summary.json as a dict of plain values; ``seconds`` is filled by the caller."""
     graph, record = facts.placed.graph, facts.record
-    agreement = facts.agreement.rows()
+    agreement = facts.agreement.rows(facts.exponents)
     time = latency(facts.placed, record, facts.profile)
     energy = price(facts.placed, record, facts.profile, time)
     return {
