@@ -12,7 +12,6 @@ import torch
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.calibrate import calibrate
 from bim_neuro.compilers.quantise import quantise
-from bim_neuro.engine import Engine
 from bim_neuro.errors import InputError
 from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.model.checkpoint import Checkpoint, load_checkpoint
@@ -20,6 +19,7 @@ from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import Dense, Encoder, IntegerLIF, Source
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.simulation import Engine
 from bim_neuro.tasks import load_task
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"

@@ -15,15 +15,15 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from bim_neuro.chip_learning import CALIBRATION
-from bim_neuro.compilers.plastic import plastic_block
-from bim_neuro.engine.compiled import Engine
+from bim_neuro.compilers.plasticity.block import plastic_block
 from bim_neuro.graph import IntegerGraph
+from bim_neuro.jobs.learn import CALIBRATION
 from bim_neuro.model.checkpoint import Checkpoint, load_checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.plasticity.description import GROUPS, Plasticity
-from bim_neuro.plasticity.learner import Learner
+from bim_neuro.plasticity.request import GROUPS, Plasticity
+from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.simulation.compiled import Engine
 from bim_neuro.tasks import Dataset, Task, load_task
 
 MODEL = Path(__file__).resolve().parent.parent / "examples" / "digits.pt"

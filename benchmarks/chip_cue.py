@@ -16,17 +16,18 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from bim_neuro.chip_learning import CALIBRATION
 from bim_neuro.compilers.calibrate import calibrate
-from bim_neuro.compilers.plastic import plastic_block
-from bim_neuro.engine.compiled import Engine
+from bim_neuro.compilers.plasticity.block import plastic_block
 from bim_neuro.errors import InputError
+from bim_neuro.jobs.learn import CALIBRATION
 from bim_neuro.model.checkpoint import Checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import fit_encoder
-from bim_neuro.plasticity.description import ROUNDINGS, Plasticity
-from bim_neuro.plasticity.learner import Learner, LearnRecord
+from bim_neuro.plasticity.record import LearnRecord
+from bim_neuro.plasticity.request import ROUNDINGS, Plasticity
+from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.simulation.compiled import Engine
 from bim_neuro.tasks import Task
 from bim_neuro.tasks.cue import load_cue_task
 

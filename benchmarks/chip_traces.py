@@ -16,22 +16,22 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks.chip_cue import random_model
-from bim_neuro.chip_learning import CALIBRATION
-from bim_neuro.compilers.plastic import plastic_block, real_weights, roles_of
-from bim_neuro.learning.online import ForwardGradient
-from bim_neuro.learning.readout import Loss
+from bim_neuro.compilers.plasticity.block import plastic_block, real_weights, roles_of
+from bim_neuro.jobs.learn import CALIBRATION
 from bim_neuro.model.checkpoint import Checkpoint, load_checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.synapse import WEIGHT_MAX
-from bim_neuro.plasticity.description import GROUPS, ROUNDINGS, Plasticity
-from bim_neuro.plasticity.exact import Played, play_exact
-from bim_neuro.plasticity.learner import PlasticBlock
-from bim_neuro.plasticity.trace_kernel import Traces, Weights, play
-from bim_neuro.plasticity.trace_process import NAMES, TraceProcess
+from bim_neuro.plasticity.request import GROUPS, ROUNDINGS, Plasticity
+from bim_neuro.plasticity.trace_process.kernel import Traces, Weights, play
+from bim_neuro.plasticity.trace_process.law import NAMES, TraceProcess
+from bim_neuro.plasticity.trace_process.learner import PlasticBlock
+from bim_neuro.plasticity.trace_process.play import Played, play_exact
 from bim_neuro.tasks import load_task
 from bim_neuro.tasks.cue import load_cue_task
+from bim_neuro.training.online import ForwardGradient
+from bim_neuro.training.readout import Loss
 
 BITS = (6, 8, 10, 12, 14, 16)
 SAMPLES = 8

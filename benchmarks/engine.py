@@ -31,12 +31,12 @@ import numpy as np
 import torch
 
 from bim_neuro.atomic import replacing
-from bim_neuro.engine import Engine, simulate
-from bim_neuro.engine.compiled import cores
 from bim_neuro.errors import InputError
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.record import RunRecord
+from bim_neuro.simulation import Engine, simulate
+from bim_neuro.simulation.compiled import cores
 
 from .c_yardstick import compile_c, pointer
 from .cases import Case, cases, lif_chain

@@ -33,10 +33,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bim_neuro.learning import fused
-from bim_neuro.learning.online import ForwardGradient
-from bim_neuro.learning.readout import Loss, even_shares
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
+from bim_neuro.training import fused
+from bim_neuro.training.online import ForwardGradient
+from bim_neuro.training.readout import Loss, even_shares
 
 SIZE = NetworkConfig(64, 10, channels=64, states=16)
 STEPS = (100, 1000, 10_000)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from bim_neuro.engine.tables import CHUNK
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.nodes import Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.simulation.tables import CHUNK
 
 from .c_yardstick import pointer
 from .parts import best

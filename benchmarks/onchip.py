@@ -30,20 +30,20 @@ from benchmarks.chip_adapt import adapt
 from benchmarks.chip_cue import cue
 from benchmarks.chip_traces import traces
 from benchmarks.tag import measure_tag
+from bim_neuro.compilers.plasticity.rule_compiler import compile_rule
 from bim_neuro.compilers.to_lava.compat import lava_available
-from bim_neuro.compilers.to_lava.learning import learn_on_lava
+from bim_neuro.compilers.to_lava.plasticity.run import learn_on_lava
 from bim_neuro.hardware import load_profile
 from bim_neuro.nodes import IntegerLIF
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.plasticity.circuit import Circuit
-from bim_neuro.plasticity.compiler import compile_rule
-from bim_neuro.plasticity.description import Plasticity
-from bim_neuro.plasticity.fast import FastSynapses
-from bim_neuro.plasticity.grammar import read
-from bim_neuro.plasticity.law import PlasticSynapses
-from bim_neuro.plasticity.neurons import PlainLIF
-from bim_neuro.plasticity.randoms import randoms
-from bim_neuro.plasticity.rule import LearningRule
+from bim_neuro.plasticity.learning_engine.circuit import Circuit
+from bim_neuro.plasticity.learning_engine.compiled import FastSynapses
+from bim_neuro.plasticity.learning_engine.grammar import read
+from bim_neuro.plasticity.learning_engine.law import PlasticSynapses
+from bim_neuro.plasticity.learning_engine.neurons import PlainLIF
+from bim_neuro.plasticity.learning_engine.randoms import randoms
+from bim_neuro.plasticity.learning_engine.rule import LearningRule
+from bim_neuro.plasticity.request import Plasticity
 
 LAGS = np.arange(-40, 41)
 PAIRS = 4  # pairs of a line in one run, far apart

@@ -10,13 +10,13 @@ from typing import Any
 import numba
 import numpy as np
 
-from bim_neuro.engine.crew import NO_SYNC
-from bim_neuro.engine.kernels import layout, run
-from bim_neuro.engine.tables import CHUNK, lay_out
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.simulation.crew import NO_SYNC
+from bim_neuro.simulation.kernels import layout, run
+from bim_neuro.simulation.tables import CHUNK, lay_out
 
-_layer: Any = importlib.import_module("bim_neuro.engine.kernels.layer")
-_synapses: Any = importlib.import_module("bim_neuro.engine.kernels.synapses")
+_layer: Any = importlib.import_module("bim_neuro.simulation.kernels.layer")
+_synapses: Any = importlib.import_module("bim_neuro.simulation.kernels.synapses")
 _loop: Any = numba.njit(_nrt=False, nogil=True)
 ROUNDS = 15
 

@@ -30,15 +30,15 @@ from benchmarks.cases import cases
 from benchmarks.engine import machine
 from benchmarks.generated import bim, row, sheet
 from bim_neuro.atomic import replacing
-from bim_neuro.compilers.mesh import Mesh
-from bim_neuro.compilers.on_paper import on_paper
-from bim_neuro.compilers.place import place
-from bim_neuro.compilers.traffic import between, rates
-from bim_neuro.engine import Engine
+from bim_neuro.compilers.placement.extrapolate import on_paper
+from bim_neuro.compilers.placement.mesh import Mesh
+from bim_neuro.compilers.placement.place import place
+from bim_neuro.compilers.placement.traffic import between, rates
 from bim_neuro.errors import DoesNotFit, InputError
 from bim_neuro.graph import IntegerGraph, PlacedGraph
 from bim_neuro.hardware import HardwareProfile, load_profile
 from bim_neuro.record import RunRecord
+from bim_neuro.simulation import Engine
 
 SAMPLES = 64
 HALA_POINT = 1_150_000_000  # neurons, Intel's news of April 2024

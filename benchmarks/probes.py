@@ -28,12 +28,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
-from bim_neuro.learning.online import ForwardGradient
-from bim_neuro.learning.rules import Learner, Learning
-from bim_neuro.learning.stdp import Window
-from bim_neuro.learning.steps import Weights, begin, record
-from bim_neuro.learning.traces import Traces
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
+from bim_neuro.training.online import ForwardGradient
+from bim_neuro.training.rules import Learner, Learning
+from bim_neuro.training.stdp import Window
+from bim_neuro.training.steps import Weights, begin, record
+from bim_neuro.training.traces import Traces
 
 
 def memory() -> tuple[dict[str, Any], Figure]:

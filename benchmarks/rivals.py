@@ -21,10 +21,10 @@ import torch
 
 from bim_neuro.compilers.artefact import Artefact, save_artefact
 from bim_neuro.compilers.to_lava.compat import lava_available
-from bim_neuro.engine import simulate
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.nodes import Dense, IntegerLIF
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.simulation import simulate
 
 from .c_yardstick import LifLoop
 

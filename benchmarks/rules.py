@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bim_neuro.learning.rules import RULES, Learning
+from bim_neuro.jobs.train import plan_for, train_task
 from bim_neuro.tasks import load_task
-from bim_neuro.training import plan_for, train_task
+from bim_neuro.training.rules import RULES, Learning
 
 
 def measure(task: str, data: Path | None, learning: Learning, seeds: int, epochs: int | None) -> dict[str, Any]:

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from bim_neuro.compilers.calibrate import calibrate
-from bim_neuro.compilers.channel import PlasticChannel, plastic_channel
+from bim_neuro.compilers.plasticity.channel import PlasticChannel, plastic_channel
+from bim_neuro.compilers.plasticity.rule_compiler import compile_rule
 from bim_neuro.hardware import load_profile
 from bim_neuro.model.block import BIMBlock
 from bim_neuro.model.checkpoint import Checkpoint
@@ -26,12 +27,11 @@ from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import Encoder
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.plasticity.circuit import Circuit, run
-from bim_neuro.plasticity.compiler import compile_rule
-from bim_neuro.plasticity.description import Plasticity
-from bim_neuro.plasticity.fast import FastSynapses
-from bim_neuro.plasticity.law import TAG_BOUNDS
-from bim_neuro.plasticity.rule import SIGN_OFFSET
+from bim_neuro.plasticity.learning_engine.circuit import Circuit, run
+from bim_neuro.plasticity.learning_engine.compiled import FastSynapses
+from bim_neuro.plasticity.learning_engine.law import TAG_BOUNDS
+from bim_neuro.plasticity.learning_engine.rule import SIGN_OFFSET
+from bim_neuro.plasticity.request import Plasticity
 
 STEPS, LINES, CHANNELS, CLASSES, SEQUENCES, RATE = 240, 20, 32, 4, 16, 0.15
 RATES = (0.02, 0.05)

@@ -16,13 +16,11 @@ from . import arguments
 from .compilers.align import align
 from .compilers.artefact import Artefact, expected_messages, save_artefact
 from .compilers.calibrate import SAMPLES, calibrated, range_findings
-from .compilers.design_rules import assumptions
 from .compilers.fields import wide_sums
-from .compilers.place import place
+from .compilers.placement.design_rules import assumptions
+from .compilers.placement.place import place
 from .compilers.quantise import quantise_with_units
 from .compilers.rounding import Constant, rounding
-from .engine.probes import Probe, Watch, check_kept
-from .engine.reference import Progress, simulate, simulate_float
 from .errors import DoesNotFit, Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile, load_profile
@@ -31,10 +29,12 @@ from .nodes import InputSeen
 from .nodes.arithmetic import Array
 from .printable import counted, plain
 from .record import RunRecord
+from .simulation.probes import Probe, Watch, check_kept
+from .simulation.reference import Progress, simulate, simulate_float
 
 if TYPE_CHECKING:
     from .compilers.to_lava.build import LavaNetwork
-    from .engine.compiled import Engine
+    from .simulation.compiled import Engine
 
 BACKENDS = ("engine", "reference", "lava")
 
@@ -86,7 +86,7 @@ class Program:
     @cached_property
     def engine(self) -> Engine:
         """The compiled engine, made ready on first use."""
-        from .engine.compiled import Engine
+        from .simulation.compiled import Engine
 
         return Engine(self.graph)
 
@@ -278,7 +278,7 @@ def run(
     """Run encoded input on a backend by name."""
     arguments.choice(backend, BACKENDS, "backend")
     if backend == "engine":
-        from .engine.compiled import simulate_engine
+        from .simulation.compiled import simulate_engine
 
         return simulate_engine(graph, x, probe=probe, watch=watch, progress=progress)
     if backend == "reference":

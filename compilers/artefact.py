@@ -16,12 +16,12 @@ import numpy as np
 
 from .. import arguments
 from ..atomic import write
-from ..engine.reference import simulate
 from ..errors import InputError, ThresholdMissed, first_line
 from ..graph import IntegerGraph
 from ..intake import NPZ_NAME, Budget, read_npz
 from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
+from ..simulation.reference import simulate
 from .align import MAX_DELAY
 from .fields import out_of_field
 

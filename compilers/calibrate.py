@@ -12,7 +12,6 @@ from functools import singledispatch
 
 import numpy as np
 
-from ..engine.reference import simulate_float
 from ..errors import Finding
 from ..graph import FloatGraph
 from ..nodes import Broadcast, Dense, Diagonal, Readout, Relay, Scan, Soma
@@ -20,6 +19,7 @@ from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.ranges import ranges_of, unmeasured, with_ranges
 from ..nodes.synapse import Synapse
+from ..simulation.reference import simulate_float
 
 SAMPLES = 32
 """How many samples of the given input measure the ranges of an imported graph."""

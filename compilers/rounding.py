@@ -21,18 +21,7 @@ import numpy as np
 
 from ..errors import Finding
 from ..graph import Edge, FloatGraph, IntegerGraph
-from ..nodes import (
-    LIF,
-    Dense,
-    Diagonal,
-    IntegerLIF,
-    IntegerReadout,
-    IntegerRelay,
-    IntegerScan,
-    Readout,
-    Relay,
-    Scan,
-)
+from ..nodes import LIF, Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Readout, Relay, Scan
 from ..nodes.arithmetic import FACTOR_BITS, Z_BITS, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, DECAY_BITS
 from ..nodes.node import IntegerNode, Node

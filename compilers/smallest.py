@@ -12,7 +12,7 @@ from ..hardware import HardwareProfile
 from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, Soma, Source
 from ..nodes.node import Node
 from .align import align
-from .design_rules import check
+from .placement.design_rules import check
 from .quantise import quantise
 
 DT_S = 1e-3

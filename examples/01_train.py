@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from bim_neuro.jobs.train import plan_for, train_task
 from bim_neuro.tasks import load_task
-from bim_neuro.training import plan_for, train_task
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=100)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import bim_neuro
-from bim_neuro.energy import price
-from bim_neuro.latency import latency
+from bim_neuro.estimates.energy import price
+from bim_neuro.estimates.latency import latency
 from bim_neuro.tasks import load_task
 
 program = bim_neuro.compile(Path(__file__).parent / "digits.pt")

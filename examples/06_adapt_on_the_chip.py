@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import bim_neuro
-from bim_neuro.chip_learning import learn
-from bim_neuro.plasticity.description import Plasticity
+from bim_neuro.jobs.learn import learn
+from bim_neuro.plasticity.request import Plasticity
 from bim_neuro.tasks import load_task
 from bim_neuro.tasks.dataset import Dataset
 

@@ -29,7 +29,7 @@ from fuzzing import cases, formats  # noqa: E402
 from fuzzing.cases import Result  # noqa: E402
 from fuzzing.lines import Lines  # noqa: E402
 
-from bim_neuro.engine.compiled import load_kernels  # noqa: E402
+from bim_neuro.simulation.compiled import load_kernels  # noqa: E402
 
 WORKERS = 2
 KEPT = ROOT / "out" / "fuzz"

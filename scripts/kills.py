@@ -39,10 +39,10 @@ import kill_points  # noqa: E402
 from small_models import small_checkpoint, small_input  # noqa: E402
 
 from bim_neuro.compilers.to_lava.compat import lava_available  # noqa: E402
-from bim_neuro.engine.compiled import load_kernels  # noqa: E402
 from bim_neuro.model.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from bim_neuro.nir_bridge import read_nir  # noqa: E402
 from bim_neuro.pack import pack  # noqa: E402
+from bim_neuro.simulation.compiled import load_kernels  # noqa: E402
 
 SHARED_MEMORY = Path("/dev/shm")
 MARK = "BIM_NEURO_KILLS"  # an environment variable that every process of a case inherits

@@ -3,8 +3,8 @@
     python kill_points.py compile '{"at": 17, "signals": ["SIGKILL"], "count_to": null, "job": {"SHARD": 4}}' ARGUMENTS
 
 ``at`` 0: never; ``count_to`` is a file that takes the number of changes when the command ends. ``job`` are constants of
-`bim_neuro.job` to set. Changes are told by Python's audit events: files opened for writing, renamed, removed; folders
-made and removed.
+`bim_neuro.jobs.compile` to set. Changes are told by Python's audit events: files opened for writing, renamed, removed;
+folders made and removed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def main() -> None:
     """Run the command named by the first argument."""
     entry, settings = sys.argv[1], json.loads(sys.argv[2])
     sys.argv = [f"bim-{entry}", *sys.argv[3:]]
-    from bim_neuro import cli, job
+    from bim_neuro import cli
+    from bim_neuro.jobs import compile as job
 
     for name, value in settings.get("job", {}).items():
         setattr(job, name, value)

@@ -127,7 +127,7 @@ def main() -> None:
     from bim_neuro.compilers.to_lava import run_lava
     from bim_neuro.errors import BimError
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `bim_neuro.console` does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `bim_neuro.cli.console` does
     steps, limit = int(sys.argv[1]), float(sys.argv[2])
     x = np.ones((1, steps, 2), np.int64)
     try:

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from benchmarks.tag import Setting, setting
 from benchmarks.tag import circuit as tag_circuit
+from bim_neuro.compilers.plasticity.rule_compiler import Units, compile_rule
 from bim_neuro.hardware import load_profile
 from bim_neuro.nodes import IntegerLIF, IntegerReadout
-from bim_neuro.plasticity.circuit import Circuit, ErrorLoop
-from bim_neuro.plasticity.compiler import Units, compile_rule
-from bim_neuro.plasticity.description import Plasticity
-from bim_neuro.plasticity.law import TAG_BOUNDS, WEIGHT_BOUNDS
-from bim_neuro.plasticity.neurons import ErrorNeuron, PlainLIF, PlasticLIF, Soma
-from bim_neuro.plasticity.rule import EXPONENTS, WIDTHS, Factor, LearningRule, Product, Trace
+from bim_neuro.plasticity.learning_engine.circuit import Circuit, ErrorLoop
+from bim_neuro.plasticity.learning_engine.law import TAG_BOUNDS, WEIGHT_BOUNDS
+from bim_neuro.plasticity.learning_engine.neurons import ErrorNeuron, PlainLIF, PlasticLIF, Soma
+from bim_neuro.plasticity.learning_engine.rule import EXPONENTS, WIDTHS, Factor, LearningRule, Product, Trace
+from bim_neuro.plasticity.request import Plasticity
 
 LOIHI2 = load_profile("loihi2")
 STEPS, PRE, POST = 200, 12, 6

@@ -9,14 +9,14 @@ import numpy as np
 from small_models import small_checkpoint, small_input
 
 from bim_neuro.compilers.calibrate import calibrate
-from bim_neuro.compilers.plastic import plastic_block
+from bim_neuro.compilers.plasticity.block import plastic_block
 from bim_neuro.graph import FloatGraph
 from bim_neuro.model.checkpoint import Checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.nodes import Encoder
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.plasticity.description import Plasticity
-from bim_neuro.plasticity.learner import PlasticBlock
+from bim_neuro.plasticity.request import Plasticity
+from bim_neuro.plasticity.trace_process.learner import PlasticBlock
 
 
 @dataclass(frozen=True)

@@ -22,28 +22,28 @@ from hypothesis import strategies as st
 from small_models import small_checkpoint, small_input
 
 import bim_neuro
-from bim_neuro import chip_learning
 from bim_neuro.compilers.artefact import check, load_artefact, save_artefact
-from bim_neuro.energy import price
-from bim_neuro.engine import Stream, simulate, simulate_float
-from bim_neuro.engine.compiled import Engine
 from bim_neuro.errors import BimError, InputError
+from bim_neuro.estimates.energy import price
+from bim_neuro.estimates.latency import latency
 from bim_neuro.graph import Edge, FloatGraph
 from bim_neuro.hardware import load_profile
-from bim_neuro.latency import latency
-from bim_neuro.learning.rules import Learning
-from bim_neuro.learning.stdp import Window
-from bim_neuro.learning.trainer import Recipe
+from bim_neuro.jobs import learn as chip_learning
+from bim_neuro.jobs.train import plan_for, train_task
 from bim_neuro.model.checkpoint import load_checkpoint, save_checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.nir_bridge import read_nir, write_nir
 from bim_neuro.nodes import Dense, Encoder, Readout, Source
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.pipeline import Program, compile_model, read_model, verify, with_steps
-from bim_neuro.plasticity.description import Plasticity
+from bim_neuro.plasticity.request import Plasticity
 from bim_neuro.record import RunRecord
+from bim_neuro.simulation import Stream, simulate, simulate_float
+from bim_neuro.simulation.compiled import Engine
 from bim_neuro.tasks import Dataset, load_task
-from bim_neuro.training import plan_for, train_task
+from bim_neuro.training.rules import Learning
+from bim_neuro.training.stdp import Window
+from bim_neuro.training.trainer import Recipe
 
 X = small_input(2, 6)
 

@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from bim_neuro.denormals import denormals_flushed
-from bim_neuro.engine.reference import simulate_float
 from bim_neuro.graph import Edge, FloatGraph
-from bim_neuro.learning import fused, kernels
-from bim_neuro.learning.online import ForwardGradient
-from bim_neuro.learning.readout import Loss
-from bim_neuro.learning.rules import Learner, Learning
-from bim_neuro.learning.trainer import Recipe, Run, predict
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import LIF, Dense, Encoder, Source
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.simulation.reference import simulate_float
+from bim_neuro.training import fused, kernels
+from bim_neuro.training.online import ForwardGradient
+from bim_neuro.training.readout import Loss
+from bim_neuro.training.rules import Learner, Learning
+from bim_neuro.training.trainer import Recipe, Run, predict
 
 SILENT = 1200
 

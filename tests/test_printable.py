@@ -19,7 +19,7 @@ from rich.console import Console
 from small_models import small_checkpoint
 
 from bim_neuro import errors, report
-from bim_neuro.console import refuse
+from bim_neuro.cli.console import refuse
 from bim_neuro.printable import as_json, counted, csv_cell, escape, plain
 from bim_neuro.report import targets
 from bim_neuro.report.side_by_side import render_comparison, show_comparison

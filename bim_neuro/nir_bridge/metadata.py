@@ -6,7 +6,7 @@
                "block1.lif": {"kind": "lif", "reset": "hard, to 0, same step", ...}, ...}}
 
 Every node has the slots "quantisation" and "plasticity", for which NIR has no fields; a plastic node's says which of
-its ports learns, the graph's "plasticity" by which rule (`bim_neuro.plasticity.description`).
+its ports learns, the graph's "plasticity" by which rule (`bim_neuro.plasticity.request`).
 """
 
 from __future__ import annotations

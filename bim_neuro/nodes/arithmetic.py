@@ -63,7 +63,10 @@ def interpolate(table: Array, position: Array, segment_bits: int) -> Array:
 
 
 def exp2_minus(p: Array) -> Array:
-    """N4. 2^-p for p >= 0, both in units of 2^-20; the absolute error stays below 2^-16 (tests/test_arithmetic.py)."""
+    """N4. 2^-p for p >= 0, both in units of 2^-20; the absolute error stays below 2^-16.
+
+    Source of the bound: tests/nodes/test_arithmetic.py.
+    """
     fraction = p & (2**FRACTION_BITS - 1)
     mantissa = interpolate(_EXP2_TABLE, fraction, FRACTION_BITS - 6)
     return np.asarray(mantissa >> np.minimum(p >> FRACTION_BITS, FRACTION_BITS + 1))

@@ -13,17 +13,17 @@ import numpy as np
 
 from .._version import __version__
 from ..compilers.rounding import Constant
-from ..dense_macs import dense_energy, dense_macs
-from ..energy import EnergyReport, price
-from ..engine.agreement import Agreement
-from ..engine.neurobench import Activity, neurobench
 from ..errors import Finding
+from ..estimates.dense_macs import dense_energy, dense_macs
+from ..estimates.energy import EnergyReport, price
+from ..estimates.latency import latency
+from ..estimates.neurobench import Activity, neurobench
 from ..graph import IntegerGraph, PlacedGraph
 from ..hardware import HardwareProfile
-from ..latency import latency
 from ..nodes import Dense, Diagonal, Encoder, InputSeen
 from ..nodes.arithmetic import Array
 from ..record import RunRecord
+from ..simulation.agreement import Agreement
 from ..tasks import majority, metrics
 from .findings import (
     clipped_input,

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.reference import check_input
 from ...errors import BackendFailed, InputError
 from ...graph import IntegerGraph
 from ...nodes.arithmetic import Array
 from ...record import RunRecord, merge
+from ...simulation.reference import check_input
 from .compat import check_installed
 from .guard import FULL
 from .remains import ROOM, Workplace, workplace

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from bim_neuro import cli, job
-from bim_neuro.folder import LIST
+from bim_neuro import cli
+from bim_neuro.jobs import compile as job
+from bim_neuro.jobs.folder import LIST
 
 from .formats import Command, Format, break_file
 from .lines import Lines

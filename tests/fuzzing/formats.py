@@ -25,7 +25,7 @@ from bim_neuro.compilers.artefact import Artefact, expected_messages, save_artef
 from bim_neuro.model.checkpoint import save_checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.nir_bridge import exact, write_nir
-from bim_neuro.plasticity.description import Plasticity
+from bim_neuro.plasticity.request import Plasticity
 
 from . import hdf5
 from .containers import odd_bytes, odd_npy, odd_pickle, odd_zip, rezip, unzip
@@ -422,8 +422,8 @@ def finish_records(sound: Path) -> None:
     """Fill the folders that bim-compile writes: a finished one, and what an interrupted run leaves."""
     model, data = str(sound / "small.pt"), str(sound / "x.npz")
     _call("compile", model, "--input", data, "--samples", "3", "-o", str(sound / "records/finished/out"))
-    from bim_neuro import job
-    from bim_neuro.engine import shards
+    from bim_neuro.jobs import compile as job
+    from bim_neuro.jobs import shards
 
     kept, job.SHARD = job.SHARD, 2
     forget, shards.Shards.forget = shards.Shards.forget, lambda self: None  # type: ignore[method-assign]

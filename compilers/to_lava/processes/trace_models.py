@@ -14,10 +14,11 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from bim_neuro.compilers.to_lava.processes.models import loud
-from bim_neuro.compilers.to_lava.processes.trace_process import PlasticDense, Teacher, TraceWords, variable
-from bim_neuro.plasticity.learner import Heard, LearnRecord
-from bim_neuro.plasticity.trace_kernel import Traces
-from bim_neuro.plasticity.trace_process import NAMES
+from bim_neuro.compilers.to_lava.processes.traces import PlasticDense, Teacher, TraceWords, variable
+from bim_neuro.plasticity.record import LearnRecord
+from bim_neuro.plasticity.trace_process.kernel import Traces
+from bim_neuro.plasticity.trace_process.law import NAMES
+from bim_neuro.plasticity.trace_process.learner import Heard
 
 _PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "x": "x_in"}
 

@@ -1,0 +1,233 @@
+"""Options: where each option of the three commands has an effect; one that has none there is refused, not ignored.
+
+    COMPILE["lava_timeout"] = (during(RUN), _LAVA)      it counts where a model is run, and where Lava takes part
+
+Every option of a command has its line here, `tests/cli/test_options.py` sees to that. What was typed counts as given,
+also where it equals the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import typer
+
+from ..errors import InputError
+from ..intake import is_hdf5, opened
+
+Values = Mapping[str, Any]
+"""What an option or argument was given as, or its default, by its name in Python."""
+
+
+class Lack(NamedTuple):
+    """Why an option has no effect, as 'without --learn', and how to mend it."""
+
+    where: str
+    mend: str
+
+
+Condition = Callable[[Values], "Lack | None"]
+"""None where the option has an effect."""
+
+RUN, CHECK, SELF_TEST, LIST, SHOW = "a run", "--check", "--self-test", "--list-targets", "--show-target"
+
+
+def refuse_without_effect(context: typer.Context, conditions: Mapping[str, tuple[Condition, ...]]) -> None:
+    """Refuse, all in one `InputError`, the options on the command line that have no effect there."""
+    refused: dict[str, Lack] = {}
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        lacks = (condition(context.params) for condition in conditions[name])
+        if lack := next((lack for lack in lacks if lack is not None), None):
+            refused[_shown(parameter)] = lack
+    if refused:
+        sentences = [f"{option} has no effect {lack.where}" for option, lack in refused.items()]
+        raise InputError("; ".join(sentences), "; ".join(dict.fromkeys(lack.mend for lack in refused.values())))
+
+
+def mode_of(values: Values) -> str:
+    """Return what a bim-compile is to do."""
+    asked = {SHOW: values["show_target"] is not None, LIST: values["list_targets"], SELF_TEST: values["self_test"],
+             CHECK: values["check"]}  # fmt: skip
+    return next((mode for mode, wanted in asked.items() if wanted), RUN)
+
+
+def during(*modes: str) -> Condition:
+    """Hold in these modes of bim-compile."""
+
+    def condition(values: Values) -> Lack | None:
+        mode = mode_of(values)
+        return None if mode in modes else Lack(f"with {mode}", f"leave it out, or leave out {mode}")
+
+    return condition
+
+
+def needs(holds: Callable[[Values], bool], where: str, mend: str) -> Condition:
+    """Hold where ``holds`` does."""
+    return lambda values: None if holds(values) else Lack(where, mend)
+
+
+def _shown(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return str(parameter.name).upper()
+    return next(str(option) for option in parameter.opts if option.startswith("--"))
+
+
+def _is_nir(path: Path) -> bool:
+    """Whether a file is one for the NIR reader; one that cannot be opened may be."""
+    try:
+        with opened(path) as file:
+            return path.suffix == ".nir" or is_hdf5(file)
+    except InputError:  # whoever reads it says why
+        return True
+
+
+def _has_cores(target: str) -> bool:
+    from ..hardware import load_profile
+
+    return load_profile(target).usable_cores is not None
+
+
+_SIMULATES = during(RUN)
+_BUILDS = during(RUN, CHECK)
+_NIR = needs(
+    lambda v: v["model"] is None or _is_nir(v["model"]),
+    "with a model.pt, which says how long its steps are",
+    "leave --dt out",
+)
+_LEARN = needs(lambda v: v["learn"] != "none", "without --learn", "name a rule, as --learn rtrl")
+_LAVA = needs(
+    lambda v: "lava" in (v["backend"], v["verify"]), "where Lava takes no part", "add --verify lava or --backend lava"
+)
+_READS = needs(
+    lambda v: not v["check"] or v["input"] is not None,
+    "with --check where there is no --input",
+    "give --input, whose first 32 samples calibrate",
+)
+_OF_A_TASK = needs(
+    lambda v: v["input"] is None or v["learn"] != "none",
+    "with --input, which takes the place of the task's recordings",
+    "leave out one of the two",
+)
+_FILE = needs(
+    lambda v: v["input"] is not None or v["learn_test"] is not None,
+    "without --input: tasks know their layout",
+    "leave it out",
+)
+_STREAMS = needs(
+    lambda v: v["learn"] == "none",
+    "with --learn, which streams the train split and is measured on the test split",
+    "leave it out",
+)
+_OTHER_BACKEND = needs(
+    lambda v: v["verify"] != v["backend"], "where it names the backend that runs", "name another to compare with"
+)
+_CORES = needs(lambda v: _has_cores(v["target"]), "on a simulation, which has no cores", "name a chip with --target")
+_WORDS = needs(
+    lambda v: v["learn_placement"] != "engine",
+    "with --learn-placement engine, whose tags have 9 bits",
+    "leave it out, or choose process or host",
+)
+_SEVERAL_GROUPS = needs(
+    lambda v: v["learn"] != "three-factor",
+    "with --learn three-factor, by which only the readout learns",
+    "leave it out, or choose another rule",
+)
+
+COMPILE: dict[str, tuple[Condition, ...]] = {
+    "model": (during(RUN, CHECK, SELF_TEST),),
+    "target": (_BUILDS,),
+    "dt": (_BUILDS, _NIR),
+    "input": (_BUILDS,),
+    "data": (_SIMULATES, _OF_A_TASK),
+    "samples": (_BUILDS, _READS),
+    "split": (_BUILDS, _READS, _STREAMS),
+    "layout": (_BUILDS, _FILE),
+    "steps": (_BUILDS, _READS),
+    "backend": (_SIMULATES,),
+    "verify": (_SIMULATES, _OTHER_BACKEND),
+    "check": (during(CHECK),),
+    "strict": (_BUILDS,),
+    "learn": (_BUILDS,),
+    "learn_test": (_SIMULATES, _LEARN),
+    "learn_samples": (_SIMULATES, _LEARN),
+    "learn_placement": (_BUILDS, _LEARN),
+    "learn_bits": (_BUILDS, _LEARN, _WORDS),
+    "learn_rate": (_BUILDS, _LEARN),
+    "learn_rounding": (_BUILDS, _LEARN),
+    "learn_synapses": (_BUILDS, _LEARN, _SEVERAL_GROUPS),
+    "learn_prune": (_BUILDS, _LEARN),
+    "learn_seed": (_BUILDS, _LEARN),
+    "min_agreement": (_SIMULATES,),
+    "max_energy": (_SIMULATES,),
+    "max_latency": (_SIMULATES,),
+    "max_cores": (_BUILDS, _CORES),
+    "optimise": (_BUILDS, _CORES),
+    "output": (_SIMULATES,),
+    "lava_timeout": (_SIMULATES, _LAVA),
+    "max_memory": (during(RUN, CHECK, SELF_TEST),),
+    "self_test": (during(SELF_TEST),),
+    "list_targets": (during(LIST),),
+    "show_target": (during(SHOW),),
+    "json_output": (),
+    "debug": (),
+    "version": (),
+}
+
+
+def _rule(values: Values) -> Any:
+    """Return the learning rule, which must be one by now."""
+    from ..training.rules import RULES
+
+    return RULES[values["rule"]]
+
+
+def _several_blocks(values: Values) -> bool:
+    from ..training.recipes import DEFAULTS
+
+    default = DEFAULTS.get(values["task"])
+    return (values["blocks"] or (default.blocks if default else 1)) > 1
+
+
+_GRADIENT = needs(
+    lambda v: v["rule"] != "bptt" and _rule(v).gradient,
+    "where the rule sends no credit forward",
+    "choose --rule rtrl or hybrid",
+)
+
+TRAIN: dict[str, tuple[Condition, ...]] = {
+    "task": (),
+    "data": (),  # `load_task` refuses it for a task that makes its own
+    "layout": (),  # and this one for every task but 'own'
+    "output": (),
+    "seed": (),
+    "epochs": (),
+    "patience": (),
+    "batch": (),
+    "learning_rate": (),
+    "channels": (),
+    "states": (),
+    "blocks": (),
+    "taps": (),
+    "encoder": (),
+    "rule": (),
+    "mix": (needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid"),),
+    "credit": (_GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
+    "online": (),  # `Learning` refuses it where it cannot be done
+    "prune": (),
+    "restart": (),
+    "test": (),
+    "baseline": (),
+    "json_file": (),
+    "max_memory": (),
+    "debug": (),
+    "version": (),
+}
+
+REPORT: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folder", "output", "json_output", "debug", "version"), ())
+COMPARE: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folders", "output", "json_output", "debug"), ())

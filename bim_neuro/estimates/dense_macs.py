@@ -1,0 +1,69 @@
+r"""The same model, computed densely: its multiply-accumulates, at published prices of one.
+
+    MACs of a step = weights (zeros too) + scan: D (4 N + 2) + LIF and readout: 1 a neuron
+
+A scan multiplies, for each of N states, delta A, delta u B, exp(delta A) h and C h, and for each of D channels delta u
+and D_skip u. Another scope than a profile's prices: arithmetic alone, or a whole device divided by its MACs. Neither
+the exponentials nor memory, idling or the host are in a count of MACs, so the two are never added or subtracted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..graph import IntegerGraph
+from ..hardware import Quantity
+from ..nodes import Broadcast, Soma
+from .terms import Range, Term
+
+
+@dataclass(frozen=True)
+class DenseProcessor:
+    """One way to compute the model densely; ``scope`` says what its price contains."""
+
+    name: str
+    scope: str
+    mac_pj: Quantity
+    energy: Range
+
+
+def _price(pj: float, basis: str, source: str) -> Quantity:
+    return Quantity(pj, pj, pj, "pJ", basis, source)
+
+
+_HOROWITZ = "Horowitz, ISSCC 2014, 45 nm at 0.9 V, as tabulated in PMC8934428, Table 3"
+_KERAS_SPIKING = "KerasSpiking, ModelEnergy, energy per MAC"
+PROCESSORS = (
+    ("int32 arithmetic, 45 nm", "arithmetic", _price(3.2, "derived", f"{_HOROWITZ}: add 0.1, multiply 3.1")),
+    ("float32 arithmetic, 45 nm", "arithmetic", _price(4.6, "derived", f"{_HOROWITZ}: add 0.9, multiply 3.7")),
+    ("GPU", "device", _price(300, "derived", f"{_KERAS_SPIKING}: gpu 0.3 nJ")),
+    ("ARM", "device", _price(900, "derived", f"{_KERAS_SPIKING}: arm 0.9 nJ")),
+    ("CPU", "device", _price(8600, "derived", f"{_KERAS_SPIKING}: cpu 8.6 nJ")),
+)
+"""(name, scope, price): 'arithmetic' is the operation alone, 'device' a whole one. No source has a range."""
+
+
+def dense_macs(graph: IntegerGraph) -> dict[str, int]:
+    """Return {layer: multiply-accumulates of one step}: those of its incoming weights, and of its neurons."""
+    layers = [layer for layer in graph.order if layer != graph.source]
+    return {layer: _weights_into(graph, layer) + _neurons(graph, layer) for layer in layers}
+
+
+def dense_energy(graph: IntegerGraph, steps: int) -> tuple[DenseProcessor, ...]:
+    """Return what a sample of ``steps`` steps costs, in pJ, wherever a price of a MAC is published."""
+    macs = steps * sum(dense_macs(graph).values())
+    return tuple(
+        DenseProcessor(name, scope, price, Term("macs", "MACs", macs, (price,)).over(1))
+        for name, scope, price in PROCESSORS
+    )
+
+
+def _weights_into(graph: IntegerGraph, layer: str) -> int:
+    return sum(edge.synapse.count for edge in graph.into(layer) if not isinstance(edge.synapse, Broadcast | Soma))
+
+
+def _neurons(graph: IntegerGraph, layer: str) -> int:
+    node = graph.nodes[layer]
+    if node.kind == "scan":
+        return node.neurons * (4 * node.state_words + 2)
+    return 0 if node.kind == "relay" else node.neurons

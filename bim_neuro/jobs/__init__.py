@@ -1,0 +1,1 @@
+"""Jobs: one command each, from a request to a written result."""

@@ -1,0 +1,77 @@
+"""Does it fit: everything that stands against a compile, all of it at once, and nothing is run or written.
+
+What the run would build is built: from the same steps, on the same target, with the same plasticity. Given input
+measures ranges, as it does in a run, on 32 samples at most. What needs a run is listed as unchecked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+from ..compilers.calibrate import SAMPLES, uncalibrated
+from ..errors import DoesNotFit, Finding
+from ..hardware import load_profile
+from ..pipeline import Program, Stopwatch, compile_model
+from ..report.thresholds import missed_without_a_run
+from .compile import Request
+from .learn import would_learn
+from .sequences import Chosen, to_run
+
+_RUN = "agreement with the float law, saturated words, clipped input, energy and latency: they take a run"
+_NO_INPUT = "ranges of {layers}: bounds stand in for them, --input FILE.npz has them measured"
+_NO_STREAM = "where the traces of --learn {rule} live: --input FILE.npz has their words measured"
+_WEIGHED = "the placement that --optimise {objective} chooses: it is weighed by what a run sends"
+_NOT_BUILT = "the limits of {target}: the model has no integers yet"
+
+
+def check(request: Request) -> dict[str, Any]:
+    """Return whether the model fits, every finding, how many cores it takes, and what stayed unchecked."""
+    profile = load_profile(request.target)
+    findings: list[Finding] = []
+    watch = Stopwatch()
+    program, chosen = _built(request, findings, watch)
+    if program and chosen and request.plasticity:
+        try:
+            would_learn(program, request.plasticity, chosen.data)
+        except DoesNotFit as error:
+            findings += error.findings
+    used = len({core.index for core in program.placed.cores}) if program else 0
+    found = {
+        "model": str(request.model),
+        "target": profile.name,
+        "fits": not any(finding.severity == "error" for finding in findings),
+        "cores": {"used": used, "limit": profile.usable_cores},
+        "findings": [asdict(finding) for finding in findings],
+        "unchecked": list(_unchecked(request, program, chosen, "place" in watch.seconds)),
+    }
+    return {**found, "missed": list(missed_without_a_run(found, request.thresholds))}
+
+
+def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple[Program | None, Chosen | None]:
+    """Compile as far as it goes, as a run does; note what stands against it."""
+    chosen = None
+    try:
+        program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
+        if request.input is not None:
+            most = SAMPLES if request.samples is None else min(request.samples, SAMPLES)
+            chosen = to_run(program, replace(request.wanted, samples=most))
+            program = program.calibrated(chosen.data.x, chosen.origin)
+    except DoesNotFit as error:
+        findings += error.findings
+        return None, chosen
+    findings += program.findings
+    return program, chosen
+
+
+def _unchecked(request: Request, program: Program | None, chosen: Chosen | None, placed: bool) -> Iterator[str]:
+    if not placed:
+        yield _NOT_BUILT.format(target=request.target)
+    elif program and (missing := uncalibrated(program.reference)):
+        yield _NO_INPUT.format(layers=", ".join(missing))
+    if request.plasticity and program and not chosen:
+        yield _NO_STREAM.format(rule=request.plasticity.rule)
+    if request.optimise and request.optimise != "cores":
+        yield _WEIGHED.format(objective=request.optimise)
+    yield _RUN

@@ -1,0 +1,222 @@
+"""The folder bim-compile writes: whose file is whose, one job at a time, a result in it whole or not at all.
+
+    OUT/summary.json ...               what `OUTPUT_FILES` names
+    OUT/.bim-compile.json              {"files": {name: SHA-256}}: which of them we wrote, and what they were then
+    OUT/.bim-compile.k3x9_a2b/         a result on its way in, complete as soon as it holds its own list
+
+Files go in by one rename each, so that whatever else lies in OUT is never touched. A result that is complete and was
+not brought in to the end, because its job was killed, is brought in at the next start; one that is not is removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .. import report
+from ..atomic import alone, cannot_write, sweep, sync, unbroken, write
+from ..errors import InputError
+
+OUTPUT_FILES = {"model.bimn", "model.nir", *report.FILES}
+"""What a finished folder holds beside the list of it."""
+LIST = ".bim-compile.json"
+_STAGE = ".bim-compile."
+_LAST = "summary.json"  # its readers find the former result, or all of the fresh one
+_HINT = "choose another folder with -o"
+
+
+@contextmanager
+def reserved(output: Path) -> Iterator[Path]:
+    """Hold the folder for one job and give its real path; before any work, refuse one that is not ours to write.
+
+    What a killed job left is mended first. Folders that are made on the way and stay empty are removed again.
+    """
+    if not output.is_dir() and _there(output):  # a link to nothing, or to itself, too
+        raise InputError(f"{output} exists and is not a folder", _HINT)
+    try:
+        output = output.resolve()
+    except (OSError, RuntimeError):  # the latter before Python 3.13
+        raise InputError(f"the way to {output} is a link that leads back to itself", _HINT) from None
+    if output == output.parent:
+        raise InputError(f"{output} is no folder to write a result into", _HINT)
+    beside = next(parent for parent in output.parents if parent.exists())
+    with ExitStack() as until_end:
+        try:
+            until_end.callback(_remove_empty, [path for path in output.parents if not path.exists()])
+            output.parent.mkdir(parents=True, exist_ok=True)
+            locked = until_end.enter_context(alone(output))
+            if output.is_dir():
+                if locked:
+                    _mend(output)
+                _check(output)
+                Path(tempfile.mkdtemp(dir=output, prefix=_STAGE)).rmdir()
+        except OSError as error:
+            raise InputError(f"cannot write into {beside}: {error.strerror or error}", _HINT) from None
+        yield output
+
+
+@contextmanager
+def filled(output: Path, *, update: bool = False) -> Iterator[tuple[Path, list[Path]]]:
+    """Give a folder to fill, and bring its files into ``output`` when all went well; else the former result stays.
+
+    With ``update`` the files that are not given anew stay part of the result. The list tells, after the block, where
+    files were moved that the user had put in the place of ours meanwhile.
+    """
+    made, stage = not output.exists(), None
+    aside: list[Path] = []
+    try:
+        output.mkdir(exist_ok=True)
+        stage = Path(tempfile.mkdtemp(dir=output, prefix=_STAGE))
+        yield stage, aside
+        _seal(stage, (_listed(output) or {}) if update else {})
+        aside += _bring_in(stage, output)
+    except OSError as error:
+        raise cannot_write(output, error) from None
+    finally:
+        with unbroken():
+            if stage is not None and (stage / LIST).exists():  # interrupted on the way in: the rest follows
+                with suppress(OSError):
+                    aside += _bring_in(stage, output)
+            elif stage is not None:
+                shutil.rmtree(stage, ignore_errors=True)
+            if made:
+                with suppress(OSError):
+                    output.rmdir()
+
+
+def adopt(file: Path) -> None:
+    """Note that a file of ours in a finished folder was written anew."""
+    files = _listed(file.parent)
+    if files is not None and file.name in files:
+        _write_list(file.parent, {**files, file.name: _hash(file)})
+
+
+def _check(output: Path) -> None:
+    """Refuse a folder that we did not write, and one in which somebody changed what we wrote."""
+    if output.samefile(Path.cwd()):
+        raise InputError(f"{output} is the current folder and cannot be replaced", _HINT)
+    files = _listed(output)
+    if files is None:
+        files = _adopted(output)
+    for name, known in files.items():
+        if not _ours(output / name, known):
+            hint = f"move that file away, or {_HINT}"
+            raise InputError(f"{output / name} was changed after bim-compile wrote it", hint)
+    for name in sorted(OUTPUT_FILES - set(files)):
+        if _there(output / name):
+            raise InputError(f"{output} holds '{name}', which bim-compile did not write", _HINT)
+
+
+def _adopted(output: Path) -> dict[str, str]:
+    """Return the list of a folder that has none: it is empty, or bim-compile 0.1 wrote it, every file and no other."""
+    names = sorted(entry.name for entry in output.iterdir() if not _is_stage(entry))
+    if not names:
+        return {}
+    strange = [name for name in names if name not in OUTPUT_FILES]
+    strange += [name for name in names if not _is_plain(output / name)]
+    if strange or set(names) != OUTPUT_FILES or not _is_summary(output / _LAST):
+        name = (strange or names)[0]
+        raise InputError(f"{output} holds '{name}', which bim-compile did not write", _HINT)
+    files = {name: _hash(output / name) for name in names}
+    _write_list(output, files)
+    return files
+
+
+def _is_summary(file: Path) -> bool:
+    try:
+        summary = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(summary, dict) and {"bim_neuro", "command", "target", "layers"} <= set(summary)
+
+
+def _mend(output: Path) -> None:
+    """Bring in what a killed job had finished, remove what it had not; only for the job that holds the lock."""
+    sweep(output / LIST)
+    for entry in output.iterdir():
+        if _is_stage(entry):
+            if (entry / LIST).exists():
+                _bring_in(entry, output)
+            else:
+                shutil.rmtree(entry)
+
+
+def _is_stage(entry: Path) -> bool:
+    return entry.match(_STAGE + "?" * 8) and entry.is_dir() and not entry.is_symlink()
+
+
+def _seal(stage: Path, files: dict[str, str]) -> None:
+    """Bring the files to the disk, then write their list, added to ``files``: from here on the result is complete."""
+    for file in sorted(stage.iterdir()):
+        sync(file)
+        files[file.name] = _hash(file)
+    _write_list(stage, files)
+
+
+def _bring_in(stage: Path, output: Path) -> list[Path]:
+    """Move a complete result into its folder; return where a file was moved that is not ours but has its name."""
+    fresh, former, aside = _listed(stage) or {}, _listed(output) or {}, []
+    for name in sorted(fresh, key=lambda name: (name == _LAST, name)):
+        if (stage / name).exists():  # else it is in already
+            if not _ours(output / name, former.get(name)):
+                aside.append(_move_aside(output / name))
+            (stage / name).replace(output / name)
+    for name in set(former) - set(fresh):
+        if _ours(output / name, former[name]):
+            (output / name).unlink(missing_ok=True)
+    (stage / LIST).replace(output / LIST)
+    sync(output)
+    stage.rmdir()
+    return aside
+
+
+def _ours(file: Path, known: str | None) -> bool:
+    """Whether a file may be replaced: it is not there, or it is what we wrote."""
+    return not _there(file) or (_is_plain(file) and _hash(file) == known)
+
+
+def _is_plain(file: Path) -> bool:
+    """Whether it is a file, and neither a link nor one that a reader would wait for."""
+    return file.is_file() and not file.is_symlink()
+
+
+def _there(file: Path) -> bool:
+    return file.exists() or file.is_symlink()
+
+
+def _move_aside(file: Path) -> Path:
+    """Rename a file to NAME.~1~, or the first number that is free."""
+    number = 1
+    while _there(target := file.with_name(f"{file.name}.~{number}~")):
+        number += 1
+    return file.rename(target)
+
+
+def _listed(folder: Path) -> dict[str, str] | None:
+    """Return the names and hashes of a folder's list; None where it has none that can be read."""
+    try:
+        files: Any = json.loads((folder / LIST).read_bytes() if _is_plain(folder / LIST) else "")["files"]
+        return {name: str(files[name]) for name in sorted(OUTPUT_FILES & set(files))}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def _write_list(folder: Path, files: dict[str, str]) -> None:
+    write(folder / LIST, json.dumps({"files": files}, indent=2) + "\n")
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders, the innermost first, as far as they are empty."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()

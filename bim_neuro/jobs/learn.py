@@ -1,0 +1,293 @@
+"""One on-chip learning run: a program and a stream of labelled samples become a program with other integer weights.
+
+No float weight takes part: the float graph of the result is written from the learnt integers afterwards, so that it can
+be saved and compiled again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import arguments
+from ..atomic import write
+from ..compilers.placement.place import place
+from ..compilers.plasticity.block import plastic_block, real_weights
+from ..compilers.plasticity.circuit import engine_learner
+from ..compilers.plasticity.trace_placement import LearningPlacement, choose
+from ..compilers.to_lava.plasticity.lessons import verify_learning
+from ..errors import InputError
+from ..estimates.terms import Term, left_out, total, weakest
+from ..graph import FloatGraph, IntegerGraph
+from ..hardware import HardwareProfile
+from ..intake import read_npz
+from ..nodes import InputSeen
+from ..nodes.arithmetic import Array
+from ..pack import pack, unpack
+from ..pipeline import Program
+from ..plasticity.learning_engine.learner import EngineLearner
+from ..plasticity.record import LearnRecord
+from ..plasticity.request import Plasticity
+from ..plasticity.trace_process.learner import WARM_UP, Learner, PlasticBlock
+from ..simulation.compiled import Engine
+from ..tasks import Dataset
+from .shards import run_key
+
+CALIBRATION = 16
+"""Samples of the stream whose largest traces set the units of the trace words."""
+CURVE = 10
+_SIGNALS = {
+    "engine": "The readout's error neuron compares its value with a target while it hears the sample, and sends the "
+    "error as the trace y3 = error + 64: a trace has no sign. Host or embedded core sends target and gate; synapses "
+    "with the readout's weights as they were at first carry the error back. A silent gap lets traces decay, and "
+    "channels held in it empty their tags. What a chip's neuron may send as y3 is not published.",
+    "process": "Host or embedded core turns the summed readout into the error of each class, once a sample; the "
+    "feedback synapses hold a copy of the readout's weights, which is written anew after each update.",
+    "host": "Every signal of every step leaves the chip and every weight comes back; none of that traffic is priced.",
+}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The program with its learnt weights, and what summary.json says about the run."""
+
+    program: Program
+    report: dict[str, Any]
+    stream: InputSeen  # what it learnt from, as the encoder met it
+
+
+def learn(
+    program: Program,
+    plasticity: Plasticity,
+    stream: Dataset,
+    tests: Mapping[str, Dataset],
+    progress: Callable[[int], None] | None = None,
+) -> Learned:
+    """Learn on the stream, sample by sample; accuracy is measured on each of ``tests`` before and after.
+
+    Raises InputError for a stream without labels, DoesNotFit where the placement asked for is impossible.
+    """
+    _check_arguments(program, plasticity, stream, tests)
+    y = _labels(stream)
+    encoded, seen = program.encode_and_see(stream.x)
+    below = _below(program, encoded)
+    block, where, learner = _prepared(program, plasticity, below, y)
+    before = {name: accuracy(block.graph, program, test) for name, test in tests.items()}
+    record = learner.run(below, y, progress=progress)
+    graph = learner.graph()
+    after = {name: accuracy(graph, program, test) for name, test in tests.items()}
+    reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
+    placed = place(graph, program.profile)
+    learnt = replace(program, reference=reference, placed=placed, exponents=block.exponents)
+    return Learned(
+        learnt,
+        {
+            "rule": plasticity.rule,
+            "plasticity": plasticity.as_dict(),
+            "placement": where.where,
+            "placement_reasons": [finding.message for finding in where.reasons],
+            "learning_signal": _SIGNALS[where.where],
+            "samples": len(stream.x),
+            **_accuracies(before, after),
+            "accuracy_during": float(record.correct.mean()),
+            "curve": _curve(record),
+            **_counts(block, record, learner.weights),
+            "rates": {name: {**asdict(rate), "error": rate.error} for name, rate in learner.rates.items()},
+            "trace_words": where.words,
+            "trace_bits": where.bits,
+            "trace_cores": where.cores,
+            **_energy(where, record, program.profile, encoded.shape[1], len(stream.x)),
+        },
+        seen,
+    )
+
+
+def _check_arguments(
+    program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]
+) -> None:
+    arguments.instance(program, Program, "program")
+    arguments.instance(plasticity, Plasticity, "plasticity")
+    arguments.instance(stream, Dataset, "stream")
+    if not arguments.instance(tests, Mapping, "tests"):  # type: ignore[type-abstract]
+        raise InputError("tests is empty: there is nothing to measure on", "give {'the stream': stream}, at the least")
+    for name, test in tests.items():
+        arguments.instance(test, Dataset, f"tests[{name!r}]")
+
+
+def _labels(stream: Dataset) -> Array:
+    if stream.y is None:
+        raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
+    return stream.y
+
+
+def _accuracies(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
+    """Return what was reached on the first test, and on the others what was kept of the old task."""
+    main, *others = before
+    old = others[0] if others else None  # the task it was trained on, where it was measured on new data
+    return {
+        "measured_on": main,
+        "accuracy_before": before[main],
+        "accuracy_after": after[main],
+        "old_before": before[old] if old else None,
+        "old_after": after[old] if old else None,
+        "forgotten": before[old] - after[old] if old else None,
+        "others": {name: {"before": before[name], "after": after[name]} for name in others},
+    }
+
+
+def lessons(
+    program: Program, plasticity: Plasticity, stream: Dataset, placement: str, time_limit: float | None = None
+) -> dict[str, Any]:
+    """Learn from the first samples of the stream again, here and on Lava; return what was compared and was equal.
+
+    ``program`` is that of before; its rates are chosen on the same samples as in `learn`, and so are the same.
+    """
+    if placement == "host":
+        left_out = "learning with traces in the host's memory has no counterpart on Lava"
+        return {"backend": "lava", "samples": 0, "synapses": "", "rows": [], "left_out": left_out}
+    first = stream.take(slice(WARM_UP))
+    y = _labels(first)
+    below = _below(program, program.encode(first.x))
+    block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
+    if placement == "engine":
+        engine = engine_learner(program.reference, block, program.profile, below, y, mode="lava")
+        return verify_learning(engine, below, y, time_limit=time_limit)
+    learner = Learner(block)
+    learner.prepare(below, y)
+    return verify_learning(learner, below, y, time_limit=time_limit)
+
+
+def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]) -> str:
+    """Return what tells one learning run from another: programs, chip, rule, stream, tests, and our version."""
+    digest = hashlib.sha256(repr((plasticity, program.profile, list(tests))).encode())
+    for data in (stream, *tests.values()):
+        for array in (data.x, data.y):
+            digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return run_key((program.graph, program.reference), stream.x[:0], digest.hexdigest())
+
+
+def save_learned(learned: Learned, path: Path, key: str) -> None:
+    """Keep a learned program, so that a command that breaks off after it need not learn again."""
+    header: dict[str, Any] = {"key": key, "report": learned.report, "exponents": learned.program.exponents}
+    content: dict[str, Array] = {}
+    for name, graph in (("graph", learned.program.graph), ("reference", learned.program.reference)):
+        header[name], arrays = pack(graph)
+        content |= {f"{name}:{array}": value for array, value in arrays.items()}
+    memory = io.BytesIO()
+    np.savez_compressed(memory, header=np.array(json.dumps(header)), **content)  # type: ignore[arg-type]
+    write(path, memory.getbuffer())
+
+
+def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Learned | None:
+    """Return what was kept of the same run; None where there is nothing, or nothing that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        content = read_npz(path)
+        header: dict[str, Any] = json.loads(str(content["header"]))
+        found, graphs = header["key"], {name: _unpacked(name, header, content) for name in ("graph", "reference")}
+        saved, exponents = dict(header["report"]), {str(name): int(e) for name, e in header["exponents"].items()}
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, InputError):
+        return None
+    if found != key:
+        hint = "give the same again, or delete that file to learn anew"
+        raise InputError(f"{path} holds what another run learned: other model, options, data or version", hint)
+    placed = place(graphs["graph"], program.profile)
+    _, seen = program.encode_and_see(stream.x)
+    learnt = replace(program, reference=graphs["reference"], placed=placed, exponents=exponents)
+    return Learned(learnt, saved, seen)
+
+
+def _unpacked(name: str, header: dict[str, Any], content: dict[str, Array]) -> Any:
+    prefix = f"{name}:"
+    return unpack(header[name], {k.removeprefix(prefix): v for k, v in content.items() if k.startswith(prefix)})
+
+
+def would_learn(program: Program, plasticity: Plasticity, stream: Dataset) -> None:
+    """Make everything ready and learn nothing; what would stop `learn` stops here."""
+    few = stream.take(slice(max(CALIBRATION, WARM_UP)))
+    y = _labels(few)
+    _prepared(program, plasticity, _below(program, program.encode(few.x)), y)
+
+
+def _prepared(
+    program: Program, plasticity: Plasticity, below: Array, y: Array
+) -> tuple[PlasticBlock, LearningPlacement, Learner | EngineLearner]:
+    """Return the block with room to learn, where its traces live, and the learner."""
+    block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
+    where = choose(block, program.placed, plasticity, program.profile)
+    if where.where != "engine":
+        return block, where, Learner(block)
+    return block, where, engine_learner(program.reference, block, program.profile, below[:WARM_UP], y[:WARM_UP])
+
+
+def accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> float:
+    """Return the share of right answers of the integer graph."""
+    if data.y is None:
+        raise InputError("samples without labels have no accuracy", "give y (samples,) in the .npz")
+    record = Engine(graph).run(program.encode(data.x))
+    return float(np.mean(record.predicted == data.y))
+
+
+def _below(program: Program, encoded: Array) -> Array:
+    """Return what the last block reads: the input, or the spikes of the frozen blocks below it."""
+    graph = program.graph
+    scans = [name for name in graph.order if graph.nodes[name].kind == "scan"]
+    if len(scans) < 2:
+        return encoded
+    reads = next(edge.source for edge in graph.into(scans[-1]) if edge.port == "dt")
+    spikes = program.engine.run(encoded, probe=[f"{reads}.message"]).probes[f"{reads}.message"]
+    return spikes[:, : encoded.shape[1]].astype(encoded.dtype)
+
+
+def _curve(record: LearnRecord) -> list[float]:
+    """Return the share of right answers in each tenth of the stream."""
+    return [float(part.mean()) for part in np.array_split(record.correct, min(CURVE, len(record.correct)))]
+
+
+def _counts(block: PlasticBlock, record: LearnRecord, weights: dict[str, Array]) -> dict[str, Any]:
+    targets = {e.name: e.target for e in block.graph.edges}
+    sparsity = {group: float(np.mean(weight == 0)) for group, weight in weights.items()}
+    groups = {
+        group: {"layer": targets[block.edges[group]], "visited": visited, "changed": record.changed[group],
+                "clipped": record.clipped[group], "sparsity": sparsity[group]}
+        for group, visited in record.updates.items()
+    }  # fmt: skip
+    return {"updates": sum(record.updates.values()), "groups": groups, "saturated_trace_words": record.saturated}
+
+
+def _energy(
+    where: LearningPlacement, record: LearnRecord, profile: HardwareProfile, steps: int, samples: int
+) -> dict[str, Any]:
+    """Return what learning costs, per sample: synapses visited, and trace words moved on every step."""
+    visited, price = sum(record.updates.values()), profile.energy
+    moved = where.words * steps * samples if where.where == "process" else 0
+    passes = profile.passes_per_update.get("traces")
+    terms = [
+        Term("updates", "learning updates", visited, (price.learning_update_pj,)),
+        Term("traces", "trace words", moved, (passes, price.update_pass_pj) if passes else ()),
+    ]
+    events = {term.event: asdict(term.over(samples)) for term in terms if term.count and term.priced}
+    return {
+        "energy_pj": asdict(total([term.over(samples) for term in terms])),
+        "energy_events": events,
+        "unpriced": list(left_out(terms)),
+        "weakest_basis": weakest(terms),
+    }
+
+
+def _described(reference: FloatGraph, block: PlasticBlock, plasticity: Plasticity) -> FloatGraph:
+    """Return the graph with what learnt in it, for NIR metadata: the description, and each plastic port by its node."""
+    targets = {e.name: (e.target, e.port) for e in block.graph.edges}
+    ports = {group: targets[block.edges[group]] for group in plasticity.synapses}
+    nodes = {node: {"port": port, "synapses": group} for group, (node, port) in ports.items()}
+    extra = {**reference.extra, "plasticity": plasticity.as_dict(), "plastic_nodes": nodes}
+    g = reference
+    return FloatGraph(g.nodes, g.edges, g.dt, g.encoder, g.task, g.labels, extra)

@@ -1,0 +1,274 @@
+"""Which sequences a compiled model is run on, learns on and is measured on, and what of them it was trained on.
+
+    file with splits     the one the model was trained on (model.pt knows its samples), or one that holds `split` or
+                         `x_test`: its test split, or the one --split names; learning streams its train split
+    file without         all of it, with the share that was seen in training
+    no file              the same splits of the model's own task
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import Finding, InputError
+from ..nodes.arithmetic import Array
+from ..pipeline import Program, with_steps
+from ..tasks import SPLITS, Dataset, Recordings, load_task, read_recordings
+from ..trained_on import KEY, TrainedOn, sample_hashes
+
+ALL = "all"
+_OTHER_SPLIT = "the array split says other splits than training had; those of training are taken"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for: files, a split, and how much of it; None where nothing was said."""
+
+    input: Path | None = None
+    data: Path | None = None  # recordings of the model's own task
+    learn_test: Path | None = None
+    split: str | None = None
+    layout: str | None = None
+    samples: int | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Sequences, where they come from, and what must be known of them.
+
+    ``hashes`` are those of the samples as they lie in their file, ``hits`` says which of them took part in training,
+    None where that is not known; ``whole`` counts what they were chosen from, ``named`` says that the user
+    chose the split.
+    """
+
+    data: Dataset
+    origin: str
+    hashes: Array
+    split: str | None = None
+    named: bool = False
+    whole: int = 0
+    hits: Array | None = None
+    layout: str | None = None
+    notes: tuple[str, ...] = ()
+    odd: tuple[Finding, ...] = ()
+
+    @property
+    def seen(self) -> int | None:
+        """How many of the samples were seen in training."""
+        return None if self.hits is None else int(self.hits.sum())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What speaks against numbers that are measured here."""
+        return self.odd if self.named or not self.seen else (*self.odd, _seen(self))
+
+    def first(self, samples: int | None) -> Chosen:
+        """Keep the first samples; all of them with None."""
+        hits = None if self.hits is None else self.hits[:samples]
+        return replace(self, data=self.data.take(slice(samples)), hashes=self.hashes[:samples], hits=hits)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What summary.json says of them."""
+        return {
+            "origin": self.origin,
+            "split": self.split,
+            "samples": len(self.data),
+            "of": self.whole,
+            "seen_in_training": self.seen,
+            "layout": self.layout,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """What a model learns on, and what that is measured on before and after: the first of ``tests`` above all."""
+
+    stream: Chosen
+    tests: Mapping[str, Chosen] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Chosen:
+        return next(iter(self.tests.values()))
+
+
+def to_run(program: Program, wanted: Wanted) -> Chosen:
+    """Choose what a model is run on."""
+    _check_split(wanted.split)
+    chosen = _chosen(wanted.input, program, wanted, wanted.split)
+    return _labelled(chosen, program).first(wanted.samples)
+
+
+def to_learn(program: Program, wanted: Wanted) -> Stream:
+    """Choose what a model learns on and is measured on: never the stream itself, where anything else is at hand."""
+    if wanted.split is not None:
+        hint = "learning streams the train split and is measured on the test split; leave --split out"
+        raise InputError("--split has no effect with --learn", hint)
+    given = _given(wanted.input, program, wanted, labels_for="learning")
+    stream = _part(given, "train" if given.parts else None, program, wanted)
+    tests: list[Chosen] = []
+    if wanted.learn_test is not None:
+        measured = _given(wanted.learn_test, program, wanted, labels_for="measuring")
+        tests.append(_part(measured, "test" if measured.parts else None, program, wanted))
+    elif wanted.input is not None and given.parts:
+        tests.append(_part(given, "test", program, wanted))
+    elif program.graph.task == "own":
+        tests.append(stream)
+    if program.graph.task != "own":
+        tests.append(_chosen(None, program, wanted, "test"))
+    judged = [_heard(_labelled(test, program), stream.hashes) for test in tests]
+    return Stream(_labelled(stream, program), {test.origin: test for test in judged})
+
+
+def note_learnt(program: Program, hashes: Array, steps: int) -> Program:
+    """Note in a program's float graph which samples it has learnt from."""
+    known = TrainedOn.parse(program.reference.extra.get(KEY)) or TrainedOn.of(np.empty((0, steps, 1)), np.empty(0))
+    graph = program.reference
+    return replace(program, reference=graph.with_nodes(graph.nodes, **{KEY: known.after(hashes).plain}))
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """A file or a task: its splits, where it has any, and all of a file."""
+
+    name: str
+    parts: Mapping[str, Dataset]
+    file: Recordings | None = None
+    known: TrainedOn | None = None
+
+
+def _given(file: Path | None, program: Program, wanted: Wanted, labels_for: str = "") -> _Given:
+    if file is None:
+        return _task(program, wanted)
+    known = _trained_on(program)
+    steps = None if known is None else known.steps
+    recordings = read_recordings(file, wanted.layout, steps, labels_for=labels_for)
+    split: Array | None = recordings.split
+    if known is not None:
+        own = known.split_of(sample_hashes(recordings.data.x))
+        if own is not None and split is not None and not np.array_equal(own, split):
+            recordings = replace(recordings, notes=(*recordings.notes, _OTHER_SPLIT))
+        split = split if own is None else own
+    if split is None:
+        return _Given(str(file), {}, recordings, known)
+    codes = {name: np.flatnonzero(split == code) for code, name in enumerate(SPLITS)}
+    parts = {name: recordings.data.take(places) for name, places in codes.items() if len(places)}
+    return _Given(str(file), parts, recordings, known)
+
+
+def _task(program: Program, wanted: Wanted) -> _Given:
+    name = program.graph.task
+    if name == "own":
+        raise InputError("this model has no task with data of its own", "give --input FILE.npz")
+    if wanted.layout is not None and wanted.learn_test is None:
+        raise InputError("--layout has no effect without --input", "leave it out: tasks know their layout")
+    task = load_task(name, wanted.data)
+    return _Given(name, {split: getattr(task, split) for split in SPLITS if len(getattr(task, split))})
+
+
+def _trained_on(program: Program) -> TrainedOn | None:
+    """What the model was trained on: noted in it, or the splits of its task where that makes its own data."""
+    noted = TrainedOn.parse(program.reference.extra.get(KEY))
+    if noted is not None and len(noted.hashes):
+        return noted
+    try:
+        task = load_task(program.graph.task)
+    except InputError:
+        return noted  # it needs a file, or recordings that were not given
+    parts = [task.train, task.validation, task.test]
+    x = np.concatenate([part.x for part in parts])
+    known = TrainedOn.of(x, np.repeat(range(len(SPLITS)), [len(part) for part in parts]))
+    return known if noted is None else known.after(noted.learnt)
+
+
+def _chosen(file: Path | None, program: Program, wanted: Wanted, split: str | None) -> Chosen:
+    """Take a split: of what has some the test split, unless another is named."""
+    given = _given(file, program, wanted)
+    chosen = _part(given, split or ("test" if given.parts else None), program, wanted)
+    return replace(chosen, named=split is not None)
+
+
+def _part(given: _Given, split: str | None, program: Program, wanted: Wanted) -> Chosen:
+    """Take a split of what was given, or all of it (None, or 'all')."""
+    if split in (None, ALL):
+        data = given.file.data if given.file else _joined(tuple(given.parts.values()))
+    elif split in given.parts:
+        data = given.parts[str(split)]
+    elif given.parts:
+        raise InputError(f"{given.name} has no samples in the {split} split", f"it has: {', '.join(given.parts)}")
+    else:
+        hint = "leave --split out to take all of it, or add the array split or x_test (docs/inputs.md)"
+        raise InputError(f"{given.name} has no splits: it holds none, and is not what the model was trained on", hint)
+    if given.file is None:
+        origin = f"{given.name}, {'all splits' if split == ALL else f'{split} split'}"
+    else:
+        whole = f"all splits of {given.name}" if given.parts else given.name
+        origin = f"{split} split of {given.name}" if split in SPLITS else whole
+    cut = Dataset(with_steps(data.x, wanted.steps), data.y, data.group, data.place)
+    chosen = Chosen(cut, origin, sample_hashes(data.x), split if given.parts else None, whole=len(data))
+    if given.file is None:
+        return chosen
+    hits = None if given.known is None else given.known.seen(chosen.hashes)
+    odd = tuple(_mismatches(given.file, program))
+    return replace(chosen, hits=hits, layout=given.file.layout, notes=given.file.notes, odd=odd)
+
+
+def _joined(parts: tuple[Dataset, ...]) -> Dataset:
+    labels = [part.y for part in parts if part.y is not None]
+    y = np.concatenate(labels) if len(labels) == len(parts) else None
+    return Dataset(np.concatenate([part.x for part in parts]), y)
+
+
+def _seen(chosen: Chosen) -> Finding:
+    share = f"{chosen.seen:,} of {len(chosen.data):,} samples of {chosen.origin}"
+    message = f"{share} were seen in training: accuracy on them is no measure of what the model does on others"
+    hint = "run it on samples that it has not seen, as on --split test of the file that it was trained on"
+    return Finding("seen-in-training", "input", message, chosen.seen, 0, hint, "warning")
+
+
+def _heard(test: Chosen, heard: Array) -> Chosen:
+    """Say which samples of a test are in the learning stream too."""
+    both = int(np.isin(test.hashes, heard).sum())
+    if not both:
+        return test
+    every = both == len(test.data)
+    message = f"{both:,} of {len(test.data):,} samples that learning is measured on ({test.origin}) are in its stream"
+    hint = "give others with --learn-test, or a file with splits"
+    finding = Finding("measured-on-the-stream", "input", message, both, 0, hint, "warning")
+    origin = f"{test.origin}, on the stream itself" if every else test.origin
+    return replace(test, origin=origin, odd=(*test.odd, finding))
+
+
+def _mismatches(file: Recordings, program: Program) -> Iterator[Finding]:
+    """Say where the file says another step, or other classes, than the model."""
+    graph = program.graph
+    if file.dt is not None and not isclose(file.dt, graph.dt, rel_tol=1e-6):
+        message = f"a step of '{file.path}' lasts {file.dt:g} s, a step of the model {graph.dt:g} s"
+        hint = "resample the sequences to the model's step"
+        yield Finding("input-dt", "input", message, file.dt, graph.dt, hint, "warning")
+    if file.class_names and graph.labels and file.class_names != graph.labels:
+        theirs, ours = (", ".join(names[:6]) for names in (file.class_names, graph.labels))
+        message = f"the classes of '{file.path}' are {theirs}; the model's are {ours}: its labels may mean others"
+        yield Finding("input-classes", "input", message, None, None, "number the labels as the model does", "warning")
+
+
+def _labelled(chosen: Chosen, program: Program) -> Chosen:
+    """Refuse labels that the model has no class for."""
+    y, classes = chosen.data.y, program.graph.nodes[program.graph.output].neurons
+    if y is not None and len(y) and y.max() >= classes:
+        hint = f"labels count from 0: subtract {y.min()}" if y.min() > 0 and y.max() - y.min() < classes else ""
+        raise InputError(f"labels run from {y.min()} to {y.max()}, the model has {classes} classes", hint)
+    return chosen
+
+
+def _check_split(split: str | None) -> None:
+    if split is not None and split not in (*SPLITS, ALL):
+        raise InputError(f"no split is called '{split}'", f"one of: {', '.join((*SPLITS, ALL))}")

@@ -1,0 +1,187 @@
+"""Train on a task: data, encoder, a learning rule, calibration, the test numbers in float and in integers, model.pt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import arguments, kept
+from ..compilers.align import align
+from ..compilers.calibrate import calibrate
+from ..compilers.quantise import quantise
+from ..errors import Finding
+from ..model.checkpoint import Checkpoint, save_checkpoint
+from ..model.export import export
+from ..model.network import BIMNetwork, NetworkConfig
+from ..nodes import Encoder, Fit, fit
+from ..nodes.arithmetic import Array
+from ..simulation import simulate_engine
+from ..simulation.reference import Progress
+from ..tasks import SPLITS, Dataset, Task, majority, metrics
+from ..trained_on import TrainedOn
+from ..training.recipes import DEFAULTS, Default
+from ..training.rules import Learning
+from ..training.trainer import Epoch, Recipe, accuracy, predict, train
+from ..training.trainer import Progress as TrainingProgress
+
+CALIBRATION_SAMPLES = 2048
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train: a task and the choices that differ from its default."""
+
+    task: Task
+    default: Default
+    resume_file: Path | None = None
+    learning: Learning = field(default_factory=Learning)
+
+    @cached_property
+    def fit(self) -> Fit:
+        """The encoder, fitted to the training split, and what is odd in it."""
+        return fit(self.default.encoder, self.task.train.x, self.task.train.place)
+
+    @property
+    def encoder(self) -> Encoder:
+        return self.fit.encoder
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is odd in the data; known before anything is trained."""
+        return (*self.task.findings, *self.fit.findings)
+
+
+def plan_for(task: Task, resume_file: Path | None = None, learning: Learning | None = None, **changes: Any) -> Plan:
+    """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
+    default = DEFAULTS[arguments.choice(arguments.instance(task, Task, "task").name, tuple(DEFAULTS), "task")]
+    known = [field.name for kind in (Recipe, Default) for field in fields(kind)]
+    for name in changes:
+        arguments.choice(name, [setting for setting in known if setting not in ("recipe", "score")], "setting")
+    if learning is not None:
+        arguments.instance(learning, Learning, "learning")
+    resume_file = None if resume_file is None else arguments.path(resume_file, "resume_file")
+    given = {name: value for name, value in changes.items() if value is not None}
+    shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
+    return Plan(
+        task, replace(default, recipe=replace(default.recipe, **given), **shape), resume_file, learning or Learning()
+    )
+
+
+def train_task(
+    plan: Plan,
+    path: Path,
+    *,
+    command: str = "",
+    report: Callable[[Epoch], None] = lambda epoch: None,
+    progress: Progress | None = None,
+    test: bool = True,
+) -> Checkpoint:
+    """Train, calibrate, measure on the test split, and write model.pt; return what was written."""
+    arguments.instance(plan, Plan, "plan")
+    path = arguments.new_file(path)
+    start = time.perf_counter()
+    task, encoder = plan.task, plan.encoder
+    training, validation = (_encoded(encoder, part) for part in (task.train, task.validation))
+    shape = plan.default
+    config = NetworkConfig(
+        encoder.source.neurons, len(task.class_names), shape.channels, shape.states, shape.taps, shape.blocks
+    )
+    network, run = train(
+        config,
+        shape.recipe,
+        training,
+        validation,
+        score=_score(plan),
+        learning=plan.learning,
+        resume_file=plan.resume_file,
+        report=report,
+    )
+    record = {"command": command, **_record(plan, run), "seconds": time.perf_counter() - start}
+    checkpoint = Checkpoint(
+        config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task)
+    )
+    save_checkpoint(checkpoint, path)  # before anything measures it; what measures may break
+    kept.say("training", f"the trained model is kept in {path}, not calibrated yet: the same command does that")
+    ranges = calibrate(export(checkpoint), training[0][_spread(len(training[0]))])
+    checkpoint = replace(checkpoint, ranges=ranges)
+    save_checkpoint(checkpoint, path)
+    if test:
+        kept.say("training", f"the trained model is in {path}, only its test numbers are missing: the same command "
+                 "measures them without training again")  # fmt: skip
+        checkpoint = replace(checkpoint, training=record | {"test": evaluate(checkpoint, network, task.test, progress)})
+        save_checkpoint(checkpoint, path)
+    if plan.resume_file is not None:
+        plan.resume_file.unlink(missing_ok=True)
+    kept.say("training", f"the trained model is in {path}")
+    return checkpoint
+
+
+def _record(plan: Plan, run: TrainingProgress) -> dict[str, Any]:
+    """Return what a training was and what it reached."""
+    recipe = plan.default.recipe
+    return {
+        "rule": plan.learning.rule,
+        "seed": recipe.seed,
+        "recipe": asdict(recipe),
+        "learning": asdict(plan.learning),
+        "trace_bytes": run.trace_bytes,
+        "sparsity": run.sparsity,
+        "epochs": run.epoch,
+        "best_epoch": run.best_epoch + 1,
+        "validation": {plan.default.score: run.best_score, "samples": len(plan.task.validation)},
+        "log": run.log,
+        "findings": [asdict(finding) for finding in plan.findings],
+        "notes": list(plan.task.notes),
+    }
+
+
+def evaluate(
+    checkpoint: Checkpoint, network: BIMNetwork, data: Dataset, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Return {samples, accuracy, float, integer} of a labelled split; accuracy is float's, majority a constant's."""
+    x, y = _encoded(checkpoint.encoder, data)
+    graph = align(quantise(export(checkpoint)))
+    integers = simulate_engine(graph, checkpoint.encoder.encode(data.x), progress=progress)
+    floats = metrics(y, predict(network, x), checkpoint.labels)
+    share, name = majority(y, checkpoint.labels)
+    return {
+        "samples": len(y),
+        "majority": share,
+        "majority_class": name,
+        "accuracy": floats["accuracy"],
+        "float": dict(floats),
+        "integer": dict(metrics(y, integers.predicted, checkpoint.labels)),
+    }
+
+
+def trained_on(task: Task) -> TrainedOn | None:
+    """Note the samples of a person's own file, in its order; tasks with data of their own know their splits anyway."""
+    parts = [task.train, task.validation, task.test]
+    places = [part.place for part in parts if part.place is not None]
+    if len(places) < len(SPLITS):
+        return None
+    order = np.argsort(np.concatenate(places))
+    x, split = np.concatenate([part.x for part in parts]), np.repeat(range(len(SPLITS)), [len(part) for part in parts])
+    return TrainedOn.of(x[order], split[order])
+
+
+def _encoded(encoder: Encoder, data: Dataset) -> tuple[Array, Array]:
+    assert data.y is not None  # load_task refuses unlabelled training data
+    return encoder.to_float(encoder.encode(data.x)).astype(np.float32), data.y
+
+
+def _score(plan: Plan) -> Callable[[Array, Array], float]:
+    if plan.default.score == "accuracy":
+        return accuracy
+    return lambda y, predicted: float(metrics(y, predicted, plan.task.class_names)["macro_f1"])
+
+
+def _spread(samples: int) -> Array:
+    """Return evenly spread indices, at most `CALIBRATION_SAMPLES`."""
+    return np.unique(np.linspace(0, samples - 1, min(samples, CALIBRATION_SAMPLES)).astype(int))

@@ -1,0 +1,40 @@
+"""What learning on the chip leaves behind beside its weights: what was changed, and which rates the integers gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..nodes.arithmetic import Array
+
+
+@dataclass
+class LearnRecord:
+    """What a run did: ``correct`` (samples,) before each update; counts by group."""
+
+    correct: Array
+    updates: dict[str, int] = field(default_factory=dict)  # synapses visited
+    changed: dict[str, int] = field(default_factory=dict)  # weights that moved
+    clipped: dict[str, int] = field(default_factory=dict)  # weights at their limit
+    saturated: int = 0  # trace words
+
+    def add(self, group: str, before: Array, wanted: Array, after: Array) -> None:
+        """Count one update of a group."""
+        self.updates[group] = self.updates.get(group, 0) + before.size
+        self.changed[group] = self.changed.get(group, 0) + int(np.count_nonzero(after != before))
+        self.clipped[group] = self.clipped.get(group, 0) + int(np.count_nonzero(after != wanted))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One rate: what was ``wanted``, what the integers give, in units of the weight or the tag."""
+
+    name: str
+    wanted: float
+    got: float
+
+    @property
+    def error(self) -> float:
+        """Relative error, signed."""
+        return self.got / self.wanted - 1

@@ -1,0 +1,1 @@
+"""The trace process in integers: fixed-point RTRL traces beside a block that learns."""

@@ -1,0 +1,221 @@
+"""The gradient of a whole network by forward traces: no step of the past is kept but a short record.
+
+    gradients = ForwardGradient(network, batch)
+    loss = gradients.sequence(x, Loss(y))                 x (T, batch, inputs)
+    gradients.take()                                      {parameter name: gradient}, by the network's names
+
+What is exact: a network of one block, with a loss at the end or at every step, whatever T. Of several blocks the top
+one and the readout are; below, credit is ``spatial`` (`bim_neuro.training.depth`) or comes from a ``local`` readout of
+each block, whose loss it then is the exact gradient of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..denormals import denormals_flushed
+from ..errors import InputError
+from ..model.block import BIMBlock, _projection
+from ..model.network import BIMNetwork
+from .depth import ClassTraces, through
+from .fused import FusedTraces
+from .readout import Head, Loss, ReadoutTraces, discounted, even_shares
+from .steps import Memory, Steps, Weights, begin, record
+from .traces import Keep, Traces
+
+Credit = Literal["spatial", "local"]
+Listener = Callable[[int, Steps, float | None, Tensor, Tensor | None], None]
+"""Called for every block: its index, the record, rho (None: no readout of its own), omega (T, batch), the signal
+(T, batch, D) where the loss is at every step."""
+Finisher = Callable[[int, Tensor], None]
+"""Called for the same blocks at the end, with the learning signal (batch, D) of a loss at the end."""
+
+RECORD_NUMBERS, RECORD_STEPS = 2**17, 64
+"""A record keeps at most so many numbers of scan states and at most so many steps, but no fewer than `LEAST_STEPS`."""
+LEAST_STEPS = 8
+
+
+class LocalReadouts(nn.Module):
+    """One readout for each block but the top one, for training only: a checkpoint does not hold them."""
+
+    def __init__(self, network: BIMNetwork) -> None:
+        super().__init__()
+        classes, channels, below = network.config.classes, network.config.channels, network.config.blocks - 1
+        self.w_o = nn.ParameterList(_projection(classes, channels) for _ in range(below))
+        self.b_o = nn.ParameterList(nn.Parameter(torch.zeros(classes)) for _ in range(below))
+        self.readout_logit = nn.ParameterList(nn.Parameter(torch.tensor(2.0)) for _ in range(below))
+
+    def heads(self) -> list[Head]:
+        """Return the readouts in the order of the blocks."""
+        return [Head(*parts) for parts in zip(self.w_o, self.b_o, self.readout_logit, strict=True)]
+
+
+def _record_steps(network: BIMNetwork, batch: int) -> int:
+    """Return how many steps a record takes, whatever the length of the sequence."""
+    states = batch * network.config.channels * network.config.states
+    return max(LEAST_STEPS, min(RECORD_STEPS, RECORD_NUMBERS // states))
+
+
+class ForwardGradient:
+    """Forward traces of every block and of the readout for one batch of sequences."""
+
+    def __init__(
+        self,
+        network: BIMNetwork,
+        batch: int,
+        *,
+        keep: Keep | None = None,
+        local: LocalReadouts | None = None,
+        fused: bool = True,
+        record_steps: int | None = None,
+    ) -> None:
+        self.network, self.batch = network, batch
+        self.record_steps = record_steps or _record_steps(network, batch)
+        self.blocks = [block for block in network.blocks if isinstance(block, BIMBlock)]
+        self.keep = keep or Keep()
+        fused = fused and network.w_o.device.type == "cpu"
+        heads = local.heads() if local is not None else []
+        heads = [*heads, Head(network.w_o, network.b_o, network.readout_logit)]
+        self.heads: list[Head | None] = [*[None] * (len(self.blocks) - len(heads)), *heads]
+        self.traces: list[Traces] = [
+            ClassTraces(block, batch, network.config.classes, self.keep)
+            if head is None
+            else (FusedTraces if fused else Traces)(block, batch, self.keep)
+            for block, head in zip(self.blocks, self.heads, strict=True)
+        ]
+        self.begin()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all traces."""
+        return sum(part.nbytes for part in self.traces) + sum(part.nbytes for part in self.readouts.values())
+
+    def begin(self) -> None:
+        """Begin new sequences: every state and trace is 0."""
+        self.memory: list[Memory] = [begin(block, self.batch) for block in self.blocks]
+        self.readouts = {
+            index: ReadoutTraces(head, self.batch, self.keep.readout)
+            for index, head in enumerate(self.heads)
+            if head is not None
+        }
+        self.spikes = [self.memory[0].s.new_zeros(()) for _ in self.blocks]
+        for traces in self.traces:
+            traces.reset()
+
+    def sequence(
+        self,
+        x: Tensor,
+        loss: Loss,
+        *,
+        mask: Tensor | None = None,
+        listeners: Sequence[Listener] = (),
+        finish: Finisher | None = None,
+        after_record: Callable[[], None] | None = None,
+    ) -> float:
+        """Run x (T, batch, inputs) from the beginning and return the loss; `take` gives its gradient.
+
+        ``mask`` (T, batch) marks the steps that count. ``after_record`` is called after each record; with a loss at
+        every step it may take the gradient and change the weights (then the traces are those of older weights).
+        """
+        if not len(x):
+            raise InputError("a sequence of 0 steps has no gradient", "give at least one step")
+        self.begin()
+        p = even_shares(len(x), self.batch, x, mask)
+        omegas = {i: discounted(p, readout.gamma) for i, readout in self.readouts.items()} if not loss.every else {}
+        total = 0.0
+        for first in range(0, len(x), self.record_steps):
+            now = slice(first, first + self.record_steps)
+            total += self.advance(x[now], loss, p[now], {i: omega[now] for i, omega in omegas.items()}, listeners)
+            if after_record is not None:
+                after_record()
+        return total + (0.0 if loss.every else self._finish(loss, finish))
+
+    @denormals_flushed()
+    def advance(
+        self,
+        x: Tensor,
+        loss: Loss,
+        p: Tensor,
+        omegas: dict[int, Tensor] | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> float:
+        """Take one record x (T, batch, inputs) in, shares p (T, batch); return the loss of its steps."""
+        weights = [Weights.of(block) for block in self.blocks]
+        records: list[Steps] = []
+        for index, block in enumerate(self.blocks):
+            steps, self.memory[index] = record(block, x, self.memory[index], weights[index])
+            records.append(steps)
+            x = steps.s
+        total, rho = 0.0, 1.0
+        error = omega = x
+        for index, steps in enumerate(records):
+            readout = self.readouts.get(index)
+            if readout is None:
+                for listen in listeners:
+                    listen(index, steps, None, p, None)
+                continue
+            signal = None
+            if loss.every:
+                rho, omega = readout.gamma, torch.ones_like(p)
+                value, error = readout.every_step(steps.s, loss, p)
+                total += value
+                signal = error @ readout.head.w_o.detach()
+            else:
+                assert omegas is not None
+                rho, omega = 1.0, omegas[index]
+                readout.at_end(steps.s, p, omega)
+            self.traces[index].run(steps, weights[index], rho, omega, signal)
+            for listen in listeners:
+                listen(index, steps, rho, omega, signal)
+        self._advance_below(records, weights, rho, omega, error if loss.every else None)
+        return total
+
+    def take(self) -> dict[str, Tensor]:
+        """Return the gradient added up since the last call, by the network's parameter names."""
+        gradients: dict[str, Tensor] = {}
+        for index, traces in enumerate(self.traces):
+            gradients.update({f"blocks.{index}.{name}": value for name, value in traces.take_gradient().items()})
+        for index, readout in self.readouts.items():
+            own = index == len(self.blocks) - 1
+            gradients.update(
+                {name if own else f"local.{name}.{index}": value for name, value in readout.take_gradient().items()}
+            )
+        return gradients
+
+    def _finish(self, loss: Loss, finish: Finisher | None) -> float:
+        """Contract all traces with the loss at the end; return its value."""
+        total = 0.0
+        error = self.memory[0].s
+        for index, readout in self.readouts.items():
+            value, error = readout.finish(loss)
+            total += value
+            signal = error @ readout.head.w_o.detach()
+            self.traces[index].collect(signal)
+            if finish is not None:
+                finish(index, signal)
+        for traces in self.traces:
+            if isinstance(traces, ClassTraces):
+                traces.collect(error)
+        return total
+
+    def _advance_below(
+        self, records: list[Steps], weights: list[Weights], rho: float, omega: Tensor, error: Tensor | None
+    ) -> None:
+        """Take the blocks that have no readout of their own through the record, from the top down in each step."""
+        if all(head is not None for head in self.heads):
+            return
+        top = self.network.w_o.detach().expand(self.batch, -1, -1)
+        for t in range(len(records[0])):
+            reach = top
+            for index in range(len(self.blocks) - 1, 0, -1):
+                reach = through(self.blocks[index], records[index], t, reach, weights[index])
+                below = self.traces[index - 1]
+                assert isinstance(below, ClassTraces)
+                below.advance(records[index - 1], t, weights[index - 1])
+                below.read_classes(records[index - 1], t, weights[index - 1], rho, omega[t], reach)
+                if error is not None:
+                    below.collect(error[t])

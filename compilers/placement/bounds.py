@@ -1,0 +1,155 @@
+"""Bounds: what no placement can be better than, on cores and on messages times hops.
+
+Cores. Neurons of a layer that share a core spend at least so many words each, however they are chosen; times all
+neurons, over all layers, that is at most cores times limit. And a core holds no more neurons of one layer than fit on
+a core of their own.
+
+Traffic. Distinct cores stand at distinct places: the k-th partner of a core is no nearer than the k-th place around
+the middle of the mesh. So with the messages of each core in falling order beside the distances in rising order
+(Gilmore 1962, Lawler 1963),
+
+    messages x hops >= 1/2 sum over cores of sum over k of messages[k] * distance[k]
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+
+from ...nodes import Dense, Diagonal
+from ...nodes.arithmetic import Array
+from .lists import EdgeLists
+from .memory import Footprint
+from .mesh import Mesh
+from .traffic import Traffic
+
+_SLACK = 1e-9  # of rounding, so that a bound is never above what it bounds
+
+
+class CoreBound(NamedTuple):
+    """At least ``cores``, because of a resource of all layers together, or because of one layer alone."""
+
+    cores: int
+    binding: str
+
+
+def core_bound(footprint: Footprint) -> CoreBound:
+    """Return the least number of cores, and what asks for it."""
+    totals: dict[str, float] = defaultdict(float)
+    axons: dict[str, float] = defaultdict(float)
+    asked: dict[str, float] = {}  # cores, not yet rounded up
+    for layer in footprint.layers:
+        bound = _LayerBound(footprint, layer)
+        if bound.neurons > bound.most:
+            asked[f"layer {layer}"] = bound.neurons / bound.most
+        for name, amount in bound.totals().items():
+            totals[name] += amount
+        for source, count in bound.axons_in().items():
+            axons[source] = max(axons[source], count)
+    totals["axon_in_words"] = sum(axons.values()) * footprint.profile.memory.axon_in_words.number
+    totals["core_words"] = sum(amount for name, amount in totals.items() if name != "groups")
+    asked |= {name: totals[name] / limit for name, limit in footprint.limits.items() if limit}
+    binding = max(asked, key=lambda name: (ceil(asked[name] - _SLACK), asked[name]))
+    return CoreBound(max(1, ceil(asked[binding] - _SLACK)), binding)
+
+
+def traffic_bound(traffic: Traffic, mesh: Mesh) -> float:
+    """Return the least messages times hops of any placement of these cores on the mesh."""
+    distances = mesh.nearest()
+    least = 0.0
+    for core in range(len(traffic.starts) - 1):
+        messages = np.sort(traffic.messages[traffic.starts[core] : traffic.starts[core + 1]])[::-1]
+        least += float(messages @ distances[: len(messages)])
+    return least / 2 * (1 - _SLACK)
+
+
+class _LayerBound:
+    """What the neurons of one layer spend at least; ``most`` is how many a core can hold."""
+
+    def __init__(self, footprint: Footprint, layer: str) -> None:
+        self.footprint, self.layer = footprint, layer
+        self.neurons = footprint.graph.nodes[layer].neurons
+        self.edges = [_EdgeBound(footprint.edge_lists(index), self.neurons) for index in footprint.into[layer]]
+        self.sources = [footprint.graph.edges[index].source for index in footprint.into[layer]]
+        costs = sum((edge.rate(self.neurons) * edge.fan_in for edge in self.edges), np.zeros(self.neurons))
+        self.cheapest = np.concatenate([[0.0], np.cumsum(np.sort(costs))])
+        self.most = max(1, bisect_left(range(1, self.neurons + 1), True, key=self._overflows))
+
+    def totals(self) -> dict[str, float]:
+        """Return what all neurons of the layer take of each resource, incoming axons apart."""
+        memory, sending = self.footprint.profile.memory, self.neurons * self.footprint.axons_out[self.layer]
+        return {
+            "neuron_words": self.neurons * self.footprint.neuron_words[self.layer],
+            "synapse_words": sum(edge.rate(self.most) * float(edge.targets.sum()) for edge in self.edges),
+            "axon_map_words": sending * memory.axon_map_words.number,
+            "axon_mem_words": sending * memory.axon_mem_words.number,
+            "groups": ceil(self.neurons / self.most),
+        }
+
+    def axons_in(self) -> dict[str, int]:
+        """Return, for each source layer, on how many cores its neurons are read, added up."""
+        found: dict[str, Array] = {}
+        for source, edge in zip(self.sources, self.edges, strict=True):
+            cores = -(-edge.targets // (self.most * edge.copies))
+            found[source] = np.maximum(found[source], cores) if source in found else cores
+        return {source: int(cores.sum()) for source, cores in found.items()}
+
+    def _overflows(self, count: int) -> bool:
+        """Whether any ``count`` neurons of the layer are too many for a core."""
+        footprint, memory = self.footprint, self.footprint.profile.memory
+        sending = count * footprint.axons_out[self.layer]
+        senders: dict[str, int] = {}
+        for source, edge in zip(self.sources, self.edges, strict=True):
+            senders[source] = max(senders.get(source, 0), edge.senders(count))
+        words = {
+            "neuron_words": count * footprint.neuron_words[self.layer],
+            "synapse_words": max(sum(edge.words(count) for edge in self.edges), self.cheapest[count]),
+            "axon_in_words": sum(senders.values()) * memory.axon_in_words.number,
+            "axon_map_words": sending * memory.axon_map_words.number,
+            "axon_mem_words": sending * memory.axon_mem_words.number,
+        }
+        words["core_words"] = sum(words.values())
+        return any(amount > footprint.limits[name] * (1 + _SLACK) for name, amount in words.items())
+
+
+class _EdgeBound:
+    """What the synapses of one edge take at least: ``targets`` (pre,) of each source neuron, ``fan_in`` (neurons,)."""
+
+    def __init__(self, lists: EdgeLists, neurons: int) -> None:
+        self.lists, self.neurons = lists, neurons
+        self.targets = lists.reach(0, neurons - 1)[0]
+        self.fan_in = _fan_in(lists, neurons, int(self.targets.sum()))
+        self.copies = max(1, -(-int(self.targets.max(initial=0)) // neurons))  # synapses of one pair of neurons
+        self.missing = np.sort(neurons * self.copies - self.targets)  # synapses that a source neuron has not
+
+    def rate(self, count: int) -> float:
+        """Return the least words a synapse can cost where a core holds no more than ``count`` neurons."""
+        if self.lists.shared:
+            return 0.0
+        longest = min(count * self.copies, int(self.targets.max(initial=1)))
+        lengths = np.arange(1, max(longest, 1) + 1)
+        return min(float((self.lists.format.words(lengths, name) / lengths).min()) for name in self.lists.encodings)
+
+    def senders(self, count: int) -> int:
+        """Return how many source neurons any ``count`` neurons read at least."""
+        return int(np.searchsorted(self.missing, count * self.copies))
+
+    def words(self, count: int) -> int:
+        """Return the words that lists of any ``count`` neurons take at least."""
+        lengths = count * self.copies - self.missing[: self.senders(count)]
+        if self.lists.shared:
+            return 0
+        return min(int(self.lists.format.words(lengths, name).sum()) for name in self.lists.encodings)
+
+
+def _fan_in(lists: EdgeLists, neurons: int, synapses: int) -> Array:
+    """Count the synapses of each neuron, (neurons,)."""
+    if isinstance(lists.synapse, Dense) and not lists.whole:
+        return np.asarray(np.count_nonzero(lists.synapse.weight, axis=1))
+    if isinstance(lists.synapse, Diagonal) and not lists.whole:
+        return np.asarray(lists.synapse.weight != 0).astype(np.int64)
+    return np.full(neurons, synapses // neurons)

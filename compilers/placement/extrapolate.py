@@ -1,0 +1,66 @@
+"""On paper: how many cores a model takes that repeats one part so often that no computer would hold it.
+
+The part is cut and packed by the formulas that `place` uses; its repetitions stand side by side, none shares a core
+with another, and no array is made for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from ...errors import InputError
+from ...graph import IntegerGraph
+from ...hardware import HardwareProfile
+from .memory import Footprint
+from .partition import partition
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A model of ``neurons`` on ``target``: the cores it takes, those there are, and how full the taken ones are.
+
+    ``filled`` is the share of each resource that the taken cores use; ``most_neurons`` is the largest model of this
+    kind that fits.
+    """
+
+    target: str
+    neurons: int
+    synapses: int
+    cores: int
+    limit: int
+    most_neurons: int
+    filled: dict[str, float]
+
+    @property
+    def fits(self) -> bool:
+        return self.cores <= self.limit
+
+    @property
+    def binding(self) -> str:
+        """The resource that fills the cores first."""
+        return max(self.filled, key=self.filled.__getitem__)
+
+
+def on_paper(part: IntegerGraph, profile: HardwareProfile, neurons: int) -> Paper:
+    """Return what a model of at least so many neurons takes that repeats ``part``; its input counts for nothing."""
+    if profile.usable_cores is None:
+        raise InputError(f"{profile.name} has no cores to count")
+    footprint = Footprint(part, profile)
+    held = sum(part.nodes[layer].neurons for layer in footprint.layers)  # a scan and its soma are one neuron
+    cores = partition(footprint)
+    needs = [footprint.used(footprint.together(core)) for core in cores]
+    times = -(-neurons // held)
+    return Paper(
+        target=profile.name,
+        neurons=times * held,
+        synapses=times * sum(edge.synapse.nonzero for edge in part.edges),
+        cores=times * len(cores),
+        limit=profile.usable_cores,
+        most_neurons=profile.usable_cores // len(cores) * held,
+        filled={
+            name: sum(need[name] for need in needs) / (limit * len(cores))
+            for name, limit in footprint.limits.items()
+            if 0 < limit < inf
+        },
+    )

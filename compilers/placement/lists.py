@@ -1,0 +1,179 @@
+"""Synapse lists: what the synapses of an edge take on one core, in the encoding that is smallest there.
+
+    words of a list = ceil((targets * (weight bits + index bits) + header bits) / word bits)
+
+    dense     zeros stay: as many targets as the core has neurons of the layer
+    sparse    zeros are skipped
+    shared    from the first to the last weight that is not zero, kept once for all senders whose weights are the same
+              at another place: a convolution, and only where a list serves two senders or more on average
+
+A source neuron without a weight on the core has no list there, and need not send there. The numbers are the profile's;
+for Loihi 2 they are derived from the tables that Intel's compiler prints (hardware_profiles/loihi2.toml).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import NamedTuple
+
+import numpy as np
+
+from ...errors import DoesNotFit, Finding
+from ...graph import Edge
+from ...hardware import HardwareProfile, Quantity
+from ...nodes import Broadcast, Dense, Diagonal, Soma, Synapse
+from ...nodes.arithmetic import Array
+from ...nodes.node import IntegerNode
+
+GATES = {("scan", "B"), ("scan", "C")}
+"""Ports that every neuron of a layer reads whole: each of its neurons has a synapse of its own for every value."""
+
+
+class Lists(NamedTuple):
+    """The lists of an edge on one core: which source neurons have one (pre,), all their words, how they are kept."""
+
+    senders: Array
+    words: int
+    encoding: str
+
+
+@dataclass(frozen=True)
+class ListFormat:
+    """How an edge's lists are written; ``index_bits`` is keyed by encoding, dense first."""
+
+    weight_bits: int
+    index_bits: dict[str, int]
+    header_bits: int
+    word_bits: int
+
+    def words(self, targets: Array | int, encoding: str) -> Array:
+        """Return the words of lists of so many targets."""
+        entry = self.weight_bits + self.index_bits[encoding]
+        return np.asarray(-(-(np.asarray(targets, np.int64) * entry + self.header_bits) // self.word_bits))
+
+
+def list_format(synapse: Synapse, profile: HardwareProfile, plastic_bits: int | None = None) -> ListFormat:
+    """Return the format of an edge's lists.
+
+    ``plastic_bits`` is what a plastic synapse keeps beside its weight, None for a fixed one. A plastic list is dense,
+    since a zero may grow; its weights are as wide as the learning engine's, its header holds the sender's traces.
+    """
+    memory, learning = profile.memory, profile.learning
+    index_bits = {name: known(encoding.index_bits) for name, encoding in sorted(profile.encoding.items())}
+    header, word = known(memory.list_header_bits), known(memory.word_bits)
+    if not index_bits.keys() & {"dense", "sparse"}:  # nothing is known of this chip's lists
+        index_bits["dense"] = 0
+    if plastic_bits is None:
+        return ListFormat(weight_bits(synapse), index_bits, header, word)
+    traces = known(learning.pre_traces) * known(learning.trace_bits)
+    dense = {"dense": index_bits.get("dense", 0)}
+    return ListFormat(known(learning.weight_bits) + plastic_bits, dense, header + traces, word)
+
+
+class EdgeLists:
+    """An edge, counted once, so that the lists of any slice of its target follow quickly."""
+
+    def __init__(self, edge: Edge, target: IntegerNode, profile: HardwareProfile, plastic_bits: int | None = None):
+        self.synapse = edge.synapse
+        self.format = list_format(edge.synapse, profile, plastic_bits)
+        self._below = _cumulative(edge.synapse)
+        self.whole = (target.kind, edge.port) in GATES and not isinstance(edge.synapse, Broadcast)
+        self.encodings = [name for name in self.format.index_bits if name != "shared"]
+        self.shared = "shared" in self.format.index_bits and not self.whole and _is_convolution(edge.synapse)
+
+    def on(self, first: int, last: int) -> Lists:
+        """Return the lists of the target's neurons ``first`` to ``last``, both included."""
+        nonzero, entries = self.reach(first, last)
+        senders = nonzero > 0
+        lengths = {"dense": np.full(np.count_nonzero(senders), entries), "sparse": nonzero[senders]}
+        if self.shared and isinstance(self.synapse, Dense):
+            runs = {run for _, run in _runs(self.synapse.weight[first : last + 1])}
+            lengths["shared"] = np.array([len(run) for run in runs], np.int64)
+        kept = [name for name in self.format.index_bits if name in lengths]
+        words = {name: int(self.format.words(lengths[name], name).sum()) for name in kept}
+        # Where zeros are skipped for no more words, they are not executed either.
+        encoding = min(words, key=lambda name: (words[name], int(lengths[name].sum())))
+        return Lists(senders, words[encoding], encoding)
+
+    def reach(self, first: int, last: int) -> tuple[Array, int]:
+        """Return how many targets each source neuron has in a slice, and how many its list has with zeros."""
+        count = last - first + 1
+        if self.whole:
+            nonzero, entries = targets(self.synapse, self._below, 0, len(self._below) - 2)
+            return nonzero * count, entries * count
+        return targets(self.synapse, self._below, first, last)
+
+
+def weight_bits(synapse: Synapse) -> int:
+    """Return the bits that an edge's weights need: those of the largest, and a sign where there are both signs."""
+    if isinstance(synapse, Broadcast):
+        return 1
+    weight = getattr(synapse, "weight", np.zeros(0, np.int8))
+    low, high = int(weight.min(initial=0)), int(weight.max(initial=0))
+    return max(-low, high).bit_length() + (low < 0 < high)
+
+
+@singledispatch
+def targets(synapse: Synapse, below: Array, first: int, last: int) -> tuple[Array, int]:
+    """Return the targets (pre,) among neurons ``first`` to ``last`` of a port, and the length of a list with zeros."""
+    kind = type(synapse).__name__
+    raise DoesNotFit([Finding("supported-synapse", kind, f"no memory model for the synapse {kind}")])
+
+
+@targets.register
+def _(synapse: Dense, below: Array, first: int, last: int) -> tuple[Array, int]:
+    return below[last + 1].astype(np.int64) - below[first], last - first + 1
+
+
+@targets.register
+def _(synapse: Diagonal, below: Array, first: int, last: int) -> tuple[Array, int]:
+    inside = np.zeros(len(synapse.weight), np.int64)
+    inside[first : last + 1] = synapse.weight[first : last + 1] != 0
+    return inside, 1
+
+
+@targets.register
+def _(synapse: Broadcast, below: Array, first: int, last: int) -> tuple[Array, int]:
+    return np.full(synapse.size, last - first + 1), last - first + 1
+
+
+@targets.register
+def _(synapse: Soma, below: Array, first: int, last: int) -> tuple[Array, int]:
+    return np.zeros(0, np.int64), 0
+
+
+def _cumulative(synapse: Synapse) -> Array:
+    """Count, for each source neuron, the weights that are not zero in the rows before each row (post + 1, pre)."""
+    if not isinstance(synapse, Dense):
+        return np.zeros((len(getattr(synapse, "weight", ())) + 1, 0), np.int32)
+    below = np.zeros((len(synapse.weight) + 1, synapse.weight.shape[1]), np.int32)
+    np.cumsum(synapse.weight != 0, axis=0, out=below[1:])
+    return below
+
+
+def _is_convolution(synapse: Synapse) -> bool:
+    """Whether the lists of two senders or more, on average, are the same weights at different places."""
+    if not isinstance(synapse, Dense):
+        return False
+    weight = synapse.weight.astype(np.float32)
+    marks = np.unique(weight.sum(axis=0) + 1j * np.square(weight).sum(axis=0))  # equal lists have equal marks
+    if 2 * len(marks) > weight.shape[1] + 1:  # one more for the mark of an empty list
+        return False
+    places = list(_runs(synapse.weight))
+    distinct = len({run for _, run in places})
+    return len(set(places)) == len(places) >= 2 * max(distinct, 1)
+
+
+def _runs(weight: Array) -> Iterator[tuple[int, bytes]]:
+    """Yield, for each column that is not empty, where its first weight is, and its weights from there to the last."""
+    for column in np.ascontiguousarray(weight.T):
+        places = np.flatnonzero(column)
+        if places.size:
+            yield int(places[0]), column[places[0] : places[-1] + 1].tobytes()
+
+
+def known(quantity: Quantity) -> int:
+    """Return a number as an integer, 0 where it is unpublished: what is not known does not count."""
+    return int(quantity.number) if quantity.published else 0

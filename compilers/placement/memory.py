@@ -1,0 +1,184 @@
+"""Memory: what slices of layers take together on one core.
+
+The incoming synapses of a neuron live on its core (lists.py). A message is sent once to every core that needs it,
+however many edges read it there: an incoming axon is one source neuron on one core, a tap of a convolution or a second
+layer on the same core costs no other. The outgoing map takes the same words for one core or many. A state of a neuron
+takes one word, its constants included.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from math import inf
+from operator import add
+from typing import NamedTuple
+
+import numpy as np
+
+from ...graph import Edge, IntegerGraph
+from ...hardware import HardwareProfile
+from ...nodes import Soma
+from ...nodes.arithmetic import Array
+from .lists import EdgeLists, known
+
+_WORDS = ("neuron_words", "synapse_words", "axon_in_words", "axon_map_words", "axon_mem_words", "core_words")
+RESOURCES = (*_WORDS, "groups")
+"""What a core has a limit of, by the names of `hardware.Capacity`."""
+
+
+class Part(NamedTuple):
+    """Neurons ``first`` to ``last``, both included, of a layer."""
+
+    layer: str
+    first: int
+    last: int
+
+    @property
+    def neurons(self) -> int:
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class Need:
+    """What parts take on a core: words, neuron groups, and which neurons of which layers have to send there.
+
+    ``encodings`` says how the lists of each edge are kept.
+    """
+
+    neuron_words: int
+    synapse_words: int
+    axons_out: int
+    groups: int
+    senders: dict[str, Array]
+    encodings: dict[str, str]
+
+    def __add__(self, other: Need) -> Need:
+        """Return what both take on one core: a source neuron that both read is one incoming axon."""
+        senders = dict(self.senders)
+        for layer, theirs in other.senders.items():
+            senders[layer] = senders[layer] | theirs if layer in senders else theirs
+        return Need(
+            self.neuron_words + other.neuron_words,
+            self.synapse_words + other.synapse_words,
+            self.axons_out + other.axons_out,
+            self.groups + other.groups,
+            senders,
+            self.encodings | other.encodings,
+        )
+
+
+class Footprint:
+    """The memory model of one graph on one target.
+
+    ``plastic`` names the edges that learn: {edge name: bits a synapse keeps beside its weight}, as its tags.
+    """
+
+    def __init__(self, graph: IntegerGraph, profile: HardwareProfile, plastic: Mapping[str, int] | None = None) -> None:
+        self.graph, self.profile, self.plastic = graph, profile, dict(plastic or {})
+        self.limits = {name: getattr(profile.capacity, name).number for name in RESOURCES}
+        host = hosts(graph)
+        self.layers: dict[str, list[str]] = {name: [] for name, home in host.items() if name == home}
+        self.into: dict[str, list[int]] = {layer: [] for layer in self.layers}
+        for name, home in host.items():
+            self.layers[home].append(name)
+        for index, edge in enumerate(graph.edges):
+            if not isinstance(edge.synapse, Soma):
+                self.into[host[edge.target]].append(index)
+        speaking = {edge.source for edge in graph.edges if not isinstance(edge.synapse, Soma)}
+        self.axons_out = {layer: max(1, len(speaking & set(names))) for layer, names in self.layers.items()}
+        self.neuron_words = {layer: self._neuron_words(layer) for layer in self.layers}
+        self._cuts: dict[str, list[Part]] = {}
+        self._alike: dict[tuple[object, ...], int] = {}
+        self._count = lru_cache(maxsize=32)(self._count_lists)  # counting is quick, keeping all is not small
+        self.need = lru_cache(maxsize=2**14)(self._need)
+
+    def _need(self, part: Part) -> Need:
+        """Return what a part takes."""
+        senders: dict[str, Array] = {}
+        encodings, words = {}, 0
+        for index in self.into[part.layer]:
+            edge, lists = self.graph.edges[index], self.edge_lists(index).on(part.first, part.last)
+            words += lists.words
+            encodings[edge.name] = lists.encoding
+            before = senders.get(edge.source)
+            senders[edge.source] = lists.senders if before is None else before | lists.senders
+        state, sending = self.neuron_words[part.layer], self.axons_out[part.layer]
+        return Need(part.neurons * state, words, part.neurons * sending, 1, senders, encodings)
+
+    def together(self, parts: Iterable[Part]) -> Need:
+        """Return what parts take on one core."""
+        return reduce(add, map(self.need, parts))
+
+    def used(self, need: Need) -> dict[str, float]:
+        """Return how much of every resource of a core is taken."""
+        memory = self.profile.memory
+        axons_in = sum(int(np.count_nonzero(who)) for who in need.senders.values())
+        words = {
+            "neuron_words": need.neuron_words,
+            "synapse_words": need.synapse_words,
+            "axon_in_words": axons_in * memory.axon_in_words.number,
+            "axon_map_words": need.axons_out * memory.axon_map_words.number,
+            "axon_mem_words": need.axons_out * memory.axon_mem_words.number,
+        }
+        return {**words, "core_words": sum(words.values()), "groups": need.groups}
+
+    def usage(self, need: Need) -> dict[str, tuple[float, float]]:
+        """Return every resource that has a limit as (used, limit)."""
+        used = self.used(need)
+        return {name: (used[name], limit) for name, limit in self.limits.items() if limit < inf}
+
+    def fits(self, need: Need) -> bool:
+        used = self.used(need)
+        return all(used[name] <= limit for name, limit in self.limits.items())
+
+    def fitting(self, layer: str, first: int = 0, beside: Need | None = None) -> int:
+        """Return how many neurons of a layer, from ``first`` on, fit on a core with what is there already."""
+
+        def overflows(count: int) -> bool:
+            need = self.need(Part(layer, first, first + count - 1))
+            return not self.fits(need if beside is None else need + beside)
+
+        return bisect_left(range(1, self.graph.nodes[layer].neurons - first + 1), True, key=overflows)
+
+    def cut(self, layer: str) -> list[Part]:
+        """Cut a layer into parts, each as large as a core can hold; a neuron that no core can hold is a part too."""
+        if layer not in self._cuts:
+            first, neurons, parts = 0, self.graph.nodes[layer].neurons, []
+            while first < neurons:
+                count = max(1, self.fitting(layer, first))
+                parts.append(Part(layer, first, first + count - 1))
+                first += count
+            self._cuts[layer] = parts
+        return self._cuts[layer]
+
+    def _neuron_words(self, layer: str) -> int:
+        """Return the words of one neuron: its states, its soma's, and the traces of one that learns."""
+        states = sum(self.graph.nodes[name].state_words for name in self.layers[layer])
+        if not any(self.graph.edges[index].name in self.plastic for index in self.into[layer]):
+            return states
+        learning, memory = self.profile.learning, self.profile.memory
+        return states - (-known(learning.post_traces) * known(learning.trace_bits) // known(memory.word_bits))
+
+    def edge_lists(self, index: int) -> EdgeLists:
+        """Return the lists of an edge; edges that share one synapse, as repeated blocks do, are counted once."""
+        edge = self.graph.edges[index]
+        alike = (id(edge.synapse), self.graph.nodes[edge.target].kind, edge.port, self.plastic.get(edge.name))
+        return self._count(self._alike.setdefault(alike, index))
+
+    def _count_lists(self, index: int) -> EdgeLists:
+        edge = self.graph.edges[index]
+        return EdgeLists(edge, self.graph.nodes[edge.target], self.profile, self.plastic.get(edge.name))
+
+
+def hosts(graph: IntegerGraph) -> dict[str, str]:
+    """Return {layer: layer whose cores hold it}, itself or the scan whose soma it is; the source has none."""
+    scan_of = {edge.target: edge.source for edge in graph.edges if isinstance(edge.synapse, Soma)}
+    return {name: scan_of.get(name, name) for name in graph.order if name != graph.source}
+
+
+def axons(graph: IntegerGraph, layers: Collection[str]) -> list[Edge]:
+    """Return the edges on which layers send messages: all but the wire inside a microcode neuron."""
+    return [edge for edge in graph.edges if edge.source in layers and not isinstance(edge.synapse, Soma)]

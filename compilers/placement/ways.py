@@ -1,0 +1,88 @@
+"""Ways: every way to stand few cores on a mesh that can be the best one.
+
+Two rows of the mesh, one after the other, in which no column is taken twice can be made one: whoever stands below moves
+a row up, no way gets longer, and no two cores meet. The same holds for columns. So whatever the price of a hop, some
+best way has, between every two rows, two cores above each other, and between every two columns two side by side: it
+stands in a corner of the mesh with as many rows and columns together as cores and one. Ways that are mirror images cost
+the same; one of them is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import combinations, pairwise, permutations, product
+from typing import NamedTuple
+
+import numpy as np
+
+from ...nodes.arithmetic import Array
+from .mesh import Mesh
+
+FEW = 6  # cores, of which there are 51 thousand ways; of one more a million
+
+Shape = tuple[tuple[int, int], ...]
+"""The places that are taken, (column, row), in rising order."""
+
+
+class Ways(NamedTuple):
+    """``sites`` (ways, cores), and how far apart every two cores are, (ways, pairs), in the order of `pairs`."""
+
+    sites: Array
+    east_west: Array
+    north_south: Array
+
+
+def pairs(cores: int) -> dict[tuple[int, int], int]:
+    """Return {(core, later core): index} of every two cores."""
+    return {pair: index for index, pair in enumerate(combinations(range(cores), 2))}
+
+
+def ways(mesh: Mesh, cores: int) -> Ways | None:
+    """Return all that can be best, None where they are too many or the mesh is no rectangle that holds them all."""
+    rows = mesh.cores // mesh.columns
+    if cores > FEW or mesh.chips > 1 or (mesh.cores % mesh.columns and rows < cores):
+        return None
+    return _ways(cores, mesh.columns, min(rows, cores))
+
+
+@lru_cache(maxsize=16)
+def _ways(cores: int, columns: int, rows: int) -> Ways:
+    orders = np.array(list(permutations(range(cores))))
+    taken = np.array([shape for shape in _shapes(cores) if max(shape)[0] < columns and _height(shape) <= rows])
+    x, y = (taken[:, :, axis][:, orders].reshape(-1, cores) for axis in (0, 1))
+    one, other = np.array(list(pairs(cores)), int).reshape(-1, 2).T
+    return Ways(y * columns + x, _apart(x, one, other), _apart(y, one, other))
+
+
+def _apart(axis: Array, one: Array, other: Array) -> Array:
+    return np.asarray(np.abs(axis[:, one] - axis[:, other]), np.float64)
+
+
+def _height(shape: Shape) -> int:
+    return 1 + max(row for _, row in shape)
+
+
+def _shapes(cores: int) -> Iterator[Shape]:
+    """Yield what so many cores may take, in which no two rows or columns can be made one; no mirror images."""
+    for width, height in product(range(1, cores + 1), repeat=2):
+        if width + height <= cores + 1:
+            for shape in combinations(product(range(width), range(height)), cores):
+                if _dense(shape, width) and _dense(_turned(shape), height) and shape == min(_images(shape)):
+                    yield shape
+
+
+def _dense(shape: Shape, width: int) -> bool:
+    """Whether every two columns, one after the other, have a row that is taken in both."""
+    rows = [{row for column, row in shape if column == x} for x in range(width)]
+    return all(left & right for left, right in pairwise(rows)) and all(rows)
+
+
+def _turned(shape: Shape) -> Shape:
+    return tuple(sorted((y, x) for x, y in shape))
+
+
+def _images(shape: Shape) -> Iterator[Shape]:
+    width, height = max(x for x, _ in shape), max(y for _, y in shape)
+    for across, down in product((False, True), repeat=2):
+        yield tuple(sorted((width - x if across else x, height - y if down else y) for x, y in shape))

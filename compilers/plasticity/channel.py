@@ -1,0 +1,159 @@
+"""Channel: a BIM block of one state and one tap becomes plastic synapses and a channel for the learning engine.
+
+The relay of u and its tap are folded into the plastic weights: a spike reaches the channel in one hop, so the engine's
+presynaptic spikes are the channel's. dt and B must arrive a step before; B takes two hops, hence on the chip the
+plastic synapses read copies of the input lines delayed by ``PRE_DELAY`` steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil, log2
+
+import numpy as np
+
+from ...errors import DoesNotFit, Finding
+from ...graph import Edge, FloatGraph, IntegerGraph
+from ...nodes import Dense, Diagonal, IntegerLIF, IntegerRelay, IntegerScan, Relay, Scan
+from ...nodes.arithmetic import FRACTION_BITS, WORD_MAX, Array
+from ...nodes.node import Node
+from ...nodes.relay import MESSAGE_MAX
+from ...nodes.scan import U_MAX
+from ...nodes.synapse import WEIGHT_MAX
+from ...plasticity.learning_engine.law import WORDS_A_WEIGHT
+from ...plasticity.learning_engine.neurons import SIGNAL_SHIFT, SelectiveChannel, Soma
+from ...plasticity.learning_engine.rule import SIGN_OFFSET
+from ..calibrate import bounded
+from ..quantise import as_factor, exponent_for, quantise
+from .block import SURROGATE_SLOPE, soma_unit
+from .rule_compiler import Units
+
+PRE_DELAY = 2
+_TAG_ROOM = 200.0  # of 255: where the largest calibrated trace shall lie
+_Streams = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class PlasticChannel:
+    """The channel, its plastic words (D, M), and what the integers mean.
+
+    A tag of channel d counts ``tag_unit[d]``; the product of a tag's unit and its signal's is the same in all channels.
+    """
+
+    neuron: SelectiveChannel
+    words: Array
+    units: Units
+    tag_unit: Array
+    graph: IntegerGraph
+    block: str
+
+    def streams(self, x: Array) -> _Streams:
+        """Return what arrives at dt, B and C when x (steps, M) is sent on the plastic lines: dt and B a step ahead."""
+        c = self._relayed("C", x)
+        late = np.concatenate([self._relayed("C", np.zeros_like(x[:1])), c[:-1]])
+        return {"dt": x @ self._weight(f"{self.block}.scan", "dt").T, "B": self._relayed("B", x), "C": late}
+
+    def _relayed(self, port: str, x: Array) -> Array:
+        name = f"{self.block}.{port}"
+        relay = self.graph.nodes[name]
+        assert isinstance(relay, IntegerRelay)
+        return np.stack([relay.step({}, {"a": row}).message for row in x @ self._weight(name, "a").T])
+
+    def _weight(self, name: str, port: str) -> Array:
+        return _weights(self.graph, name, port).astype(np.int64)
+
+
+def plastic_channel(
+    reference: FloatGraph, x: Array, *, signal_unit: float, largest_signal: float, room: float = 2.0, seed: int = 0
+) -> PlasticChannel:
+    """Return the last block of ``reference`` for the learning engine; x (samples, steps, M) spikes to calibrate on.
+
+    ``signal_unit`` is the real value of one unit of the port ``e``, ``largest_signal`` the largest |e C psi| that y3
+    shall hold in the channel of the coarsest tag. Plastic weights may grow ``room`` times beyond the largest.
+    """
+    block = next(name for name in reversed(reference.order) if isinstance(reference.nodes[name], Scan)).split(".")[0]
+    folded = _folded(bounded(reference), block)
+    graph = quantise(folded, {f"{block}.scan.u": room})
+    scan, lif, real = (graph.nodes[f"{block}.scan"], graph.nodes[f"{block}.lif"], folded.nodes[f"{block}.scan"])
+    assert isinstance(scan, IntegerScan)
+    assert isinstance(lif, IntegerLIF)
+    assert isinstance(real, Scan)
+    soma = _soma(lif, folded.nodes[f"{block}.lif"], f"{block}.lif")
+    words = WORDS_A_WEIGHT * _weights(graph, f"{block}.scan", "u").astype(np.int64)
+    draft = PlasticChannel(SelectiveChannel(scan, soma, 0, 0, seed), words, Units(), np.ones(len(words)), graph, block)
+    gate, trace = _largest(draft, x)
+    immediate_shift = np.array([_shift(ratio) for ratio in np.maximum(gate / (SIGN_OFFSET - 1), trace / _TAG_ROOM)])
+    tag_unit = _gate_unit(folded, real, block) * 2.0**immediate_shift
+    read_unit = signal_unit * 2.0 ** (SIGNAL_SHIFT - _exponent(folded, f"{block}.C"))
+    signal_shift = _shift(largest_signal / read_unit / (SIGN_OFFSET - 1)) + immediate_shift.max() - immediate_shift
+    units = Units(
+        weight=room * float(np.abs(_weights(folded, f"{block}.scan", "u")).max()) / WEIGHT_MAX / WORDS_A_WEIGHT,
+        tag=float(tag_unit[0]),
+        immediate=float(tag_unit[0]),
+        signal=float(read_unit * 2.0 ** signal_shift[0]),
+    )
+    neuron = SelectiveChannel(scan, soma, immediate_shift, signal_shift, seed)
+    return replace(draft, neuron=neuron, units=units, tag_unit=tag_unit)
+
+
+def _soma(lif: IntegerLIF, real: Node, layer: str) -> Soma:
+    unit = soma_unit(real, lif, layer)
+    factor, shift = as_factor(np.asarray(unit * SURROGATE_SLOPE * 2**12))
+    return Soma(lif, int(factor), shift)
+
+
+def _folded(graph: FloatGraph, block: str) -> FloatGraph:
+    """Return the graph with the relay of u and its one tap folded into the weights."""
+    scan, relay = f"{block}.scan", f"{block}.u"
+    real = graph.nodes[scan]
+    assert isinstance(real, Scan)
+    taps = [edge for edge in graph.into(scan) if edge.port == "u"]
+    source = graph.into(relay)[0].source
+    if real.a.shape[1] != 1 or len(taps) != 1 or getattr(graph.nodes[source], "graded", False):
+        has = f"{real.a.shape[1]} states, {len(taps)} taps"
+        message = f"layer '{scan}': {has}; the learning engine follows spikes, one state and one tap"
+        hint = "train with --states 1 --taps 1 and spikes as input, or take --learn-placement process"
+        raise DoesNotFit([Finding("learning-states", scan, message, real.a.shape[1], 1, hint)])
+    tap = taps[0].synapse
+    assert isinstance(tap, Diagonal)
+    direct = Edge(source, scan, "u", Dense(tap.weight[:, None] * _weights(graph, relay, "a")))
+    kept = tuple(edge for edge in graph.edges if edge is not taps[0] and edge.target != relay)
+    nodes: dict[str, Node] = {name: node for name, node in graph.nodes.items() if name != relay}
+    return FloatGraph(nodes, (*kept, direct), graph.dt, graph.encoder, graph.task, graph.labels)
+
+
+def _weights(graph: FloatGraph | IntegerGraph, target: str, port: str) -> Array:
+    synapse = next(edge.synapse for edge in graph.into(target) if edge.port == port)
+    assert isinstance(synapse, Dense)
+    return synapse.weight
+
+
+def _exponent(graph: FloatGraph, relay: str) -> int:
+    node = graph.nodes[relay]
+    assert isinstance(node, Relay)
+    return exponent_for(node.message_range, MESSAGE_MAX)
+
+
+def _gate_unit(graph: FloatGraph, real: Scan, block: str) -> float:
+    """Return the real value of one unit of delta B as the channel computes it (the formats of `quantise`)."""
+    u = exponent_for(real.ranges.u, U_MAX)
+    du = min(exponent_for(real.ranges.du, WORD_MAX), u + FRACTION_BITS)
+    h = min(exponent_for(real.ranges.h, WORD_MAX), du + _exponent(graph, f"{block}.B"))
+    return float(2.0 ** -(FRACTION_BITS - du + h))
+
+
+def _largest(channel: PlasticChannel, x: Array) -> tuple[Array, Array]:
+    """Return the largest |delta B| and the largest |trace| of each channel, (D,) each, in units of the gate."""
+    gates, traces = np.zeros(len(channel.words)), np.zeros(len(channel.words))
+    for sample in x:
+        streams = channel.streams(sample)
+        trace = np.zeros(channel.words.shape)
+        for t, spikes in enumerate(sample):
+            gate, decay = channel.neuron.ahead(streams["dt"][t], streams["B"][t])
+            trace = trace * (decay / 2**16)[:, None] + gate[:, None] * spikes
+            gates, traces = np.maximum(gates, np.abs(gate)), np.maximum(traces, np.abs(trace).max(axis=1))
+    return gates, traces
+
+
+def _shift(ratio: float) -> int:
+    return max(0, ceil(log2(max(ratio, 1.0))))

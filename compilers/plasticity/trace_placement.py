@@ -1,0 +1,174 @@
+"""Where a trace may live: the learning engine's tags, a trace process of neuron words, or the host; one rule each.
+
+    engine    a tag holds one state and meets 7-bit traces of its own two neurons: one state a channel, no conv, spikes
+    process   D N M words and more in neurons of our own program, packed into the memory words that are left on the chip
+    host      every signal of every step leaves the chip, every weight comes back
+
+`choose` takes the one that was asked for, or says what it breaks. Without a wish it takes the first that fits, in this
+order: a rule of the readout alone engine, process, host, as the engine's own traces are all it needs; any other rule
+process, engine, host, as a tag leaves out membrane, skip (D u) and the readout's memory, and three groups stand still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+from ...errors import DoesNotFit, Finding
+from ...graph import PlacedGraph
+from ...hardware import HardwareProfile
+from ...nodes import IntegerScan
+from ...plasticity.learning_engine.rule import WIDTHS
+from ...plasticity.request import GROUPS, Plasticity
+from ...plasticity.trace_process.learner import PlasticBlock
+from .circuit import INPUT_RULES, TAG_RULES
+
+READOUT_RULES = ("three-factor",)
+"""Rules that need no trace but the readout's own presynaptic one."""
+_SHARED = "W_B and W_C reach every channel, W_dt needs the state, and a tag knows one spike and one gate"
+
+
+@dataclass(frozen=True)
+class LearningPlacement:
+    """``where`` the traces live, in how many ``words`` of ``bits``, on how many ``cores`` more; why not elsewhere."""
+
+    where: str
+    words: int
+    bits: int
+    cores: int
+    reasons: tuple[Finding, ...]
+
+
+def choose(
+    block: PlasticBlock, placed: PlacedGraph, plasticity: Plasticity, profile: HardwareProfile
+) -> LearningPlacement:
+    """Return where the block's traces live; raises DoesNotFit if the placement asked for breaks a rule."""
+    breaks = {
+        "engine": tuple(_engine(block, plasticity, profile)),
+        "process": tuple(_process(block, placed, plasticity, profile)),
+        "host": (),
+    }
+    asked, order = plasticity.placement, _order(plasticity)
+    if asked != "auto" and breaks[asked]:
+        raise DoesNotFit(breaks[asked])
+    where = asked if asked != "auto" else next(name for name in order if not breaks[name])
+    reasons = [finding for name in order[:-1] if name != where for finding in breaks[name]] if asked == "auto" else []
+    if where == "engine":
+        reasons += _left_out(block, plasticity)
+        return LearningPlacement(where, *_engine_words(block, plasticity), 0, tuple(reasons))
+    words, cores = trace_words(block, plasticity), _cores(block, plasticity, profile) if where == "process" else 0
+    return LearningPlacement(where, words, plasticity.trace_bits, cores, tuple(reasons))
+
+
+def _order(plasticity: Plasticity) -> tuple[str, ...]:
+    return ("engine", "process", "host") if plasticity.rule in READOUT_RULES else ("process", "engine", "host")
+
+
+def trace_words(block: PlasticBlock, plasticity: Plasticity) -> int:
+    """Return how many words the traces of the plastic groups take."""
+    inputs = block.weights()["w_u"].shape[1]
+    if plasticity.rule in READOUT_RULES:
+        return block.process.channels
+    return block.process.words(inputs)
+
+
+def _engine(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfile) -> Iterator[Finding]:
+    """A synapse of the learning engine has tags for one state, and knows its own two neurons only."""
+    if not profile.capabilities.learning:
+        hint = "--learn-placement host"
+        yield Finding("learning-engine", block.readout, f"{profile.name} has no learning engine", hint=hint)
+        return
+    if plasticity.sparsity:
+        message = "the learning engine prunes nothing: no product of its rules compares a weight with a threshold"
+        yield Finding("learning-prune", block.readout, message, hint="--learn-placement process")
+    if (plasticity.rounding, plasticity.weight_bits) != ("stochastic", 8):
+        asked = f"{plasticity.rounding} rounding of {plasticity.weight_bits}-bit weights"
+        message = f"the learning engine rounds words of half an 8-bit weight stochastically, not {asked}"
+        yield Finding("learning-rounding", block.readout, message, hint="--learn-placement process")
+    if plasticity.rule not in READOUT_RULES and set(plasticity.synapses) != {"w_o"}:
+        yield from _channel(block, plasticity)
+
+
+def _channel(block: PlasticBlock, plasticity: Plasticity) -> Iterator[Finding]:
+    """What learns below the readout is w_u of spikes, one tap and one state."""
+    scan = block.process.scan
+    assert isinstance(scan, IntegerScan)
+    layer, states, taps = _layer(block), scan.alpha.shape[1], block.process.conv.shape[1]
+    hint = "--learn-placement process, or a model with one state a channel and one conv tap"
+    if plasticity.rule not in INPUT_RULES:
+        message = f"layer '{layer}': {plasticity.rule} reads psi where a selective channel sends gate and decay"
+        yield Finding("learning-rule", layer, message, hint="--learn-placement process, or --learn rtrl")
+    if states > 1:
+        message = f"layer '{layer}' has {states} states a channel, a tag of the learning engine follows 1"
+        yield Finding("learning-states", layer, message, states, 1, hint)
+    if taps > 1:
+        message = f"layer '{layer}' has {taps} conv taps, a tag follows the spike of 1 step"
+        yield Finding("learning-taps", layer, message, taps, 1, hint)
+    if (shared := _shared(plasticity)) and set(plasticity.synapses) != set(GROUPS):
+        message = f"the engine has no rule for {', '.join(shared)} of layer '{layer}': {_SHARED}"
+        yield Finding("learning-shared", layer, message, hint="leave them out of --learn-synapses")
+    if (bits := block.graph.nodes[block.x].message_bits) > 1:
+        message = f"layer '{layer}' reads messages of {bits} bits, the learning engine learns from spikes"
+        yield Finding("learning-spikes", layer, message, bits, 1, "train with --encoder delta")
+
+
+def _shared(plasticity: Plasticity) -> list[str]:
+    return [group for group in ("w_dt", "w_b", "w_c") if group in plasticity.synapses]
+
+
+def _left_out(block: PlasticBlock, plasticity: Plasticity) -> list[Finding]:
+    """Say which of the synapses that learn by default the engine leaves as they are, and what of the gradient."""
+    layer, shared = _layer(block), _shared(plasticity)
+    found: list[Finding] = []
+    if plasticity.rule in READOUT_RULES:
+        return found
+    if shared:
+        message = f"{', '.join(shared)} of layer '{layer}' stand still: {_SHARED}"
+        found.append(Finding("learning-shared", layer, message))
+    if plasticity.rule in TAG_RULES and "w_u" in plasticity.synapses:
+        message = f"the tags of layer '{layer}' leave out the membrane, the readout's memory and the skip D u: "
+        message += "where the skip outweighs C h, w_u may move against the gradient"
+        found.append(Finding("learning-levels", layer, message))
+    return found
+
+
+def _engine_words(block: PlasticBlock, plasticity: Plasticity) -> tuple[int, int]:
+    """Return how many words the engine's traces are and the bits of one: tags, or traces where the rule has no tag."""
+    channels, inputs = block.weights()["w_u"].shape
+    if "w_u" not in plasticity.synapses or plasticity.rule in READOUT_RULES:
+        return channels, WIDTHS["x1"]
+    return (channels * inputs, WIDTHS["t"]) if plasticity.rule in TAG_RULES else (2 * channels + inputs, WIDTHS["x1"])
+
+
+def _process(
+    block: PlasticBlock, placed: PlacedGraph, plasticity: Plasticity, profile: HardwareProfile
+) -> Iterator[Finding]:
+    """The trace words fit into the cores that the program leaves free."""
+    if not profile.capabilities.microcode:
+        message = f"{profile.name} runs no neuron programs of our own, which a trace process is"
+        yield Finding("learning-microcode", _layer(block), message, hint="learn on the host")
+        return
+    limit = profile.usable_cores
+    if limit is None:
+        return
+    free = limit - len({core.index for core in placed.cores})
+    needed = _cores(block, plasticity, profile)
+    if needed > free:
+        words = trace_words(block, plasticity)
+        needs = f"{words:,} trace words of layer '{_layer(block)}' need {needed:,} cores"
+        message = f"{needs}, {profile.name} has {free:,} left"
+        yield Finding("learning-words", _layer(block), message, needed, free, "fewer --learn-bits, or fewer channels")
+
+
+def _cores(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfile) -> int:
+    """Return the cores of the trace words: as many to a memory word as fit in its bits."""
+    if profile.usable_cores is None:
+        return 0
+    packed = max(1, int(profile.memory.word_bits.number // plasticity.trace_bits))
+    words = ceil(trace_words(block, plasticity) / packed)
+    return ceil(words / profile.capacity.neuron_words.number)
+
+
+def _layer(block: PlasticBlock) -> str:
+    return next(e.target for e in block.graph.edges if e.name == block.edges["w_dt"])

@@ -1,0 +1,149 @@
+"""No option is ignored: each says where it has an effect, and is refused, with the mend, where it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from commands import Ended, bim_compile, bim_train, content, save_input, save_model
+
+from bim_neuro import cli
+from bim_neuro.cli import options
+
+COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
+    "compile": (cli.compile_app, options.COMPILE),
+    "train": (cli.train_app, options.TRAIN),
+    "report": (cli.report_app, options.REPORT),
+    "compare": (cli.compare_app, options.COMPARE),
+}
+VALUES = {
+    "target": "loihi1", "dt": 0.001, "input": "x.npz", "data": "data", "samples": 32, "split": "test", "layout": "BTC",
+    "steps": 3, "backend": "engine",
+    "verify": "reference", "learn": "rtrl", "learn_test": "test.npz", "learn_samples": 2000, "learn_placement": "auto",
+    "learn_bits": 12, "learn_rate": 0.1, "learn_rounding": "nearest", "learn_synapses": "w_o", "learn_prune": 0.5,
+    "learn_seed": 0, "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",
+    "output": "out", "lava_timeout": 9, "show_target": "loihi2", "max_memory": "2G",
+}  # fmt: skip
+"""One value of each option of bim-compile that takes one; many are the defaults."""
+FLAGS = ("strict", "check", "self_test", "list_targets")
+ALWAYS = {"json_output", "debug", "version"}
+MODES = {
+    "--check": {"model", "target", "input", "strict", "check", "learn", "max_cores", "optimise", "max_memory"},
+    "--self-test": {"model", "self_test", "max_memory"},
+    "--list-targets": {"list_targets"},
+}
+"""What has an effect in each mode without any other option."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("model") / "small.pt")
+
+
+def typed(name: str) -> tuple[str, ...]:
+    """Return the option as a user types it."""
+    if name == "model":
+        return ("model.pt",)
+    option = "--" + name.replace("_", "-")
+    return (option,) if name in FLAGS else (option, str(VALUES[name]))
+
+
+def refused(ended: Ended, *words: str) -> None:
+    assert (ended.code, ended.out, len(ended.errors)) == (2, "", 1), ended.err
+    assert "hint: " in ended.err
+    for word in words:
+        assert word in ended.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_says_where_it_has_an_effect(command: str) -> None:
+    app, conditions = COMMANDS[command]
+    names = [str(parameter.name) for parameter in typer.main.get_command(app).params]
+    assert sorted(conditions) == sorted(names)
+
+
+def test_the_values_above_are_of_every_option() -> None:
+    assert {"model", *VALUES, *FLAGS, *ALWAYS} == set(options.COMPILE)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", sorted({"model", *VALUES, *FLAGS}))
+def test_an_option_without_effect_in_a_mode_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, name: str
+) -> None:
+    """Also where what was typed is the default. The model is damaged: what has an effect is refused for that."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.pt").write_bytes(b"PK")
+    given = () if "model" not in MODES[mode] or name == "model" else ("model.pt",)
+    ended = bim_compile(*given, mode, *(() if mode in typed(name) else typed(name)))
+    option = typed(name)[0] if name != "model" else "MODEL"
+    overshadows = name in ("self_test", "list_targets", "show_target") and name not in MODES[mode]
+    if name in MODES[mode]:
+        assert "no effect" not in ended.err
+    elif overshadows and f"{mode} has no effect" in ended.err:
+        refused(ended, f"with {option}")
+    else:
+        refused(ended, f"{option} has no effect")
+    assert content(tmp_path) == {"model.pt": b"PK"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--dt", 0.001), ("--dt has no effect with a model.pt", "leave --dt out")),
+        (("--lava-timeout", 9), ("--lava-timeout has no effect where Lava takes no part", "--verify lava")),
+        (("--data", "folder", "--input", "x.npz"), ("--data has no effect with --input",)),
+        (("--target", "lava_cpu", "--optimise", "cores"), ("--optimise has no effect on a simulation", "--target")),
+        (("--target", "lava_cpu", "--check", "--max-cores", 9), ("--max-cores has no effect on a simulation",)),
+        (("--verify", "engine"), ("--verify has no effect where it names the backend",)),
+        (("--learn-samples", 2000), ("--learn-samples has no effect without --learn", "--learn rtrl")),
+        (("--learn-prune", 0), ("--learn-prune has no effect without --learn",)),
+        (("--learn", "rtrl", "--learn-placement", "engine", "--learn-bits", 12), ("--learn-bits has no effect",)),
+        (("--learn", "three-factor", "--learn-synapses", "w_o"), ("--learn-synapses has no effect",)),
+        (("--check", "--steps", 2), ("--steps has no effect with --check where there is no --input",)),
+        (("--check", "--samples", 2, "--verify", "lava"), ("--samples has no effect", "; --verify has no effect")),
+    ],
+)
+def test_an_option_without_effect_beside_others_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, arguments: tuple[object, ...], words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(bim_compile(model, *arguments), *words)
+    assert content(tmp_path) == {}
+
+
+def test_options_with_an_effect_pass(tmp_path: Path, model: Path) -> None:
+    samples = save_input(tmp_path / "x.npz", y=np.arange(6) % 4)
+    told = ("--input", samples, "--samples", 2, "--steps", 3, "--verify", "reference", "--backend", "engine")
+    ended = bim_compile(model, *told, "--max-cores", 9, "--strict", "-o", tmp_path / "out")
+    assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--lambda", 0.9), ("--lambda has no effect without --rule hybrid", "add --rule hybrid")),
+        (("--rule", "rtrl", "--lambda", 0.9), ("--lambda has no effect without --rule hybrid",)),
+        (("--credit", "spatial"), ("--credit has no effect where the rule sends no credit forward",)),
+        (("--rule", "stdp", "--credit", "local", "--blocks", 2), ("--credit has no effect",)),
+        (("--rule", "rtrl", "--credit", "local"), ("--credit has no effect with one block", "add --blocks 2")),
+    ],
+)
+def test_an_option_of_training_without_effect_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...], words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(bim_train("cue", *arguments), *words)
+    assert content(tmp_path) == {}
+
+
+@pytest.mark.parametrize("run", [bim_train, bim_compile])
+def test_what_is_refused_costs_no_time(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Ended]) -> None:
+    """The data of a task are not read, and no model, before the options are looked at."""
+    monkeypatch.setattr("bim_neuro.jobs.compile.load_task", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr("bim_neuro.jobs.compile.compile_model", lambda *_, **__: pytest.fail("compiled"))
+    assert run("cue", *(("--lambda", 0.5) if run is bim_train else ("--learn-rate", 0.5))).code == 2
