@@ -2,9 +2,9 @@
 
     python scripts/same_as.py FOLDER [--data MITBIH]        FOLDER: a checkout of the commit to compare with
 
-Both checkouts run, with this Python, digits.pt, ecg.pt (on random input, or on recordings with --data), the NIR file that
-the other one wrote of digits, a net of plain LIF layers in NIR, and a learning run. Compared are every array of model.bimn,
-message by message, and every value of summary.json that is not a time of day, a duration or a version; what differs is
+Both checkouts run, with this Python, digits.pt, ecg.pt (on random input, or on recordings with --data), the NIR file
+that the other one wrote of digits, a net of plain LIF layers in NIR, and a learning run. Compared are every array of
+model.bimn, message by message, and every value of summary.json that is no duration, date or version; what differs is
 printed, key by key. Exit code 0: all equal, 1: something differs.
 """
 
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import nir
 import numpy as np
 
 HERE = Path(__file__).resolve().parents[1]
-VOLATILE = {"seconds", "command", "versions", "version", "date", "written", "made_by", "request", "schema_version", "peak_memory_mib"}
+VOLATILE = {"seconds", "command", "versions", "version", "date", "request", "schema_version", "peak_memory_mib"}
 """Keys of summary.json that say when, how fast or by what a run was made."""
 
 
@@ -86,7 +87,7 @@ def lif_net(scratch: Path) -> list[str]:
         "output": nir.Output({"output": np.array([24])}),
     }
     names = list(nodes)
-    nir.write(scratch / "lif.nir", nir.NIRGraph(dict(nodes), list(zip(names, names[1:], strict=False))))
+    nir.write(scratch / "lif.nir", nir.NIRGraph(dict(nodes), list(pairwise(names))))
     np.savez(scratch / "lif.npz", x=(rng.random((6, 40, 12)) < 0.2).astype(np.float32), layout="BTC")
     return [str(scratch / "lif.nir"), "--dt", "1e-3", "--input", str(scratch / "lif.npz")]
 
