@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import arguments
+from .choices import BACKENDS
 from .compilers.align import align
 from .compilers.artefact import Artefact, expected_messages, save_artefact
 from .compilers.calibrate import SAMPLES, calibrated, range_findings
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from .compilers.to_lava.build import LavaNetwork
     from .simulation.compiled import Engine
 
-BACKENDS = ("engine", "reference", "lava")
 
 
 @dataclass

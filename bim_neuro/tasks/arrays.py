@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import arguments
+from ..choices import LAYOUTS as LAYOUTS
 from ..errors import InputError
 from ..intake import read_npz, read_npz_headers
 from ..printable import counted
 from .dataset import SPLITS, Dataset, Int64Array, check_sequences
 
 KEYS = ("x", "y", "group", "class_names", "dt", "x_test", "y_test", "split", "layout")
-LAYOUTS = ("BTC", "TBC")
 WANTED = "x is (samples, steps, channels); y is one class index a sample, counting from 0 (docs/inputs.md)"
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import arguments
+from ..choices import SPLITS as SPLITS
 from ..errors import Finding, InputError, first_line
 from ..printable import counted
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
 
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)

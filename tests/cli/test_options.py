@@ -11,14 +11,16 @@ import pytest
 import typer
 from commands import Ended, bim_compile, bim_train, content, save_input, save_model
 
-from bim_neuro import cli
-from bim_neuro.cli import options
+from bim_neuro import choices
+from bim_neuro.cli import compile_command, options, report_command, shared, train_command
+from bim_neuro.estimates.optimise import OBJECTIVES
+from bim_neuro.plasticity.request import RULES
 
 COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
-    "compile": (cli.compile_app, options.COMPILE),
-    "train": (cli.train_app, options.TRAIN),
-    "report": (cli.report_app, options.REPORT),
-    "compare": (cli.compare_app, options.COMPARE),
+    "compile": (compile_command.compile_app, options.COMPILE),
+    "train": (train_command.train_app, options.TRAIN),
+    "report": (report_command.report_app, options.REPORT),
+    "compare": (report_command.compare_app, options.COMPARE),
 }
 VALUES = {
     "target": "loihi1", "dt": 0.001, "input": "x.npz", "data": "data", "samples": 32, "split": "test", "layout": "BTC",
@@ -147,3 +149,15 @@ def test_what_is_refused_costs_no_time(monkeypatch: pytest.MonkeyPatch, run: Cal
     monkeypatch.setattr("bim_neuro.jobs.compile.load_task", lambda *_: pytest.fail("read"))
     monkeypatch.setattr("bim_neuro.jobs.compile.compile_model", lambda *_, **__: pytest.fail("compiled"))
     assert run("cue", *(("--lambda", 0.5) if run is bim_train else ("--learn-rate", 0.5))).code == 2
+
+
+def test_what_may_be_chosen_is_what_the_rooms_know() -> None:
+    assert tuple(OBJECTIVES) == choices.OBJECTIVES
+    assert [rule.value for rule in shared.Learn] == ["none", *RULES, "described"]
+
+
+def test_help_shows_the_options_in_panels() -> None:
+    shown = bim_compile("--help").out
+    places = [shown.find(f"─ {panel} ─") for panel in ("Model", "Input", "Simulation", "Learning", "Limits", "Output")]
+    assert -1 not in places
+    assert shown.find("--learn-rate") > shown.find("─ Learning ─") > shown.find("--verify")

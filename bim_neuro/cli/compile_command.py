@@ -1,0 +1,267 @@
+"""bim-compile: its options, what it is asked to do, and what it prints."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import InputError, ThresholdMissed
+from ..printable import escape
+from . import options
+from .console import guarded, out, progress_bar, remark
+from .refusals import in_json
+from .shared import (
+    ENGINE,
+    INPUT,
+    LEARNING,
+    LIMITS,
+    MODEL,
+    NO_RULE,
+    OUTPUT,
+    SIMULATION,
+    Backend,
+    Debug,
+    Json,
+    Layout,
+    Learn,
+    LearnPlacement,
+    MaxMemory,
+    Objective,
+    Rounding,
+    Split,
+    Version,
+    in_panel,
+    new_app,
+    print_summary,
+    word,
+)
+from .streams import print_json, run_app
+
+if TYPE_CHECKING:
+    from ..jobs.compile import Request
+
+compile_app = new_app()
+
+
+@compile_app.command()
+def compile_command(
+    context: typer.Context,
+    model: Annotated[
+        Path | None, typer.Argument(help="A model.pt, a .nir graph, or a .bimn artefact with --self-test.")
+    ] = None,
+    target: Annotated[str, in_panel(MODEL, help="Chip: one of --list-targets, or a TOML file of yours.")] = "loihi2",
+    dt: Annotated[float | None, in_panel(MODEL, help="Seconds a step; needed for .nir files that do not say.")] = None,
+    input: Annotated[  # noqa: A002
+        Path | None, in_panel(INPUT, help="Own input: .npz with x (samples, steps, channels), y (docs/inputs.md).")
+    ] = None,
+    data: Annotated[Path | None, in_panel(INPUT, help="Where the task's recordings lie (ecg).")] = None,
+    samples: Annotated[
+        str, in_panel(INPUT, metavar="N|all", help="How many samples to run, or all; memory stays bounded.")
+    ] = "32",
+    split: Annotated[Split | None, in_panel(INPUT, help="Which samples (test, where the data are split).")] = None,
+    layout: Annotated[
+        Layout | None, in_panel(INPUT, help="How x of a file lies: BTC (samples first) or TBC (time first).")
+    ] = None,
+    steps: Annotated[int | None, in_panel(INPUT, min=1, help="Use only the first steps of each sample.")] = None,
+    backend: Annotated[Backend, in_panel(SIMULATION, help="Where to run the integers.")] = ENGINE,
+    verify: Annotated[
+        Backend | None, in_panel(SIMULATION, help="Compare every message and state with this backend.")
+    ] = None,
+    check: Annotated[
+        bool, in_panel(OUTPUT, "--check", help="Does it fit? Every finding at once; nothing is run.")
+    ] = False,
+    strict: Annotated[
+        bool, in_panel(LIMITS, "--strict", help="Warnings and saturated words are missed (exit 3).")
+    ] = False,
+    learn: Annotated[
+        Learn,
+        in_panel(LEARNING, help="Go on learning on the chip by this rule ('described': the one in the model's NIR)."),
+    ] = NO_RULE,
+    learn_test: Annotated[
+        Path | None, in_panel(LEARNING, help="Measure learning on this .npz too (shifted data).")
+    ] = None,
+    learn_samples: Annotated[
+        int, in_panel(LEARNING, min=1, help="Samples of the stream; a short one begins again.")
+    ] = 2000,
+    learn_placement: Annotated[
+        LearnPlacement | None,
+        in_panel(LEARNING, help="Traces in the learning engine, a trace process, or on the host."),
+    ] = None,
+    learn_bits: Annotated[int | None, in_panel(LEARNING, min=2, max=24, help="Bits of a trace word (12).")] = None,
+    learn_rate: Annotated[float | None, in_panel(LEARNING, min=0, help="First updates in weight bits (0.05).")] = None,
+    learn_rounding: Annotated[Rounding | None, in_panel(LEARNING, help="Of traces and updates (stochastic).")] = None,
+    learn_synapses: Annotated[str | None, in_panel(LEARNING, help="Which, as w_u,w_dt,w_b,w_c,w_o (all).")] = None,
+    learn_prune: Annotated[
+        float | None, in_panel(LEARNING, min=0, max=0.99, help="Prune this share while learning.")
+    ] = None,
+    learn_seed: Annotated[int | None, in_panel(LEARNING, min=0, help="Seed of the rounding noise (0).")] = None,
+    min_agreement: Annotated[
+        float | None, in_panel(LIMITS, min=0, max=1, help="Least equal share, worst layer.")
+    ] = None,
+    max_energy: Annotated[float | None, in_panel(LIMITS, min=0, help="Most uJ a sample, dynamic and static.")] = None,
+    max_latency: Annotated[float | None, in_panel(LIMITS, min=0, help="Most ms from a sample to its answer.")] = None,
+    max_cores: Annotated[int | None, in_panel(LIMITS, min=1, help="Most cores.")] = None,
+    optimise: Annotated[
+        Objective | None,
+        in_panel(OUTPUT, help="Choose among placements: least energy, soonest answer (more cores), or fewest cores."),
+    ] = None,
+    output: Annotated[
+        Path | None, in_panel(OUTPUT, "--output", "-o", help="Folder to write (default out/MODEL).")
+    ] = None,
+    lava_timeout: Annotated[float | None, in_panel(SIMULATION, min=0, help="Seconds Lava may take.")] = None,
+    max_memory: MaxMemory = None,
+    self_test: Annotated[bool, in_panel(OUTPUT, "--self-test", help="Run an artefact on its own sample.")] = False,
+    list_targets: Annotated[
+        bool, in_panel(OUTPUT, "--list-targets", help="Print the chips and boards we know.")
+    ] = False,
+    show_target: Annotated[
+        str | None,
+        in_panel(OUTPUT, metavar="TARGET", help="Print every number of a chip: value, range, basis, source."),
+    ] = None,
+    json_output: Json = False,
+    debug: Debug = False,
+    version: Version = False,
+) -> None:
+    """Compile a trained model for a neuromorphic chip, simulate its integers, and report energy and sparsity.
+
+    \b
+    bim-compile examples/digits.pt --target loihi2 --verify lava
+    bim-compile examples/digits.pt --optimise latency --max-latency 0.2 --max-cores 10
+    bim-compile examples/digits.pt --learn hybrid --input shifted.npz --learn-test shifted_test.npz
+    bim-compile examples/digits.pt --check --json
+    bim-compile out/digits/model.bimn --self-test
+    bim-compile --list-targets
+    bim-compile --show-target loihi2
+
+    Exit codes: 0 done, 1 does not fit or unsupported, 2 usage or unreadable input, 3 a threshold was missed or a
+    verification found a difference, 4 internal error or Lava time-out, 130 interrupted.
+    """
+
+    def command() -> None:
+        from ..jobs import compile as job
+        from ..report.thresholds import Thresholds
+
+        options.refuse_without_effect(context, options.COMPILE)
+        job.allow_memory(max_memory)
+        if list_targets or show_target is not None:
+            _print_targets(show_target, json_output)
+            return
+        if model is None:
+            raise InputError("MODEL is missing", "name a model.pt or a .nir file, as bim-compile --help shows")
+        if self_test:
+            _self_test(model, json_output)
+            return
+        learning = {
+            "placement": word(learn_placement), "trace_bits": learn_bits, "rate": learn_rate,
+            "rounding": word(learn_rounding), "synapses": learn_synapses, "seed": learn_seed,
+            "sparsity": learn_prune,
+        }  # fmt: skip
+        request = job.Request(
+            model=model,
+            target=target,
+            dt=dt,
+            input=input,
+            data=data,
+            samples=job.count_or_all(samples),
+            steps=steps,
+            split=word(split),
+            layout=word(layout),
+            backend=str(word(backend)),
+            verify=word(verify),
+            lava_timeout=lava_timeout,
+            optimise=word(optimise),
+            plasticity=None if learn == "none" else job.plasticity_for(model, dt, str(word(learn)), **learning),
+            learn_test=learn_test,
+            learn_samples=learn_samples,
+            thresholds=Thresholds(strict, min_agreement, max_energy, max_latency, max_cores),
+            output=output or (Path() if check else job.default_output(model)),  # a check writes nothing
+            command=shlex.join(["bim-compile", *sys.argv[1:]]),
+        )
+        if check:
+            _check(request, json_output)
+            return
+        _compile(request, json_output)
+
+    guarded(in_json(command, json_output), debug)
+
+
+def _compile(request: Request, as_json: bool) -> None:
+    """Run a compile under a progress bar and print what it found."""
+    from ..jobs import compile as job
+
+    with progress_bar() as bar:
+        tracker = bar.add_task("simulate", total=None, note="")
+        result = job.compile_to_folder(
+            request,
+            stage=lambda name, total: bar.update(tracker, description=name, total=total, completed=0),
+            advance=lambda done: bar.advance(tracker, done),
+        )
+    for file in result.aside:
+        remark(f"a file of yours in the way of ours is now {file}")
+    print_summary(result.summary, request.output, as_json)
+    if result.missed:
+        raise ThresholdMissed("; ".join(result.missed))
+
+
+def _print_targets(name: str | None, as_json: bool) -> None:
+    """Print every number of one target, or the table of all."""
+    from ..hardware import load_profile
+    from ..report import targets
+
+    content: Any = targets.targets() if name is None else targets.target(load_profile(name))
+    if as_json:
+        print_json(content)
+    elif name is None:
+        targets.show_targets(content, out)
+    else:
+        targets.show_target(content, out)
+
+
+def _check(request: Request, as_json: bool) -> None:
+    from ..jobs import check as fit
+
+    found = fit.check(request)
+    if as_json:
+        print_json(found)
+    else:
+        _print_check(found)
+    if not found["fits"]:
+        raise SystemExit(1)
+    if found["missed"]:
+        raise ThresholdMissed("; ".join(found["missed"]))
+
+
+def _print_check(found: dict[str, Any]) -> None:
+    colours = {"error": "red", "warning": "yellow"}
+    for finding in found["findings"]:
+        rule = f"[bold {colours[finding['severity']]}]{escape(finding['rule'])}[/]"
+        out.print(f"{rule} {escape(finding['message'])}", soft_wrap=True)
+        if finding["hint"]:
+            out.print(f"  [dim]hint:[/] {escape(finding['hint'])}", soft_wrap=True)
+    if found["fits"]:
+        out.print(f"{escape(found['model'])} fits {escape(found['target'])}: {found['cores']['used']} of "
+                  f"{found['cores']['limit'] or 'unlimited'} cores", soft_wrap=True)  # fmt: skip
+    for what in found["unchecked"]:
+        out.print(f"[dim]unchecked:[/] {escape(what)}", soft_wrap=True)
+
+
+def _self_test(model: Path, as_json: bool) -> None:
+    from ..compilers.artefact import check, load_artefact
+
+    artefact = load_artefact(model)
+    compared = check(artefact)
+    samples, steps, _ = artefact.sample.shape
+    if as_json:
+        result = {"samples": samples, "steps": steps, "messages": compared, "equal": compared}
+        print_json(result)
+    else:
+        out.print(f"self-test passed: {compared:,} messages equal on {samples} samples of {steps} steps")
+
+
+def compile_main() -> None:
+    """Entry point bim-compile."""
+    run_app(compile_app)

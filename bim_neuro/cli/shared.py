@@ -1,0 +1,86 @@
+"""What the three commands share: an empty app, the options that each has, and how a summary is shown."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .._version import __version__
+from ..choices import BACKENDS, LAYOUTS, OBJECTIVES, SPLITS
+from ..plasticity.request import PLACEMENTS, ROUNDINGS, RULES
+from .console import out
+from .streams import print_json
+
+MODEL, INPUT, SIMULATION, LEARNING, LIMITS, OUTPUT = "Model", "Input", "Simulation", "Learning", "Limits", "Output"
+"""The panels of --help."""
+TRAINING = "Training"
+
+
+def new_app() -> typer.Typer:
+    """Return a command line without commands."""
+    settings = {"help_option_names": ["-h", "--help"]}
+    return typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, context_settings=settings, rich_markup_mode="rich"
+    )
+
+
+def in_panel(panel: str, *names: str, help: str, **more: Any) -> Any:  # noqa: A002
+    """Return an option of a panel of --help."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
+
+
+def _one_of(name: str, *words: str) -> Any:
+    return Enum(name, {word: word for word in words}, type=str)
+
+
+if TYPE_CHECKING:
+    Backend = str
+    Layout = str
+    Learn = str
+    LearnPlacement = str
+    Objective = str
+    Rounding = str
+    Split = str
+else:
+    Backend = _one_of("Backend", *BACKENDS)
+    Layout = _one_of("Layout", *LAYOUTS)
+    Learn = _one_of("Learn", "none", *RULES, "described")
+    LearnPlacement = _one_of("LearnPlacement", *PLACEMENTS)
+    Objective = _one_of("Objective", *OBJECTIVES)
+    Rounding = _one_of("Rounding", *ROUNDINGS)
+    Split = _one_of("Split", *SPLITS, "all")
+
+ENGINE, NO_RULE = Backend("engine"), Learn("none")
+
+
+def word(choice: str | None) -> str | None:
+    """Return the plain word of a choice."""
+    return None if choice is None else str.__str__(choice)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"bim-neuro {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for errors.")]
+MaxMemory = Annotated[
+    str | None,
+    in_panel(LIMITS, metavar="SIZE", help="Memory that honest large files may take, in GiB or as 8G or 500M."),
+]
+Json = Annotated[bool, in_panel(OUTPUT, "--json", help="Print JSON on standard output instead of the table.")]
+
+
+def print_summary(summary: dict[str, Any], folder: Path, as_json: bool) -> None:
+    """Print what a compile found."""
+    from ..report.terminal import show
+
+    if as_json:
+        print_json(summary)
+    else:
+        show(summary, folder, out)
