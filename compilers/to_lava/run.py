@@ -59,7 +59,7 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
 def play(
     module: str, builder: str, parts: tuple[Any, ...], steps: int, time_limit: float | None
 ) -> tuple[Rows, dict[str, Rows]]:
-    """Run on Lava what a builder of a module beside this one makes of ``parts`` and the folder to record to.
+    """Run on Lava what a builder of a module of this room makes of ``parts`` and the folder to record to.
 
     Return its recordings, one array a message or state, (steps, ...), and its archives of arrays.
     """

@@ -124,7 +124,7 @@ def test_a_training_whose_measurement_breaks_is_kept_and_not_trained_again(
     assert str(broken) in ended.err
     assert weights(broken) == weights(whole)
     with monkeypatch.context() as patch:
-        if "training" in victim:
+        if "jobs.train" in victim:
             patch.setattr("bim_neuro.training.trainer.Run.epoch", used_again)
             compiled = bim_compile(broken, "--input", data, "-o", tmp_path / "out")
             assert compiled.code == (0 if calibrated else 2)

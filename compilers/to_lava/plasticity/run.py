@@ -18,7 +18,7 @@ def learn_on_lava(circuit: Circuit, *, record: bool = True, time_limit: float | 
     Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks, misreads the rule, or passes
     ``time_limit`` (seconds).
     """
-    return play("build_learning", "build_circuit", (circuit, record), len(circuit.x), time_limit)[0]
+    return play("plasticity.build_circuit", "build_circuit", (circuit, record), len(circuit.x), time_limit)[0]
 
 
 def learn_by_engine(learner: EngineLearner, x: Array, y: Array, *, time_limit: float | None = None) -> Recording:
@@ -27,4 +27,4 @@ def learn_by_engine(learner: EngineLearner, x: Array, y: Array, *, time_limit: f
     ``learner`` has the noise of mode 'lava' and has not learnt yet. Raises as above.
     """
     steps = len(x) * (len(learner.gate(x.shape[1])) + learner.gap)
-    return play("build_learning", "build_lesson", (learner, x, y), steps, time_limit)[0]
+    return play("plasticity.build_circuit", "build_lesson", (learner, x, y), steps, time_limit)[0]

@@ -16,7 +16,7 @@ def traces_on_lava(block: PlasticBlock, x: Array, *, time_limit: float | None = 
     samples, steps, _ = x.shape
     depth, period = block.graph.depth, block.graph.period(steps)
     total = samples * period + max(depth.values())
-    rows, _ = play("build_traces", "build_traces", (block, x), total, time_limit)
+    rows, _ = play("plasticity.build_traces", "build_traces", (block, x), total, time_limit)
     depths = {name: depth[block.readout if name == "answer" else block.scan] for name in rows}
     return {name: by_sample(row, depths[name], samples, period)[:, :steps] for name, row in rows.items()}
 
@@ -32,5 +32,5 @@ def learn_by_traces(
     learner.prepare(x, y)
     graph, (samples, steps, _) = learner.block.graph, x.shape
     total = samples * (graph.period(steps) + graph.depth[learner.block.readout]) + max(graph.depth.values())
-    rows, lessons = play("build_traces", "build_lesson", (learner, x, y), total, time_limit)
+    rows, lessons = play("plasticity.build_traces", "build_lesson", (learner, x, y), total, time_limit)
     return rows, [lessons[f"lesson{sample}"] for sample in range(samples)]
