@@ -30,7 +30,7 @@ def learnt(files: Files) -> Files:
     made = copy.deepcopy(files)
     made["summary"]["learning"] = {
         "rule": "delta",
-        "placement": "engine",
+        "placement": "tags",
         "placement_reasons": ["the trace process needs 12 words"],
         "samples": 40,
         "measured_on": "new samples",

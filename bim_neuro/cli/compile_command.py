@@ -89,7 +89,7 @@ def compile_command(
     ] = 2000,
     learn_placement: Annotated[
         LearnPlacement | None,
-        in_panel(LEARNING, help="Traces in the learning engine, a trace process, or on the host."),
+        in_panel(LEARNING, help="Traces in tags of the learning engine, in neurons, or on the host."),
     ] = None,
     learn_bits: Annotated[int | None, in_panel(LEARNING, min=2, max=24, help="Bits of a trace word (12).")] = None,
     learn_rate: Annotated[float | None, in_panel(LEARNING, min=0, help="First updates in weight bits (0.05).")] = None,

@@ -129,9 +129,9 @@ _OTHER_BACKEND = needs(
 )
 _CORES = needs(lambda v: _has_cores(v["target"]), "on a simulation, which has no cores", "name a chip with --target")
 _WORDS = needs(
-    lambda v: v["learn_placement"] != "engine",
-    "with --learn-placement engine, whose tags have 9 bits",
-    "leave it out, or choose process or host",
+    lambda v: v["learn_placement"] != "tags",
+    "with --learn-placement tags, whose words have 9 bits",
+    "leave it out, or choose neurons or host",
 )
 _SEVERAL_GROUPS = needs(
     lambda v: v["learn"] != "three-factor",

@@ -44,11 +44,11 @@ CALIBRATION = 16
 """Samples of the stream whose largest traces set the units of the trace words."""
 CURVE = 10
 _SIGNALS = {
-    "engine": "The readout's error neuron compares its value with a target while it hears the sample, and sends the "
+    "tags": "The readout's error neuron compares its value with a target while it hears the sample, and sends the "
     "error as the trace y3 = error + 64: a trace has no sign. Host or embedded core sends target and gate; synapses "
     "with the readout's weights as they were at first carry the error back. A silent gap lets traces decay, and "
     "channels held in it empty their tags. What a chip's neuron may send as y3 is not published.",
-    "process": "Host or embedded core turns the summed readout into the error of each class, once a sample; the "
+    "neurons": "Host or embedded core turns the summed readout into the error of each class, once a sample; the "
     "feedback synapses hold a copy of the readout's weights, which is written anew after each update.",
     "host": "Every signal of every step leaves the chip and every weight comes back; none of that traffic is priced.",
 }
@@ -156,7 +156,7 @@ def lessons(
     y = _labels(first)
     below = _below(program, program.encode(first.x))
     block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
-    if placement == "engine":
+    if placement == "tags":
         engine = engine_learner(program.reference, block, program.profile, below, y, mode="lava")
         return verify_learning(engine, below, y, time_limit=time_limit)
     learner = Learner(block)
@@ -223,7 +223,7 @@ def _prepared(
     """Return the block with room to learn, where its traces live, and the learner."""
     block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
     where = choose(block, program.placed, plasticity, program.profile)
-    if where.where != "engine":
+    if where.where != "tags":
         return block, where, Learner(block)
     return block, where, engine_learner(program.reference, block, program.profile, below[:WARM_UP], y[:WARM_UP])
 
@@ -268,7 +268,7 @@ def _energy(
 ) -> dict[str, Any]:
     """Return what learning costs, per sample: synapses visited, and trace words moved on every step."""
     visited, price = sum(record.updates.values()), profile.energy
-    moved = where.words * steps * samples if where.where == "process" else 0
+    moved = where.words * steps * samples if where.where == "neurons" else 0
     passes = profile.passes_per_update.get("traces")
     terms = [
         Term("updates", "learning updates", visited, (price.learning_update_pj,)),

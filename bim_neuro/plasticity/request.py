@@ -20,8 +20,10 @@ from ..errors import InputError
 RULES = ("hybrid", "rtrl", "stdp", "s-tllr", "three-factor")
 """hybrid: gradient, and pair STDP for w_u; rtrl: gradient; stdp: w_u by pairs alone, the readout by its gradient;
 s-tllr: as rtrl, but w_u by pairs times the learning signal; three-factor: the readout alone, by its gradient."""
-PLACEMENTS = ("auto", "engine", "process", "host")
-"""Where a synapse's trace lives: a tag of the learning engine, words of a trace process, or the host's memory."""
+PLACEMENTS = ("auto", "tags", "neurons", "host")
+"""Where a synapse's trace lives: a tag of the learning engine, words of neurons, the host's memory."""
+_OLD_PLACEMENTS = {"engine": "tags", "process": "neurons"}
+"""How files written before 0.2.0 call them."""
 ROUNDINGS = ("stochastic", "nearest", "truncate")
 GROUPS = ("w_u", "w_dt", "w_b", "w_c", "w_o")
 """The dense projections of a block, and the readout's."""
@@ -89,7 +91,10 @@ class Plasticity:
         groups = table.get("synapses", GROUPS)
         if not isinstance(groups, (list, tuple)):
             raise InputError(f"plasticity: synapses is {groups!r:.60}, a list of names is needed")
-        return cls(**{**table, "synapses": tuple(groups)})
+        placement = table.get("placement", "auto")
+        if isinstance(placement, str):
+            placement = _OLD_PLACEMENTS.get(placement, placement)
+        return cls(**{**table, "synapses": tuple(groups), "placement": placement})
 
 
 _LIMITS = (

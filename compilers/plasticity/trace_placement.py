@@ -1,12 +1,12 @@
 """Where a trace may live: the learning engine's tags, a trace process of neuron words, or the host; one rule each.
 
-    engine    a tag holds one state and meets 7-bit traces of its own two neurons: one state a channel, no conv, spikes
-    process   D N M words and more in neurons of our own program, packed into the memory words that are left on the chip
+    tags      a tag holds one state and meets 7-bit traces of its own two neurons: one state a channel, no conv, spikes
+    neurons   D N M words and more in neurons of our own program, packed into the memory words that are left on the chip
     host      every signal of every step leaves the chip, every weight comes back
 
 `choose` takes the one that was asked for, or says what it breaks. Without a wish it takes the first that fits, in this
-order: a rule of the readout alone engine, process, host, as the engine's own traces are all it needs; any other rule
-process, engine, host, as a tag leaves out membrane, skip (D u) and the readout's memory, and three groups stand still.
+order: a rule of the readout alone tags, neurons, host, as the engine's own traces are all it needs; any other rule
+neurons, tags, host, as a tag leaves out membrane, skip (D u) and the readout's memory, and three groups stand still.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def choose(
 ) -> LearningPlacement:
     """Return where the block's traces live; raises DoesNotFit if the placement asked for breaks a rule."""
     breaks = {
-        "engine": tuple(_engine(block, plasticity, profile)),
-        "process": tuple(_process(block, placed, plasticity, profile)),
+        "tags": tuple(_engine(block, plasticity, profile)),
+        "neurons": tuple(_process(block, placed, plasticity, profile)),
         "host": (),
     }
     asked, order = plasticity.placement, _order(plasticity)
@@ -54,15 +54,15 @@ def choose(
         raise DoesNotFit(breaks[asked])
     where = asked if asked != "auto" else next(name for name in order if not breaks[name])
     reasons = [finding for name in order[:-1] if name != where for finding in breaks[name]] if asked == "auto" else []
-    if where == "engine":
+    if where == "tags":
         reasons += _left_out(block, plasticity)
         return LearningPlacement(where, *_engine_words(block, plasticity), 0, tuple(reasons))
-    words, cores = trace_words(block, plasticity), _cores(block, plasticity, profile) if where == "process" else 0
+    words, cores = trace_words(block, plasticity), _cores(block, plasticity, profile) if where == "neurons" else 0
     return LearningPlacement(where, words, plasticity.trace_bits, cores, tuple(reasons))
 
 
 def _order(plasticity: Plasticity) -> tuple[str, ...]:
-    return ("engine", "process", "host") if plasticity.rule in READOUT_RULES else ("process", "engine", "host")
+    return ("tags", "neurons", "host") if plasticity.rule in READOUT_RULES else ("neurons", "tags", "host")
 
 
 def trace_words(block: PlasticBlock, plasticity: Plasticity) -> int:
@@ -81,11 +81,11 @@ def _engine(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfil
         return
     if plasticity.sparsity:
         message = "the learning engine prunes nothing: no product of its rules compares a weight with a threshold"
-        yield Finding("learning-prune", block.readout, message, hint="--learn-placement process")
+        yield Finding("learning-prune", block.readout, message, hint="--learn-placement neurons")
     if (plasticity.rounding, plasticity.weight_bits) != ("stochastic", 8):
         asked = f"{plasticity.rounding} rounding of {plasticity.weight_bits}-bit weights"
         message = f"the learning engine rounds words of half an 8-bit weight stochastically, not {asked}"
-        yield Finding("learning-rounding", block.readout, message, hint="--learn-placement process")
+        yield Finding("learning-rounding", block.readout, message, hint="--learn-placement neurons")
     if plasticity.rule not in READOUT_RULES and set(plasticity.synapses) != {"w_o"}:
         yield from _channel(block, plasticity)
 
@@ -95,10 +95,10 @@ def _channel(block: PlasticBlock, plasticity: Plasticity) -> Iterator[Finding]:
     scan = block.process.scan
     assert isinstance(scan, IntegerScan)
     layer, states, taps = _layer(block), scan.alpha.shape[1], block.process.conv.shape[1]
-    hint = "--learn-placement process, or a model with one state a channel and one conv tap"
+    hint = "--learn-placement neurons, or a model with one state a channel and one conv tap"
     if plasticity.rule not in INPUT_RULES:
         message = f"layer '{layer}': {plasticity.rule} reads psi where a selective channel sends gate and decay"
-        yield Finding("learning-rule", layer, message, hint="--learn-placement process, or --learn rtrl")
+        yield Finding("learning-rule", layer, message, hint="--learn-placement neurons, or --learn rtrl")
     if states > 1:
         message = f"layer '{layer}' has {states} states a channel, a tag of the learning engine follows 1"
         yield Finding("learning-states", layer, message, states, 1, hint)

@@ -104,7 +104,7 @@ def test_an_option_without_effect_in_a_mode_is_refused_by_name(
         (("--verify", "engine"), ("--verify has no effect where it names the backend",)),
         (("--learn-samples", 2000), ("--learn-samples has no effect without --learn", "--learn rtrl")),
         (("--learn-prune", 0), ("--learn-prune has no effect without --learn",)),
-        (("--learn", "rtrl", "--learn-placement", "engine", "--learn-bits", 12), ("--learn-bits has no effect",)),
+        (("--learn", "rtrl", "--learn-placement", "tags", "--learn-bits", 12), ("--learn-bits has no effect",)),
         (("--learn", "three-factor", "--learn-synapses", "w_o"), ("--learn-synapses has no effect",)),
         (("--check", "--steps", 2), ("--steps has no effect with --check where there is no --input",)),
         (("--check", "--samples", 2, "--verify", "lava"), ("--samples has no effect", "; --verify has no effect")),

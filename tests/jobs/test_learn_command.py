@@ -14,6 +14,7 @@ from learn_runs import SCHEMA, easy_stream, learn
 from small_models import small_checkpoint
 
 from bim_neuro.compilers.artefact import load_artefact
+from bim_neuro.errors import InputError
 from bim_neuro.nir_bridge import read_nir
 from bim_neuro.plasticity.request import Plasticity
 from bim_neuro.report.findings import costly_learning
@@ -128,10 +129,10 @@ def test_two_blocks_learn_in_the_upper_one_only(tmp_path: Path) -> None:
 
 
 def test_more_states_than_tags_are_refused_by_name(tmp_path: Path) -> None:
-    code, _, err = learn(tmp_path, "--learn", "rtrl", "--learn-placement", "engine")
+    code, _, err = learn(tmp_path, "--learn", "rtrl", "--learn-placement", "tags")
     assert code == 1
     assert "layer 'block1.scan' has 3 states a channel, a tag of the learning engine follows 1" in err
-    assert "hint: --learn-placement process" in err
+    assert "hint: --learn-placement neurons" in err
     assert not (tmp_path / "out").exists()
 
 
@@ -269,3 +270,14 @@ def test_learning_needs_a_threshold_to_measure_from(tmp_path: Path) -> None:
     code, _, err = learn(tmp_path, "--learn", "rtrl", model=model)
     assert code == 1
     assert "layer 'block1.lif' has a threshold of 0 (" in err
+
+
+@pytest.mark.parametrize(("old", "new"), [("engine", "tags"), ("process", "neurons"), ("host", "host")])
+def test_a_placement_of_an_older_file_still_loads(old: str, new: str) -> None:
+    stored = Plasticity(rule="rtrl").as_dict() | {"placement": old}
+    assert Plasticity.from_dict(stored).placement == new
+
+
+def test_an_old_name_of_a_placement_is_no_new_one() -> None:
+    with pytest.raises(InputError, match="placement 'engine' is unknown"):
+        Plasticity(placement="engine")

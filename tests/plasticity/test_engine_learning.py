@@ -155,10 +155,10 @@ def where(case: Case, **plasticity: object) -> LearningPlacement:
 
 def test_the_order_of_placements_is_the_rules_own(spiking: Case) -> None:
     graded = plastic_case()
-    assert where(graded, rule="three-factor").where == "engine"
-    assert where(spiking, rule="rtrl").where == "process"
-    asked = where(spiking, rule="rtrl", placement="engine")
-    assert (asked.where, asked.words, asked.bits, asked.cores) == ("engine", 16 * 5, 9, 0)
+    assert where(graded, rule="three-factor").where == "tags"
+    assert where(spiking, rule="rtrl").where == "neurons"
+    asked = where(spiking, rule="rtrl", placement="tags")
+    assert (asked.where, asked.words, asked.bits, asked.cores) == ("tags", 16 * 5, 9, 0)
     assert "w_dt, w_b, w_c of layer 'block1.scan' stand still" in asked.reasons[0].message
     assert (where(graded, rule="three-factor").words, where(graded, rule="three-factor").bits) == (8, 7)
 
@@ -173,7 +173,7 @@ def test_what_the_engine_has_no_rule_for_is_refused_by_name(
     spiking: Case, plasticity: dict[str, object], rule: str, message: str
 ) -> None:
     with pytest.raises(DoesNotFit, match=message) as refusal:
-        where(spiking, placement="engine", **plasticity)
+        where(spiking, placement="tags", **plasticity)
     assert {finding.rule for finding in refusal.value.findings} == {rule}
 
 
@@ -181,7 +181,7 @@ def test_the_command_learns_by_the_engine_and_prices_every_visit(tmp_path: Path)
     code, summary, _ = learn(tmp_path, "--learn", "three-factor", "--learn-samples", 150)
     learning = summary["learning"]
     assert code == 0
-    assert (learning["placement"], learning["trace_bits"]) == ("engine", 7)
+    assert (learning["placement"], learning["trace_bits"]) == ("tags", 7)
     assert learning["accuracy_after"] > learning["accuracy_before"]
     (rate,) = learning["rates"].values()
     assert set(rate) == {"name", "wanted", "got", "error"}

@@ -140,7 +140,7 @@ def test_learn_with_verify_compares_lavas_own_synapses_where_the_engine_learns(t
     options = ("--learn", "three-factor", "--learn-samples", 40, "--samples", 1, "--verify", "lava")
     code, summary, _ = learn(tmp_path, *options)
     check = summary["learning"]["verify"]
-    assert (code, summary["learning"]["placement"], check["synapses"]) == (0, "engine", "Lava's")
+    assert (code, summary["learning"]["placement"], check["synapses"]) == (0, "tags", "Lava's")
     assert (check["samples"], unequal(check)) == (LESSONS, {})
     assert {row["what"] for row in check["rows"]} == {"weights", "tags", "trace words", "spikes", "errors"}
 
