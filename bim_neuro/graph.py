@@ -5,14 +5,14 @@ Each stage returns a new graph; nothing is changed in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from .errors import InputError
-from .nodes import Encoder, Synapse
+from .nodes import Encoder, Soma, Synapse
 from .nodes.node import IntegerNode, Node
 
 N = TypeVar("N", bound=Node)
@@ -144,6 +144,17 @@ class IntegerGraph(Graph[IntegerNode]):
     def period(self, steps: int) -> int:
         """Return how many steps apart samples of ``steps`` steps may follow each other."""
         return steps + self.gap
+
+
+def hosts(graph: IntegerGraph) -> dict[str, str]:
+    """Return {layer: layer whose cores hold it}, itself or the scan whose soma it is; the source has none."""
+    scan_of = {edge.target: edge.source for edge in graph.edges if isinstance(edge.synapse, Soma)}
+    return {name: scan_of.get(name, name) for name in graph.order if name != graph.source}
+
+
+def axons(graph: IntegerGraph, layers: Collection[str]) -> list[Edge]:
+    """Return the edges on which layers send messages: all but the wire inside a microcode neuron."""
+    return [edge for edge in graph.edges if edge.source in layers and not isinstance(edge.synapse, Soma)]
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from .. import arguments
-from ..compilers.placement.memory import axons
 from ..compilers.placement.place import average_hops
-from ..graph import IntegerGraph, PlacedGraph
+from ..graph import IntegerGraph, PlacedGraph, axons
 from ..hardware import HardwareProfile, Quantity
 from ..record import RunRecord
 from .latency import LatencyReport, check_run, latency

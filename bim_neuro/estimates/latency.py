@@ -20,11 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import arguments
-from ..compilers.placement.memory import hosts
 from ..compilers.placement.mesh import Hops
 from ..compilers.placement.place import average_hops
 from ..errors import InputError
-from ..graph import IntegerGraph, PlacedGraph
+from ..graph import IntegerGraph, PlacedGraph, hosts
 from ..hardware import HardwareProfile
 from ..nodes.arithmetic import Array
 from ..record import RunRecord

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..compilers.placement.memory import hosts
 from ..compilers.placement.mesh import ALIKE, Hops, Mesh
 from ..compilers.placement.place import arrange
 from ..compilers.placement.ways import Ways, pairs, ways
-from ..graph import PlacedGraph
+from ..graph import PlacedGraph, hosts
 from ..hardware import HardwareProfile
 from ..nodes.arithmetic import Array
 from ..record import RunRecord

@@ -37,6 +37,11 @@ def _g_table() -> Array:
 _G_TABLE = _g_table()
 
 
+def ceil_div(amount: int, size: int) -> int:
+    """Return how many pieces of ``size`` hold ``amount``: the quotient, rounded up."""
+    return -(-amount // size)
+
+
 def saturate(word: Array, maximum: int = WORD_MAX) -> tuple[Array, int]:
     """N1. Clip to -maximum..maximum; also return how many words were clipped."""
     clipped = np.clip(word, -maximum, maximum)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..graph import PlacedGraph
 from ..hardware import HardwareProfile
-from ..nodes.arithmetic import Array
+from ..nodes.arithmetic import Array, ceil_div
 from ..record import RunRecord
 
 STEPS = 512  # values a layer; longer runs are averaged over neighbouring steps
@@ -24,7 +24,7 @@ LARGEST_LEVEL = 9  # a cell is one digit: 0 nothing sent, 9 the layer's largest 
 
 def series(record: RunRecord, first: RunRecord, placed: PlacedGraph, profile: HardwareProfile) -> dict[str, Any]:
     """Return the counts of a run by step, a sample's mean, and the messages of its ``first`` sample, probed."""
-    bin_steps = -(-record.period // STEPS)
+    bin_steps = ceil_div(record.period, STEPS)
     busiest = _busiest(record, LAYERS)
     return {
         "samples": record.samples,
@@ -67,7 +67,7 @@ def _raster(first: RunRecord, names: list[str]) -> dict[str, Any]:
         if probe is None:
             continue
         messages = np.abs(probe[0].reshape(len(probe[0]), -1).astype(np.float64))  # (period, neurons)
-        every = -(-messages.shape[1] // RASTER_NEURONS)
+        every = ceil_div(messages.shape[1], RASTER_NEURONS)
         cells = _levels(messages[:RASTER_STEPS, ::every])
         rows = ["".join(map(str, row)) for row in cells.T]
         excerpt[name] = {"neurons": messages.shape[1], "every": every, "rows": rows}
@@ -88,7 +88,7 @@ def _mesh(profile: HardwareProfile) -> dict[str, int] | None:
     per_chip = profile.usable_cores // chips
     return {
         "columns": columns,
-        "rows": -(-per_chip // columns),
+        "rows": ceil_div(per_chip, columns),
         "per_chip": per_chip,
         "chips": chips,
         "chip_columns": int(profile.board.chip_columns.number),

@@ -22,7 +22,7 @@ from .. import arguments
 from ..errors import InputError
 from ..graph import Edge, IntegerGraph
 from ..nodes import Dense, Encoder, IntegerLIF, Source
-from ..nodes.arithmetic import Array
+from ..nodes.arithmetic import Array, ceil_div
 from ..nodes.node import IntegerNode
 from ..record import LayerCount, RunRecord
 from .crew import ALONE, Crew, Team, layer_seconds, worth_splitting
@@ -144,7 +144,7 @@ class Engine:
 
 def _fair(samples: int, steps: int, threads: int) -> int:
     """Return how many samples give every thread a block; a run of a few milliseconds is not worth a second thread."""
-    return -(-samples // threads) if samples * steps >= FEW_STEPS else samples
+    return ceil_div(samples, threads) if samples * steps >= FEW_STEPS else samples
 
 
 @dataclass(frozen=True)

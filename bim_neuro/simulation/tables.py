@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..graph import Edge, IntegerGraph
 from ..nodes import IntegerScan
-from ..nodes.arithmetic import Array
+from ..nodes.arithmetic import Array, ceil_div
 from ..nodes.node import IntegerNode
 from .forms import LINE_MAX, check_fit, form, gain, message_bound, padded, shape_of
 from .kernels import layout
@@ -75,7 +75,7 @@ class Plan:
     def work(self, columns: int) -> Work:
         """Return the memory of one worker, with counters for ``columns`` steps."""
         sizes, widest = self.sizes, self.sizes["widest"]
-        flags = aligned(np.zeros(-(-widest // 8) * 8, np.uint8))
+        flags = aligned(np.zeros(ceil_div(widest, 8) * 8, np.uint8))
         return Work(
             messages=np.zeros(sizes["messages"], np.int32),
             counts=np.zeros(sizes["counts"], np.int32),

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...nodes import Dense, Diagonal
-from ...nodes.arithmetic import Array
+from ...nodes.arithmetic import Array, ceil_div
 from .lists import EdgeLists
 from .memory import Footprint
 from .mesh import Mesh
@@ -123,7 +123,7 @@ class _EdgeBound:
         self.lists, self.neurons = lists, neurons
         self.targets = lists.reach(0, neurons - 1)[0]
         self.fan_in = _fan_in(lists, neurons, int(self.targets.sum()))
-        self.copies = max(1, -(-int(self.targets.max(initial=0)) // neurons))  # synapses of one pair of neurons
+        self.copies = max(1, ceil_div(int(self.targets.max(initial=0)), neurons))  # synapses of one pair of neurons
         self.missing = np.sort(neurons * self.copies - self.targets)  # synapses that a source neuron has not
 
     def rate(self, count: int) -> float:

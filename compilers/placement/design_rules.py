@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from ...errors import Finding
-from ...graph import IntegerGraph
+from ...graph import IntegerGraph, axons, hosts
 from ...hardware import HardwareProfile
 from ...nodes import Dense, Diagonal, IntegerLIF, IntegerScan
 from ...nodes.arithmetic import WORD_BITS
 from ...nodes.lif import V_THRESHOLD_MAX
 from ..fields import out_of_field
-from .memory import Footprint, Part, axons, hosts
+from .memory import Footprint, Part
 from .partition import partition
 
 Rule = Callable[[IntegerGraph, HardwareProfile], Iterator[Finding]]

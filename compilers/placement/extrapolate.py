@@ -12,6 +12,7 @@ from math import inf
 from ...errors import InputError
 from ...graph import IntegerGraph
 from ...hardware import HardwareProfile
+from ...nodes.arithmetic import ceil_div
 from .memory import Footprint
 from .partition import partition
 
@@ -50,7 +51,7 @@ def on_paper(part: IntegerGraph, profile: HardwareProfile, neurons: int) -> Pape
     held = sum(part.nodes[layer].neurons for layer in footprint.layers)  # a scan and its soma are one neuron
     cores = partition(footprint)
     needs = [footprint.used(footprint.together(core)) for core in cores]
-    times = -(-neurons // held)
+    times = ceil_div(neurons, held)
     return Paper(
         target=profile.name,
         neurons=times * held,

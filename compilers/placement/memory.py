@@ -9,7 +9,7 @@ takes one word, its constants included.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from math import inf
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...graph import Edge, IntegerGraph
+from ...graph import IntegerGraph, hosts
 from ...hardware import HardwareProfile
 from ...nodes import Soma
 from ...nodes.arithmetic import Array
@@ -171,14 +171,3 @@ class Footprint:
     def _count_lists(self, index: int) -> EdgeLists:
         edge = self.graph.edges[index]
         return EdgeLists(edge, self.graph.nodes[edge.target], self.profile, self.plastic.get(edge.name))
-
-
-def hosts(graph: IntegerGraph) -> dict[str, str]:
-    """Return {layer: layer whose cores hold it}, itself or the scan whose soma it is; the source has none."""
-    scan_of = {edge.target: edge.source for edge in graph.edges if isinstance(edge.synapse, Soma)}
-    return {name: scan_of.get(name, name) for name in graph.order if name != graph.source}
-
-
-def axons(graph: IntegerGraph, layers: Collection[str]) -> list[Edge]:
-    """Return the edges on which layers send messages: all but the wire inside a microcode neuron."""
-    return [edge for edge in graph.edges if edge.source in layers and not isinstance(edge.synapse, Soma)]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...hardware import HardwareProfile
-from ...nodes.arithmetic import Array
+from ...nodes.arithmetic import Array, ceil_div
 
 
 class Hops(NamedTuple):
@@ -54,9 +54,9 @@ class Mesh:
         """Return as few chips of the profile as have so many cores, in a block as square as the board allows."""
         assert profile.cores_per_chip is not None, "a simulation has no mesh"
         columns, board = int(profile.capacity.mesh_columns.number), profile.board
-        chips, chip_columns = max(1, -(-cores // profile.cores_per_chip)), int(board.chip_columns.number)
-        chip_rows = -(-int(board.chips.number) // chip_columns)
-        width = min(max(ceil(sqrt(chips)), -(-chips // chip_rows)), chip_columns)
+        chips, chip_columns = max(1, ceil_div(cores, profile.cores_per_chip)), int(board.chip_columns.number)
+        chip_rows = ceil_div(int(board.chips.number), chip_columns)
+        width = min(max(ceil(sqrt(chips)), ceil_div(chips, chip_rows)), chip_columns)
         return cls(profile.cores_per_chip, columns, chips, chip_columns, width)
 
     @property
@@ -68,7 +68,7 @@ class Mesh:
 
     @property
     def rows(self) -> int:
-        return -(-self.cores // self.columns)
+        return ceil_div(self.cores, self.columns)
 
     def chip(self, index: Array | int) -> tuple[Array, Array]:
         """Return column and row of a core's chip on the board."""
@@ -99,7 +99,7 @@ class Mesh:
     def nearest(self) -> Array:
         """Return, in rising order, the least distances that the other cores of any core can have."""
         width = self.columns * min(self.chips, self.width)
-        height = self.rows * -(-self.chips // self.width)
+        height = self.rows * ceil_div(self.chips, self.width)
         x, y = np.arange(width), np.arange(height)
         distances = np.abs(x - width // 2)[None, :] + np.abs(y - height // 2)[:, None]
         return np.asarray(np.sort(distances.ravel())[1:])

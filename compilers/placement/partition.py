@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...nodes.arithmetic import ceil_div
 from .memory import Footprint, Need, Part
 
 GIVE_UP = 32  # cores that could not be emptied before the others are left as they are
@@ -113,7 +114,7 @@ def _spread(footprint: Footprint, victim: OpenCore, others: list[OpenCore]) -> l
 
 def _cut_over(footprint: Footprint, part: Part, cores: Iterable[OpenCore]) -> bool:
     """Lay a part on cores piece by piece, none smaller than a PIECES-th of it; say whether it went."""
-    first, smallest = part.first, -(-part.neurons // PIECES)
+    first, smallest = part.first, ceil_div(part.neurons, PIECES)
     for core in cores:
         least = Part(part.layer, first, min(first + smallest - 1, part.last))
         if core.holds(part.layer) or not footprint.fits(core.need + footprint.need(least)):

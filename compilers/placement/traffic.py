@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...graph import Flow, IntegerGraph
+from ...graph import Flow, IntegerGraph, hosts
 from ...nodes.arithmetic import Array
 from ...record import RunRecord
-from .memory import Need, Part, hosts
+from .memory import Need, Part
 from .mesh import Hops, Mesh
 
 

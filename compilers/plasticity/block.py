@@ -104,7 +104,7 @@ def _with_room(graph: FloatGraph, roles: Roles, room: float) -> FloatGraph:
     r = scan.ranges
     nodes[roles.scan] = replace(scan, ranges=ScanRange(r.u * room, r.du * room, r.h * room, r.y * room))
     nodes[roles.readout] = replace(readout, v_range=readout.v_range * room)
-    return FloatGraph(nodes, graph.edges, graph.dt, graph.encoder, graph.task, graph.labels, graph.extra)
+    return graph.with_nodes(nodes)
 
 
 def real_weights(
@@ -117,8 +117,7 @@ def real_weights(
         unit = room * float(np.abs(edge.synapse.weight).max()) / plasticity.weight_limit
         learnt[edge.name] = Dense(weights[group] * unit)
     edges = tuple(replace(e, synapse=learnt[e.name]) if e.name in learnt else e for e in reference.edges)
-    g = reference
-    return FloatGraph(g.nodes, edges, g.dt, g.encoder, g.task, g.labels, g.extra)
+    return replace(reference, edges=edges)
 
 
 def soma_unit(real: Node, lif: IntegerLIF, layer: str) -> float:

@@ -119,7 +119,7 @@ def _folded(graph: FloatGraph, block: str) -> FloatGraph:
     direct = Edge(source, scan, "u", Dense(tap.weight[:, None] * _weights(graph, relay, "a")))
     kept = tuple(edge for edge in graph.edges if edge is not taps[0] and edge.target != relay)
     nodes: dict[str, Node] = {name: node for name, node in graph.nodes.items() if name != relay}
-    return FloatGraph(nodes, (*kept, direct), graph.dt, graph.encoder, graph.task, graph.labels)
+    return replace(graph.with_nodes(nodes), edges=(*kept, direct))
 
 
 def _weights(graph: FloatGraph | IntegerGraph, target: str, port: str) -> Array:
