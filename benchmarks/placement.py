@@ -30,7 +30,7 @@ from benchmarks.cases import cases
 from benchmarks.engine import machine
 from benchmarks.generated import bim, row, sheet
 from bim_neuro.atomic import replacing
-from bim_neuro.compilers.placement.extrapolate import on_paper
+from bim_neuro.compilers.placement.extrapolate import extrapolate
 from bim_neuro.compilers.placement.mesh import Mesh
 from bim_neuro.compilers.placement.place import place
 from bim_neuro.compilers.placement.traffic import between, rates
@@ -128,7 +128,7 @@ def show(name: str, found: dict[str, Any]) -> None:
     )
 
 
-def paper() -> list[dict[str, Any]]:
+def extrapolated() -> list[dict[str, Any]]:
     """Print and return what a Hala Point could hold of three kinds of model, 1.15 billion neurons each."""
     kinds = {
         "LIF, one synapse each": row(4095),
@@ -138,7 +138,7 @@ def paper() -> list[dict[str, Any]]:
     rows = []
     for kind, part in kinds.items():
         started = time.perf_counter()
-        found = on_paper(part, load_profile("hala_point"), HALA_POINT)
+        found = extrapolate(part, load_profile("hala_point"), HALA_POINT)
         answer = "fits" if found.fits else f"does not fit, {found.most_neurons:,} neurons would"
         filled = f"{found.binding.replace('_', ' ')} fill the cores to {found.filled[found.binding]:.0%}"
         print(
@@ -165,7 +165,7 @@ def main() -> None:
             continue
         result["cases"][name] = measure(graph, record, load_profile(target))
         show(name, result["cases"][name])
-    result["on_paper"] = paper()
+    result["extrapolated"] = extrapolated()
     if given.json:
         with replacing(given.json) as temporary:
             temporary.write_text(json.dumps(result, indent=2) + "\n")

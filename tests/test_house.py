@@ -60,6 +60,26 @@ def test_every_module_begins_with_a_docstring() -> None:
     assert bare == []
 
 
+FORMER = [
+    (r"bim_neuro[./](?:engine|learning|job|console|folder|sequences|chip_learning|fit|terms|latency|energy)\b", "."),
+    (r"compilers[./](?:place|plastic|memory|channel|partition|mesh|lists|bounds|traffic|anneal|split)\b(?!/)", "."),
+    (r"\bon_paper\b|\bclass Paper\b", "compilers"),
+    (r"-\(-\w+ // ", "bim_neuro/report"),
+    (r"-\(-\w+ // ", "compilers/placement"),
+]
+"""Names and habits that were given up: (what may no longer stand, in which folder)."""
+
+
+@pytest.mark.parametrize(("gone", "folder"), FORMER)
+def test_what_was_renamed_does_not_come_back(gone: str, folder: str) -> None:
+    kept = ("CHANGELOG.md", "docs/decisions")  # speak of what was
+    text = {path.relative_to(ROOT): path for path in files() if path.suffix in (".py", ".md", ".toml")}
+    inside = {name: path for name, path in text.items() if name.is_relative_to(folder)}
+    told = {name: path for name, path in inside.items() if not str(name).startswith(kept)}
+    assert told
+    assert [str(name) for name, path in told.items() if re.search(gone, path.read_text(encoding="utf-8"))] == []
+
+
 def test_nothing_imports_the_folders_that_exist_only_in_a_checkout() -> None:
     # `import compilers` would load every class a second time under another name.
     bare = re.compile(r"^\s*(?:from|import)\s+(?:compilers|hardware_profiles)\b", re.MULTILINE)

@@ -88,7 +88,7 @@ def _layers(summary: dict[str, Any], wide: bool) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     columns = {heading: cell for heading, cell in _COLUMNS.items() if wide or heading not in _ONLY_WIDE}
     for heading in columns:
-        table.add_column(heading, justify="left" if heading in ("layer", "judge") else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading in ("layer", "law") else "right", no_wrap=True)
     for layer in summary["layers"]:
         table.add_row(*(cell(layer, summary["samples"]) for cell in columns.values()))
     return table
@@ -100,7 +100,7 @@ def _share(part: int, whole: int) -> str:
 
 _COLUMNS: dict[str, Callable[[dict[str, Any], int], str]] = {
     "layer": lambda layer, samples: escape(layer["name"]),
-    "judge": lambda layer, samples: str(layer["judge"]),
+    "law": lambda layer, samples: {"lava": "Lava's", "own": "ours"}[layer["judge"]],
     "neurons": lambda layer, samples: f"{layer['neurons']:,}",
     "synapses": lambda layer, samples: f"{layer['synapses']:,}",
     "cores": lambda layer, samples: str(layer["cores"]),

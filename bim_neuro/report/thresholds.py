@@ -74,7 +74,7 @@ def _agreement(summary: dict[str, Any], least: float | None) -> Iterator[str]:
     for row in summary["agreement"] if least else ():
         layer, what = f"layer '{row['layer']}'", row["measure"]
         if row["share"] is None:
-            yield f"{layer} has no {what} to compare in either run, --min-agreement {least} is not shown"
+            yield f"{layer} has no {what} to compare in either run, so --min-agreement {least} cannot be checked"
         elif not row["share"] >= least:
             silent = (
                 f" is silent in integers ({row['rate_float']:.2%} in float) and" if row["rate_integer"] == 0 else ""
@@ -86,7 +86,7 @@ def _energy(summary: dict[str, Any], most: float | None) -> Iterator[str]:
     whole, dynamic = (summary["energy"][line]["value"] for line in ("energy_uj", "dynamic_uj"))
     if most is not None and whole is None:
         missing = "energy prices" if dynamic is None else "published static power"
-        yield f"{summary['target']} has no {missing}, --max-energy {most} is not shown"
+        yield f"{summary['target']} has no {missing}, so --max-energy {most} cannot be checked"
     elif most is not None and not whole <= most:
         hint = "" if summary["optimise"] == "energy" else "; --optimise energy looks for less"
         yield f"{whole:.3g} uJ a sample, dynamic and static, wanted at most {most}{hint}"
@@ -95,7 +95,7 @@ def _energy(summary: dict[str, Any], most: float | None) -> Iterator[str]:
 def _latency(summary: dict[str, Any], most: float | None) -> Iterator[str]:
     answer = summary["latency"]["answer_us"]["value"]
     if most is not None and answer is None:
-        yield f"{summary['target']} has no published times, --max-latency {most} is not shown"
+        yield f"{summary['target']} has no published times, so --max-latency {most} cannot be checked"
     elif most is not None and not answer <= most * 1e3:
         hint = "" if summary["optimise"] == "latency" else "; --optimise latency takes more cores"
         yield f"{answer / 1e3:.3g} ms until a sample is answered, wanted at most {most}{hint}"

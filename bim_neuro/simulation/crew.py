@@ -54,7 +54,7 @@ ALONE = Team(1, np.zeros(0, bool))
 
 @dataclass(eq=False)
 class Crew:
-    """The threads of one sample and the memory of each, the leader's first; he is the thread that calls."""
+    """The threads of one sample and the memory of each, the first is the thread that calls."""
 
     works: list[Work]
     others: ThreadPoolExecutor | None

@@ -1,4 +1,4 @@
-"""On paper: how many cores a model takes that repeats one part so often that no computer would hold it.
+"""Extrapolation: how many cores a model takes that repeats one part so often that no computer would hold it.
 
 The part is cut and packed by the formulas that `place` uses; its repetitions stand side by side, none shares a core
 with another, and no array is made for them.
@@ -18,7 +18,7 @@ from .partition import partition
 
 
 @dataclass(frozen=True)
-class Paper:
+class Extrapolation:
     """A model of ``neurons`` on ``target``: the cores it takes, those there are, and how full the taken ones are.
 
     ``filled`` is the share of each resource that the taken cores use; ``most_neurons`` is the largest model of this
@@ -43,7 +43,7 @@ class Paper:
         return max(self.filled, key=self.filled.__getitem__)
 
 
-def on_paper(part: IntegerGraph, profile: HardwareProfile, neurons: int) -> Paper:
+def extrapolate(part: IntegerGraph, profile: HardwareProfile, neurons: int) -> Extrapolation:
     """Return what a model of at least so many neurons takes that repeats ``part``; its input counts for nothing."""
     if profile.usable_cores is None:
         raise InputError(f"{profile.name} has no cores to count")
@@ -52,7 +52,7 @@ def on_paper(part: IntegerGraph, profile: HardwareProfile, neurons: int) -> Pape
     cores = partition(footprint)
     needs = [footprint.used(footprint.together(core)) for core in cores]
     times = ceil_div(neurons, held)
-    return Paper(
+    return Extrapolation(
         target=profile.name,
         neurons=times * held,
         synapses=times * sum(edge.synapse.nonzero for edge in part.edges),

@@ -104,7 +104,7 @@ def test_what_never_fired_is_not_shown_to_agree(tmp_path: Path) -> None:
     )
     assert {row["share"] for row in summary["agreement"]} == {None}
     assert ended.code == 3
-    assert "layer 'lif' has no spikes to compare in either run, --min-agreement 0.5 is not shown" in ended.err
+    assert "layer 'lif' has no spikes to compare in either run, so --min-agreement 0.5 cannot be checked" in ended.err
     assert "layer 'readout' has no answers to compare" in ended.err
     assert "constant-output" in rules(summary)
 

@@ -55,8 +55,8 @@ def test_what_is_not_published_is_not_shown_to_be_kept() -> None:
     unknown = {"value": None}
     nothing = {"energy": {"energy_uj": unknown, "dynamic_uj": unknown}, "latency": {"answer_us": unknown}}
     assert missed(FOUND | nothing, Thresholds(max_energy_uj=1, max_latency_ms=1)) == (
-        "chip has no energy prices, --max-energy 1 is not shown",
-        "chip has no published times, --max-latency 1 is not shown",
+        "chip has no energy prices, so --max-energy 1 cannot be checked",
+        "chip has no published times, so --max-latency 1 cannot be checked",
     )
 
 
@@ -70,7 +70,7 @@ def test_warnings_are_missed_with_strict_and_errors_always() -> None:
 def test_dynamic_energy_alone_is_not_shown_to_be_the_whole() -> None:
     found = FOUND | {"energy": {"energy_uj": {"value": None}, "dynamic_uj": {"value": 0.5}}}
     assert missed(found, Thresholds(max_energy_uj=1)) == (
-        "chip has no published static power, --max-energy 1 is not shown",
+        "chip has no published static power, so --max-energy 1 cannot be checked",
     )
 
 

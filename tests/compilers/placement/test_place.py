@@ -19,7 +19,7 @@ from benchmarks.generated import row
 from bim_neuro.compilers.placement.anneal import anneal
 from bim_neuro.compilers.placement.bounds import traffic_bound
 from bim_neuro.compilers.placement.design_rules import ROOM_RULES, RULES, assumptions, check
-from bim_neuro.compilers.placement.extrapolate import on_paper
+from bim_neuro.compilers.placement.extrapolate import extrapolate
 from bim_neuro.compilers.placement.memory import Footprint, Part
 from bim_neuro.compilers.placement.mesh import Mesh
 from bim_neuro.compilers.placement.place import arrange, average_hops, place
@@ -383,14 +383,14 @@ def test_a_way_to_another_chip_is_counted_in_links() -> None:
     assert links > 0
 
 
-def test_on_paper_counts_the_cores_that_placing_finds_and_says_what_would_fit() -> None:
+def test_extrapolating_counts_the_cores_that_placing_finds_and_says_what_would_fit() -> None:
     part, profile = row(4095), load_profile("loihi2")
-    assert on_paper(part, profile, 4095 * 3).cores == 3 * len(place(part, profile).cores)
-    full = on_paper(part, profile, 4095 * 120)
+    assert extrapolate(part, profile, 4095 * 3).cores == 3 * len(place(part, profile).cores)
+    full = extrapolate(part, profile, 4095 * 120)
     assert (full.fits, full.binding, full.filled["neuron_words"]) == (True, "neuron_words", 1.0)
     assert full.most_neurons == full.neurons == 120 * 4095
-    assert not on_paper(part, profile, full.neurons + 1).fits
-    assert not on_paper(part, load_profile("hala_point"), 1_150_000_000).fits
+    assert not extrapolate(part, profile, full.neurons + 1).fits
+    assert not extrapolate(part, load_profile("hala_point"), 1_150_000_000).fits
 
 
 def test_chips_are_taken_in_a_block_as_square_as_the_board_allows() -> None:

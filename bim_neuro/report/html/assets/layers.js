@@ -22,7 +22,7 @@ function layerTable() {
   const columns = [
     { head: "Layer", text: true, value: (layer) => layer.name },
     { head: "Kind", text: true, value: (layer) => layer.kind },
-    { head: "Judge", text: true, help: "Whose integer law this is: Lava's own model, or ours where Lava ships none.", value: (layer) => layer.judge },
+    { head: "Law", text: true, help: "Whose integer law this is: Lava's own model, or ours where Lava ships none.", value: (layer) => (layer.judge === "lava" ? "Lava's" : "ours") },
     { head: "Neurons", value: (layer) => layer.neurons },
     { head: "Synapses", value: (layer) => layer.synapses },
     { head: "Cores", value: (layer) => layer.cores },
