@@ -3,7 +3,7 @@
     python kill_points.py compile '{"at": 17, "signals": ["SIGKILL"], "count_to": null, "job": {"SHARD": 4}}' ARGUMENTS
 
 ``at`` 0: never; ``count_to`` is a file that takes the number of changes when the command ends. ``job`` are constants of
-`bim_neuro.jobs.compile` to set. Changes are told by Python's audit events: files opened for writing, renamed, removed;
+`bim_neuro.jobs.simulate` to set. Changes are told by Python's audit events: files opened for writing, renamed, removed;
 folders made and removed.
 """
 
@@ -47,10 +47,10 @@ def main() -> None:
     entry, settings = sys.argv[1], json.loads(sys.argv[2])
     sys.argv = [f"bim-{entry}", *sys.argv[3:]]
     from bim_neuro import cli
-    from bim_neuro.jobs import compile as job
+    from bim_neuro.jobs import simulate
 
     for name, value in settings.get("job", {}).items():
-        setattr(job, name, value)
+        setattr(simulate, name, value)
     changes = Changes(settings.get("at", 0), settings.get("signals", []))
     sys.addaudithook(changes)
     try:

@@ -42,7 +42,7 @@ from .shared import (
 from .streams import print_json, run_app
 
 if TYPE_CHECKING:
-    from ..jobs.compile import Request
+    from ..jobs.request import Request
 
 compile_app = new_app()
 
@@ -142,11 +142,15 @@ def compile_command(
     """
 
     def command() -> None:
-        from ..jobs import compile as job
+        from ..intake import allow_memory
+        from ..jobs.learn_stream import plasticity_for
+        from ..jobs.places import default_output
+        from ..jobs.request import Request
+        from ..jobs.sequences import count_or_all
         from ..report.thresholds import Thresholds
 
         options.refuse_without_effect(context, options.COMPILE)
-        job.allow_memory(max_memory)
+        allow_memory(max_memory)
         if list_targets or show_target is not None:
             _print_targets(show_target, json_output)
             return
@@ -160,13 +164,13 @@ def compile_command(
             "rounding": word(learn_rounding), "synapses": learn_synapses, "seed": learn_seed,
             "sparsity": learn_prune,
         }  # fmt: skip
-        request = job.Request(
+        request = Request(
             model=model,
             target=target,
             dt=dt,
             input=input,
             data=data,
-            samples=job.count_or_all(samples),
+            samples=count_or_all(samples),
             steps=steps,
             split=word(split),
             layout=word(layout),
@@ -174,11 +178,11 @@ def compile_command(
             verify=word(verify),
             lava_timeout=lava_timeout,
             optimise=word(optimise),
-            plasticity=None if learn == "none" else job.plasticity_for(model, dt, str(word(learn)), **learning),
+            plasticity=None if learn == "none" else plasticity_for(model, dt, str(word(learn)), **learning),
             learn_test=learn_test,
             learn_samples=learn_samples,
             thresholds=Thresholds(strict, min_agreement, max_energy, max_latency, max_cores),
-            output=output or (Path() if check else job.default_output(model)),  # a check writes nothing
+            output=output or (Path() if check else default_output(model)),  # a check writes nothing
             command=shlex.join(["bim-compile", *sys.argv[1:]]),
         )
         if check:
@@ -191,11 +195,11 @@ def compile_command(
 
 def _compile(request: Request, as_json: bool) -> None:
     """Run a compile under a progress bar and print what it found."""
-    from ..jobs import compile as job
+    from ..jobs.compile import compile_to_folder
 
     with progress_bar() as bar:
         tracker = bar.add_task("simulate", total=None, note="")
-        result = job.compile_to_folder(
+        result = compile_to_folder(
             request,
             stage=lambda name, total: bar.update(tracker, description=name, total=total, completed=0),
             advance=lambda done: bar.advance(tracker, done),

@@ -36,13 +36,14 @@ def report_command(
     """
 
     def command() -> None:
-        from ..jobs import compile as job
+        from ..jobs.places import check_file, write_text
+        from ..jobs.results import read_summary, render_report
 
         options.refuse_without_effect(context, options.REPORT)
-        job.check_file(output)
-        print_summary(job.read_summary(folder), folder, json_output)
+        check_file(output)
+        print_summary(read_summary(folder), folder, json_output)
         if output is not None:
-            job.write_text(output, job.render_report(folder))
+            write_text(output, render_report(folder))
 
     guarded(in_json(command, json_output), debug)
 
@@ -64,14 +65,15 @@ def compare_command(
     """
 
     def command() -> None:
-        from ..jobs import compile as job
+        from ..jobs.places import check_file, write_text
+        from ..jobs.results import compare_runs, render_comparison
 
         options.refuse_without_effect(context, options.COMPARE)
-        job.check_file(output)
-        comparison = job.compare_runs(folders)
+        check_file(output)
+        comparison = compare_runs(folders)
         _print_comparison(comparison, json_output)
         if output is not None:
-            job.write_text(output, job.render_comparison(comparison))
+            write_text(output, render_comparison(comparison))
 
     guarded(in_json(command, json_output), debug)
 

@@ -72,21 +72,23 @@ def train_command(
     """
 
     def command() -> None:
-        from ..jobs import compile as job
+        from ..intake import allow_memory
         from ..jobs import train as training
+        from ..jobs.places import check_file, training_place
+        from ..jobs.sequences import task_for
         from ..training.rules import Learning
         from ..training.trainer import Epoch
 
         learning = Learning(rule, mix, credit, online, sparsity=prune)
         options.refuse_without_effect(context, options.TRAIN)
-        job.allow_memory(max_memory)
+        allow_memory(max_memory)
         model = output or Path(f"{task}.pt")
         for file in (model, json_file):
-            job.check_file(file)
+            check_file(file)
         tell = Paced()
-        with job.training_place(model, restart) as resume_file, progress_bar() as bar:
+        with training_place(model, restart) as resume_file, progress_bar() as bar:
             plan = training.plan_for(
-                job.task_for(task, data, word(layout)), resume_file=resume_file, seed=seed, epochs=epochs,
+                task_for(task, data, word(layout)), resume_file=resume_file, seed=seed, epochs=epochs,
                 patience=patience, batch=batch, learning_rate=learning_rate, channels=channels, states=states,
                 blocks=blocks, taps=taps, encoder=encoder, learning=learning,
             )  # fmt: skip
@@ -124,10 +126,10 @@ def train_command(
 
 
 def _write_record(record: dict[str, Any], file: Path | None) -> None:
-    from ..jobs import compile as job
+    from ..jobs.places import write_text
 
     if file is not None:
-        job.write_text(file, as_json(record) + "\n")
+        write_text(file, as_json(record) + "\n")
 
 
 def _print_training(record: dict[str, Any], model: Path) -> None:

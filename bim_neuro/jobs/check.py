@@ -15,8 +15,8 @@ from ..errors import DoesNotFit, Finding
 from ..hardware import load_profile
 from ..pipeline import Program, Stopwatch, compile_model
 from ..report.thresholds import missed_without_a_run
-from .compile import Request
 from .learn import would_learn
+from .request import Request
 from .sequences import Chosen, to_run
 
 _RUN = "agreement with the float law, saturated words, clipped input, energy and latency: they take a run"

@@ -19,10 +19,11 @@ import numpy as np
 from ..errors import Finding, InputError
 from ..nodes.arithmetic import Array
 from ..pipeline import Program, with_steps
-from ..tasks import SPLITS, Dataset, Recordings, load_task, read_recordings
+from ..tasks import SPLITS, Dataset, Recordings, Task, load_task, read_recordings
 from ..trained_on import KEY, TrainedOn, sample_hashes
 
 ALL = "all"
+_DIGITS = 18  # that a number of samples may have
 _OTHER_SPLIT = "the array split says other splits than training had; those of training are taken"
 
 
@@ -272,3 +273,17 @@ def _labelled(chosen: Chosen, program: Program) -> Chosen:
 def _check_split(split: str | None) -> None:
     if split is not None and split not in (*SPLITS, ALL):
         raise InputError(f"no split is called '{split}'", f"one of: {', '.join((*SPLITS, ALL))}")
+
+
+def count_or_all(text: str) -> int | None:
+    """Read a number of samples, or 'all', which is None."""
+    if text == ALL:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) > 0):
+        raise InputError(f"--samples is '{text:.60}'", "give a number from 1, or all")
+    return int(text)
+
+
+def task_for(name: str, data: Path | None, layout: str | None = None) -> Task:
+    """Load a task's data; the split's seed is always 0."""
+    return load_task(name, data, layout=layout)

@@ -15,7 +15,7 @@ from commands import bim_compile, bim_report, bim_train, finish, save_input, sav
 from bim_neuro.cli import console
 from bim_neuro.cli.console import Paced, guarded
 from bim_neuro.errors import InputError
-from bim_neuro.jobs import compile as job
+from bim_neuro.jobs import places
 
 
 def own_data(path: Path) -> Path:
@@ -130,10 +130,10 @@ def test_a_result_that_does_not_say_whose_it_is_is_nobodys(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "out/model").mkdir(parents=True)
     (tmp_path / "out/model/summary.json").write_text(text)
-    assert job.default_output(Path("model.pt")) == Path("out/model")
+    assert places.default_output(Path("model.pt")) == Path("out/model")
     (tmp_path / "out/model/summary.json").write_text('{"model": "elsewhere.pt"}')
     with pytest.raises(InputError, match=r"holds the result of elsewhere\.pt"):
-        job.default_output(Path("model.pt"))
+        places.default_output(Path("model.pt"))
 
 
 @pytest.mark.parametrize("model", ["a\\u0000b", "loop"])

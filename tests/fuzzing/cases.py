@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 
 from bim_neuro import cli
-from bim_neuro.jobs import compile as job
+from bim_neuro.jobs import simulate
 from bim_neuro.jobs.folder import LIST
 
 from .formats import Command, Format, break_file
@@ -142,7 +142,7 @@ def _become(command: Command, folder: Path, lines: Lines | None) -> None:
         os.chdir(folder / "work")
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
         _limit()
-        job.SHARD = 2  # so that a small run has shards
+        simulate.SHARD = 2  # so that a small run has shards
         sys.argv = [f"bim-{command.entry}", *command.arguments]
         if lines is not None:
             lines.watch()

@@ -422,15 +422,14 @@ def finish_records(sound: Path) -> None:
     """Fill the folders that bim-compile writes: a finished one, and what an interrupted run leaves."""
     model, data = str(sound / "small.pt"), str(sound / "x.npz")
     _call("compile", model, "--input", data, "--samples", "3", "-o", str(sound / "records/finished/out"))
-    from bim_neuro.jobs import compile as job
-    from bim_neuro.jobs import shards
+    from bim_neuro.jobs import shards, simulate
 
-    kept, job.SHARD = job.SHARD, 2
+    kept, simulate.SHARD = simulate.SHARD, 2
     forget, shards.Shards.forget = shards.Shards.forget, lambda self: None  # type: ignore[method-assign]
     try:
         _call("compile", model, "--input", data, "--samples", "6", "-o", str(sound / "records/shards/out"))
     finally:
-        job.SHARD, shards.Shards.forget = kept, forget  # type: ignore[method-assign]
+        simulate.SHARD, shards.Shards.forget = kept, forget  # type: ignore[method-assign]
     shutil.rmtree(sound / "records/shards/out")
 
 

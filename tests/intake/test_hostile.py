@@ -477,7 +477,7 @@ def test_without_lava_the_answer_is_how_to_install_it(
 
 
 def test_strict_needs_a_backend_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
-    monkeypatch.setattr("bim_neuro.jobs.compile.check_installed", lambda: None)
+    monkeypatch.setattr("bim_neuro.jobs.simulate.check_installed", lambda: None)
     refused(
         bim_compile(model, "--strict", "--backend", "lava", "-o", tmp_path / "out"),
         2,

@@ -37,7 +37,7 @@ from commands import (
 from bim_neuro import atomic, kept
 from bim_neuro.errors import BackendFailed, DoesNotFit, Finding
 from bim_neuro.jobs import compile as job
-from bim_neuro.jobs import folder
+from bim_neuro.jobs import folder, places, simulate
 from bim_neuro.jobs.shards import Shards
 from bim_neuro.model.checkpoint import load_checkpoint
 from bim_neuro.pack import equal
@@ -143,13 +143,13 @@ def test_a_record_that_cannot_be_written_does_not_take_the_training_with_it(
 ) -> None:
     (tmp_path / "record").mkdir()
     model, record = tmp_path / "own.pt", tmp_path / "record" / "r.json"
-    write_text = job.write_text
+    write_text = places.write_text
 
     def gone(path: Path, text: str) -> None:
         record.parent.rmdir()  # somebody removes the folder while we train
         write_text(path, text)
 
-    monkeypatch.setattr(job, "write_text", gone)
+    monkeypatch.setattr(places, "write_text", gone)
     ended = own(data, model, "--json", record)
     assert (ended.code, len(ended.errors)) == (2, 1)
     assert str(record) in ended.err
@@ -161,7 +161,7 @@ def test_a_record_that_cannot_be_written_does_not_take_the_training_with_it(
 
 
 @pytest.mark.parametrize(
-    "victim", ["bim_neuro.jobs.compile._arranged", *slow("bim_neuro.jobs.compile._run", "bim_neuro.report.write_files")]
+    "victim", ["bim_neuro.jobs.compile._arranged", *slow("bim_neuro.jobs.compile.run", "bim_neuro.report.write_files")]
 )
 def test_what_was_learned_is_not_learned_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path, victim: str
@@ -177,7 +177,7 @@ def test_what_was_learned_is_not_learned_again(
     other = bim_compile(*command[:-1], 31, "-o", tmp_path / "out")
     assert other.code == 2
     assert "out.learned holds what another run learned" in other.err
-    monkeypatch.setattr("bim_neuro.jobs.compile.learn", used_again)
+    monkeypatch.setattr("bim_neuro.jobs.learn_stream.learn", used_again)
     assert bim_compile(*command, "-o", tmp_path / "out").code == 0
     assert names(tmp_path) == ["out", "whole"]
     assert result(tmp_path / "out") == result(tmp_path / "whole")
@@ -197,7 +197,7 @@ def test_a_damaged_learned_file_is_learned_anew(tmp_path: Path, model: Path, sam
 def test_shards_are_kept_until_the_folder_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path
 ) -> None:
-    monkeypatch.setattr(job, "SHARD", 4)
+    monkeypatch.setattr(simulate, "SHARD", 4)
     command = (model, "--input", samples, "-o", tmp_path / "out")
     with monkeypatch.context() as patch:
         patch.setattr(job, "_arranged", misfit)
@@ -205,7 +205,7 @@ def test_shards_are_kept_until_the_folder_is_written(
     assert ended.code == 1
     assert f"3 of 3 shards are kept in {tmp_path / 'out.resume'}: run the same command again" in ended.err
     with monkeypatch.context() as patch:
-        patch.setattr(job, "_run_part", used_again)
+        patch.setattr(simulate, "_run_part", used_again)
         assert bim_compile(*command).code == 0
     assert names(tmp_path) == ["out"]
 
@@ -213,7 +213,7 @@ def test_shards_are_kept_until_the_folder_is_written(
 def test_long_samples_come_in_small_shards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path
 ) -> None:
-    monkeypatch.setattr(job, "SHARD_STEPS", 5 * 8)  # of samples of 8 steps
+    monkeypatch.setattr(simulate, "SHARD_STEPS", 5 * 8)  # of samples of 8 steps
     monkeypatch.setattr(job, "_arranged", misfit)
     assert bim_compile(model, "--input", samples, "-o", tmp_path / "out").code == 1
     assert names(tmp_path / "out.resume") == ["00000.npz", "00001.npz", "00002.npz", "manifest.json"]
@@ -223,7 +223,7 @@ def test_long_samples_come_in_small_shards(
 def test_a_damaged_shard_is_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path, damage: str
 ) -> None:
-    monkeypatch.setattr(job, "SHARD", 4)
+    monkeypatch.setattr(simulate, "SHARD", 4)
     assert bim_compile(model, "--input", samples, "-o", tmp_path / "whole").code == 0
     command = (model, "--input", samples, "-o", tmp_path / "out")
     with monkeypatch.context() as patch:
@@ -289,7 +289,7 @@ def test_what_was_learned_is_kept_until_it_was_compared(
     assert ended.code == 1
     assert names(tmp_path) == ["out", "out.learned"]
     assert "out.learned: the same command goes on after it" in ended.err
-    monkeypatch.setattr("bim_neuro.jobs.compile.learn", used_again)
+    monkeypatch.setattr("bim_neuro.jobs.learn_stream.learn", used_again)
     assert bim_compile(*command, "-o", tmp_path / "out").code == 0
     assert names(tmp_path) == ["out"]
 
@@ -366,7 +366,7 @@ def test_a_pipe_in_the_place_of_a_file_of_ours_is_not_waited_for(
     os.mkfifo(pipe)
     options = ("--learn", "rtrl", "--learn-samples", 20) if "learned" in name else ()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "SHARD", 4)
+        patch.setattr(simulate, "SHARD", 4)
         ended = bim_compile(model, "--input", samples, "-o", out, *options)
     assert (ended.code, len(ended.errors)) == ((0, 0) if "learned" in name else (2, 1)), ended
     assert pipe.is_fifo() or "learned" in name
@@ -460,7 +460,7 @@ def test_what_dead_runs_left_is_swept_and_what_live_runs_hold_is_not(
 
 def test_two_trainings_do_not_take_each_others_files(tmp_path: Path, data: Path) -> None:
     model = tmp_path / "own.pt"
-    with job.training_place(model, restart=False):
+    with places.training_place(model, restart=False):
         ended = own(data, model, "--restart")
         assert (ended.code, len(ended.errors)) == (2, 1)
         assert f"process {os.getpid()}" in ended.err

@@ -260,7 +260,7 @@ def test_other_values_of_the_same_name_are_other_work(out: Path, tmp_path: Path)
 def test_a_comparison_of_many_runs_stays_readable(many: list[Path], runs: int, width: int) -> None:
     from rich.console import Console
 
-    from bim_neuro.jobs.compile import compare_runs
+    from bim_neuro.jobs.results import compare_runs
     from bim_neuro.report.side_by_side import show_comparison
 
     comparison, text = compare_runs(many[:runs]), io.StringIO()

@@ -24,7 +24,9 @@ from bim_neuro.compilers.align import align
 from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.errors import InputError
 from bim_neuro.graph import Edge, IntegerGraph
-from bim_neuro.jobs import compile as job
+from bim_neuro.jobs import simulate as parts
+from bim_neuro.jobs.compile import compile_to_folder
+from bim_neuro.jobs.request import Request
 from bim_neuro.jobs.shards import SHA256, Shards, from_arrays, run_key, to_arrays
 from bim_neuro.model.checkpoint import save_checkpoint
 from bim_neuro.nodes import (
@@ -308,8 +310,8 @@ class Interrupt(Exception):
 
 def test_an_interrupted_compile_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five shards; the first run stops in the third, the second must not simulate the first two again."""
-    monkeypatch.setattr(job, "SHARD", 4)
-    monkeypatch.setattr(job, "BATCH", 2)
+    monkeypatch.setattr(parts, "SHARD", 4)
+    monkeypatch.setattr(parts, "BATCH", 2)
     model = tmp_path / "model.pt"
     save_checkpoint(small_checkpoint(), model)
     np.savez(tmp_path / "x.npz", x=small_input(samples=18), layout="BTC")
@@ -325,11 +327,11 @@ def test_an_interrupted_compile_goes_on_and_ends_the_same(tmp_path: Path, monkey
             return Engine(program.graph).run(program.encode(part), probe=True)
 
         monkeypatch.setattr(Program, "run", run)
-        request = job.Request(
+        request = Request(
             model=model, target="loihi2", dt=None, input=tmp_path / "x.npz", data=None, samples=18, steps=None,
             backend="engine", verify=None, output=tmp_path / folder, lava_timeout=None, command="",
         )  # fmt: skip
-        summary = job.compile_to_folder(request, stage=lambda *_: None, advance=lambda _: None).summary
+        summary = compile_to_folder(request, stage=lambda *_: None, advance=lambda _: None).summary
         for measured in ("seconds", "peak_memory_mib"):
             summary["placement"].pop(measured)
         return {key: value for key, value in summary.items() if key != "seconds"}, sum(simulated)

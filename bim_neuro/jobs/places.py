@@ -1,0 +1,61 @@
+"""Where a command writes: refused before any work where it could not, and nobody else's result overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..atomic import alone, sweep, write
+from ..errors import InputError
+from ..intake import check_place, read_json
+from .folder import adopt
+
+
+def default_output(model: Path) -> Path:
+    """Return out/NAME for a model NAME.pt; where the result of another model lies, it stays there."""
+    folder = Path("out") / model.stem
+    try:
+        other = read_json(folder / "summary.json")["model"]
+    except (InputError, LookupError, TypeError):  # none, or none that says whose it is; `folder.reserved` looks on
+        return folder
+    if isinstance(other, str) and not _is_same_file(Path(other), model):
+        hint = f"name another folder, as -o out/{model.absolute().parent.name}-{model.stem}"
+        raise InputError(f"{folder} holds the result of {other}, not of {model}", hint)
+    return folder
+
+
+def _is_same_file(left: Path, right: Path) -> bool:
+    with suppress(OSError, RuntimeError, ValueError):  # a loop of links, a name that none can have
+        return left.resolve() == right.resolve()
+    return False
+
+
+def check_file(file: Path | None) -> None:
+    """Refuse, before any work, a file that could not be written after it."""
+    if file is None:
+        return
+    if not file.parent.is_dir():
+        raise InputError(f"there is no folder {file.parent} to write {file.name} into")
+    if file.is_dir():
+        raise InputError(f"{file} is a folder", f"give a file, as {file / 'model.pt'}")
+    check_place(file)
+
+
+@contextmanager
+def training_place(model: Path, restart: bool) -> Iterator[Path]:
+    """Hold a model's file for one training; give where an interrupted one is kept, forgotten with ``restart``."""
+    resume_file = model.with_name(model.name + ".resume")
+    with alone(model) as locked:
+        if locked:
+            sweep(model)
+            sweep(resume_file)
+        if restart:
+            resume_file.unlink(missing_ok=True)
+        yield resume_file
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically; one of ours in a finished folder stays ours."""
+    write(path, text)
+    adopt(path)

@@ -1,0 +1,142 @@
+"""The run of one command: integers beside the float law, part by part, each part kept until the folder is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import astuple, replace
+
+import numpy as np
+
+from .. import kept, report
+from ..compilers.to_lava.compat import check_installed
+from ..errors import InputError
+from ..estimates.neurobench import Activity, ActivityCounter, activity
+from ..nodes.arithmetic import Array
+from ..pipeline import Program, Stopwatch
+from ..record import RunRecord, merge
+from ..simulation.agreement import LAYOUT, Agreement, compared
+from ..simulation.counting import count_messages
+from ..simulation.probes import check_kept, samples_at_once
+from .request import Request
+from .shards import Shards, from_arrays, run_key, to_arrays
+
+BATCH = 64
+SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until that is written
+SHARD_STEPS = 2**20  # steps of all samples of a shard: long samples come in smaller ones
+Ran = tuple[RunRecord, RunRecord, Agreement, Activity]
+"""What a run left: the records of the integers and of the float law, how far they agree, and what was done."""
+
+
+def run(
+    program: Program,
+    raw: Array,
+    request: Request,
+    watch: Stopwatch,
+    advance: Callable[[int], None],
+    shards: Shards | None,
+) -> Ran:
+    """Run the integers and the float law; a run with shards can be interrupted and goes on where it was."""
+    if shards is None:
+        return _run_part(program, raw, request, watch, advance)
+    agreement, counted, records, floats = Agreement(), Activity(), [], []
+    size = _shard_size(raw, request)
+    starts = range(0, len(raw), size)
+    for index, first in enumerate(starts):
+        part = raw[first : first + size]
+        done = _parsed(shards.load(index))
+        if done is None:
+            arrays = _to_arrays(*_run_part(program, part, request, watch, advance))
+            shards.save(index, arrays)
+            done = _parsed(arrays)
+            assert done is not None
+        else:
+            advance(len(part))
+        goes_on = "run the same command again to go on"
+        kept.say("shards", f"{index + 1} of {len(starts)} shards are kept in {shards.folder}: {goes_on}")
+        record, reference, agreed, did = done
+        records.append(record)
+        floats.append(reference)
+        counted += did
+        for layer, row in agreed.sums.items():
+            agreement.add_sums(layer, row)
+    return merge(records), merge(floats), agreement, counted
+
+
+def _to_arrays(record: RunRecord, reference: RunRecord, agreement: Agreement, counted: Activity) -> dict[str, Array]:
+    sums = {f"agreement/{layer}": np.array(row) for layer, row in agreement.sums.items()}
+    return (
+        to_arrays(record, "integer") | to_arrays(reference, "float") | sums | {"activity": np.array(astuple(counted))}
+    )
+
+
+def _parsed(arrays: dict[str, Array] | None) -> Ran | None:
+    """Return what `_to_arrays` took apart; None where it is damaged."""
+    if arrays is None:
+        return None
+    try:
+        sums = {key.removeprefix("agreement/"): row.tolist() for key, row in arrays.items() if "agreement/" in key}
+        counted = Activity(*arrays["activity"].tolist())
+        return from_arrays(arrays, "integer"), from_arrays(arrays, "float"), Agreement(sums), counted
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def _run_part(
+    program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
+) -> Ran:
+    """Run as many samples at a time as memory allows; keep everything only where a verification needs it."""
+    graph, probed = program.graph, compared(program.graph)
+    agreement, counted = Agreement(), Activity()
+    records: list[RunRecord] = []
+    floats: list[RunRecord] = []
+    if request.verify:
+        check_kept(graph, 2 * len(raw), raw.shape[1])
+    lava = request.backend == "lava"
+    batch = len(raw) if lava else samples_at_once(graph, probed, min(len(raw), BATCH), raw.shape[1])
+    for first in range(0, len(raw), batch):
+        part = raw[first : first + batch]
+        with watch.stage("float reference"):
+            reference = program.run_float(part, probed)
+        counter = ActivityCounter(graph, raw.shape[1])
+        with watch.stage("simulate"):
+            probe = bool(request.verify) or probed
+            limit = request.lava_timeout
+            record = program.run(part, backend=request.backend, probe=probe, watch=counter, time_limit=limit)
+            if lava:
+                record = replace(record, layers=count_messages(graph, record.probes, record.steps))
+        agreement.add(graph, reference, record)
+        counted += activity(graph, record) if lava else counter.counted
+        records = [merge([*records, record if request.verify else replace(record, probes={})])]
+        floats = [merge([*floats, replace(reference, probes={})])]
+        advance(len(part))
+    return records[0], floats[0], agreement, counted
+
+
+def shards_for(program: Program, raw: Array, request: Request) -> Shards | None:
+    """Return where the parts of a long run are kept until the folder is written; None for a run of one part."""
+    size = _shard_size(raw, request)
+    if request.verify or (len(raw) <= size and request.backend != "lava"):
+        return None
+    key = run_key((program.graph, program.reference), raw, request.backend, LAYOUT, str(size))
+    return Shards(request.output.with_name(request.output.name + ".resume"), key)
+
+
+def _shard_size(raw: Array, request: Request) -> int:
+    """Return how many samples a shard has; a run on Lava is one."""
+    return len(raw) if request.backend == "lava" else min(SHARD, max(1, SHARD_STEPS // max(1, raw.shape[1])))
+
+
+def first_sample(program: Program, raw: Array, request: Request) -> RunRecord:
+    """Run the first sample once more, probed, for the report's raster; Lava's integers are the reference's."""
+    backend = "reference" if request.backend == "lava" else request.backend
+    shown = [f"{name}.message" for name in program.graph.nodes]
+    return program.run(raw[:1, : report.RASTER_STEPS], backend=backend, probe=shown)
+
+
+def check_backends(request: Request) -> None:
+    """Refuse, before any work, a backend that is not installed or cannot answer."""
+    if "lava" not in (request.backend, request.verify):
+        return
+    check_installed()
+    if request.thresholds.strict and request.backend == "lava":
+        raise InputError("--strict counts saturated words, which Lava does not tell", "use --backend reference")
