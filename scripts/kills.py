@@ -76,8 +76,8 @@ def scenarios(folder: Path) -> list[Scenario]:
     out, model = folder / "out", folder / "model.pt"
     compile_ = (model, "--input", folder / "x.npz", "-o", out)
     training = ("own", "--data", folder / "own.npz", "-o", folder / "own.pt", "--json", folder / "record.json",
-                "--epochs", 6, "--channels", 8, "--states", 2, "--taps", 2, "--batch", 16)  # fmt: skip
-    learning = ("--learn", "rtrl", "--learn-samples", 60, "--samples", 20)
+                "--epochs", 6, "--channels", 8, "--states", 2, "--set", "train.taps=2", "--batch", 16)  # fmt: skip
+    learning = ("--learn", "rtrl", "--set", "learn.samples=60", "--samples", 20)
     found = [
         Scenario("compile", "compile", (*compile_, "--samples", 8), _compiled_before, _output),
         Scenario("train", "train", training, _data, _trained),

@@ -55,7 +55,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that learnt, with labels."""
     folder = tmp_path_factory.mktemp("run")
     data = save_input(folder / "x.npz", samples=8, y=np.arange(8) % 4)
-    learn = ("--learn", "rtrl", "--learn-samples", 4)
+    learn = ("--learn", "rtrl", "--set", "learn.samples=4")
     assert bim_compile(save_model(folder / "m.pt"), "--input", data, "-o", folder / "out", *learn).code == 0
     return folder / "out"
 

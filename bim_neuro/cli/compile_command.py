@@ -12,6 +12,7 @@ import typer
 from ..errors import InputError, ThresholdMissed
 from ..printable import escape
 from . import options
+from .config import Config, Listed, Settings, as_toml, print_settings, sections
 from .console import guarded, out, progress_bar, remark
 from .refusals import in_json
 from .shared import (
@@ -28,10 +29,8 @@ from .shared import (
     Json,
     Layout,
     Learn,
-    LearnPlacement,
     MaxMemory,
     Objective,
-    Rounding,
     Split,
     Version,
     in_panel,
@@ -45,6 +44,12 @@ if TYPE_CHECKING:
     from ..jobs.request import Request
 
 compile_app = new_app()
+
+_OF_PLASTICITY = {
+    "placement": "placement", "bits": "trace_bits", "rate": "rate", "rounding": "rounding", "synapses": "synapses",
+    "prune": "sparsity", "seed": "seed",
+}  # fmt: skip
+"""Which settings of learning are fields of a `Plasticity`, and which."""
 
 
 @compile_app.command()
@@ -81,24 +86,8 @@ def compile_command(
         Learn,
         in_panel(LEARNING, help="Go on learning on the chip by this rule ('described': the one in the model's NIR)."),
     ] = NO_RULE,
-    learn_test: Annotated[
-        Path | None, in_panel(LEARNING, help="Measure learning on this .npz too (shifted data).")
-    ] = None,
-    learn_samples: Annotated[
-        int, in_panel(LEARNING, min=1, help="Samples of the stream; a short one begins again.")
-    ] = 2000,
-    learn_placement: Annotated[
-        LearnPlacement | None,
-        in_panel(LEARNING, help="Traces in tags of the learning engine, in neurons, or on the host."),
-    ] = None,
-    learn_bits: Annotated[int | None, in_panel(LEARNING, min=2, max=24, help="Bits of a trace word (12).")] = None,
-    learn_rate: Annotated[float | None, in_panel(LEARNING, min=0, help="First updates in weight bits (0.05).")] = None,
-    learn_rounding: Annotated[Rounding | None, in_panel(LEARNING, help="Of traces and updates (stochastic).")] = None,
-    learn_synapses: Annotated[str | None, in_panel(LEARNING, help="Which, as w_u,w_dt,w_b,w_c,w_o (all).")] = None,
-    learn_prune: Annotated[
-        float | None, in_panel(LEARNING, min=0, max=0.99, help="Prune this share while learning.")
-    ] = None,
-    learn_seed: Annotated[int | None, in_panel(LEARNING, min=0, help="Seed of the rounding noise (0).")] = None,
+    config: Config = None,
+    settings: Settings = None,
     min_agreement: Annotated[
         float | None, in_panel(LIMITS, min=0, max=1, help="Least equal share, worst layer.")
     ] = None,
@@ -122,6 +111,7 @@ def compile_command(
         str | None,
         in_panel(OUTPUT, metavar="TARGET", help="Print every number of a chip: value, range, basis, source."),
     ] = None,
+    listed: Listed = None,
     json_output: Json = False,
     debug: Debug = False,
     version: Version = False,
@@ -131,10 +121,12 @@ def compile_command(
     \b
     bim-compile examples/digits.pt --target loihi2 --verify lava
     bim-compile examples/digits.pt --optimise latency --max-latency 0.2 --max-cores 10
-    bim-compile examples/digits.pt --learn hybrid --input shifted.npz --learn-test shifted_test.npz
+    bim-compile examples/digits.pt --learn hybrid --input shifted.npz --set learn.test=test.npz
+    bim-compile --config out/digits/request.toml
     bim-compile examples/digits.pt --check --json
     bim-compile out/digits/model.bimn --self-test
     bim-compile --list-targets
+    bim-compile --list settings
     bim-compile --show-target loihi2
 
     Exit codes: 0 done, 1 does not fit or unsupported, 2 usage or unreadable input, 3 a threshold was missed or a
@@ -143,13 +135,18 @@ def compile_command(
 
     def command() -> None:
         from ..intake import allow_memory
+        from ..jobs import settings as fine_print
         from ..jobs.learn_stream import plasticity_for
         from ..jobs.places import default_output
         from ..jobs.request import Request
         from ..jobs.sequences import count_or_all
         from ..report.thresholds import Thresholds
 
-        options.refuse_without_effect(context, options.COMPILE)
+        given = fine_print.chosen(fine_print.LEARN, sections(context), settings or ())
+        options.refuse_without_effect(context, options.COMPILE, given)
+        if listed is not None:
+            print_settings(listed, fine_print.LEARN, json_output)
+            return
         allow_memory(max_memory)
         if list_targets or show_target is not None:
             _print_targets(show_target, json_output)
@@ -159,11 +156,14 @@ def compile_command(
         if self_test:
             _self_test(model, json_output)
             return
-        learning = {
-            "placement": word(learn_placement), "trace_bits": learn_bits, "rate": learn_rate,
-            "rounding": word(learn_rounding), "synapses": learn_synapses, "seed": learn_seed,
-            "sparsity": learn_prune,
-        }  # fmt: skip
+        test = given.get("learn.test")
+        learning = {field: given.get(f"learn.{name}") for name, field in _OF_PLASTICITY.items()}
+        place = output or (Path() if check else default_output(model))  # a check writes nothing
+        reads = {"model": model, "input": input, "data": data, "output": place}
+        if target.endswith(".toml"):
+            reads["target"] = Path(target)
+        if test is not None:
+            given["learn.test"] = str(Path(test).absolute())
         request = Request(
             model=model,
             target=target,
@@ -179,10 +179,11 @@ def compile_command(
             lava_timeout=lava_timeout,
             optimise=word(optimise),
             plasticity=None if learn == "none" else plasticity_for(model, dt, str(word(learn)), **learning),
-            learn_test=learn_test,
-            learn_samples=learn_samples,
+            learn_test=None if test is None else Path(test),
+            learn_samples=given.get("learn.samples", Request.learn_samples),
             thresholds=Thresholds(strict, min_agreement, max_energy, max_latency, max_cores),
-            output=output or (Path() if check else default_output(model)),  # a check writes nothing
+            output=place,
+            file=as_toml(context, given, {name: path for name, path in reads.items() if path is not None}),
             command=shlex.join(["bim-compile", *sys.argv[1:]]),
         )
         if check:

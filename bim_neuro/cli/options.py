@@ -8,7 +8,7 @@ also where it equals the default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,33 +26,49 @@ class Lack(NamedTuple):
 
     where: str
     mend: str
+    of_mode: bool = False
+    """Whether what is to be done is why; a file for --config may say more than that."""
 
 
 Condition = Callable[[Values], "Lack | None"]
 """None where the option has an effect."""
 
 RUN, CHECK, SELF_TEST, LIST, SHOW = "a run", "--check", "--self-test", "--list-targets", "--show-target"
+SETTINGS = "--list settings"
 
 
-def refuse_without_effect(context: typer.Context, conditions: Mapping[str, tuple[Condition, ...]]) -> None:
-    """Refuse, all in one `InputError`, the options on the command line that have no effect there."""
+def refuse_without_effect(
+    context: typer.Context, conditions: Mapping[str, tuple[Condition, ...]], settings: Values | None = None
+) -> None:
+    """Refuse, all in one `InputError`, the options and settings that were given and have no effect there."""
+    values = {**context.params, **(settings or {})}
     refused: dict[str, Lack] = {}
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        source = context.get_parameter_source(name)
-        if source is None or source.name != "COMMANDLINE":
-            continue
-        lacks = (condition(context.params) for condition in conditions[name])
-        if lack := next((lack for lack in lacks if lack is not None), None):
-            refused[_shown(parameter)] = lack
+    for name, shown, typed in _given(context, settings or {}):
+        lacks = (condition(values) for condition in conditions[name])
+        lack = next((lack for lack in lacks if lack is not None and (typed or not lack.of_mode)), None)
+        if lack is not None:
+            refused[shown] = lack
     if refused:
         sentences = [f"{option} has no effect {lack.where}" for option, lack in refused.items()]
         raise InputError("; ".join(sentences), "; ".join(dict.fromkeys(lack.mend for lack in refused.values())))
 
 
+def _given(context: typer.Context, settings: Values) -> Iterator[tuple[str, str, bool]]:
+    """Give each option and setting that was given: its name, how a user writes it, and whether it was typed."""
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is not None and source.name in ("COMMANDLINE", "DEFAULT_MAP"):
+            yield name, _shown(parameter), source.name == "COMMANDLINE"
+    typed = {pair.partition("=")[0].strip() for pair in context.params.get("settings") or ()}
+    for name in settings:
+        yield name, name, name in typed
+
+
 def mode_of(values: Values) -> str:
     """Return what a bim-compile is to do."""
-    asked = {SHOW: values["show_target"] is not None, LIST: values["list_targets"], SELF_TEST: values["self_test"],
+    asked = {SETTINGS: values["listed"] is not None,
+             SHOW: values["show_target"] is not None, LIST: values["list_targets"], SELF_TEST: values["self_test"],
              CHECK: values["check"]}  # fmt: skip
     return next((mode for mode, wanted in asked.items() if wanted), RUN)
 
@@ -62,14 +78,14 @@ def during(*modes: str) -> Condition:
 
     def condition(values: Values) -> Lack | None:
         mode = mode_of(values)
-        return None if mode in modes else Lack(f"with {mode}", f"leave it out, or leave out {mode}")
+        return None if mode in modes else Lack(f"with {mode}", f"leave it out, or leave out {mode}", of_mode=True)
 
     return condition
 
 
-def needs(holds: Callable[[Values], bool], where: str, mend: str) -> Condition:
+def needs(holds: Callable[[Values], bool], where: str, mend: str, *, of_mode: bool = False) -> Condition:
     """Hold where ``holds`` does."""
-    return lambda values: None if holds(values) else Lack(where, mend)
+    return lambda values: None if holds(values) else Lack(where, mend, of_mode)
 
 
 def _shown(parameter: Any) -> str:
@@ -108,6 +124,7 @@ _READS = needs(
     lambda v: not v["check"] or v["input"] is not None,
     "with --check where there is no --input",
     "give --input, whose first 32 samples calibrate",
+    of_mode=True,
 )
 _OF_A_TASK = needs(
     lambda v: v["input"] is None or v["learn"] != "none",
@@ -115,7 +132,7 @@ _OF_A_TASK = needs(
     "leave out one of the two",
 )
 _FILE = needs(
-    lambda v: v["input"] is not None or v["learn_test"] is not None,
+    lambda v: v["input"] is not None or v.get("learn.test") is not None,
     "without --input: tasks know their layout",
     "leave it out",
 )
@@ -129,8 +146,8 @@ _OTHER_BACKEND = needs(
 )
 _CORES = needs(lambda v: _has_cores(v["target"]), "on a simulation, which has no cores", "name a chip with --target")
 _WORDS = needs(
-    lambda v: v["learn_placement"] != "tags",
-    "with --learn-placement tags, whose words have 9 bits",
+    lambda v: v.get("learn.placement") != "tags",
+    "with learn.placement=tags, whose words have 9 bits",
     "leave it out, or choose neurons or host",
 )
 _SEVERAL_GROUPS = needs(
@@ -154,15 +171,15 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "check": (during(CHECK),),
     "strict": (_BUILDS,),
     "learn": (_BUILDS,),
-    "learn_test": (_SIMULATES, _LEARN),
-    "learn_samples": (_SIMULATES, _LEARN),
-    "learn_placement": (_BUILDS, _LEARN),
-    "learn_bits": (_BUILDS, _LEARN, _WORDS),
-    "learn_rate": (_BUILDS, _LEARN),
-    "learn_rounding": (_BUILDS, _LEARN),
-    "learn_synapses": (_BUILDS, _LEARN, _SEVERAL_GROUPS),
-    "learn_prune": (_BUILDS, _LEARN),
-    "learn_seed": (_BUILDS, _LEARN),
+    "learn.test": (_SIMULATES, _LEARN),
+    "learn.samples": (_SIMULATES, _LEARN),
+    "learn.placement": (_BUILDS, _LEARN),
+    "learn.bits": (_BUILDS, _LEARN, _WORDS),
+    "learn.rate": (_BUILDS, _LEARN),
+    "learn.rounding": (_BUILDS, _LEARN),
+    "learn.synapses": (_BUILDS, _LEARN, _SEVERAL_GROUPS),
+    "learn.prune": (_BUILDS, _LEARN),
+    "learn.seed": (_BUILDS, _LEARN),
     "min_agreement": (_SIMULATES,),
     "max_energy": (_SIMULATES,),
     "max_latency": (_SIMULATES,),
@@ -174,6 +191,9 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "self_test": (during(SELF_TEST),),
     "list_targets": (during(LIST),),
     "show_target": (during(SHOW),),
+    "config": (),
+    "settings": (),
+    "listed": (during(SETTINGS),),
     "json_output": (),
     "debug": (),
     "version": (),
@@ -207,18 +227,21 @@ TRAIN: dict[str, tuple[Condition, ...]] = {
     "output": (),
     "seed": (),
     "epochs": (),
-    "patience": (),
+    "train.patience": (),
     "batch": (),
     "learning_rate": (),
     "channels": (),
     "states": (),
     "blocks": (),
-    "taps": (),
+    "train.taps": (),
     "encoder": (),
     "rule": (),
-    "mix": (needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid"),),
-    "credit": (_GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
-    "online": (),  # `Learning` refuses it where it cannot be done
+    "train.lambda": (needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid"),),
+    "train.credit": (_GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
+    "train.online": (),  # `Learning` refuses it where it cannot be done
+    "config": (),
+    "settings": (),
+    "listed": (),
     "prune": (),
     "restart": (),
     "test": (),

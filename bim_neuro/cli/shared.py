@@ -10,7 +10,7 @@ import typer
 
 from .._version import __version__
 from ..choices import BACKENDS, LAYOUTS, OBJECTIVES, SPLITS
-from ..plasticity.request import PLACEMENTS, ROUNDINGS, RULES
+from ..plasticity.request import RULES
 from .console import out
 from .streams import print_json
 
@@ -40,17 +40,13 @@ if TYPE_CHECKING:
     Backend = str
     Layout = str
     Learn = str
-    LearnPlacement = str
     Objective = str
-    Rounding = str
     Split = str
 else:
     Backend = _one_of("Backend", *BACKENDS)
     Layout = _one_of("Layout", *LAYOUTS)
     Learn = _one_of("Learn", "none", *RULES, "described")
-    LearnPlacement = _one_of("LearnPlacement", *PLACEMENTS)
     Objective = _one_of("Objective", *OBJECTIVES)
-    Rounding = _one_of("Rounding", *ROUNDINGS)
     Split = _one_of("Split", *SPLITS, "all")
 
 ENGINE, NO_RULE = Backend("engine"), Learn("none")

@@ -9,19 +9,24 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from ..printable import as_json
 from . import options
+from .config import Config, Listed, Settings, print_settings, sections
 from .console import Paced, guarded, out, progress_bar, remark
 from .shared import INPUT, LEARNING, MODEL, OUTPUT, TRAINING, Debug, Layout, MaxMemory, Version, in_panel, new_app, word
 from .streams import run_app
 
 train_app = new_app()
 
+_OF_LEARNING = {"train.lambda": "mix", "train.credit": "credit", "train.online": "online"}
+"""Which settings are fields of a `Learning`, and which."""
+
 
 @train_app.command()
 def train_command(
     context: typer.Context,
-    task: Annotated[str, typer.Argument(help="digits, ecg, cue, copy, or own (with --data my.npz).")],
+    task: Annotated[str | None, typer.Argument(help="digits, ecg, cue, copy, or own (with --data my.npz).")] = None,
     data: Annotated[Path | None, in_panel(INPUT, help="Recordings of the task, or a .npz for 'own'.")] = None,
     output: Annotated[Path | None, in_panel(OUTPUT, "--output", "-o", help="File to write (default TASK.pt).")] = None,
     layout: Annotated[
@@ -29,28 +34,17 @@ def train_command(
     ] = None,
     seed: Annotated[int | None, in_panel(TRAINING, min=0, help="Seed of weights, batches and noise.")] = None,
     epochs: Annotated[int | None, in_panel(TRAINING, min=1, help="Most epochs.")] = None,
-    patience: Annotated[int | None, in_panel(TRAINING, min=1, help="Epochs without a better validation score.")] = None,
     batch: Annotated[int | None, in_panel(TRAINING, min=1, help="Samples a step of the optimiser.")] = None,
     learning_rate: Annotated[float | None, in_panel(TRAINING, min=1e-9, help="Peak of the one-cycle schedule.")] = None,
     channels: Annotated[int | None, in_panel(MODEL, min=1, help="D, channels a block.")] = None,
     states: Annotated[int | None, in_panel(MODEL, min=1, help="N, states a channel.")] = None,
     blocks: Annotated[int | None, in_panel(MODEL, min=1, help="BIM blocks in a chain.")] = None,
-    taps: Annotated[int | None, in_panel(MODEL, min=1, help="K, taps of the causal conv.")] = None,
     encoder: Annotated[
         str | None, in_panel(MODEL, help="graded (8-bit values) or delta (send-on-delta events).")
     ] = None,
     rule: Annotated[
         str, in_panel(LEARNING, help="bptt, rtrl, hybrid, s-tllr, stdp, e-prop-like or no-trace.")
     ] = "bptt",
-    mix: Annotated[
-        float, in_panel(LEARNING, "--lambda", help="hybrid: share of the gradient, the rest is STDP.")
-    ] = 0.9,
-    credit: Annotated[
-        str, in_panel(LEARNING, help="Below the top block: spatial, or a local readout each.")
-    ] = "spatial",
-    online: Annotated[
-        int | None, in_panel(LEARNING, min=1, help="Update inside a sequence, every so many steps.")
-    ] = None,
     prune: Annotated[float | None, in_panel(TRAINING, help="Share of the synapses to prune, as 0.7.")] = None,
     restart: Annotated[
         bool, in_panel(TRAINING, "--restart", help="Ignore an interrupted run instead of resuming.")
@@ -58,6 +52,9 @@ def train_command(
     test: Annotated[bool, in_panel(OUTPUT, "--test/--no-test", help="Measure the test split once, at the end.")] = True,
     baseline: Annotated[bool, in_panel(OUTPUT, "--baseline", help="Also measure a logistic regression.")] = False,
     json_file: Annotated[Path | None, in_panel(OUTPUT, "--json", help="Write the training record here.")] = None,
+    config: Config = None,
+    settings: Settings = None,
+    listed: Listed = None,
     max_memory: MaxMemory = None,
     debug: Debug = False,
     version: Version = False,
@@ -73,14 +70,22 @@ def train_command(
 
     def command() -> None:
         from ..intake import allow_memory
+        from ..jobs import settings as fine_print
         from ..jobs import train as training
         from ..jobs.places import check_file, training_place
         from ..jobs.sequences import task_for
         from ..training.rules import Learning
         from ..training.trainer import Epoch
 
-        learning = Learning(rule, mix, credit, online, sparsity=prune)
-        options.refuse_without_effect(context, options.TRAIN)
+        given = fine_print.chosen(fine_print.TRAIN, sections(context), settings or ())
+        if listed is not None:
+            print_settings(listed, fine_print.TRAIN, as_json=False)
+            return
+        if task is None:
+            raise InputError("TASK is missing", "name one, as digits; bim-train --help shows them")
+        of_rule = {field: given[name] for name, field in _OF_LEARNING.items() if name in given}
+        learning = Learning(rule, sparsity=prune, **of_rule)
+        options.refuse_without_effect(context, options.TRAIN, given)
         allow_memory(max_memory)
         model = output or Path(f"{task}.pt")
         for file in (model, json_file):
@@ -89,8 +94,8 @@ def train_command(
         with training_place(model, restart) as resume_file, progress_bar() as bar:
             plan = training.plan_for(
                 task_for(task, data, word(layout)), resume_file=resume_file, seed=seed, epochs=epochs,
-                patience=patience, batch=batch, learning_rate=learning_rate, channels=channels, states=states,
-                blocks=blocks, taps=taps, encoder=encoder, learning=learning,
+                patience=given.get("train.patience"), batch=batch, learning_rate=learning_rate, channels=channels,
+                states=states, blocks=blocks, taps=given.get("train.taps"), encoder=encoder, learning=learning,
             )  # fmt: skip
             for note in plan.task.notes:
                 remark(note)

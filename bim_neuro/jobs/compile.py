@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import kept, report
+from ..atomic import write
 from ..compilers.artefact import save_artefact
 from ..compilers.placement.place import arrange
 from ..errors import Finding
@@ -16,7 +17,7 @@ from ..graph import PlacedGraph
 from ..pipeline import Program, Stopwatch, compile_model, verify
 from ..record import RunRecord
 from ..report.thresholds import missed
-from .folder import filled, reserved
+from .folder import REQUEST, filled, reserved
 from .learn import Learned
 from .learn_stream import learn_first, learned_file
 from .request import Outcome, Request, Stage
@@ -62,6 +63,8 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
             save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES, :ARTEFACT_STEPS]), fresh / "model.bimn")
         with watch.stage("nir"):
             _write_nir(program, fresh / "model.nir")
+        if request.file:
+            write(fresh / REQUEST, request.file)
         undone = (_not_compared(request.verify),) if request.verify else ()
         summary = _write_report(replace(facts, findings=facts.findings + undone), series, watch, fresh)
     if request.verify:
@@ -124,7 +127,7 @@ def _facts(
 def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]:
     """Return all that was asked for but where it goes and how it was written; see `report.asked`."""
     options = asdict(request)
-    for name in ("output", "command"):
+    for name in ("output", "command", "file"):
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")

@@ -23,7 +23,8 @@ from .. import report
 from ..atomic import alone, cannot_write, sweep, sync, unbroken, write
 from ..errors import InputError
 
-OUTPUT_FILES = {"model.bimn", "model.nir", *report.FILES}
+REQUEST = "request.toml"
+OUTPUT_FILES = {"model.bimn", "model.nir", REQUEST, *report.FILES}
 """What a finished folder holds beside the list of it."""
 LIST = ".bim-compile.json"
 _STAGE = ".bim-compile."
@@ -120,7 +121,7 @@ def _adopted(output: Path) -> dict[str, str]:
         return {}
     strange = [name for name in names if name not in OUTPUT_FILES]
     strange += [name for name in names if not _is_plain(output / name)]
-    if strange or set(names) != OUTPUT_FILES or not _is_summary(output / _LAST):
+    if strange or set(names) != OUTPUT_FILES - {REQUEST} or not _is_summary(output / _LAST):
         name = (strange or names)[0]
         raise InputError(f"{output} holds '{name}', which bim-compile did not write", _HINT)
     files = {name: _hash(output / name) for name in names}

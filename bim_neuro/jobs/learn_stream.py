@@ -79,7 +79,7 @@ def _check_room_to_learn(program: Program, stream: Dataset, samples: int) -> Non
     _, steps, channels = stream.x.shape
     widest = max(node.neurons for node in program.graph.nodes.values())
     size = samples * steps * (stream.x.itemsize * channels + 2 * WORD_BYTES * widest)
-    check_available(f"{samples:,} samples of {steps:,} steps to learn from", size, "give fewer --learn-samples")
+    check_available(f"{samples:,} samples of {steps:,} steps to learn from", size, "give a smaller learn.samples")
 
 
 def learned_file(request: Request) -> Path:

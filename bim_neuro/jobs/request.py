@@ -37,6 +37,7 @@ class Request:
     learn_samples: int = 2000
     split: str | None = None
     layout: str | None = None
+    file: str = ""  # the same for --config, as it is written beside the result
 
     @property
     def wanted(self) -> Wanted:

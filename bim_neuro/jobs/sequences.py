@@ -242,7 +242,7 @@ def _heard(test: Chosen, heard: Array) -> Chosen:
         return test
     every = both == len(test.data)
     message = f"{both:,} of {len(test.data):,} samples that learning is measured on ({test.origin}) are in its stream"
-    hint = "give others with --learn-test, or a file with splits"
+    hint = "give others with --set learn.test=FILE, or a file with splits"
     finding = Finding("measured-on-the-stream", "input", message, both, 0, hint, "warning")
     origin = f"{test.origin}, on the stream itself" if every else test.origin
     return replace(test, origin=origin, odd=(*test.odd, finding))

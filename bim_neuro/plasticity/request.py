@@ -102,4 +102,6 @@ _LIMITS = (
     ("tau_plus", 1e-3, 1e6), ("tau_minus", 1e-3, 1e6), ("weight_bits", 2, 8), ("trace_bits", 2, 24), ("epoch", 1, 63),
     ("seed", 0, 2**31 - 1), ("sparsity", 0.0, 0.99),
 )  # fmt: skip
+LIMITS = {name: (low, high) for name, low, high in _LIMITS}
+"""The range of each number of a `Plasticity`."""
 _WHOLE = ("weight_bits", "trace_bits", "epoch", "seed")

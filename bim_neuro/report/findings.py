@@ -95,8 +95,8 @@ def costly_learning(learning: dict[str, Any] | None) -> Iterator[Finding]:
     if not learning:
         return
     before, after, forgotten = (learning[key] for key in ("accuracy_before", "accuracy_after", "forgotten"))
-    hint = f"lower --learn-rate (it was {learning['plasticity']['rate']:g}), or let the readout learn alone: "
-    hint += "--learn-synapses w_o"
+    hint = f"lower learn.rate (it was {learning['plasticity']['rate']:g}), or let the readout learn alone: "
+    hint += "--set learn.synapses=w_o"
     if after < before:
         message = f"learning lowered accuracy from {before:.3f} to {after:.3f} on {learning['measured_on']}"
         yield _warning("learning-lowered", "", message, after, before, hint)

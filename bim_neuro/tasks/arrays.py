@@ -1,6 +1,6 @@
 """The one reader of a person's own sequences: every array of an ``.npz`` that means something, checked by name.
 
-docs/inputs.md lists the arrays. Training, ``--input`` and ``--learn-test`` read through here.
+docs/inputs.md lists the arrays. Training, ``--input`` and ``learn.test`` read through here.
 """
 
 from __future__ import annotations

@@ -76,16 +76,16 @@ def trace_words(block: PlasticBlock, plasticity: Plasticity) -> int:
 def _engine(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfile) -> Iterator[Finding]:
     """A synapse of the learning engine has tags for one state, and knows its own two neurons only."""
     if not profile.capabilities.learning:
-        hint = "--learn-placement host"
+        hint = "--set learn.placement=host"
         yield Finding("learning-engine", block.readout, f"{profile.name} has no learning engine", hint=hint)
         return
     if plasticity.sparsity:
         message = "the learning engine prunes nothing: no product of its rules compares a weight with a threshold"
-        yield Finding("learning-prune", block.readout, message, hint="--learn-placement neurons")
+        yield Finding("learning-prune", block.readout, message, hint="--set learn.placement=neurons")
     if (plasticity.rounding, plasticity.weight_bits) != ("stochastic", 8):
         asked = f"{plasticity.rounding} rounding of {plasticity.weight_bits}-bit weights"
         message = f"the learning engine rounds words of half an 8-bit weight stochastically, not {asked}"
-        yield Finding("learning-rounding", block.readout, message, hint="--learn-placement neurons")
+        yield Finding("learning-rounding", block.readout, message, hint="--set learn.placement=neurons")
     if plasticity.rule not in READOUT_RULES and set(plasticity.synapses) != {"w_o"}:
         yield from _channel(block, plasticity)
 
@@ -95,10 +95,10 @@ def _channel(block: PlasticBlock, plasticity: Plasticity) -> Iterator[Finding]:
     scan = block.process.scan
     assert isinstance(scan, IntegerScan)
     layer, states, taps = _layer(block), scan.alpha.shape[1], block.process.conv.shape[1]
-    hint = "--learn-placement neurons, or a model with one state a channel and one conv tap"
+    hint = "--set learn.placement=neurons, or a model with one state a channel and one conv tap"
     if plasticity.rule not in INPUT_RULES:
         message = f"layer '{layer}': {plasticity.rule} reads psi where a selective channel sends gate and decay"
-        yield Finding("learning-rule", layer, message, hint="--learn-placement neurons, or --learn rtrl")
+        yield Finding("learning-rule", layer, message, hint="--set learn.placement=neurons, or --learn rtrl")
     if states > 1:
         message = f"layer '{layer}' has {states} states a channel, a tag of the learning engine follows 1"
         yield Finding("learning-states", layer, message, states, 1, hint)
@@ -107,7 +107,7 @@ def _channel(block: PlasticBlock, plasticity: Plasticity) -> Iterator[Finding]:
         yield Finding("learning-taps", layer, message, taps, 1, hint)
     if (shared := _shared(plasticity)) and set(plasticity.synapses) != set(GROUPS):
         message = f"the engine has no rule for {', '.join(shared)} of layer '{layer}': {_SHARED}"
-        yield Finding("learning-shared", layer, message, hint="leave them out of --learn-synapses")
+        yield Finding("learning-shared", layer, message, hint="leave them out of learn.synapses")
     if (bits := block.graph.nodes[block.x].message_bits) > 1:
         message = f"layer '{layer}' reads messages of {bits} bits, the learning engine learns from spikes"
         yield Finding("learning-spikes", layer, message, bits, 1, "train with --encoder delta")
@@ -158,7 +158,7 @@ def _process(
         words = trace_words(block, plasticity)
         needs = f"{words:,} trace words of layer '{_layer(block)}' need {needed:,} cores"
         message = f"{needs}, {profile.name} has {free:,} left"
-        yield Finding("learning-words", _layer(block), message, needed, free, "fewer --learn-bits, or fewer channels")
+        yield Finding("learning-words", _layer(block), message, needed, free, "a smaller learn.bits, or fewer channels")
 
 
 def _cores(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfile) -> int:

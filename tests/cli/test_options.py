@@ -14,6 +14,7 @@ from commands import Ended, bim_compile, bim_train, content, save_input, save_mo
 from bim_neuro import choices
 from bim_neuro.cli import compile_command, options, report_command, shared, train_command
 from bim_neuro.estimates.optimise import OBJECTIVES
+from bim_neuro.jobs.settings import LEARN, TRAIN
 from bim_neuro.plasticity.request import RULES
 
 COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
@@ -25,18 +26,20 @@ COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
 VALUES = {
     "target": "loihi1", "dt": 0.001, "input": "x.npz", "data": "data", "samples": 32, "split": "test", "layout": "BTC",
     "steps": 3, "backend": "engine",
-    "verify": "reference", "learn": "rtrl", "learn_test": "test.npz", "learn_samples": 2000, "learn_placement": "auto",
-    "learn_bits": 12, "learn_rate": 0.1, "learn_rounding": "nearest", "learn_synapses": "w_o", "learn_prune": 0.5,
-    "learn_seed": 0, "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",
+    "verify": "reference", "learn": "rtrl", "learn.test": "test.npz", "learn.samples": 2000, "learn.placement": "auto",
+    "learn.bits": 12, "learn.rate": 0.1, "learn.rounding": "nearest", "learn.synapses": "w_o", "learn.prune": 0.5,
+    "learn.seed": 0, "listed": "settings",
+    "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",
     "output": "out", "lava_timeout": 9, "show_target": "loihi2", "max_memory": "2G",
 }  # fmt: skip
 """One value of each option of bim-compile that takes one; many are the defaults."""
 FLAGS = ("strict", "check", "self_test", "list_targets")
-ALWAYS = {"json_output", "debug", "version"}
-MODES = {
+ALWAYS = {"config", "settings", "json_output", "debug", "version"}
+MODES: dict[str, set[str]] = {
     "--check": {"model", "target", "input", "strict", "check", "learn", "max_cores", "optimise", "max_memory"},
     "--self-test": {"model", "self_test", "max_memory"},
     "--list-targets": {"list_targets"},
+    "--list": {"listed"},
 }
 """What has an effect in each mode without any other option."""
 
@@ -50,7 +53,9 @@ def typed(name: str) -> tuple[str, ...]:
     """Return the option as a user types it."""
     if name == "model":
         return ("model.pt",)
-    option = "--" + name.replace("_", "-")
+    if "." in name:
+        return ("--set", f"{name}={VALUES[name]}")
+    option = "--list" if name == "listed" else "--" + name.replace("_", "-")
     return (option,) if name in FLAGS else (option, str(VALUES[name]))
 
 
@@ -65,6 +70,7 @@ def refused(ended: Ended, *words: str) -> None:
 def test_every_option_says_where_it_has_an_effect(command: str) -> None:
     app, conditions = COMMANDS[command]
     names = [str(parameter.name) for parameter in typer.main.get_command(app).params]
+    names += [setting.name for setting in {"compile": LEARN, "train": TRAIN}.get(command, ())]
     assert sorted(conditions) == sorted(names)
 
 
@@ -81,9 +87,10 @@ def test_an_option_without_effect_in_a_mode_is_refused_by_name(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.pt").write_bytes(b"PK")
     given = () if "model" not in MODES[mode] or name == "model" else ("model.pt",)
-    ended = bim_compile(*given, mode, *(() if mode in typed(name) else typed(name)))
-    option = typed(name)[0] if name != "model" else "MODEL"
-    overshadows = name in ("self_test", "list_targets", "show_target") and name not in MODES[mode]
+    asked = ("--list", "settings") if mode == "--list" else (mode,)
+    ended = bim_compile(*given, *asked, *(() if mode in typed(name) else typed(name)))
+    option = "MODEL" if name == "model" else name if "." in name else typed(name)[0]
+    overshadows = name in ("self_test", "list_targets", "show_target", "listed") and name not in MODES[mode]
     if name in MODES[mode]:
         assert "no effect" not in ended.err
     elif overshadows and f"{mode} has no effect" in ended.err:
@@ -102,10 +109,10 @@ def test_an_option_without_effect_in_a_mode_is_refused_by_name(
         (("--target", "lava_cpu", "--optimise", "cores"), ("--optimise has no effect on a simulation", "--target")),
         (("--target", "lava_cpu", "--check", "--max-cores", 9), ("--max-cores has no effect on a simulation",)),
         (("--verify", "engine"), ("--verify has no effect where it names the backend",)),
-        (("--learn-samples", 2000), ("--learn-samples has no effect without --learn", "--learn rtrl")),
-        (("--learn-prune", 0), ("--learn-prune has no effect without --learn",)),
-        (("--learn", "rtrl", "--learn-placement", "tags", "--learn-bits", 12), ("--learn-bits has no effect",)),
-        (("--learn", "three-factor", "--learn-synapses", "w_o"), ("--learn-synapses has no effect",)),
+        (("--set", "learn.samples=2000"), ("learn.samples has no effect without --learn", "--learn rtrl")),
+        (("--set", "learn.prune=0"), ("learn.prune has no effect without --learn",)),
+        (("--learn", "rtrl", "--set", "learn.placement=tags", "--set", "learn.bits=12"), ("learn.bits has no",)),
+        (("--learn", "three-factor", "--set", "learn.synapses=w_o"), ("learn.synapses has no effect",)),
         (("--check", "--steps", 2), ("--steps has no effect with --check where there is no --input",)),
         (("--check", "--samples", 2, "--verify", "lava"), ("--samples has no effect", "; --verify has no effect")),
     ],
@@ -128,11 +135,12 @@ def test_options_with_an_effect_pass(tmp_path: Path, model: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--lambda", 0.9), ("--lambda has no effect without --rule hybrid", "add --rule hybrid")),
-        (("--rule", "rtrl", "--lambda", 0.9), ("--lambda has no effect without --rule hybrid",)),
-        (("--credit", "spatial"), ("--credit has no effect where the rule sends no credit forward",)),
-        (("--rule", "stdp", "--credit", "local", "--blocks", 2), ("--credit has no effect",)),
-        (("--rule", "rtrl", "--credit", "local"), ("--credit has no effect with one block", "add --blocks 2")),
+        (("--set", "train.lambda=0.9"), ("train.lambda has no effect without --rule hybrid", "add --rule hybrid")),
+        (("--rule", "rtrl", "--set", "train.lambda=0.9"), ("train.lambda has no effect without --rule hybrid",)),
+        (("--set", "train.credit=spatial"), ("train.credit has no effect where the rule sends no credit forward",)),
+        (("--rule", "stdp", "--set", "train.credit=local", "--blocks", 2), ("train.credit has no effect",)),
+        (("--rule", "rtrl", "--set", "train.credit=local"),
+            ("train.credit has no effect with one", "add --blocks 2")),
     ],
 )
 def test_an_option_of_training_without_effect_is_refused(
@@ -148,7 +156,7 @@ def test_what_is_refused_costs_no_time(monkeypatch: pytest.MonkeyPatch, run: Cal
     """The data of a task are not read, and no model, before the options are looked at."""
     monkeypatch.setattr("bim_neuro.jobs.sequences.load_task", lambda *_: pytest.fail("read"))
     monkeypatch.setattr("bim_neuro.jobs.compile.compile_model", lambda *_, **__: pytest.fail("compiled"))
-    assert run("cue", *(("--lambda", 0.5) if run is bim_train else ("--learn-rate", 0.5))).code == 2
+    assert run("cue", *(("--set", "train.lambda=0.5") if run is bim_train else ("--set", "learn.rate=0.5"))).code == 2
 
 
 def test_what_may_be_chosen_is_what_the_rooms_know() -> None:
@@ -160,4 +168,4 @@ def test_help_shows_the_options_in_panels() -> None:
     shown = bim_compile("--help").out
     places = [shown.find(f"─ {panel} ─") for panel in ("Model", "Input", "Simulation", "Learning", "Limits", "Output")]
     assert -1 not in places
-    assert shown.find("--learn-rate") > shown.find("─ Learning ─") > shown.find("--verify")
+    assert shown.rfind("--learn ") > shown.find("─ Learning ─") > shown.rfind("--verify ")

@@ -145,7 +145,7 @@ def _read_pt(rng: Random, file: Path, sound: Path) -> Command:
     return _compile(rng, file, sound / "x.npz")
 
 
-_SHORT = ("--epochs", "1", "--channels", "3", "--states", "1", "--taps", "1", "--batch", "8")
+_SHORT = ("--epochs", "1", "--channels", "3", "--states", "1", "--set", "train.taps=1", "--batch", "8")
 
 
 _OURS = ("exact.nir", "plastic.nir", "deep.nir")
@@ -160,7 +160,7 @@ def _compile(rng: Random, file: Path, given: Path) -> Command:
     if way < 0.55:
         return Command("compile", (model, "--check", *dt, *(("--json",) if rng.random() < 0.5 else ())))
     data = ("--input", str(given), "--samples", "3", "-o", "out")
-    learn = ("--learn", rng.choice(("rtrl", "described")), "--learn-samples", "4") if way > 0.95 else ()
+    learn = ("--learn", rng.choice(("rtrl", "described")), "--set", "learn.samples=4") if way > 0.95 else ()
     return Command("compile", (model, *dt, *data, *learn), ("out",))
 
 
@@ -440,7 +440,7 @@ def warm(sound: Path) -> None:
     place.mkdir()
     artefact, graph, out, trained = (str(place / name) for name in ("out/model.bimn", "out/model.nir", "out", "m.pt"))
     _call("compile", model, "--input", data, "--samples", "2", "-o", out)
-    _call("compile", model, "--input", data, "--samples", "2", "-o", out, "--learn", "rtrl", "--learn-samples", "2")
+    _call("compile", model, "--input", data, "--samples", "2", "-o", out, "--learn", "rtrl", "--set", "learn.samples=2")
     tight = place / "tight.toml"
     narrow = _CHILD.replace("100", "17").replace("90", "17").replace("110", "17")
     tight.write_text(narrow)  # many cores: placement has kernels too

@@ -173,7 +173,7 @@ def test_cores_are_held_to_what_was_allowed(tmp_path: Path) -> None:
 def test_a_rule_that_has_no_place_is_a_finding_of_the_check(tmp_path: Path) -> None:
     model = save_model(tmp_path / "m.pt")
     samples = save_input(tmp_path / "x.npz", 20, y=np.arange(20) % 4)
-    learn = ("--learn", "rtrl", "--learn-placement", "tags")
+    learn = ("--learn", "rtrl", "--set", "learn.placement=tags")
     code, found = check(model, "--input", samples, *learn)
     run = bim_compile(model, "--input", samples, *learn, "-o", tmp_path / "out")
     assert (code, run.code) == (1, 1)

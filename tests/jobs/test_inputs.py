@@ -209,7 +209,7 @@ def test_a_file_with_splits_is_run_on_its_test_split_by_any_model(tmp_path: Path
 
 def test_learning_streams_the_train_split_and_is_measured_on_the_test_split(trained: tuple[Path, Path]) -> None:
     model, file = trained
-    learning = run(model, file, "--learn", "rtrl", "--learn-samples", 4)["learning"]
+    learning = run(model, file, "--learn", "rtrl", "--set", "learn.samples=4")["learning"]
     assert (learning["stream"], learning["measured_on"]) == (f"train split of {file}", f"test split of {file}")
     refused(bim_compile(model, "--input", file, "--learn", "rtrl", "--split", "all"), "--split has no effect")
 
@@ -219,7 +219,7 @@ def test_what_was_learnt_from_counts_as_seen(trained: tuple[Path, Path], tmp_pat
     model, file = trained
     stream = saved(tmp_path / "stream.npz", x=small_input(4, 6, seed=7), y=Y[:4])
     assert run(model, stream)["sequences"]["seen_in_training"] == 0
-    run(model, stream, "--learn", "rtrl", "--learn-samples", 3, "--learn-test", file)
+    run(model, stream, "--learn", "rtrl", "--set", "learn.samples=3", "--set", f"learn.test={file}")
     learnt = (tmp_path / "out" / "model.nir").rename(tmp_path / "learnt.nir")
     assert run(learnt, stream)["sequences"]["seen_in_training"] == 3
     assert run(learnt, file)["input"] == f"test split of {file}"
@@ -227,11 +227,12 @@ def test_what_was_learnt_from_counts_as_seen(trained: tuple[Path, Path], tmp_pat
 
 def test_learning_that_has_nothing_unseen_to_be_measured_on_says_so(tmp_path: Path) -> None:
     model, file = save_model(tmp_path / "model.pt"), saved(tmp_path / "s.npz", x=small_input(8, 6), y=Y)
-    summary = run(model, file, "--learn", "rtrl", "--learn-samples", 4)
+    summary = run(model, file, "--learn", "rtrl", "--set", "learn.samples=4")
     assert summary["learning"]["measured_on"] == f"{file}, on the stream itself"
     assert [finding["rule"] for finding in summary["findings"]] == ["measured-on-the-stream"]
     other = saved(tmp_path / "t.npz", x=small_input(8, 6, seed=5), y=Y)
-    assert run(model, file, "--learn", "rtrl", "--learn-samples", 4, "--learn-test", other)["findings"] == []
+    learning = ("--learn", "rtrl", "--set", "learn.samples=4", "--set", f"learn.test={other}")
+    assert run(model, file, *learning)["findings"] == []
 
 
 def test_a_file_of_another_step_or_other_classes_is_warned_of(tmp_path: Path) -> None:

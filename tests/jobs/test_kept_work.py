@@ -48,7 +48,7 @@ def slow(*values: Any) -> list[Any]:
     return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
-TRAINING = ("--epochs", 4, "--channels", 8, "--states", 2, "--taps", 2, "--batch", 16)
+TRAINING = ("--epochs", 4, "--channels", 8, "--states", 2, "--set", "train.taps=2", "--batch", 16)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_a_record_that_cannot_be_written_does_not_take_the_training_with_it(
 def test_what_was_learned_is_not_learned_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path, victim: str
 ) -> None:
-    command = (model, "--input", samples, "--learn", "rtrl", "--learn-samples", 30)
+    command = (model, "--input", samples, "--learn", "rtrl", "--set", "learn.samples=30")
     assert bim_compile(*command, "-o", tmp_path / "whole").code == 0
     with monkeypatch.context() as patch:
         patch.setattr(victim, misfit)
@@ -189,7 +189,7 @@ def test_what_was_learned_is_not_learned_again(
 
 def test_a_damaged_learned_file_is_learned_anew(tmp_path: Path, model: Path, samples: Path) -> None:
     (tmp_path / "out.learned").write_bytes(b"PK\3\4 no archive")
-    command = (model, "--input", samples, "--learn", "rtrl", "--learn-samples", 30)
+    command = (model, "--input", samples, "--learn", "rtrl", "--set", "learn.samples=30")
     assert bim_compile(*command, "-o", tmp_path / "out").code == 0
     assert names(tmp_path) == ["out"]
 
@@ -282,7 +282,7 @@ def test_a_comparison_that_breaks_leaves_the_result_it_should_have_judged(
 def test_what_was_learned_is_kept_until_it_was_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path
 ) -> None:
-    command = (model, "--input", samples, "--learn", "rtrl", "--learn-samples", 30, "--verify", "reference")
+    command = (model, "--input", samples, "--learn", "rtrl", "--set", "learn.samples=30", "--verify", "reference")
     with monkeypatch.context() as patch:
         patch.setattr(job, "verify", misfit)
         ended = bim_compile(*command, "-o", tmp_path / "out")
@@ -364,7 +364,7 @@ def test_a_pipe_in_the_place_of_a_file_of_ours_is_not_waited_for(
     pipe = out / name
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe)
-    options = ("--learn", "rtrl", "--learn-samples", 20) if "learned" in name else ()
+    options = ("--learn", "rtrl", "--set", "learn.samples=20") if "learned" in name else ()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulate, "SHARD", 4)
         ended = bim_compile(model, "--input", samples, "-o", out, *options)
@@ -559,7 +559,7 @@ def test_a_process_of_its_own_ends_whole_where_files_may_not_grow(
 def test_ctrl_c_in_training_says_at_which_epoch_it_is_kept(tmp_path: Path, data: Path) -> None:
     model = tmp_path / "own.pt"
     resume = tmp_path / "own.pt.resume"
-    for_ever = ("--epochs", 100_000, "--patience", 99_999)
+    for_ever = ("--epochs", 100_000, "--set", "train.patience=99999")
     process = start("train", "own", "--data", data, "-o", model, *TRAINING[2:], *for_ever)
     deadline = time.monotonic() + 60
     saved: set[int] = set()

@@ -23,12 +23,12 @@ from bim_neuro.tasks import load_task
 GROUPS = {"w_u", "w_dt", "w_b", "w_c", "w_o"}
 
 
-FROM_RANDOM = ("--learn-rate", 0.2)
+FROM_RANDOM = ("--set", "learn.rate=0.2")
 """The models of these tests begin with random weights; the default is for trained ones."""
 
 
 def test_learning_changes_integer_weights_and_says_so(tmp_path: Path) -> None:
-    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 200, "--samples", 120, *FROM_RANDOM)
+    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--set", "learn.samples=200", "--samples", 120, *FROM_RANDOM)
     learning = summary["learning"]
     assert code == 0
     jsonschema.validate(summary, SCHEMA, cls=jsonschema.Draft202012Validator)
@@ -43,7 +43,7 @@ def test_learning_changes_integer_weights_and_says_so(tmp_path: Path) -> None:
 
 
 def test_the_price_of_learning_is_counts_times_prices(tmp_path: Path) -> None:
-    _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 40)
+    _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--set", "learn.samples=40")
     assert {row["constant"] for row in summary["constants"]} >= {"tau", "threshold", "weights of block1.lif"}
     learning = summary["learning"]
     updates = learning["updates"] / 40 * 120
@@ -56,7 +56,8 @@ def test_the_price_of_learning_is_counts_times_prices(tmp_path: Path) -> None:
 
 
 def test_what_was_learnt_is_in_the_artefact_and_in_a_nir_file_that_compiles_again(tmp_path: Path) -> None:
-    _, first, _ = learn(tmp_path, "--learn", "hybrid", "--learn-samples", 200, "--learn-seed", 3, "--samples", 120)
+    options = ("--set", "learn.samples=200", "--set", "learn.seed=3", "--samples", 120)
+    _, first, _ = learn(tmp_path, "--learn", "hybrid", *options)
     assert bim_compile(tmp_path / "out" / "model.bimn", "--self-test").code == 0
     model, stream = tmp_path / "out" / "model.nir", tmp_path / "stream.npz"
     again = bim_compile(model, "--input", stream, "--samples", 120, "--json", "-o", tmp_path / "again")
@@ -66,7 +67,8 @@ def test_what_was_learnt_is_in_the_artefact_and_in_a_nir_file_that_compiles_agai
 
 
 def test_the_description_of_plasticity_travels_in_nir_and_can_be_used_from_there(tmp_path: Path) -> None:
-    options = ("--learn-samples", 20, "--learn-seed", 7, "--learn-bits", 9, "--learn-synapses", "w_u,w_o")
+    names = ("samples=20", "seed=7", "bits=9", "synapses=w_u,w_o")
+    options = [word for name in names for word in ("--set", f"learn.{name}")]
     learn(tmp_path, "--learn", "hybrid", *options)
     graph = read_nir(tmp_path / "out" / "model.nir")
     wanted = Plasticity(rule="hybrid", seed=7, trace_bits=9, synapses=("w_u", "w_o"))
@@ -77,7 +79,7 @@ def test_the_description_of_plasticity_travels_in_nir_and_can_be_used_from_there
     }
     (tmp_path / "again").mkdir()
     model = (tmp_path / "out" / "model.nir").rename(tmp_path / "model.nir")
-    code, summary, _ = learn(tmp_path / "again", "--learn", "described", "--learn-samples", 20, model=model)
+    code, summary, _ = learn(tmp_path / "again", "--learn", "described", "--set", "learn.samples=20", model=model)
     assert code == 0
     assert Plasticity.from_dict(summary["learning"]["plasticity"]) == wanted
 
@@ -85,7 +87,7 @@ def test_the_description_of_plasticity_travels_in_nir_and_can_be_used_from_there
 def test_the_same_seed_learns_the_same_integers_and_another_does_not(tmp_path: Path) -> None:
     def weights(name: str, seed: int) -> list[bytes]:
         (tmp_path / name).mkdir()
-        learn(tmp_path / name, "--learn", "rtrl", "--learn-samples", 30, "--learn-seed", seed)
+        learn(tmp_path / name, "--learn", "rtrl", "--set", "learn.samples=30", "--set", f"learn.seed={seed}")
         graph = load_artefact(tmp_path / name / "out" / "model.bimn").graph
         return [edge.synapse.weight.tobytes() for edge in graph.edges if edge.synapse.kind == "dense"]  # type: ignore[attr-defined]
 
@@ -95,7 +97,7 @@ def test_the_same_seed_learns_the_same_integers_and_another_does_not(tmp_path: P
 
 
 def test_only_the_synapses_asked_for_change(tmp_path: Path) -> None:
-    _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-synapses", "w_o", "--learn-samples", 30)
+    _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--set", "learn.synapses=w_o", "--set", "learn.samples=30")
     assert set(summary["learning"]["groups"]) == {"w_o"}
 
 
@@ -104,7 +106,7 @@ def test_pruning_while_learning_reaches_the_share_asked_for(tmp_path: Path) -> N
     for wanted in (0, 0.5, 0.8):
         folder = tmp_path / str(wanted)
         folder.mkdir()
-        _, summary, _ = learn(folder, "--learn", "rtrl", "--learn-samples", 300, "--learn-prune", wanted)
+        _, summary, _ = learn(folder, "--learn", "rtrl", "--set", "learn.samples=300", "--set", f"learn.prune={wanted}")
         groups = summary["learning"]["groups"]
         shares[wanted] = {group: row["sparsity"] for group, row in groups.items()}
     assert all(share < 0.15 for share in shares[0].values())
@@ -114,7 +116,7 @@ def test_pruning_while_learning_reaches_the_share_asked_for(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("rule", ["stdp", "s-tllr", "three-factor"])
 def test_every_rule_runs(tmp_path: Path, rule: str) -> None:
-    code, summary, _ = learn(tmp_path, "--learn", rule, "--learn-samples", 60)
+    code, summary, _ = learn(tmp_path, "--learn", rule, "--set", "learn.samples=60")
     assert code == 0
     changed = {group for group, row in summary["learning"]["groups"].items() if row["changed"]}
     assert changed == {"stdp": {"w_u", "w_o"}, "s-tllr": GROUPS, "three-factor": {"w_o"}}[rule]
@@ -122,22 +124,22 @@ def test_every_rule_runs(tmp_path: Path, rule: str) -> None:
 
 def test_two_blocks_learn_in_the_upper_one_only(tmp_path: Path) -> None:
     model = save_model(tmp_path / "model.pt", small_checkpoint(blocks=2))
-    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 30, model=model)
+    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--set", "learn.samples=30", model=model)
     layers = {row["layer"] for row in summary["learning"]["groups"].values()}
     assert code == 0
     assert layers == {"block2.u", "block2.scan", "block2.B", "block2.C", "readout"}
 
 
 def test_more_states_than_tags_are_refused_by_name(tmp_path: Path) -> None:
-    code, _, err = learn(tmp_path, "--learn", "rtrl", "--learn-placement", "tags")
+    code, _, err = learn(tmp_path, "--learn", "rtrl", "--set", "learn.placement=tags")
     assert code == 1
     assert "layer 'block1.scan' has 3 states a channel, a tag of the learning engine follows 1" in err
-    assert "hint: --learn-placement neurons" in err
+    assert "hint: --set learn.placement=neurons" in err
     assert not (tmp_path / "out").exists()
 
 
 def test_traces_on_the_host_take_no_core(tmp_path: Path) -> None:
-    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 20, "--learn-placement", "host")
+    code, summary, _ = learn(tmp_path, "--learn", "rtrl", "--set", "learn.samples=20", "--set", "learn.placement=host")
     assert code == 0
     assert summary["learning"]["placement"] == "host"
     assert summary["learning"]["trace_cores"] == 0
@@ -145,18 +147,18 @@ def test_traces_on_the_host_take_no_core(tmp_path: Path) -> None:
 
 def test_an_option_of_learning_without_learning_is_refused(tmp_path: Path) -> None:
     model, stream = save_model(tmp_path / "model.pt"), easy_stream(tmp_path / "stream.npz")
-    ended = bim_compile(model, "--input", stream, "-o", tmp_path / "out", "--learn-rate", 0.1)
-    assert (ended.code, ended.errors) == (2, ["error: --learn-rate has no effect without --learn"])
+    ended = bim_compile(model, "--input", stream, "-o", tmp_path / "out", "--set", "learn.rate=0.1")
+    assert (ended.code, ended.errors) == (2, ["error: learn.rate has no effect without --learn"])
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (("--learn-bits", 1), "learn-bits"),
-        (("--learn-rate", -1), "learn-rate"),
-        (("--learn-synapses", "w_x"), "plasticity: no synapses 'w_x'"),
-        (("--learn-synapses", ""), "plasticity: no synapses ''"),
+        (("--set", "learn.bits=1"), "learn.bits is 1, allowed: a whole number from 2 to 24; default: 12"),
+        (("--set", "learn.rate=-1"), "learn.rate is -1, allowed: a number from 0 to 1e+06; default: 0.05"),
+        (("--set", "learn.synapses=w_x"), "plasticity: no synapses 'w_x'"),
+        (("--set", "learn.synapses="), "plasticity: no synapses ''"),
         (("--learn", "described"), "describes no plasticity"),
     ],
 )
@@ -186,7 +188,7 @@ def test_a_stream_without_labels_or_with_wrong_ones_is_refused(tmp_path: Path) -
 def shifted(folder: Path) -> tuple[Path, Path]:
     """Teach a model easy samples on the chip; return it, and a stream in which each class has the line beside."""
     model, easy = save_model(folder / "model.pt"), easy_stream(folder / "easy.npz")
-    first = ("--learn", "rtrl", "--learn-samples", 300, *FROM_RANDOM)
+    first = ("--learn", "rtrl", "--set", "learn.samples=300", *FROM_RANDOM)
     assert bim_compile(model, "--input", easy, *first, "-o", folder / "first").code == 0
     stream = easy_stream(folder / "stream.npz", seed=1)
     with np.load(stream) as arrays:
@@ -196,17 +198,18 @@ def shifted(folder: Path) -> tuple[Path, Path]:
 
 
 def test_without_a_rate_a_trained_model_learns_at_the_safe_one(tmp_path: Path) -> None:
-    _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--learn-samples", 10)
+    _, summary, _ = learn(tmp_path, "--learn", "rtrl", "--set", "learn.samples=10")
     assert summary["learning"]["plasticity"]["rate"] == Plasticity().rate == 0.05
     (tmp_path / "b").mkdir()
-    _, summary, _ = learn(tmp_path / "b", "--learn", "rtrl", "--learn-samples", 10, *FROM_RANDOM)
+    _, summary, _ = learn(tmp_path / "b", "--learn", "rtrl", "--set", "learn.samples=10", *FROM_RANDOM)
     assert summary["learning"]["plasticity"]["rate"] == 0.2
 
 
 def test_learning_that_lowered_accuracy_is_a_finding(tmp_path: Path) -> None:
     """What the easy stream taught is lost when the lines are swapped: measured on the easy samples, accuracy falls."""
     model, stream = shifted(tmp_path)
-    arguments = ("--learn", "rtrl", "--learn-samples", 300, "--learn-rate", 1.0, "--learn-test", tmp_path / "easy.npz")
+    arguments = ("--learn", "rtrl", "--set", "learn.samples=300", "--set", "learn.rate=1.0")
+    arguments += ("--set", f"learn.test={tmp_path / 'easy.npz'}")
     ended = bim_compile(model, "--input", stream, *arguments, "--json", "-o", tmp_path / "out")
     summary = json.loads(ended.out)
     learning = summary["learning"]
@@ -216,7 +219,7 @@ def test_learning_that_lowered_accuracy_is_a_finding(tmp_path: Path) -> None:
     assert (found["learning-lowered"]["used"], found["learning-lowered"]["limit"]) == (
         learning["accuracy_after"], learning["accuracy_before"],
     )  # fmt: skip
-    assert "--learn-rate" in found["learning-lowered"]["hint"]
+    assert "learn.rate" in found["learning-lowered"]["hint"]
     assert bim_compile(model, "--input", stream, *arguments, "--strict", "-o", tmp_path / "out").code == 3
 
 
@@ -249,7 +252,8 @@ def test_the_command_of_the_docs_gives_their_number(tmp_path: Path) -> None:
     task, order = load_task("digits"), np.random.default_rng(0).permutation(8)
     for name, data in (("stream", task.train), ("test", task.test)):
         np.savez(tmp_path / f"{name}.npz", x=data.x[:, order], y=data.y, layout="BTC")
-    asked = ("--learn", "rtrl", "--input", tmp_path / "stream.npz", "--learn-test", tmp_path / "test.npz", "--json")
+    test = ("--set", f"learn.test={tmp_path}/test.npz")
+    asked = ("--learn", "rtrl", "--input", tmp_path / "stream.npz", *test, "--json")
     ended = bim_compile(ROOT / "examples" / "digits.pt", *asked, "-o", tmp_path / "out")
     assert ended.code == 0, ended.err
     learning = json.loads(ended.out)["learning"]

@@ -172,11 +172,11 @@ def test_what_no_budget_holds_is_refused_with_both_numbers(
 @pytest.mark.parametrize("samples", [10**12, 10**25])
 def test_a_stream_of_more_than_the_machine_holds_is_refused(tmp_path: Path, samples: int) -> None:
     model, stream = save_model(tmp_path / "m.pt"), save_input(tmp_path / "x.npz", 8, 20, y=np.arange(8) % 4)
-    learn = ("--learn", "rtrl", "--learn-samples", samples)
+    learn = ("--learn", "rtrl", "--set", f"learn.samples={samples}")
     ended = bim_compile(model, "--input", stream, *learn, "-o", tmp_path / "out")
     assert (ended.code, len(ended.errors)) == (2, 1)
     assert f"{samples:,} samples of 20 steps to learn from take" in ended.err
-    assert "--learn-samples" in ended.err
+    assert "learn.samples" in ended.err
 
 
 def test_to_keep_everything_of_more_than_the_machine_holds_is_refused() -> None:

@@ -20,7 +20,7 @@ from bim_neuro.model.network import NetworkConfig
 from bim_neuro.tasks import load_task
 from bim_neuro.training.trainer import Epoch, Recipe, train
 
-SMALL = ("--channels", 8, "--states", 2, "--taps", 2, "--batch", 16, "--learning-rate", 0.03)
+SMALL = ("--channels", 8, "--states", 2, "--set", "train.taps=2", "--batch", 16, "--learning-rate", 0.03)
 
 
 def sequences(samples: int = 120, steps: int = 6, seed: int = 0) -> dict[str, Any]:
@@ -137,8 +137,8 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_was_not_interrupted(
 def test_a_run_killed_outright_goes_on_where_it_was(tmp_path: Path, data: Path) -> None:
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
     resume = Path(f"{parts}.resume")
-    assert own(data, whole, "--epochs", 40, "--patience", 40, "--no-test").code == 0
-    arguments = ("own", "--data", data, "-o", parts, *SMALL, "--epochs", 40, "--patience", 40, "--no-test")
+    assert own(data, whole, "--epochs", 40, "--set", "train.patience=40", "--no-test").code == 0
+    arguments = ("own", "--data", data, "-o", parts, *SMALL, "--epochs", 40, "--set", "train.patience=40", "--no-test")
     process = start("train", *arguments)
     deadline = time.monotonic() + 60
     while not resume.exists() and time.monotonic() < deadline:
@@ -147,7 +147,7 @@ def test_a_run_killed_outright_goes_on_where_it_was(tmp_path: Path, data: Path) 
     assert finish(process).code == -9
     assert resume.exists()
     assert not parts.exists()
-    assert own(data, parts, "--epochs", 40, "--patience", 40, "--no-test").code == 0
+    assert own(data, parts, "--epochs", 40, "--set", "train.patience=40", "--no-test").code == 0
     assert weights(whole) == weights(parts)
 
 

@@ -178,7 +178,7 @@ def test_what_the_engine_has_no_rule_for_is_refused_by_name(
 
 
 def test_the_command_learns_by_the_engine_and_prices_every_visit(tmp_path: Path) -> None:
-    code, summary, _ = learn(tmp_path, "--learn", "three-factor", "--learn-samples", 150)
+    code, summary, _ = learn(tmp_path, "--learn", "three-factor", "--set", "learn.samples=150")
     learning = summary["learning"]
     assert code == 0
     assert (learning["placement"], learning["trace_bits"]) == ("tags", 7)
@@ -191,7 +191,7 @@ def test_the_command_learns_by_the_engine_and_prices_every_visit(tmp_path: Path)
 
 def test_a_rate_beyond_the_engine_ends_the_command_with_its_finding(tmp_path: Path) -> None:
     model = save_model(tmp_path / "model.pt", small_checkpoint())
-    options = ("--learn", "three-factor", "--learn-samples", 40, "--learn-rate", 1e-5)
+    options = ("--learn", "three-factor", "--set", "learn.samples=40", "--set", "learn.rate=1e-5")
     code, _, err = learn(tmp_path, *options, model=model)
     assert code == 1
     assert "cannot be written" in err

@@ -252,8 +252,8 @@ def test_a_learning_stream_is_counted_too(tmp_path: Path) -> None:
     x = 20 * np.random.default_rng(0).uniform(-1, 1, (6, 8, 5))
     np.savez(tmp_path / "loud.npz", x=x, y=np.arange(6) % 4)
     test = save_input(tmp_path / "test.npz", y=np.arange(6) % 4)
-    arguments = (save_model(tmp_path / "m.pt"), "--learn", "rtrl", "--learn-samples", 4)
-    summary, _ = compiled(tmp_path, *arguments, "--input", tmp_path / "loud.npz", "--learn-test", test)
+    arguments = (save_model(tmp_path / "m.pt"), "--learn", "rtrl", "--set", "learn.samples=4")
+    summary, _ = compiled(tmp_path, *arguments, "--input", tmp_path / "loud.npz", "--set", f"learn.test={test}")
     assert rules(summary)["clipped-input"]["message"].startswith("learning stream: ")
     assert not any(summary["encoder"]["clipped"])
 

@@ -207,8 +207,8 @@ OPTIONS: tuple[tuple[object, ...], ...] = (
     ("--verify", "reference"),
     ("--strict",),
     ("--min-agreement", 0.01, "--optimise", "cores"),
-    ("--learn", "rtrl", "--learn-samples", 2, "--learn-seed", 3),
-    ("--learn", "rtrl", "--learn-samples", 2, "--learn-bits", 10),
+    ("--learn", "rtrl", "--set", "learn.samples=2", "--set", "learn.seed=3"),
+    ("--learn", "rtrl", "--set", "learn.samples=2", "--set", "learn.bits=10"),
 )
 
 
@@ -216,7 +216,7 @@ OPTIONS: tuple[tuple[object, ...], ...] = (
 def many(out: Path) -> list[Path]:
     """Twelve runs of the same model: two with other options each, and the plain one."""
     for index, options in enumerate(OPTIONS):
-        learns = ("--learn-test", out / "xy.npz") if "--learn" in options else ()
+        learns = ("--set", f"learn.test={out / 'xy.npz'}") if "--learn" in options else ()
         bim_compile(out / "small.pt", "--input", out / "xy.npz", *options, *learns, "-o", out / f"with-{index}")
     named = [out / "a", *(out / f"with-{index}" for index in range(len(OPTIONS)))]
     for folder in named[:5]:

@@ -165,7 +165,7 @@ def test_pruned_synapses_are_no_synapses_of_the_graph(tmp_path: Path) -> None:
     x, y = data()
     np.savez(tmp_path / "own.npz", x=x, y=y)
     model = tmp_path / "model.pt"
-    small = ("--channels", 8, "--states", 2, "--taps", 2, "--epochs", 4, "--batch", 8, "--no-test")
+    small = ("--channels", 8, "--states", 2, "--set", "train.taps=2", "--epochs", 4, "--batch", 8, "--no-test")
     ended = bim_train("own", "--data", tmp_path / "own.npz", "-o", model, *small, "--rule", "rtrl", "--prune", 0.7,
                       "--json", tmp_path / "record.json")  # fmt: skip
     assert ended.code == 0, ended.err
@@ -180,12 +180,12 @@ def test_pruned_synapses_are_no_synapses_of_the_graph(tmp_path: Path) -> None:
     ("options", "says"),
     [
         (("--rule", "backprop"), "unknown rule 'backprop'"),
-        (("--rule", "hybrid", "--lambda", "1.5"), "lambda is 1.5"),
-        (("--rule", "hybrid", "--lambda", "nan"), "lambda is nan"),
-        (("--rule", "rtrl", "--credit", "global"), "unknown credit 'global'"),
+        (("--rule", "hybrid", "--set", "train.lambda=1.5"), "train.lambda is 1.5, allowed: a number from 0 to 1"),
+        (("--rule", "hybrid", "--set", "train.lambda=nan"), "train.lambda is nan"),
+        (("--rule", "rtrl", "--set", "train.credit=global"), "train.credit is global, allowed: one of spatial, local"),
         (("--prune", "1"), "sparsity 1.0 is outside"),
-        (("--online", "5"), "bptt goes back"),
-        (("--rule", "rtrl", "--online", "5", "--prune", "0.5"), "cannot be combined"),
+        (("--set", "train.online=5"), "bptt goes back"),
+        (("--rule", "rtrl", "--set", "train.online=5", "--prune", "0.5"), "cannot be combined"),
     ],
 )
 def test_bad_options_are_one_clear_line(options: tuple[str, ...], says: str, tmp_path: Path) -> None:

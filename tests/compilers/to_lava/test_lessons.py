@@ -123,7 +123,8 @@ def test_lava_convicts_lessons_with_a_fault(spiking: Case, monkeypatch: pytest.M
 @pytest.mark.lava
 @pytest.mark.slow
 def test_learn_with_verify_says_what_of_the_learning_was_compared(tmp_path: Path) -> None:
-    code, summary, err = learn(tmp_path, "--learn", "hybrid", "--learn-samples", 40, "--samples", 2, "--verify", "lava")
+    options = ("--set", "learn.samples=40", "--samples", 2, "--verify", "lava")
+    code, summary, err = learn(tmp_path, "--learn", "hybrid", *options)
     check = summary["learning"]["verify"]
     assert (code, err) == (0, err)
     jsonschema.validate(summary, SCHEMA, cls=jsonschema.Draft202012Validator)
@@ -137,7 +138,7 @@ def test_learn_with_verify_says_what_of_the_learning_was_compared(tmp_path: Path
 @pytest.mark.lava
 @pytest.mark.slow
 def test_learn_with_verify_compares_lavas_own_synapses_where_the_engine_learns(tmp_path: Path) -> None:
-    options = ("--learn", "three-factor", "--learn-samples", 40, "--samples", 1, "--verify", "lava")
+    options = ("--learn", "three-factor", "--set", "learn.samples=40", "--samples", 1, "--verify", "lava")
     code, summary, _ = learn(tmp_path, *options)
     check = summary["learning"]["verify"]
     assert (code, summary["learning"]["placement"], check["synapses"]) == (0, "tags", "Lava's")
@@ -148,7 +149,7 @@ def test_learn_with_verify_compares_lavas_own_synapses_where_the_engine_learns(t
 @pytest.mark.lava
 @pytest.mark.slow
 def test_a_placement_without_a_counterpart_on_lava_is_said(tmp_path: Path) -> None:
-    options = ("--learn", "rtrl", "--learn-placement", "host", "--learn-samples", 20, "--samples", 1)
+    options = ("--learn", "rtrl", "--set", "learn.placement=host", "--set", "learn.samples=20", "--samples", 1)
     code, summary, _ = learn(tmp_path, *options, "--verify", "lava")
     assert code == 0
     assert summary["learning"]["verify"]["samples"] == 0
