@@ -121,7 +121,7 @@ def _adopted(output: Path) -> dict[str, str]:
         return {}
     strange = [name for name in names if name not in OUTPUT_FILES]
     strange += [name for name in names if not _is_plain(output / name)]
-    if strange or set(names) != OUTPUT_FILES - {REQUEST} or not _is_summary(output / _LAST):
+    if strange or {*names, REQUEST} != OUTPUT_FILES or not _is_summary(output / _LAST):
         name = (strange or names)[0]
         raise InputError(f"{output} holds '{name}', which bim-compile did not write", _HINT)
     files = {name: _hash(output / name) for name in names}

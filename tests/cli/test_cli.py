@@ -23,7 +23,7 @@ from bim_neuro.model.export import export
 SCHEMA = json.loads((ROOT / "docs" / "summary.schema.json").read_text())
 FILES = {
     ".bim-compile.json",
-    *("compile.log", "mapping.json", "model.bimn", "model.nir"),
+    *("compile.log", "mapping.json", "model.bimn", "model.nir", "request.toml"),
     *("per-layer.csv", "report.html", "series.json", "summary.csv", "summary.json", "summary.txt"),
 }
 

@@ -174,7 +174,7 @@ def test_what_was_learned_is_not_learned_again(
     assert (ended.code, len(ended.errors)) == (1, 1)
     assert f"what was learned is kept in {tmp_path / 'out.learned'}" in ended.err
     assert names(tmp_path) == ["out.learned", "whole"]
-    other = bim_compile(*command[:-1], 31, "-o", tmp_path / "out")
+    other = bim_compile(*command[:-1], "learn.samples=31", "-o", tmp_path / "out")
     assert other.code == 2
     assert "out.learned holds what another run learned" in other.err
     monkeypatch.setattr("bim_neuro.jobs.learn_stream.learn", used_again)
