@@ -112,7 +112,7 @@ def _folded(graph: FloatGraph, block: str) -> FloatGraph:
     if real.a.shape[1] != 1 or len(taps) != 1 or getattr(graph.nodes[source], "graded", False):
         has = f"{real.a.shape[1]} states, {len(taps)} taps"
         message = f"layer '{scan}': {has}; the learning engine follows spikes, one state and one tap"
-        hint = "train with --states 1 --taps 1 and spikes as input, or take --set learn.placement=neurons"
+        hint = "train with --states 1 --set train.taps=1 and spikes as input, or take --set learn.placement=neurons"
         raise DoesNotFit([Finding("learning-states", scan, message, real.a.shape[1], 1, hint)])
     tap = taps[0].synapse
     assert isinstance(tap, Diagonal)
