@@ -23,6 +23,7 @@ from .compilers.placement.place import place
 from .compilers.quantise import quantise_with_units
 from .compilers.rounding import Constant, rounding
 from .errors import DoesNotFit, Finding, InputError
+from .extras import check_extra
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile, load_profile
 from .intake import is_hdf5, opened
@@ -252,6 +253,7 @@ def read_model(path: str | Path, dt: float | None = None) -> FloatGraph:
         return read_nir(path, dt=dt)
     if path.suffix == ".bimn":
         raise InputError(f"{path} is a compiled artefact", "give the model it was made from, or add --self-test")
+    check_extra("train", "torch", f"{path}, a model.pt,")
     from .model.checkpoint import load_checkpoint
     from .model.export import export
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..extras import check_extra
 from ..printable import as_json
 from . import options
 from .config import Config, Listed, Settings, print_settings, sections
@@ -69,6 +70,7 @@ def train_command(
     """
 
     def command() -> None:
+        check_extra("train", "torch", "training")
         from ..intake import allow_memory
         from ..jobs import settings as fine_print
         from ..jobs import train as training

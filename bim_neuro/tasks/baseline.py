@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
+from ..extras import check_extra
 from .dataset import Dataset, Float32Array, Int64Array, Task
 from .metrics import Metrics, metrics
 
@@ -14,6 +15,7 @@ def logistic_regression_baseline(task: Task) -> Metrics:
     weigh the same however rare they are; L2 penalty C = 1, at most 1000 iterations of L-BFGS. The validation split
     is not used.
     """
+    check_extra("train", "sklearn", "the logistic regression")
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..extras import check_extra
 from .dataset import Dataset, Int64Array, Task
 
 PIXEL_MAX = 16.0
@@ -29,6 +30,7 @@ def load_digits_task(data: Path | None = None, seed: int = 0) -> Task:
             f"task 'digits' brings its own data, '{data}' was given",
             hint="leave out --data, or choose task 'own'",
         )
+    check_extra("train", "sklearn", "task 'digits'")
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -1,0 +1,14 @@
+"""Extras: packages that only some commands need; where one is absent, what needs it says how to get it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from .errors import BackendMissing
+
+
+def check_extra(extra: str, package: str, what: str) -> None:
+    """Raise `BackendMissing`, with the words to install it, where a package of an extra is absent."""
+    if find_spec(package) is None:
+        raise BackendMissing(f"{what} needs the package {package}, which is not installed here",
+                             f"pip install 'bim-neuro[{extra}]'")  # fmt: skip
