@@ -49,6 +49,7 @@ pictures: demo browser ## take docs/report-light.png and -dark.png of the demo's
 
 lint: environment ## style, import order, and which room may import which
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 
 types: environment ## mypy, strict

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from .pipeline import Program
 
 
-
 def compile(  # noqa: A001
     model: str | Path | Any,
     target: str = "loihi2",

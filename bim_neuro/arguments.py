@@ -202,4 +202,3 @@ def _within(value: Any, low: float, high: float) -> bool:
 def _range(kind: str, low: float, high: float, above: float = -inf) -> str:
     least = f" above {above:g}" if above >= low and above > -inf else f" from {low:,}" if low > -inf else ""
     return kind + least + (f" to {high:,}" if high < _WIDEST else "")
-

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from .simulation.compiled import Engine
 
 
-
 @dataclass
 class Stopwatch:
     """Seconds spent in each named stage, in order."""

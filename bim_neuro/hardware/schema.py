@@ -18,8 +18,21 @@ SIGNED_UNIT = "log2"
 
 # The largest number of each unit: above it sums, tables and powers of two lose their meaning.
 LARGEST = {
-    "chips": 1e6, "cores": 1e6, "words": 1e12, "groups": 1e6, "traces": 1e3, "tags": 1e3, "bits": 256, "steps": 1e9,
-    "us": 1e9, "ns": 1e9, "pJ": 1e9, "mW": 1e9, "passes": 1e6, "passes/state": 1e6, SIGNED_UNIT: 256,
+    "chips": 1e6,
+    "cores": 1e6,
+    "words": 1e12,
+    "groups": 1e6,
+    "traces": 1e3,
+    "tags": 1e3,
+    "bits": 256,
+    "steps": 1e9,
+    "us": 1e9,
+    "ns": 1e9,
+    "pJ": 1e9,
+    "mW": 1e9,
+    "passes": 1e6,
+    "passes/state": 1e6,
+    SIGNED_UNIT: 256,
 }
 
 # The units of which there may be any number (inf): what a core or a simulation holds.

@@ -174,5 +174,3 @@ def _write_nir(program: Program, path: Path) -> None:
     from ..nir_bridge import write_nir
 
     write_nir(program.reference, path)
-
-

@@ -109,9 +109,7 @@ def learn(
     )
 
 
-def _check_arguments(
-    program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]
-) -> None:
+def _check_arguments(program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]) -> None:
     arguments.instance(program, Program, "program")
     arguments.instance(plasticity, Plasticity, "plasticity")
     arguments.instance(stream, Dataset, "stream")

@@ -1,9 +1,9 @@
 """Which sequences a compiled model is run on, learns on and is measured on, and what of them it was trained on.
 
-    file with splits     the one the model was trained on (model.pt knows its samples), or one that holds `split` or
-                         `x_test`: its test split, or the one --split names; learning streams its train split
-    file without         all of it, with the share that was seen in training
-    no file              the same splits of the model's own task
+file with splits     the one the model was trained on (model.pt knows its samples), or one that holds `split` or
+                     `x_test`: its test split, or the one --split names; learning streams its train split
+file without         all of it, with the share that was seen in training
+no file              the same splits of the model's own task
 """
 
 from __future__ import annotations

@@ -81,9 +81,7 @@ def _parsed(arrays: dict[str, Array] | None) -> Ran | None:
         return None
 
 
-def _run_part(
-    program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]
-) -> Ran:
+def _run_part(program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]) -> Ran:
     """Run as many samples at a time as memory allows; keep everything only where a verification needs it."""
     graph, probed = program.graph, compared(program.graph)
     agreement, counted = Agreement(), Activity()

@@ -39,7 +39,12 @@ class BIMBlock(nn.Module):
     """M inputs, D channels of N states, K conv taps."""
 
     def __init__(
-        self, inputs: int, channels: int, states: int, taps: int = 4, dt_range: tuple[float, float] = (0.01, 0.5),
+        self,
+        inputs: int,
+        channels: int,
+        states: int,
+        taps: int = 4,
+        dt_range: tuple[float, float] = (0.01, 0.5),
         surrogate_slope: float = 2.0,
     ) -> None:
         super().__init__()

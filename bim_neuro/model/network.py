@@ -1,6 +1,6 @@
 r"""The network: encoded input, BIM blocks, a leaky integrator a class; the logits are its mean over the steps.
 
-    r_t = gamma r_{t-1} + W_o s_t + b_o          logits = mean_t r_t
+r_t = gamma r_{t-1} + W_o s_t + b_o          logits = mean_t r_t
 """
 
 from __future__ import annotations

@@ -98,9 +98,10 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "-"
 
 
+_LAW = {"lava": "Lava's", "own": "ours"}
 _COLUMNS: dict[str, Callable[[dict[str, Any], int], str]] = {
     "layer": lambda layer, samples: escape(layer["name"]),
-    "law": lambda layer, samples: {"lava": "Lava's", "own": "ours"}[layer["judge"]],
+    "law": lambda layer, samples: escape(_LAW.get(layer["judge"], str(layer["judge"]))),
     "neurons": lambda layer, samples: f"{layer['neurons']:,}",
     "synapses": lambda layer, samples: f"{layer['synapses']:,}",
     "cores": lambda layer, samples: str(layer["cores"]),

@@ -17,7 +17,6 @@ Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
 
 
-
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Sequences of one length, their labels and where they come from.

@@ -139,8 +139,7 @@ def test_options_with_an_effect_pass(tmp_path: Path, model: Path) -> None:
         (("--rule", "rtrl", "--set", "train.lambda=0.9"), ("train.lambda has no effect without --rule hybrid",)),
         (("--set", "train.credit=spatial"), ("train.credit has no effect where the rule sends no credit forward",)),
         (("--rule", "stdp", "--set", "train.credit=local", "--blocks", 2), ("train.credit has no effect",)),
-        (("--rule", "rtrl", "--set", "train.credit=local"),
-            ("train.credit has no effect with one", "add --blocks 2")),
+        (("--rule", "rtrl", "--set", "train.credit=local"), ("train.credit has no effect with one", "add --blocks 2")),
     ],
 )
 def test_an_option_of_training_without_effect_is_refused(

@@ -325,9 +325,7 @@ def test_the_users_files_stay_in_a_folder_of_ours(
 
 
 @pytest.mark.parametrize("name", ["summary.json", "model.nir", "report.html"])
-def test_a_file_of_ours_that_was_changed_is_not_replaced(
-    tmp_path: Path, model: Path, samples: Path, name: str
-) -> None:
+def test_a_file_of_ours_that_was_changed_is_not_replaced(tmp_path: Path, model: Path, samples: Path, name: str) -> None:
     out = tmp_path / "out"
     assert bim_compile(model, "--input", samples, "-o", out).code == 0
     with (out / name).open("ab") as file:

@@ -123,8 +123,7 @@ def test_a_lava_without_what_it_imports_names_it(monkeypatch: pytest.MonkeyPatch
         ((3, 10), "pip install lava-nc==0.10.0"),
         (
             (3, 12),
-            "pip install asteval networkx scipy"
-            " && pip install --no-deps --ignore-requires-python lava-nc==0.10.0",
+            "pip install asteval networkx scipy && pip install --no-deps --ignore-requires-python lava-nc==0.10.0",
         ),
     ],
 )
