@@ -1,7 +1,16 @@
-"""Bio-Inspired Mamba on neuromorphic hardware: train, compile for Loihi 2, simulate the integers, read the energy."""
+"""Bio-Inspired Mamba on neuromorphic hardware: train, compile for Loihi 2, simulate the integers, read the energy.
+
+    program = bim_neuro.compile("digits.pt", target="loihi2")
+    program.run(x).predicted
+
+Public is what `__all__` lists, with its arguments, attributes and errors; it changes only with a line in CHANGELOG.md
+under Changed and, from 1.0 on, with a major version. Every other module may be read and imported, and may move in any
+version. Names load when they are used: importing bim_neuro imports neither numba nor torch.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__ as __version__
@@ -10,6 +19,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .pipeline import Program
+
+_HOMES = {
+    "Program": ".pipeline",
+    "verify": ".pipeline",
+    "RunRecord": ".record",
+    "load_task": ".tasks",
+    "plan_for": ".jobs.train",
+    "train_task": ".jobs.train",
+    "Request": ".jobs.request",
+    "compile_to_folder": ".jobs.compile",
+    "load_artefact": ".compilers.artefact",
+    "read_nir": ".nir_bridge",
+    "write_nir": ".nir_bridge",
+    "load_profile": ".hardware",
+    "BimError": ".errors",
+    "InputError": ".errors",
+    "BackendMissing": ".errors",
+    "DoesNotFit": ".errors",
+    "ThresholdMissed": ".errors",
+    "BackendFailed": ".errors",
+    "Finding": ".errors",
+}
+"""Where each public name but `compile` lives."""
+
+__all__ = ["__version__", "compile", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bim_neuro' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def compile(  # noqa: A001

@@ -14,8 +14,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from .errors import InputError
 from .nodes import Encoder, Soma, Synapse
 from .nodes.node import IntegerNode, Node
+from .printable import counted, plain
 
 N = TypeVar("N", bound=Node)
+SHOWN = 8  # layers that a graph names where it shows itself
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Graph(Generic[N]):
     task: str = "own"
     labels: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def __repr__(self) -> str:
+        layers = ", ".join(f"{plain(name)} ({node.neurons:,})" for name, node in list(self.nodes.items())[:SHOWN])
+        more = f" and {len(self.nodes) - SHOWN:,} more" if len(self.nodes) > SHOWN else ""
+        return f"<{type(self).__name__} of {counted(len(self.edges), 'edge')}: {layers}{more}>"
 
     def into(self, name: str) -> tuple[Edge, ...]:
         """Return the edges that end at a node."""
@@ -103,7 +110,7 @@ class FloatGraph(Graph[Node]):
         return FloatGraph(nodes, self.edges, self.dt, self.encoder, self.task, self.labels, said)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class IntegerGraph(Graph[IntegerNode]):
     """The model in integers; every synapse takes one step.
 
@@ -216,7 +223,7 @@ class Placement:
     peak_memory_mib: float = field(default=0.0, compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PlacedGraph:
     """An integer graph with its cores on a target; ``placement`` is None in a simulation, which has no cores."""
 
@@ -225,6 +232,10 @@ class PlacedGraph:
     cores: tuple[Core, ...]
     flows: tuple[Flow, ...] = ()
     placement: Placement | None = None
+
+    def __repr__(self) -> str:
+        cores = counted(len({core.index for core in self.cores}), "core")
+        return f"<PlacedGraph on {plain(self.target)}, {cores}: {self.graph!r}>"
 
     def cores_of(self, layer: str) -> tuple[Core, ...]:
         return tuple(core for core in self.cores if core.layer == layer)

@@ -25,6 +25,9 @@ class LayerCount:
     messages: Array
     saturations: Array
 
+    def __repr__(self) -> str:
+        return f"<LayerCount of {counted(len(self.updates), 'step')}: {self.totals()}>"
+
     @classmethod
     def zeros(cls, period: int) -> LayerCount:
         return cls(*(np.zeros(period, dtype=np.int64) for _ in fields(cls)))

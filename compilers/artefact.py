@@ -21,6 +21,7 @@ from ..graph import IntegerGraph
 from ..intake import NPZ_NAME, Budget, read_npz
 from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
+from ..printable import plain
 from ..simulation.reference import simulate
 from .align import MAX_DELAY
 from .fields import out_of_field
@@ -39,6 +40,10 @@ class Artefact:
     target: str
     sample: Array
     expected: dict[str, Array]
+
+    def __repr__(self) -> str:
+        samples, steps, _ = self.sample.shape
+        return f"<Artefact for {plain(self.target)}, proved on {samples} samples of {steps} steps: {self.graph!r}>"
 
 
 def save_artefact(artefact: Artefact, path: str | Path) -> None:
