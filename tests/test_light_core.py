@@ -19,10 +19,19 @@ entry, *words = sys.argv[1:]
 sys.argv = ["bim-" + entry, *words]
 getattr(cli, entry + "_main")()
 """
+WATCHED = f"""
+import atexit, sys
+found = lambda: [name for name in {HEAVY!r} if name in sys.modules]
+atexit.register(lambda: print("imported:", *found(), file=sys.stderr))
+from bim_neuro import cli
+entry, *words = sys.argv[1:]
+sys.argv = ["bim-" + entry, *words]
+getattr(cli, entry + "_main")()
+"""
 
 
-def without(entry: str, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", CHILD, entry, *map(str, words)]
+def without(entry: str, *words: object, script: str = CHILD) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", script, entry, *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT)
 
 
@@ -36,7 +45,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
+CORE = pytest.mark.parametrize(
     ("entry", "words"),
     [
         ("compile", ("{}/out/model.nir", "--check")),
@@ -47,9 +56,20 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=["check", "run", "self-test", "target", "report"],
 )
+
+
+@CORE
 def test_no_command_of_the_core_needs_the_extra(result: Path, entry: str, words: tuple[str, ...]) -> None:
     ended = without(entry, *(word.format(result) for word in words))
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@CORE
+def test_no_command_of_the_core_imports_the_extra_where_it_is_installed(
+    result: Path, entry: str, words: tuple[str, ...]
+) -> None:
+    ended = without(entry, *(word.format(result) for word in words), script=WATCHED)
+    assert (ended.returncode, ended.stderr) == (0, "imported:\n")
 
 
 @pytest.mark.parametrize(
