@@ -49,6 +49,10 @@ __all__ = ["__version__", "compile", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'bim_neuro' has no attribute '{name}'")
+    if _HOMES[name] == ".jobs.train":
+        from .extras import check_extra
+
+        check_extra("train", "torch", f"bim_neuro.{name}")
     return getattr(import_module(_HOMES[name], __name__), name)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from commands import ROOT, bim_compile, save_model
 
+import bim_neuro
+
 HEAVY = ("torch", "sklearn", "matplotlib")
 CHILD = f"""
 import sys
@@ -87,3 +89,11 @@ def test_what_needs_the_extra_says_how_to_get_it(
     assert f"needs the package {package}" in ended.stderr
     assert "pip install 'bim-neuro[train]'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["plan_for", "train_task"])
+def test_a_public_name_that_needs_the_extra_says_how_to_get_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(bim_neuro.BackendMissing, match=f"bim_neuro.{name} needs the package torch") as refused:
+        getattr(bim_neuro, name)
+    assert refused.value.hint == "pip install 'bim-neuro[train]'"
