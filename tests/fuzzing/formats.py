@@ -18,6 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from made_records import write_archive, write_record
 from small_models import small_checkpoint, small_graphs, small_input
 
 from bim_neuro import cli
@@ -410,8 +411,6 @@ def _sound_records(folder: Path) -> list[Path]:
     wfdb, prepared, finished, shards = (folder / name for name in ("wfdb", "prepared", "finished", "shards"))
     for path in (wfdb, prepared, finished, shards):
         path.mkdir()
-    from test_tasks import write_archive, write_record
-
     for name, symbols in (("101", "NLAVFNNNNNNNSNVN"), ("106", "NLAVFNNNNNNSVF")):
         write_record(wfdb, name, symbols)
     write_archive(prepared / "mitbih_beats.npz", 101, "NLAVFNNNNNNNAAVN")
