@@ -10,13 +10,12 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from ..model.block import BIMBlock
-from .kernels import advance
+from .kernels import Law, Record, Sums, advance
 from .steps import Steps, Weights
 from .traces import Keep, Traces, parameters
 
@@ -47,18 +46,18 @@ class FusedTraces(Traces):
         arrays = [
             part.contiguous().numpy()
             for part in (
-                self.memory, steps.x, steps.w, steps.delta, steps.slope, steps.u, steps.b, steps.c, steps.decay,
-                steps.h, kappa, emit, steps.direct, signal, *weights[:3],
+                steps.x, steps.w, steps.delta, steps.slope, steps.u, steps.b, steps.c, steps.decay, steps.h,
+                kappa, emit, steps.direct, signal,
             )
         ]  # fmt: skip
         keep = self.keep
         scalars = [float(keep.scan), float(keep.shared), rho * float(keep.readout), weights.threshold]
-        numbers = [number(scalar) for scalar in scalars]
-        local, shared = self._local.numpy(), self._shared.numpy()
-        call = cast(Callable[..., None], advance)
+        constant = [part.contiguous().numpy() for part in weights[:3]]
+        record, law = Record(*arrays), Law(*constant, *(number(scalar) for scalar in scalars))
+        memory, local, shared = self.memory.numpy(), self._local.numpy(), self._shared.numpy()
 
         def work(group: int) -> None:
-            call(*arrays, *numbers, local, shared[group], *self.groups[group])
+            advance(memory, record, law, Sums(local, shared[group]), *self.groups[group])
 
         worth_threads = self.memory.numel() * len(steps) > THREADS_FROM
         share_out(work, range(len(self.groups)), torch.get_num_threads() if worth_threads else 1)

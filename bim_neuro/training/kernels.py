@@ -8,13 +8,87 @@ input falls silent traces decay for ever, so what has become denormal counts as 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..denormals import flush_denormals, restore_denormals
-from ..jit import vectorised
+from ..jit import section, vectorised
 from ..nodes.arithmetic import Array
+
+
+class Record(NamedTuple):
+    """`steps.Steps` as the kernel reads them, time first, with what the readout sends and asks."""
+
+    x: Array  # (taps - 1 + T, batch, M)
+    w: Array  # (taps - 1 + T, batch, D)
+    delta: Array  # (T, batch, D)
+    slope: Array  # (T, batch, D)
+    u: Array  # (T, batch, D)
+    b: Array  # (T, batch, N)
+    c: Array  # (T, batch, N)
+    decay: Array  # (T, batch, D, N)
+    h: Array  # (T + 1, batch, D, N)
+    kappa: Array  # (T, batch, D), 0 where the membrane is not kept
+    emit: Array  # (T, batch, D), omega psi
+    direct: Array  # (T, batch, D, 3)
+    signal: Array  # (T or 0, batch, D)
+
+
+class Law(NamedTuple):
+    """What stays the same in all steps: weights of the block, and which memories live on."""
+
+    a: Array  # (D, N)
+    conv: Array  # (D, K)
+    d_skip: Array  # (D,)
+    keep_scan: Any
+    keep_shared: Any
+    rho: Any  # 0 where the readout is not kept
+    threshold: Any
+
+
+class Sums(NamedTuple):
+    """Where the gradient is added up."""
+
+    local: Array  # (D, N + M + 1 + M + 1 + K + 3)
+    shared: Array  # (2, N, M + 1)
+
+
+class Scan(NamedTuple):
+    """The traces S of one channel."""
+
+    a: Array  # (N,)
+    dt: Array  # (N, M + 1)
+    u: Array  # (N, M + 1 + K)
+    b: Array  # (N, M + 1)
+
+
+class Membrane(NamedTuple):
+    """The traces E of one channel."""
+
+    a: Array  # (N,)
+    dt: Array  # (M + 1,)
+    u: Array  # (M + 1 + K,)
+    b: Array  # (N, M + 1)
+    c: Array  # (N, M + 1)
+    soma: Array  # (3,)
+
+
+class Side(NamedTuple):
+    """E or R of one channel, by how it is carried and summed: families a, dt and u lie side by side, so do b and c."""
+
+    local: Array  # (N + M + 1 + M + 1 + K,)
+    shared: Array  # (2 N (M + 1),)
+    soma: Array  # (3,)
+
+
+class Lines(NamedTuple):
+    """What a step's parameters stand on, x1 and f1 of traces.py, and room for sum_n C S of families dt and u."""
+
+    x1: Array  # (M + 1,)
+    f1: Array  # (M + 1 + K,)
+    sum_dt: Array  # (M + 1,)
+    sum_u: Array  # (M + 1 + K,)
 
 
 @vectorised
@@ -54,102 +128,149 @@ def leak_through(x: Array, leak: Any) -> None:
     restore_denormals(mode)
 
 
-@vectorised
-def advance(
-    memory: Array, x: Array, w: Array, delta: Array, slope: Array, u: Array, b: Array, c: Array, decay: Array, h: Array,
-    kappa: Array, emit: Array, direct: Array, signal: Array, a: Array, conv: Array, d_skip: Array,
-    keep_scan: Any, keep_shared: Any, rho: Any, threshold: Any, local: Array, shared: Array, first: int, last: int,
-) -> None:  # fmt: skip
-    """Take the channels first to last through all steps; where ``signal`` has steps, add the gradient up as well.
-
-    memory (batch, D, width) is changed in place; emit (T, batch, D) is omega psi; signal (T or 0, batch, D);
-    local (D, N + M + 1 + M + 1 + K + 3) and shared (2, N, M + 1) take the gradient's sums. The rest: `steps.Steps`.
-    """
-    steps, batch, _, states = decay.shape
-    taps, inputs = conv.shape[1], x.shape[2]
-    one, reach = inputs + 1, inputs + 1 + taps
-    contracting = len(signal) > 0
-    zero = delta[0, 0, 0] * 0
+@section
+def _lines(memory: Array, one: int, reach: int) -> Lines:
     x1, f1 = np.empty(one, memory.dtype), np.empty(reach, memory.dtype)
-    sum_dt, sum_u = np.empty(one, memory.dtype), np.empty(reach, memory.dtype)
-    x1[inputs] = f1[inputs] = zero + 1
+    x1[one - 1] = f1[one - 1] = 1  # the bias is the weight of a line that is always 1
+    return Lines(x1, f1, np.empty(one, memory.dtype), np.empty(reach, memory.dtype))
+
+
+@section
+def _levels(row: Array, states: int, one: int, reach: int) -> tuple[Scan, Membrane, Side, Side]:
+    """Name the parts of one channel's numbers without copying: S, E by family, E and R by how they are carried."""
+    wide, local = states * one, states + one + reach
+    later = local + 2 * wide + 3  # numbers of E, and of R
+    s, e = row[: len(row) - 2 * later], row[len(row) - 2 * later : len(row) - later]
+    r = row[len(row) - later :]
+    s_u, s_b = states + wide, len(s) - wide  # where these families begin
+    scan = Scan(
+        s[:states],
+        s[states:s_u].reshape(states, one),
+        s[s_u:s_b].reshape(states, reach),
+        s[s_b:].reshape(states, one),
+    )
+    membrane = Membrane(
+        e[:states],
+        e[states : states + one],
+        e[states + one : local],
+        e[local : local + wide].reshape(states, one),
+        e[local + wide : later - 3].reshape(states, one),
+        e[later - 3 :],
+    )
+    carried = Side(e[:local], e[local : later - 3], e[later - 3 :])
+    return scan, membrane, carried, Side(r[:local], r[local : later - 3], r[later - 3 :])
+
+
+@section
+def _look(record: Record, law: Law, lines: Lines, t: int, i: int, d: int) -> None:
+    """Fill x1 and f1 of this step."""
+    x1, f1 = lines.x1, lines.f1
+    taps, inputs = law.conv.shape[1], len(x1) - 1
+    for j in range(inputs):
+        x1[j] = record.x[taps - 1 + t, i, j]
+        f1[j] = 0
+    for k in range(taps):
+        f1[inputs + 1 + k] = record.w[taps - 1 + t - k, i, d]
+        for j in range(inputs):
+            f1[j] += law.conv[d, k] * record.x[taps - 1 + t - k, i, j]
+
+
+@section
+def _advance_scan(record: Record, law: Law, scan: Scan, lines: Lines, t: int, i: int, d: int) -> None:
+    """S <- decay S + immediate term, family by family; sum_n C S is taken on the way, while S is in a register."""
+    x1, f1, sum_dt, sum_u = lines.x1, lines.f1, lines.sum_dt, lines.sum_u
+    s_dt, s_u, s_b = scan.dt, scan.u, scan.b
+    delta, u = record.delta[t, i, d], record.u[t, i, d]
+    sum_dt[:] = 0
+    sum_u[:] = 0
+    for n in range(len(scan.a)):
+        carried, c = record.decay[t, i, d, n] * law.keep_scan, record.c[t, i, n]
+        shared = carried * law.keep_shared
+        through_a = law.a[d, n] * record.decay[t, i, d, n] * record.h[t, i, d, n]
+        by_dt = (through_a + record.b[t, i, n] * u) * record.slope[t, i, d]
+        by_u, by_b = delta * record.b[t, i, n], delta * u
+        scan.a[n] = carried * scan.a[n] + delta * through_a
+        for j in range(len(x1)):
+            value = carried * s_dt[n, j] + by_dt * x1[j]
+            s_dt[n, j] = value
+            sum_dt[j] += c * value
+        for j in range(len(f1)):
+            value = carried * s_u[n, j] + by_u * f1[j]
+            s_u[n, j] = value
+            sum_u[j] += c * value
+        for j in range(len(x1)):
+            s_b[n, j] = shared * s_b[n, j] + by_b * x1[j]
+
+
+@section
+def _advance_membrane(
+    record: Record, law: Law, scan: Scan, membrane: Membrane, lines: Lines, t: int, i: int, d: int
+) -> None:
+    """E <- kappa E + sum_n C S + direct terms, family by family."""
+    x1, f1, s_b = lines.x1, lines.f1, scan.b
+    e_dt, e_u, e_b, e_c, e_soma = membrane.dt, membrane.u, membrane.b, membrane.c, membrane.soma
+    kappa = record.kappa[t, i, d]
+    shared = kappa * law.keep_shared
+    for n in range(len(scan.a)):
+        c, h = record.c[t, i, n], record.h[t + 1, i, d, n]
+        membrane.a[n] = kappa * membrane.a[n] + c * scan.a[n]
+        for j in range(len(x1)):
+            e_b[n, j] = shared * e_b[n, j] + c * s_b[n, j]
+        for j in range(len(x1)):
+            e_c[n, j] = shared * e_c[n, j] + h * x1[j]
+    for j in range(len(x1)):
+        e_dt[j] = kappa * e_dt[j] + lines.sum_dt[j]
+    for j in range(len(f1)):
+        e_u[j] = kappa * e_u[j] + lines.sum_u[j] + law.d_skip[d] * f1[j]
+    for j in range(3):
+        e_soma[j] = kappa * e_soma[j] + record.direct[t, i, d, j]
+
+
+@section
+def _read(record: Record, law: Law, carried: Side, readout: Side, t: int, i: int, d: int) -> None:
+    """R <- rho R + omega_t psi_t (E - dth): the readout's memory of the spikes' traces."""
+    emit, rho = record.emit[t, i, d], law.rho
+    shared = rho * law.keep_shared
+    for j in range(3):
+        readout.soma[j] = emit * carried.soma[j] + rho * readout.soma[j]
+    readout.soma[2] -= emit * law.threshold
+    for j in range(len(readout.local)):
+        readout.local[j] = rho * readout.local[j] + emit * carried.local[j]
+    for j in range(len(readout.shared)):
+        readout.shared[j] = shared * readout.shared[j] + emit * carried.shared[j]
+
+
+@section
+def _collect(signal: Any, readout: Side, local: Array, shared: Array) -> None:
+    """Add R times the learning signal to the gradient."""
+    size = len(readout.local)
+    for j in range(size):
+        local[j] += signal * readout.local[j]
+    for j in range(len(readout.shared)):
+        shared[j] += signal * readout.shared[j]
+    for j in range(3):
+        local[size + j] += signal * readout.soma[j]
+
+
+@vectorised
+def advance(memory: Array, record: Record, law: Law, sums: Sums, first: int, last: int) -> None:
+    """Take the channels first to last through all steps; add the gradient up where ``signal`` has steps.
+
+    memory (batch, D, width) is changed in place; its order is `traces.Layout`'s.
+    """
+    steps, batch, _, states = record.decay.shape
+    taps, one = law.conv.shape[1], record.x.shape[2] + 1
+    lines = _lines(memory, one, one + taps)
+    shared = sums.shared.reshape(2 * states * one)
     mode = flush_denormals()
     for i in range(batch):
         for d in range(first, last):
-            row, at = memory[i, d], 0
-            s_a, at = row[at : at + states], at + states
-            s_dt, at = row[at : at + states * one].reshape(states, one), at + states * one
-            s_u, at = row[at : at + states * reach].reshape(states, reach), at + states * reach
-            s_b, at = row[at : at + states * one].reshape(states, one), at + states * one
-            local_size = states + one + reach  # families a, dt and u lie side by side in both upper levels
-            e_local, at = row[at : at + local_size], at + local_size
-            e_a, e_dt, e_u = e_local[:states], e_local[states : states + one], e_local[states + one :]
-            e_b, at = row[at : at + states * one].reshape(states, one), at + states * one
-            e_c, at = row[at : at + states * one].reshape(states, one), at + states * one
-            e_soma, at = row[at : at + 3], at + 3
-            r_local, at = row[at : at + local_size], at + local_size
-            r_b, at = row[at : at + states * one].reshape(states, one), at + states * one
-            r_c, at = row[at : at + states * one].reshape(states, one), at + states * one
-            r_soma = row[at : at + 3]
+            scan, membrane, carried, readout = _levels(memory[i, d], states, one, one + taps)
             for t in range(steps):
-                for j in range(inputs):
-                    x1[j] = x[taps - 1 + t, i, j]
-                    f1[j] = zero
-                for k in range(taps):
-                    f1[one + k] = w[taps - 1 + t - k, i, d]
-                    for j in range(inputs):
-                        f1[j] += conv[d, k] * x[taps - 1 + t - k, i, j]
-                kap, out = kappa[t, i, d], emit[t, i, d]
-                kap_shared, rho_shared = kap * keep_shared, rho * keep_shared
-                dt, du = delta[t, i, d], delta[t, i, d] * u[t, i, d]
-                err = signal[t, i, d] if contracting else zero
-                sum_dt[:] = zero
-                sum_u[:] = zero
-                for n in range(states):
-                    dec, cn = decay[t, i, d, n] * keep_scan, c[t, i, n]
-                    dec_shared = dec * keep_shared
-                    through_a = a[d, n] * decay[t, i, d, n] * h[t, i, d, n]
-                    by_dt = (through_a + b[t, i, n] * u[t, i, d]) * slope[t, i, d]
-                    by_u, now = dt * b[t, i, n], h[t + 1, i, d, n]
-                    s_a[n] = dec * s_a[n] + dt * through_a
-                    e_a[n] = kap * e_a[n] + cn * s_a[n]
-                    for j in range(one):
-                        value = dec * s_dt[n, j] + by_dt * x1[j]
-                        s_dt[n, j] = value
-                        sum_dt[j] += cn * value
-                    for j in range(reach):
-                        value = dec * s_u[n, j] + by_u * f1[j]
-                        s_u[n, j] = value
-                        sum_u[j] += cn * value
-                    for j in range(one):
-                        value = dec_shared * s_b[n, j] + du * x1[j]
-                        s_b[n, j] = value
-                        value = kap_shared * e_b[n, j] + cn * value
-                        e_b[n, j] = value
-                        value = rho_shared * r_b[n, j] + out * value
-                        r_b[n, j] = value
-                        if contracting:
-                            shared[0, n, j] += err * value
-                    for j in range(one):
-                        value = kap_shared * e_c[n, j] + now * x1[j]
-                        e_c[n, j] = value
-                        value = rho_shared * r_c[n, j] + out * value
-                        r_c[n, j] = value
-                        if contracting:
-                            shared[1, n, j] += err * value
-                for j in range(one):
-                    e_dt[j] = kap * e_dt[j] + sum_dt[j]
-                for j in range(reach):
-                    e_u[j] = kap * e_u[j] + sum_u[j] + d_skip[d] * f1[j]
-                for j in range(3):
-                    e_soma[j] = kap * e_soma[j] + direct[t, i, d, j]
-                    r_soma[j] = rho * r_soma[j] + out * e_soma[j]
-                r_soma[2] -= out * threshold
-                for j in range(local_size):
-                    r_local[j] = rho * r_local[j] + out * e_local[j]
-                if contracting:
-                    for j in range(local_size):
-                        local[d, j] += err * r_local[j]
-                    for j in range(3):
-                        local[d, local_size + j] += err * r_soma[j]
+                _look(record, law, lines, t, i, d)
+                _advance_scan(record, law, scan, lines, t, i, d)
+                _advance_membrane(record, law, scan, membrane, lines, t, i, d)
+                _read(record, law, carried, readout, t, i, d)
+                if len(record.signal) > 0:
+                    _collect(record.signal[t, i, d], readout, sums.local[d], shared)
     restore_denormals(mode)
