@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from .errors import InputError
 from .nodes import Encoder, Soma, Synapse
 from .nodes.node import IntegerNode, Node
-from .printable import counted, plain
+from .printable import counted, outline, plain
 
 N = TypeVar("N", bound=Node)
 SHOWN = 8  # layers that a graph names where it shows itself
@@ -221,6 +221,8 @@ class Placement:
     measured: bool = False
     seconds: float = field(default=0.0, compare=False)
     peak_memory_mib: float = field(default=0.0, compare=False)
+
+    __repr__ = outline
 
 
 @dataclass(frozen=True, repr=False)

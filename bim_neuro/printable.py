@@ -5,6 +5,7 @@ r"""Texts of strangers, made safe to show: names of nodes and classes, paths, er
     marked(summary)          a whole report with every text in it escaped, so that no line can forget to
     as_json(data)            JSON that every reader takes: no NaN, no infinity, no half a character
     csv_cell("=1+1")         what a spreadsheet shows and does not compute
+    outline(node)            a dataclass in one short line, arrays by their type and shape
 
 Whatever comes from a file and reaches a terminal, a page, a table or a log goes through one of these.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable
+from dataclasses import fields
 from math import isfinite
 from typing import Any
 
@@ -22,6 +24,8 @@ from rich.markup import escape as _without_markup
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of characters that are not shown as they are: controls, formats (right-to-left overrides), surrogates."""
 _FORMULA = ("=", "+", "-", "@")
+_OUTLINE, _VALUE = 400, 60
+"""Characters of an outline that name fields, and of one value in it."""
 
 
 def plain(text: Any) -> str:
@@ -68,6 +72,30 @@ def csv_cell(value: Any) -> Any:
 def counted(number: int, noun: str, several: str = "") -> str:
     """'1 core', '2 cores'; the plural is given where it is not one of s."""
     return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
+
+
+def outline(value: Any) -> str:
+    """Return a dataclass in one line of at most some 450 characters; fields that find no room are counted.
+
+    It is the ``__repr__`` of what holds arrays: numbers stand as they are, arrays as their type and shape.
+    """
+    said = [f"{field.name}={_outlined(getattr(value, field.name))}" for field in fields(value) if field.repr]
+    room = _OUTLINE
+    for index, words in enumerate(said):
+        room -= len(words) + 2
+        if room < 0:
+            said[index:] = [f"and {len(said) - index} more"]
+            break
+    return f"{type(value).__name__}({', '.join(said)})"
+
+
+def _outlined(value: Any) -> str:
+    if getattr(value, "shape", ()):
+        return f"<{value.dtype} {tuple(value.shape)}>"
+    text = plain(repr(value))
+    if len(text) <= _VALUE:
+        return text
+    return f"<{counted(len(value), 'item')}>" if isinstance(value, dict | list | tuple) else f"{text[: _VALUE - 3]}..."
 
 
 def _each_text(data: Any, change: Callable[[Any], str]) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 
 from .errors import InputError
 from .nodes.arithmetic import Array
+from .printable import outline
 
 KEY = "trained_on"
 """The name of the field in model.pt and in a graph's ``extra``."""
@@ -31,6 +32,8 @@ class TrainedOn:
     split: Array
     steps: int
     learnt: Array = field(default_factory=lambda: np.empty(0, np.int64))
+
+    __repr__ = outline
 
     def __post_init__(self) -> None:
         hashes, split = np.asarray(self.hashes), np.asarray(self.split)

@@ -22,6 +22,7 @@ from .. import arguments
 from ..compilers.placement.place import average_hops
 from ..graph import IntegerGraph, PlacedGraph, axons
 from ..hardware import HardwareProfile, Quantity
+from ..printable import outline
 from ..record import RunRecord
 from .latency import LatencyReport, check_run, latency
 from .terms import UNPRICED, Range, Term, left_out, total, update_term, weakest
@@ -66,6 +67,8 @@ class EnergyReport:
     energy_uj: Range
     dynamic_uj: Range
     static_uj: Range
+
+    __repr__ = outline
 
     @property
     def at_least(self) -> bool:

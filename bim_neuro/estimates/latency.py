@@ -26,6 +26,7 @@ from ..errors import InputError
 from ..graph import IntegerGraph, PlacedGraph, hosts
 from ..hardware import HardwareProfile
 from ..nodes.arithmetic import Array
+from ..printable import outline
 from ..record import RunRecord
 from .terms import UNPRICED, Range, Term, left_out, total, update_term, weakest
 
@@ -73,6 +74,8 @@ class LatencyReport:
     layers: tuple[BusyTime, ...]
     untimed: tuple[str, ...]
     weakest_basis: str
+
+    __repr__ = outline
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from math import inf
 from typing import Annotated
 
+from ..printable import outline
+
 # How a number is known, strongest first; docs/hardware.md says what each word means.
 BASES = ("metered", "measured", "simulated", "calibrated", "derived", "assumed", "unpublished")
 
@@ -91,6 +93,8 @@ class Board:
     chips: Chips
     chip_columns: Chips  # chips a row of the board's grid
 
+    __repr__ = outline
+
 
 @dataclass(frozen=True)
 class Capacity:
@@ -107,6 +111,8 @@ class Capacity:
     groups: Groups  # neuron models on a core
     neuron_state_words: Words  # of one neuron
 
+    __repr__ = outline
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -117,6 +123,8 @@ class Memory:
     axon_in_words: Words  # a list
     axon_map_words: Words  # a neuron and outgoing edge
     axon_mem_words: Words  # a neuron and outgoing edge
+
+    __repr__ = outline
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,8 @@ class Numeric:
     v_threshold_bits: Bits
     delay_steps: Steps
 
+    __repr__ = outline
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -147,6 +157,8 @@ class Timing:
     hop_ns: Nanoseconds  # one message, one hop of the mesh
     chip_hop_ns: Nanoseconds  # one message, one link between chips
     barrier_us: Microseconds  # one synchronisation a step
+
+    __repr__ = outline
 
 
 @dataclass(frozen=True)
@@ -165,6 +177,8 @@ class Energy:
     learning_update_pj: Picojoules  # one plastic synapse, visited in one learning epoch
     static_mw: Milliwatts
     host_mw: Milliwatts
+
+    __repr__ = outline
 
 
 @dataclass(frozen=True)
@@ -185,6 +199,8 @@ class Learning:
     scale_exponent_high: Exponent
     accumulator_bits: Bits
     epoch_steps: Steps  # the longest epoch
+
+    __repr__ = outline
 
 
 @dataclass(frozen=True)
@@ -215,6 +231,8 @@ class HardwareProfile:
     passes_per_update: dict[str, Passes]
     learning: Learning
     capabilities: Capabilities
+
+    __repr__ = outline
 
     @property
     def cores_per_chip(self) -> int | None:

@@ -164,7 +164,7 @@ def lessons(
 
 def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]) -> str:
     """Return what tells one learning run from another: programs, chip, rule, stream, tests, and our version."""
-    digest = hashlib.sha256(repr((plasticity, program.profile, list(tests))).encode())
+    digest = hashlib.sha256(repr((plasticity, asdict(program.profile), list(tests))).encode())
     for data in (stream, *tests.values()):
         for array in (data.x, data.y):
             digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())

@@ -28,6 +28,7 @@ from ..errors import InputError, first_line
 from ..intake import Budget, read_torch
 from ..nodes import Encoder
 from ..nodes.arithmetic import Array
+from ..printable import outline
 from ..trained_on import KEY as TRAINED_ON
 from ..trained_on import TrainedOn
 from .network import BIMNetwork, NetworkConfig
@@ -53,6 +54,8 @@ class Checkpoint:
     ranges: dict[str, float]
     training: dict[str, Any] = field(default_factory=dict)
     trained_on: TrainedOn | None = None
+
+    __repr__ = outline
 
     def network(self) -> BIMNetwork:
         """Build the network with these weights; a config of absurd size is refused before it takes memory."""

@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import InputError
+from ..printable import outline
 from .arithmetic import WORD_MAX, Array, multiply_shift, saturate
 from .node import State, Step
 
@@ -40,6 +41,8 @@ class LIF:
     current_decay: float = 0.0
 
     kind: ClassVar[str] = "lif"
+
+    __repr__ = outline
 
     @property
     def neurons(self) -> int:
@@ -77,6 +80,8 @@ class IntegerLIF:
     lava_process: ClassVar[str] = "LIFReset"
     gated: ClassVar[bool] = False
     message_bits: ClassVar[int] = 1
+
+    __repr__ = outline
 
     @property
     def neurons(self) -> int:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..printable import outline
 from .arithmetic import Array, multiply_shift, rescale, saturate
 from .node import State, Step
 
@@ -25,6 +26,8 @@ class Readout:
     v_range: float = 0.0
 
     kind: ClassVar[str] = "readout"
+
+    __repr__ = outline
 
     @property
     def neurons(self) -> int:
@@ -55,6 +58,8 @@ class IntegerReadout:
     lava_process: ClassVar[str] = ""
     gated: ClassVar[bool] = True
     message_bits: ClassVar[int] = 24
+
+    __repr__ = outline
 
     @property
     def neurons(self) -> int:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..printable import outline
 from .arithmetic import Array, rescale, saturate
 from .node import State, Step
 
@@ -26,6 +27,8 @@ class Relay:
     message_range: float = 0.0
 
     kind: ClassVar[str] = "relay"
+
+    __repr__ = outline
 
     @property
     def neurons(self) -> int:
@@ -54,6 +57,8 @@ class IntegerRelay:
     lava_process: ClassVar[str] = ""
     gated: ClassVar[bool] = True
     message_bits: ClassVar[int] = 16
+
+    __repr__ = outline
 
     @property
     def neurons(self) -> int:

@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from ..printable import outline
 from .arithmetic import (
     FACTOR_MAX,
     FRACTION_BITS,
@@ -54,6 +55,8 @@ class Scan:
     ranges: ScanRange = ScanRange()
 
     kind: ClassVar[str] = "scan"
+
+    __repr__ = outline
 
     @property
     def neurons(self) -> int:
@@ -114,6 +117,8 @@ class IntegerScan:
     lava_process: ClassVar[str] = ""
     gated: ClassVar[bool] = True
     message_bits: ClassVar[int] = 24
+
+    __repr__ = outline
 
     @property
     def neurons(self) -> int:

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import InputError
+from ..printable import outline
 from .arithmetic import Array
 from .node import State, Step
 
@@ -68,6 +69,8 @@ class InputSeen:
     low: Array  # (channels,)
     high: Array  # (channels,)
 
+    __repr__ = outline
+
     def __add__(self, other: InputSeen) -> InputSeen:
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
         return InputSeen(self.values + other.values, self.clipped + other.clipped, low, high)
@@ -84,6 +87,8 @@ class Encoder:
     kind: str
     gain: Array
     offset: Array
+
+    __repr__ = outline
 
     @property
     def source(self) -> Source:

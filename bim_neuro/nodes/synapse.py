@@ -15,6 +15,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from ..printable import outline
 from .arithmetic import Array
 
 WEIGHT_MAX = 127
@@ -46,6 +47,8 @@ class Dense:
     kind: ClassVar[str] = "dense"
     hop: ClassVar[int] = 1
 
+    __repr__ = outline
+
     @property
     def count(self) -> int:
         return int(self.weight.size)
@@ -72,6 +75,8 @@ class Diagonal:
 
     kind: ClassVar[str] = "diagonal"
     hop: ClassVar[int] = 1
+
+    __repr__ = outline
 
     @property
     def count(self) -> int:

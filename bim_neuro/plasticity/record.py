@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..nodes.arithmetic import Array
+from ..printable import outline
 
 
 @dataclass
@@ -18,6 +19,8 @@ class LearnRecord:
     changed: dict[str, int] = field(default_factory=dict)  # weights that moved
     clipped: dict[str, int] = field(default_factory=dict)  # weights at their limit
     saturated: int = 0  # trace words
+
+    __repr__ = outline
 
     def add(self, group: str, before: Array, wanted: Array, after: Array) -> None:
         """Count one update of a group."""
