@@ -7,13 +7,15 @@
     ├── ThresholdMissed         exit 3   a verification found a difference, or a limit the user set was missed
     └── BackendFailed           exit 4   a backend broke or ran past its time limit
 
-Messages say who, how much and what the limit is; the hint says what to do next.
+Messages say who, how much and what the limit is; the hint says what to do next. From Python 3.11 on a hint is a note of
+its exception, which a traceback prints below the message; 3.10 has no notes, there the message ends in it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _BYTES_LITERAL = re.compile(r"(?<!['\"\w])b(?=['\"])")
@@ -28,9 +30,10 @@ class BimError(Exception):
         super().__init__(message, hint)
         self.message = message
         self.hint = hint
+        _note(self, [hint])
 
     def __str__(self) -> str:
-        return with_hint(self.message, self.hint)
+        return _said(self.message, self.hint)
 
 
 class InputError(BimError):
@@ -43,9 +46,16 @@ class BackendMissing(InputError):
     """A backend that is not installed in this environment."""
 
 
-def with_hint(message: str, hint: str) -> str:
-    """Write a message and its hint in one line."""
-    return f"{message} ({hint})" if hint else message
+def _note(error: BimError, hints: Iterable[str]) -> None:
+    """Add each hint to an error as a note, once, where Python has notes."""
+    if sys.version_info >= (3, 11):
+        for hint in dict.fromkeys(filter(None, hints)):
+            error.add_note(f"hint: {hint}")
+
+
+def _said(message: str, hint: str) -> str:
+    """Return a message, with its hint where no note says it."""
+    return f"{message} ({hint})" if hint and sys.version_info < (3, 11) else message
 
 
 def first_line(error: BaseException) -> str:
@@ -84,9 +94,10 @@ class DoesNotFit(BimError):
         super().__init__("; ".join(finding.message for finding in findings if finding.severity == "error"))
         self.findings = tuple(findings)
         self.args = (self.findings,)
+        _note(self, (finding.hint for finding in self.findings))
 
     def __str__(self) -> str:
-        return "; ".join(with_hint(finding.message, finding.hint) for finding in self.findings)
+        return "; ".join(_said(finding.message, finding.hint) for finding in self.findings)
 
 
 class ThresholdMissed(BimError):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,3 +79,13 @@ def test_what_a_learning_run_is_known_by_holds_every_number_of_the_chip(program:
     keys = {learning_key(replace(program, profile=p), Plasticity(), data, {}) for p in (profile, other)}
     assert repr(profile) == repr(other)
     assert len(keys) == 2
+
+
+def test_the_command_line_says_a_hint_once(tmp_path: Path) -> None:
+    words = (DIGITS, "--target", "loihi3", "-o", tmp_path / "out")
+    for debug in ((), ("--debug",)):
+        script = "from bim_neuro.cli import compile_main; compile_main()"
+        command = [sys.executable, "-c", script, *map(str, words), *debug]
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=100, check=False)
+        assert ended.returncode in (1, 2)
+        assert ended.stderr.count("loihi2,") == 1, ended.stderr

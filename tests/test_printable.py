@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -238,11 +239,15 @@ def test_an_error_says_its_hint_and_travels_between_processes() -> None:
     import pickle
 
     refusal = errors.InputError("no such file: a.pt", "name one")
-    assert str(refusal) == "no such file: a.pt (name one)"
+    notes = sys.version_info >= (3, 11)
+    assert str(refusal) == "no such file: a.pt" + ("" if notes else " (name one)")
+    assert getattr(refusal, "__notes__", []) == ["hint: name one"] * notes
     assert str(errors.InputError("no such file")) == "no such file"
     finding = errors.Finding("memory", "lif", "layer 'lif' needs 9", hint="take fewer")
     both = errors.DoesNotFit([finding, errors.Finding("cores", "", "2 cores")])
-    assert str(both) == "layer 'lif' needs 9 (take fewer); 2 cores"
+    assert str(both) == ("layer 'lif' needs 9; 2 cores" if notes else "layer 'lif' needs 9 (take fewer); 2 cores")
+    assert not hasattr(errors.InputError("no such file"), "__notes__")
     for error in (refusal, both):
+        assert "".join(traceback.format_exception(error)).count(error.hint or finding.hint) == 1
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), again.__dict__, str(again)) == (type(error), error.__dict__, str(error))
