@@ -21,27 +21,34 @@ if TYPE_CHECKING:
     from .pipeline import Program
 
 _HOMES = {
-    "Program": ".pipeline",
-    "verify": ".pipeline",
-    "RunRecord": ".record",
-    "load_task": ".tasks",
-    "plan_for": ".jobs.train",
-    "train_task": ".jobs.train",
-    "Request": ".jobs.request",
-    "compile_to_folder": ".jobs.compile",
-    "load_artefact": ".compilers.artefact",
-    "read_nir": ".nir_bridge",
-    "write_nir": ".nir_bridge",
-    "load_profile": ".hardware",
-    "BimError": ".errors",
-    "InputError": ".errors",
-    "BackendMissing": ".errors",
-    "DoesNotFit": ".errors",
-    "ThresholdMissed": ".errors",
-    "BackendFailed": ".errors",
-    "Finding": ".errors",
+    "Program": ("pipeline", "Program"),
+    "verify": ("account", "verify"),
+    "RunRecord": ("record", "RunRecord"),
+    "load": ("compilers.artefact", "load_artefact"),
+    "save": ("compilers.artefact", "save_artefact"),
+    "self_test": ("compilers.artefact", "check"),
+    "lava_available": ("compilers.to_lava.compat", "lava_available"),
+    "read_nir": ("nir_bridge", "read_nir"),
+    "write_nir": ("nir_bridge", "write_nir"),
+    "load_profile": ("hardware", "load_profile"),
+    "load_task": ("tasks", "load_task"),
+    "Task": ("tasks", "Task"),
+    "Dataset": ("tasks", "Dataset"),
+    "plan_for": ("jobs.train", "plan_for"),
+    "train_task": ("jobs.train", "train_task"),
+    "Request": ("jobs.request", "Request"),
+    "compile_to_folder": ("jobs.compile", "compile_to_folder"),
+    "Plasticity": ("plasticity.request", "Plasticity"),
+    "learn": ("jobs.learn", "learn"),
+    "BimError": ("errors", "BimError"),
+    "InputError": ("errors", "InputError"),
+    "BackendMissing": ("errors", "BackendMissing"),
+    "DoesNotFit": ("errors", "DoesNotFit"),
+    "ThresholdMissed": ("errors", "ThresholdMissed"),
+    "BackendFailed": ("errors", "BackendFailed"),
+    "Finding": ("errors", "Finding"),
 }
-"""Where each public name but `compile` lives."""
+"""Where each public name but `compile` lives: (module, its name there)."""
 
 __all__ = ["__version__", "compile", *_HOMES]
 
@@ -49,11 +56,12 @@ __all__ = ["__version__", "compile", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'bim_neuro' has no attribute '{name}'")
-    if _HOMES[name] == ".jobs.train":
+    module, there = _HOMES[name]
+    if module == "jobs.train":
         from .extras import check_extra
 
         check_extra("train", "torch", f"bim_neuro.{name}")
-    return getattr(import_module(_HOMES[name], __name__), name)
+    return getattr(import_module(f".{module}", __name__), there)
 
 
 def __dir__() -> list[str]:

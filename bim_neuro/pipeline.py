@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from . import arguments
+from . import account, arguments, report
 from .choices import BACKENDS
 from .compilers.align import align
 from .compilers.artefact import Artefact, expected_messages, save_artefact
@@ -23,6 +21,8 @@ from .compilers.placement.place import place
 from .compilers.quantise import quantise_with_units
 from .compilers.rounding import Constant, rounding
 from .errors import DoesNotFit, Finding, InputError
+from .estimates.energy import EnergyReport, price
+from .estimates.latency import LatencyReport, latency
 from .extras import check_extra
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile, load_profile
@@ -33,8 +33,11 @@ from .printable import counted, plain
 from .record import RunRecord
 from .simulation.probes import Probe, Watch, check_kept
 from .simulation.reference import Progress, simulate, simulate_float
+from .tasks import Dataset
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .compilers.to_lava.build import LavaNetwork
     from .simulation.compiled import Engine
 
@@ -144,6 +147,40 @@ class Program:
     def run_float(self, raw: Array, probe: Probe = True) -> RunRecord:
         """Run the float law on the same encoded input, with all probes or those named."""
         return simulate_float(self.reference, self.graph.encoder.to_float(self.encode(raw)), probe=probe)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what compiling knows, without a run, under the keys of summary.json; `report` returns all of it."""
+        return report.known(self.placed, self.profile, self.assumptions, self.findings, self.constants)
+
+    def energy(self, raw: Array) -> EnergyReport:
+        """Run the engine; return what a sample costs on the chip, its cores placed for the messages of this run."""
+        record = self.run(raw)
+        return price(account.placed_for(self, record), record, self.profile)
+
+    def latency(self, raw: Array) -> LatencyReport:
+        """Run the engine; return how long a sample takes on the chip, placed as for `energy`."""
+        record = self.run(raw)
+        return latency(account.placed_for(self, record), record, self.profile)
+
+    def report(self, raw: Array, path: str | Path, y: Any = None) -> dict[str, Any]:
+        """Run the engine beside the float law and write the report's files into a new folder; return the summary.
+
+        With labels ``y`` (samples,) it holds accuracies. The figures are those of bim-compile on the same sequences.
+        """
+        data = Dataset(_sequences(self.graph, raw), y)
+        return account.write_report(self, data, arguments.path(path))
+
+    def verify(self, raw: Array, backend: str = "lava", *, time_limit: float | None = None) -> dict[str, Any]:
+        """Run the engine and another backend; compare every message and state, see `bim_neuro.verify`."""
+        other = self.run(raw, backend=backend, probe=True, time_limit=time_limit)
+        return account.verify(self.run(raw, probe=True), other)
+
+    def plot_raster(self, raw: Array, layers: Collection[str] | None = None) -> Figure:
+        """Draw who sent a message when, in the first sequence: a matplotlib figure of the named or spiking layers."""
+        return account.raster(self, _sequences(self.graph, raw), layers)
+
+    def _repr_html_(self) -> str:
+        return account.as_html(repr(self), self.summary()["layers"])
 
     def to_lava(self, raw: Array) -> LavaNetwork:
         """Return connected Lava processes that will play ``raw``; imports Lava into this process."""
@@ -288,44 +325,6 @@ def run(
 
     check_kept(graph, len(x), x.shape[1])
     return run_lava(graph, x, time_limit=time_limit)
-
-
-def verify(record: RunRecord, other: RunRecord) -> dict[str, Any]:
-    """Compare every message and state of two probed runs, layer by layer and step by step.
-
-    Of the values, those count apart that are not zero in both: silence is equal to silence, and says little.
-    """
-    for name, run_record in (("record", record), ("other", other)):
-        if not arguments.instance(run_record, RunRecord, name).probes:
-            raise InputError(f"{name} has no probes, nothing can be compared", "run with probe=True")
-    if missing := record.probes.keys() - other.probes.keys():
-        raise InputError(f"the other run has no '{min(missing)}'", "compare runs of the same program")
-    layers: list[dict[str, Any]] = []
-    for key, values in record.probes.items():
-        theirs = other.probes[key]
-        same = values == theirs if values.shape == theirs.shape else np.zeros(values.shape, bool)
-        sent = (values != 0) | (theirs != 0) if values.shape == theirs.shape else values != 0
-        layer, what = key.rsplit(".", 1)
-        counts = {
-            "values": values.size,
-            "equal": same.sum(),
-            "nonzero": sent.sum(),
-            "nonzero_equal": (same & sent).sum(),
-        }
-        layers.append({"layer": layer, "what": what, **{name: int(count) for name, count in counts.items()}})
-    messages = [row for row in layers if row["what"] == "message"]
-    states = [row for row in layers if row["what"] != "message"]
-    return {
-        "backend": other.backend,
-        "samples": record.samples,
-        "messages": sum(row["nonzero"] for row in messages),
-        "messages_equal": sum(row["nonzero_equal"] for row in messages),
-        "spike_slots": sum(row["values"] for row in messages),
-        "equal": sum(row["equal"] for row in messages),
-        "states": sum(row["values"] for row in states),
-        "states_equal": sum(row["equal"] for row in states),
-        "layers": layers,
-    }
 
 
 def with_steps(raw: Array, steps: int | None) -> Array:

@@ -3,15 +3,16 @@
 import argparse
 from pathlib import Path
 
-from bim_neuro.jobs.train import plan_for, train_task
-from bim_neuro.tasks import load_task
+import bim_neuro
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=100)
 parser.add_argument("--output", type=Path, default=Path("digits.pt"))
 options = parser.parse_args()
 
-plan = plan_for(load_task("digits"), epochs=options.epochs, channels=64)
-checkpoint = train_task(plan, options.output, report=lambda epoch: print(f"epoch {epoch.epoch}: {epoch.score:.3f}"))
+plan = bim_neuro.plan_for(bim_neuro.load_task("digits"), epochs=options.epochs, channels=64)
+checkpoint = bim_neuro.train_task(
+    plan, options.output, report=lambda epoch: print(f"epoch {epoch.epoch}: {epoch.score:.3f}")
+)
 test = checkpoint.training["test"]
 print(f"float accuracy {test['float']['accuracy']:.3f}, integer accuracy {test['integer']['accuracy']:.3f}")

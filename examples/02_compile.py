@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import bim_neuro
-from bim_neuro.compilers.artefact import check, load_artefact
-from bim_neuro.tasks import load_task
 
 program = bim_neuro.compile(Path(__file__).parent / "digits.pt", target="loihi2")
 for core in program.placed.cores:
@@ -13,5 +11,5 @@ for core in program.placed.cores:
 for sentence in program.assumptions:
     print("assumes:", sentence)
 
-program.save("digits.bimn", load_task("digits").test.x[:2])
-print("self-test:", check(load_artefact(Path("digits.bimn"))), "messages equal")
+program.save("digits.bimn", bim_neuro.load_task("digits").test.x[:2])
+print("self-test:", bim_neuro.self_test(bim_neuro.load("digits.bimn")), "messages equal")

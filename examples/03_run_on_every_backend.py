@@ -3,11 +3,8 @@
 from pathlib import Path
 
 import bim_neuro
-from bim_neuro.compilers.to_lava.compat import lava_available
-from bim_neuro.pipeline import verify
-from bim_neuro.tasks import load_task
 
-test = load_task("digits").test
+test = bim_neuro.load_task("digits").test
 x, y = test.x[:2], test.y[:2]
 program = bim_neuro.compile(Path(__file__).parent / "digits.pt")
 
@@ -17,9 +14,9 @@ print("labels   ", y.tolist())
 print("float    ", floats.predicted.tolist())
 print("integers ", integers.predicted.tolist())
 
-available, reason = lava_available()
+available, reason = bim_neuro.lava_available()
 if available:
-    result = verify(integers, program.run(x, backend="lava"))
+    result = bim_neuro.verify(integers, program.run(x, backend="lava"))
     print(f"lava      {result['equal']} of {result['spike_slots']} spike slots equal, "
           f"{result['states_equal']} of {result['states']} state values equal")  # fmt: skip
 else:

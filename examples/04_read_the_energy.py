@@ -3,14 +3,10 @@
 from pathlib import Path
 
 import bim_neuro
-from bim_neuro.estimates.energy import price
-from bim_neuro.estimates.latency import latency
-from bim_neuro.tasks import load_task
 
 program = bim_neuro.compile(Path(__file__).parent / "digits.pt")
-record = program.run(load_task("digits").test.x[:16])
-time = latency(program.placed, record, program.profile)
-energy = price(program.placed, record, program.profile, time)
+x = bim_neuro.load_task("digits").test.x[:16]
+time, energy = program.latency(x), program.energy(x)
 
 for layer in energy.layers:
     if layer.total.value is not None:

@@ -9,26 +9,22 @@ from pathlib import Path
 import numpy as np
 
 import bim_neuro
-from bim_neuro.jobs.learn import learn
-from bim_neuro.plasticity.request import Plasticity
-from bim_neuro.tasks import load_task
-from bim_neuro.tasks.dataset import Dataset
 
 SAMPLES = 2000
 order = np.random.default_rng(0).permutation(8)
-digits = load_task("digits")
+digits = bim_neuro.load_task("digits")
 
 
-def shifted(data: Dataset) -> Dataset:
+def shifted(data: bim_neuro.Dataset) -> bim_neuro.Dataset:
     """Return the same images with their rows in another order."""
-    return Dataset(data.x[:, order], data.y)
+    return bim_neuro.Dataset(data.x[:, order], data.y)
 
 
 stream = shifted(digits.train)
 program = bim_neuro.compile(Path(__file__).parent / "digits.pt")
-learned = learn(
+learned = bim_neuro.learn(
     program,
-    Plasticity(rule="rtrl"),
+    bim_neuro.Plasticity(rule="rtrl"),
     stream.take(np.arange(SAMPLES) % len(stream)),
     {"rows in another order": shifted(digits.validation), "digits as they were": digits.validation},
 )

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from small_models import small_checkpoint, small_input
 
 import bim_neuro
+from bim_neuro.account import verify
 from bim_neuro.compilers.artefact import check, load_artefact, save_artefact
 from bim_neuro.errors import BimError, InputError
 from bim_neuro.estimates.energy import price
@@ -35,7 +36,7 @@ from bim_neuro.model.export import export
 from bim_neuro.nir_bridge import read_nir, write_nir
 from bim_neuro.nodes import Dense, Encoder, Readout, Source
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.pipeline import Program, compile_model, read_model, verify, with_steps
+from bim_neuro.pipeline import Program, compile_model, read_model, with_steps
 from bim_neuro.plasticity.request import Plasticity
 from bim_neuro.record import RunRecord
 from bim_neuro.simulation import Stream, simulate, simulate_float

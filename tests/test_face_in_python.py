@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,15 +10,18 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
-from commands import ROOT
+from commands import ROOT, bim_compile
 
 import bim_neuro
+from bim_neuro.account import as_html
 from bim_neuro.estimates.energy import price
 from bim_neuro.estimates.latency import latency
 from bim_neuro.hardware import load_profile
 from bim_neuro.jobs.learn import learning_key
+from bim_neuro.jobs.results import render_report
 from bim_neuro.model.checkpoint import load_checkpoint
 from bim_neuro.pipeline import Program
 from bim_neuro.plasticity.request import Plasticity
@@ -89,3 +93,82 @@ def test_the_command_line_says_a_hint_once(tmp_path: Path) -> None:
         ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=100, check=False)
         assert ended.returncode in (1, 2)
         assert ended.stderr.count("loihi2,") == 1, ended.stderr
+
+
+def test_a_program_gives_the_figures_of_the_command_on_the_same_sequences(
+    program: Program, x: np.ndarray, tmp_path: Path
+) -> None:
+    y = np.array([1, 2, 3])
+    np.savez(tmp_path / "x.npz", x=x, y=y, layout="BTC")
+    assert bim_compile(DIGITS, "--input", tmp_path / "x.npz", "--samples", "all", "-o", tmp_path / "cli").code == 0
+    theirs = json.loads((tmp_path / "cli" / "summary.json").read_text())
+    program.report(x, tmp_path / "new" / "python", y)
+    ours = json.loads((tmp_path / "new" / "python" / "summary.json").read_text())
+    jsonschema.validate(ours, json.loads((ROOT / "docs" / "summary.schema.json").read_text()))
+    for summary in (ours, theirs):
+        for measure in ("seconds", "peak_memory_mib"):
+            del summary["placement"][measure]
+    differ = {key for key in theirs if ours[key] != theirs[key]}
+    assert differ <= {"model", "command", "request", "input", "sequences", "seconds", "findings"}
+    assert [f for f in theirs["findings"] if f not in ours["findings"]] == []
+    assert program.energy(x).dynamic.value == ours["energy"]["dynamic"]["value"]
+    assert program.latency(x).answer_us.value == ours["latency"]["answer_us"]["value"]
+    assert render_report(tmp_path / "new" / "python").startswith("<!")
+
+
+def test_a_summary_says_before_a_run_what_the_report_says_after(
+    program: Program, x: np.ndarray, tmp_path: Path
+) -> None:
+    known, told = program.summary(), program.report(x, tmp_path / "out")
+    assert set(known) < set(told)
+    after = [{key: layer[key] for key in known["layers"][0]} for layer in told["layers"]]
+    assert known["layers"] == after
+    same = set(known) - {"layers", "placement", "encoder", "findings"}  # what a run adds to
+    assert {key: known[key] for key in same} == {key: told[key] for key in same}
+    assert [found for found in known["findings"] if found not in told["findings"]] == []
+
+
+def test_a_report_replaces_nobodys_files(program: Program, x: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("mine")
+    with pytest.raises(bim_neuro.InputError, match="holds other files, a report's folder is new or empty"):
+        program.report(x, tmp_path)
+    with pytest.raises(bim_neuro.InputError, match="cannot write"):
+        program.report(x, tmp_path / "summary.json")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("summary.json", "mine")]
+
+
+def test_a_program_is_verified_on_another_backend_in_one_call(program: Program, x: np.ndarray) -> None:
+    found = program.verify(x, backend="reference")
+    assert found["backend"] == "reference"
+    assert 0 < found["messages"] == found["messages_equal"]
+    assert found["states"] == found["states_equal"]
+
+
+def test_a_raster_has_a_dot_for_each_message(program: Program, record: RunRecord, x: np.ndarray) -> None:
+    figure = program.plot_raster(x)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["block1.lif"]
+    (dots,) = figure.axes[0].collections
+    sent = record.probes["block1.lif.message"][0]
+    assert 0 < len(dots.get_offsets()) == np.count_nonzero(sent)
+    assert all(sent[int(step), int(neuron)] for step, neuron in dots.get_offsets())
+    assert len(program.plot_raster(x, ["input", "readout"]).axes) == 2
+    with pytest.raises(bim_neuro.InputError, match=r"no layer is called 'block1.lift'") as refused:
+        program.plot_raster(x, ["block1.lift"])
+    assert refused.value.hint == "one of: block1.lif"
+
+
+def test_a_raster_says_how_to_get_what_draws_it(
+    program: Program, x: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bim_neuro.extras.find_spec", lambda name: None)
+    with pytest.raises(bim_neuro.BackendMissing, match=r"Program.plot_raster needs the package matplotlib"):
+        program.plot_raster(x)
+
+
+def test_a_notebook_shows_a_table_of_layers_with_every_text_escaped(program: Program) -> None:
+    shown = program._repr_html_()
+    assert shown.count("<tr>") == len(program.graph.nodes)  # the head, and all but the source
+    assert "<td>block1.lif</td><td>lif</td><td>128</td>" in shown
+    assert "<script>" not in as_html(
+        "<script>", [dict.fromkeys(("name", "kind", "neurons", "synapses", "cores"), "<script>")]
+    )

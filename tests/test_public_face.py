@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,24 @@ import bim_neuro
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(bim_neuro, name)
     assert name in dir(bim_neuro)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_examples_use_nothing_but_public_names(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "bim_neuro"
+    }
+    assert [module for module in imported if module and module.startswith("bim_neuro")] == []
+    assert used <= set(bim_neuro.__all__)
+
+
+def test_the_page_for_python_names_everything_public() -> None:
+    named = set(re.findall(r"`(\w+)`", (ROOT / "docs/api.md").read_text()))
+    assert set(bim_neuro.__all__) - named == {"__version__"}
 
 
 def test_another_name_is_no_attribute() -> None:

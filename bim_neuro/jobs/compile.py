@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import kept, report
+from ..account import Ran, verify
 from ..atomic import write
 from ..compilers.artefact import save_artefact
 from ..compilers.placement.place import arrange
 from ..errors import Finding
 from ..estimates.optimise import optimise
 from ..graph import PlacedGraph
-from ..pipeline import Program, Stopwatch, compile_model, verify
+from ..pipeline import Program, Stopwatch, compile_model
 from ..record import RunRecord
 from ..report.thresholds import missed
 from .folder import REQUEST, filled, reserved
@@ -23,7 +24,7 @@ from .learn_stream import learn_first, learned_file
 from .request import Outcome, Request, Stage
 from .sequences import Chosen, to_run
 from .shards import Shards
-from .simulate import Ran, check_backends, first_sample, run, shards_for
+from .simulate import check_backends, first_sample, run, shards_for
 
 ARTEFACT_SAMPLES = 4
 ARTEFACT_STEPS = 512  # of each; a self-test is to be quick, and small beside the program

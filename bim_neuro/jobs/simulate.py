@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, replace
+from dataclasses import astuple
 
 import numpy as np
 
 from .. import kept, report
+from ..account import Ran, play
 from ..compilers.to_lava.compat import check_installed
 from ..errors import InputError
-from ..estimates.neurobench import Activity, ActivityCounter, activity
+from ..estimates.neurobench import Activity
 from ..nodes.arithmetic import Array
 from ..pipeline import Program, Stopwatch
 from ..record import RunRecord, merge
-from ..simulation.agreement import LAYOUT, Agreement, compared
-from ..simulation.counting import count_messages
-from ..simulation.probes import check_kept, samples_at_once
+from ..simulation.agreement import LAYOUT, Agreement
 from .request import Request
 from .shards import Shards, from_arrays, run_key, to_arrays
 
-BATCH = 64
 SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until that is written
 SHARD_STEPS = 2**20  # steps of all samples of a shard: long samples come in smaller ones
-Ran = tuple[RunRecord, RunRecord, Agreement, Activity]
-"""What a run left: the records of the integers and of the float law, how far they agree, and what was done."""
 
 
 def run(
@@ -82,32 +78,16 @@ def _parsed(arrays: dict[str, Array] | None) -> Ran | None:
 
 
 def _run_part(program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]) -> Ran:
-    """Run as many samples at a time as memory allows; keep everything only where a verification needs it."""
-    graph, probed = program.graph, compared(program.graph)
-    agreement, counted = Agreement(), Activity()
-    records: list[RunRecord] = []
-    floats: list[RunRecord] = []
-    if request.verify:
-        check_kept(graph, 2 * len(raw), raw.shape[1])
-    lava = request.backend == "lava"
-    batch = len(raw) if lava else samples_at_once(graph, probed, min(len(raw), BATCH), raw.shape[1])
-    for first in range(0, len(raw), batch):
-        part = raw[first : first + batch]
-        with watch.stage("float reference"):
-            reference = program.run_float(part, probed)
-        counter = ActivityCounter(graph, raw.shape[1])
-        with watch.stage("simulate"):
-            probe = bool(request.verify) or probed
-            limit = request.lava_timeout
-            record = program.run(part, backend=request.backend, probe=probe, watch=counter, time_limit=limit)
-            if lava:
-                record = replace(record, layers=count_messages(graph, record.probes, record.steps))
-        agreement.add(graph, reference, record)
-        counted += activity(graph, record) if lava else counter.counted
-        records = [merge([*records, record if request.verify else replace(record, probes={})])]
-        floats = [merge([*floats, replace(reference, probes={})])]
-        advance(len(part))
-    return records[0], floats[0], agreement, counted
+    """Run samples as they were asked for; keep everything only where a verification needs it."""
+    return play(
+        program,
+        raw,
+        backend=request.backend,
+        keep=bool(request.verify),
+        time_limit=request.lava_timeout,
+        stage=watch.stage,
+        advance=advance,
+    )
 
 
 def shards_for(program: Program, raw: Array, request: Request) -> Shards | None:

@@ -5,7 +5,7 @@ from .compare import compare
 from .files import DAMAGE, FILES, read_summary, render_again, write_files
 from .over_time import RASTER_STEPS, series
 from .side_by_side import render_comparison
-from .summary import Facts, summarise
+from .summary import Facts, known, summarise
 
 __all__ = [
     "DAMAGE",
@@ -14,6 +14,7 @@ __all__ = [
     "Facts",
     "asked",
     "compare",
+    "known",
     "read_summary",
     "render_again",
     "render_comparison",

@@ -26,13 +26,18 @@ _CHUNK = 1 << 20
 
 
 def asked(
-    options: Mapping[str, Any], model: Path, profile: HardwareProfile, raw: Array, y: Array | None, learning: int | None
+    options: Mapping[str, Any],
+    model: Path | None,
+    profile: HardwareProfile,
+    raw: Array,
+    y: Array | None,
+    learning: int | None,
 ) -> dict[str, Any]:
     """Return summary.json's ``request``; ``options`` may hold options in options, ``learning`` is the noise's seed."""
     return {
         "options": dict(_flat(options)),
         "hashes": {
-            "model": file_hash(model),
+            "model": file_hash(model) if model else None,
             "input": array_hash(raw, y),
             "target": hashlib.sha256(json.dumps(asdict(profile), sort_keys=True, default=str).encode()).hexdigest(),
         },

@@ -87,7 +87,7 @@ def summarise(facts: Facts) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in _findings(facts, agreement)],
         "constants": [asdict(constant) for constant in facts.constants],
         "encoder": _encoder(graph.encoder, record.seen),
-        "cores": {"used": len({core.index for core in facts.placed.cores}), "limit": facts.profile.usable_cores},
+        "cores": _cores(facts.placed, facts.profile),
         "placement": asdict(facts.placed.placement) if facts.placed.placement else None,
         "layers": [_layer(name, facts, energy) for name in graph.order if name != graph.source],
         "latency": asdict(time),
@@ -98,9 +98,43 @@ def summarise(facts: Facts) -> dict[str, Any]:
         "agreement": agreement,
         "verify": facts.verification,
         "learning": _learning(facts, energy),
-        "judge": {name: "lava" if node.lava_process else "own" for name, node in graph.nodes.items()},
+        "judge": _judge(graph),
         "seconds": {},
     }
+
+
+def known(
+    placed: PlacedGraph,
+    profile: HardwareProfile,
+    assumptions: tuple[str, ...],
+    findings: tuple[Finding, ...],
+    constants: tuple[Constant, ...],
+) -> dict[str, Any]:
+    """Return what summary.json says that needs no run, under the same keys."""
+    graph = placed.graph
+    return {
+        "bim_neuro": __version__,
+        "task": graph.task,
+        "target": profile.name,
+        "dt": graph.dt,
+        "latency_steps": graph.latency,
+        "assumptions": list(assumptions),
+        "findings": [asdict(finding) for finding in findings],
+        "constants": [asdict(constant) for constant in constants],
+        "encoder": _encoder(graph.encoder, None),
+        "cores": _cores(placed, profile),
+        "placement": asdict(placed.placement) if placed.placement else None,
+        "layers": [_built(name, placed) for name in graph.order if name != graph.source],
+        "judge": _judge(graph),
+    }
+
+
+def _cores(placed: PlacedGraph, profile: HardwareProfile) -> dict[str, Any]:
+    return {"used": len({core.index for core in placed.cores}), "limit": profile.usable_cores}
+
+
+def _judge(graph: IntegerGraph) -> dict[str, str]:
+    return {name: "lava" if node.lava_process else "own" for name, node in graph.nodes.items()}
 
 
 def _findings(facts: Facts, agreement: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -134,11 +168,9 @@ def _encoder(encoder: Encoder, seen: InputSeen | None) -> dict[str, Any]:
     }
 
 
-def _layer(name: str, facts: Facts, energy: EnergyReport) -> dict[str, Any]:
-    graph, record = facts.placed.graph, facts.record
-    node, totals = graph.nodes[name], record.layers[name].totals()
-    slots = record.samples * record.steps * node.neurons
-    rate = totals["messages"] / slots
+def _built(name: str, placed: PlacedGraph) -> dict[str, Any]:
+    """Return what is known of a layer without a run."""
+    graph, node = placed.graph, placed.graph.nodes[name]
     return {
         "name": name,
         "kind": node.kind,
@@ -146,14 +178,26 @@ def _layer(name: str, facts: Facts, energy: EnergyReport) -> dict[str, Any]:
         "neurons": node.neurons,
         "synapses": sum(edge.synapse.count for edge in graph.into(name)),
         "weight_sparsity": _weight_sparsity(graph, name),
+        "message_bits": node.message_bits,
+        "cores": len(placed.cores_of(name)),
+    }
+
+
+def _layer(name: str, facts: Facts, energy: EnergyReport) -> dict[str, Any]:
+    record, built = facts.record, _built(name, facts.placed)
+    totals = record.layers[name].totals()
+    rate = totals["messages"] / (record.samples * record.steps * built["neurons"])
+    bits, cores = built.pop("message_bits"), built.pop("cores")
+    return {
+        **built,
         "synops_hardware": totals["synops_hardware"],
         "synops_effective": totals["synops_effective"],
         "updates": totals["updates"],
         "spikes": totals["messages"],
-        "message_bits": node.message_bits,
+        "message_bits": bits,
         "spike_rate": rate,
         "sparsity": 1 - rate,
-        "cores": len(facts.placed.cores_of(name)),
+        "cores": cores,
         "energy_pj": energy.layer(name),
         "saturations": totals["saturations"],
     }

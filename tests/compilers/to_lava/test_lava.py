@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from small_models import small_graphs, small_input
 
+from bim_neuro.account import verify
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.errors import InputError
@@ -15,7 +16,6 @@ from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.nodes import Dense, Diagonal, Encoder, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Source
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import IntegerNode
-from bim_neuro.pipeline import verify
 from bim_neuro.record import RunRecord
 from bim_neuro.simulation import simulate
 from bim_neuro.simulation.counting import count_messages
