@@ -22,7 +22,7 @@ from bim_neuro.model.checkpoint import Checkpoint, load_checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.nodes.synapse import WEIGHT_MAX
+from bim_neuro.nodes.synapses import WEIGHT_MAX
 from bim_neuro.plasticity.request import GROUPS, ROUNDINGS, Plasticity
 from bim_neuro.plasticity.trace_process.kernel import Traces, Weights, play
 from bim_neuro.plasticity.trace_process.law import NAMES, TraceProcess

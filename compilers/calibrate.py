@@ -18,7 +18,7 @@ from ..nodes import Broadcast, Dense, Diagonal, Readout, Relay, Scan, Soma
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.ranges import ranges_of, unmeasured, with_ranges
-from ..nodes.synapse import Synapse
+from ..nodes.synapses import Synapse
 from ..simulation.reference import simulate_float
 
 SAMPLES = 32

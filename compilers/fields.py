@@ -17,7 +17,7 @@ from ..graph import Edge, IntegerGraph
 from ..nodes import Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Soma
 from ..nodes.arithmetic import FACTOR_MAX, WORD_MAX, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, BIAS_EXP_MAX, BIAS_HIGH, BIAS_LOW, DECAY_BITS, V_THRESHOLD_MAX
-from ..nodes.synapse import Synapse
+from ..nodes.synapses import Synapse
 from ..simulation.forms import message_bound
 
 DENDRITE_MAX = 2**15 - 1  # Lava declares LIF.a_in and Dense.a_out with 16 bits, and its simulation does not keep to it

@@ -36,7 +36,7 @@ from ..nodes.node import IntegerNode, Node
 from ..nodes.relay import MESSAGE_MAX
 from ..nodes.scan import U_MAX, Y_MAX
 from ..nodes.source import GRADED_BITS
-from ..nodes.synapse import WEIGHT_MAX, Synapse
+from ..nodes.synapses import WEIGHT_MAX, Synapse
 from .calibrate import bounded, largest_message, magnitude
 
 HEADROOM = 2.0  # how far beyond the calibrated range a format reaches before it saturates

@@ -26,7 +26,7 @@ from ..nodes.arithmetic import FACTOR_BITS, Z_BITS, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, DECAY_BITS
 from ..nodes.node import IntegerNode, Node
 from ..nodes.scan import U_MAX
-from ..nodes.synapse import WEIGHT_MAX, Synapse
+from ..nodes.synapses import WEIGHT_MAX, Synapse
 from .calibrate import bounded
 from .quantise import LONG, Units, exponent_for
 

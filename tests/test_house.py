@@ -63,6 +63,7 @@ def test_every_module_begins_with_a_docstring() -> None:
 FORMER = [
     (r"bim_neuro[./](?:engine|learning|job|console|folder|sequences|chip_learning|fit|terms|latency|energy)\b", "."),
     (r"compilers[./](?:place|plastic|memory|channel|partition|mesh|lists|bounds|traffic|anneal|split)\b(?!/)", "."),
+    (r"\bnodes[./]synapse\b", "."),
     (r"from bim_neuro import (?:job|console|options|fit|folder)\b", "."),
     (r"\bon_paper\b|\bclass Paper\b", "compilers"),
     (r"-\(-\w+ // ", "bim_neuro/report"),

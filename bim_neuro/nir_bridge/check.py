@@ -15,7 +15,7 @@ from ..graph import Edge, FloatGraph
 from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, Soma, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
-from ..nodes.synapse import Synapse
+from ..nodes.synapses import Synapse
 from ..pack import check_fields, pack
 
 MAX_NUMBER = float(np.finfo(np.float64).max)

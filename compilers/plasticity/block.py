@@ -17,7 +17,7 @@ from ...nodes import LIF, Dense, IntegerLIF, IntegerReadout, IntegerScan, Readou
 from ...nodes.arithmetic import FRACTION_BITS, WORD_MAX, Array
 from ...nodes.lif import ACCUMULATOR_SHIFT
 from ...nodes.node import Node
-from ...nodes.synapse import WEIGHT_MAX
+from ...nodes.synapses import WEIGHT_MAX
 from ...plasticity.request import Plasticity
 from ...plasticity.trace_process.law import NAMES, TraceProcess
 from ...plasticity.trace_process.learner import PlasticBlock, calibrate_units

@@ -19,7 +19,7 @@ from ...nodes.arithmetic import FRACTION_BITS, WORD_MAX, Array
 from ...nodes.node import Node
 from ...nodes.relay import MESSAGE_MAX
 from ...nodes.scan import U_MAX
-from ...nodes.synapse import WEIGHT_MAX
+from ...nodes.synapses import WEIGHT_MAX
 from ...plasticity.learning_engine.law import WORDS_A_WEIGHT
 from ...plasticity.learning_engine.neurons import SIGNAL_SHIFT, SelectiveChannel, Soma
 from ...plasticity.learning_engine.rule import SIGN_OFFSET

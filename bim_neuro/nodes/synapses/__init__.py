@@ -1,0 +1,17 @@
+r"""Synapses: how the messages of one node become the accumulated input of another, one step later.
+
+    dense        a[t] = W m[t - 1 - delay]             W (post, pre)
+    diagonal     a[t] = w o m[t - 1 - delay]           one synapse a neuron: a tap of the causal conv
+    broadcast    a[t] = m[t - 1 - delay]               every target neuron receives every message
+    soma         a[t] = m[t]                           inside one microcode neuron, no synapse
+
+The integer law (N11) is the float law on int8 weights; Lava's Dense, DelayDense and DelaySparse are the judges.
+"""
+
+from .broadcast import Broadcast
+from .dense import Dense
+from .diagonal import Diagonal
+from .soma_wire import Soma
+from .synapse import WEIGHT_MAX, Synapse
+
+__all__ = ["WEIGHT_MAX", "Broadcast", "Dense", "Diagonal", "Soma", "Synapse"]
