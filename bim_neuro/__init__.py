@@ -18,11 +18,11 @@ from ._version import __version__ as __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .pipeline import Program
+    from .program import Program
 
 _HOMES = {
-    "Program": ("pipeline", "Program"),
-    "verify": ("account", "verify"),
+    "Program": ("program", "Program"),
+    "verify": ("simulation.agreement", "verify"),
     "RunRecord": ("record", "RunRecord"),
     "load": ("compilers.artefact", "load_artefact"),
     "save": ("compilers.artefact", "save_artefact"),
@@ -75,7 +75,7 @@ def compile(  # noqa: A001
     dt: float | None = None,
     input: Any = None,  # noqa: A002
 ) -> Program:
-    """Compile a model.pt or .nir file (or a float graph) for a target; see `bim_neuro.pipeline.Program`.
+    """Compile a model.pt or .nir file (or a float graph) for a target; see `bim_neuro.Program`.
 
     ``input`` (samples, steps, channels) measures how large the numbers of an imported graph get: without it bounds
     take their place, which cost precision.

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from small_models import small_checkpoint, small_input
 
 import bim_neuro
-from bim_neuro.account import verify
 from bim_neuro.compilers.artefact import check, load_artefact, save_artefact
 from bim_neuro.errors import BimError, InputError
 from bim_neuro.estimates.energy import price
@@ -30,16 +29,20 @@ from bim_neuro.estimates.latency import latency
 from bim_neuro.graph import Edge, FloatGraph
 from bim_neuro.hardware import load_profile
 from bim_neuro.jobs import learn as chip_learning
+from bim_neuro.jobs.sequences import with_steps
 from bim_neuro.jobs.train import plan_for, train_task
 from bim_neuro.model.checkpoint import load_checkpoint, save_checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.nir_bridge import read_nir, write_nir
 from bim_neuro.nodes import Dense, Encoder, Readout, Source
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.pipeline import Program, compile_model, read_model, with_steps
+from bim_neuro.pipeline import compile_model
 from bim_neuro.plasticity.request import Plasticity
+from bim_neuro.program import Program
+from bim_neuro.reading import read_model
 from bim_neuro.record import RunRecord
 from bim_neuro.simulation import Stream, simulate, simulate_float
+from bim_neuro.simulation.agreement import verify
 from bim_neuro.simulation.compiled import Engine
 from bim_neuro.tasks import Dataset, load_task
 from bim_neuro.training.rules import Learning

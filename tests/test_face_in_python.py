@@ -16,17 +16,17 @@ import pytest
 from commands import ROOT, bim_compile
 
 import bim_neuro
-from bim_neuro.account import as_html
 from bim_neuro.estimates.energy import price
 from bim_neuro.estimates.latency import latency
 from bim_neuro.hardware import load_profile
 from bim_neuro.jobs.learn import learning_key
-from bim_neuro.jobs.results import render_report
 from bim_neuro.model.checkpoint import load_checkpoint
-from bim_neuro.pipeline import Program
 from bim_neuro.plasticity.request import Plasticity
 from bim_neuro.printable import outline
+from bim_neuro.program import Program
 from bim_neuro.record import RunRecord
+from bim_neuro.report import render_again
+from bim_neuro.report.notebook import as_html
 from bim_neuro.tasks.dataset import Dataset
 
 DIGITS = ROOT / "examples" / "digits.pt"
@@ -113,7 +113,7 @@ def test_a_program_gives_the_figures_of_the_command_on_the_same_sequences(
     assert [f for f in theirs["findings"] if f not in ours["findings"]] == []
     assert program.energy(x).dynamic.value == ours["energy"]["dynamic"]["value"]
     assert program.latency(x).answer_us.value == ours["latency"]["answer_us"]["value"]
-    assert render_report(tmp_path / "new" / "python").startswith("<!")
+    assert render_again(tmp_path / "new" / "python").startswith("<!")
 
 
 def test_a_summary_says_before_a_run_what_the_report_says_after(

@@ -37,13 +37,13 @@ def report_command(
 
     def command() -> None:
         from ..jobs.places import check_file, write_text
-        from ..jobs.results import read_summary, render_report
+        from ..report import read_summary, render_again
 
         options.refuse_without_effect(context, options.REPORT)
         check_file(output)
         print_summary(read_summary(folder), folder, json_output)
         if output is not None:
-            write_text(output, render_report(folder))
+            write_text(output, render_again(folder))
 
     guarded(in_json(command, json_output), debug)
 
@@ -66,7 +66,8 @@ def compare_command(
 
     def command() -> None:
         from ..jobs.places import check_file, write_text
-        from ..jobs.results import compare_runs, render_comparison
+        from ..jobs.results import compare_runs
+        from ..report import render_comparison
 
         options.refuse_without_effect(context, options.COMPARE)
         check_file(output)

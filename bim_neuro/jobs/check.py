@@ -13,8 +13,10 @@ from typing import Any
 from ..compilers.calibrate import SAMPLES, uncalibrated
 from ..errors import DoesNotFit, Finding
 from ..hardware import load_profile
-from ..pipeline import Program, Stopwatch, compile_model
+from ..pipeline import compile_model
+from ..program import Program
 from ..report.thresholds import missed_without_a_run
+from ..stopwatch import Stopwatch
 from .learn import would_learn
 from .request import Request
 from .sequences import Chosen, to_run

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from .. import kept, report
-from ..account import Ran, verify
 from ..atomic import write
 from ..compilers.artefact import save_artefact
 from ..compilers.placement.place import arrange
 from ..errors import Finding
 from ..estimates.optimise import optimise
 from ..graph import PlacedGraph
-from ..pipeline import Program, Stopwatch, compile_model
+from ..pipeline import compile_model
+from ..program import Program, Ran
 from ..record import RunRecord
 from ..report.thresholds import missed
+from ..simulation.agreement import verify
+from ..stopwatch import Stopwatch
 from .folder import REQUEST, filled, reserved
 from .learn import Learned
 from .learn_stream import learn_first, learned_file
@@ -100,25 +102,15 @@ def _facts(
     request: Request, program: Program, chosen: Chosen, learned: Learned | None, placed: PlacedGraph, ran: Ran
 ) -> report.Facts:
     """Return all that the report is made of, before anything was verified."""
-    record, floats, agreement, counted = ran
-    return report.Facts(
+    return replace(
+        program.facts(ran, chosen.data.y),
         model=str(request.model),
         input=chosen.origin,
         sequences=chosen.about,
         command=request.command,
         placed=placed,
-        profile=program.profile,
         optimise=request.optimise,
-        assumptions=program.assumptions,
-        record=record,
-        floats=floats,
-        agreement=agreement,
-        activity=counted,
-        y=chosen.data.y,
-        verification=None,
         findings=(*program.findings, *chosen.findings),
-        constants=program.constants,
-        exponents=program.exponents,
         learning=learned.report if learned else None,
         stream=learned.stream if learned else None,
         request=_asked(request, program, chosen),

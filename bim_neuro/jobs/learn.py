@@ -31,11 +31,11 @@ from ..intake import read_npz
 from ..nodes import InputSeen
 from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
-from ..pipeline import Program
 from ..plasticity.learning_engine.learner import EngineLearner
 from ..plasticity.record import LearnRecord
 from ..plasticity.request import Plasticity
 from ..plasticity.trace_process.learner import WARM_UP, Learner, PlasticBlock
+from ..program import Program
 from ..simulation.compiled import Engine
 from ..tasks import Dataset
 from .shards import run_key

@@ -13,9 +13,11 @@ from .. import kept
 from ..atomic import sweep
 from ..errors import InputError
 from ..intake import check_available
-from ..pipeline import Program, Stopwatch, read_model
 from ..plasticity.request import Plasticity
+from ..program import Program
+from ..reading import read_model
 from ..simulation.probes import WORD_BYTES
+from ..stopwatch import Stopwatch
 from ..tasks import Dataset
 from .learn import Learned, learn, learning_key, lessons, load_learned, save_learned
 from .request import Request, Stage

@@ -1,4 +1,4 @@
-"""Finished results, read again: one summary, one page, several side by side."""
+"""Finished results put side by side."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ from typing import Any
 
 from .. import report
 from ..errors import InputError
-
-
-def read_summary(folder: Path) -> dict[str, Any]:
-    """Read summary.json of a finished compile."""
-    return report.read_summary(folder)
-
-
-def render_report(folder: Path) -> str:
-    """Return report.html of a finished compile anew."""
-    return report.render_again(folder)
 
 
 def compare_runs(folders: Sequence[Path]) -> dict[str, Any]:
@@ -34,8 +24,3 @@ def _check_summary(folder: Path, summary: dict[str, Any]) -> None:
         report.render_comparison(report.compare([folder, folder], [summary, summary]))
     except report.DAMAGE as error:
         raise InputError(f"{folder / 'summary.json'} is damaged: {type(error).__name__} {error!s:.200}") from None
-
-
-def render_comparison(comparison: dict[str, Any]) -> str:
-    """Return a comparison as one HTML file."""
-    return report.render_comparison(comparison)

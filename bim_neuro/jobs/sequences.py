@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..errors import Finding, InputError
 from ..nodes.arithmetic import Array
-from ..pipeline import Program, with_steps
+from ..program import Program
 from ..tasks import SPLITS, Dataset, Recordings, Task, load_task, read_recordings
 from ..trained_on import KEY, TrainedOn, sample_hashes
 
@@ -220,6 +221,15 @@ def _part(given: _Given, split: str | None, program: Program, wanted: Wanted) ->
     hits = None if given.known is None else given.known.seen(chosen.hashes)
     odd = tuple(_mismatches(given.file, program))
     return replace(chosen, hits=hits, layout=given.file.layout, notes=given.file.notes, odd=odd)
+
+
+def with_steps(raw: Array, steps: int | None) -> Array:
+    """Keep the first ``steps`` steps of every sample."""
+    if steps is None:
+        return raw
+    if not 1 <= arguments.whole(steps, "steps") <= raw.shape[1]:
+        raise InputError(f"--steps {steps}: the samples have {raw.shape[1]} steps")
+    return raw[:, :steps]
 
 
 def _joined(parts: tuple[Dataset, ...]) -> Dataset:

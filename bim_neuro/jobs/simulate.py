@@ -7,15 +7,15 @@ from dataclasses import astuple
 
 import numpy as np
 
-from .. import kept, report
-from ..account import Ran, play
+from .. import kept
 from ..compilers.to_lava.compat import check_installed
 from ..errors import InputError
 from ..estimates.neurobench import Activity
 from ..nodes.arithmetic import Array
-from ..pipeline import Program, Stopwatch
+from ..program import Program, Ran
 from ..record import RunRecord, merge
 from ..simulation.agreement import LAYOUT, Agreement
+from ..stopwatch import Stopwatch
 from .request import Request
 from .shards import Shards, from_arrays, run_key, to_arrays
 
@@ -55,7 +55,7 @@ def run(
         counted += did
         for layer, row in agreed.sums.items():
             agreement.add_sums(layer, row)
-    return merge(records), merge(floats), agreement, counted
+    return Ran(merge(records), merge(floats), agreement, counted)
 
 
 def _to_arrays(record: RunRecord, reference: RunRecord, agreement: Agreement, counted: Activity) -> dict[str, Array]:
@@ -72,15 +72,14 @@ def _parsed(arrays: dict[str, Array] | None) -> Ran | None:
     try:
         sums = {key.removeprefix("agreement/"): row.tolist() for key, row in arrays.items() if "agreement/" in key}
         counted = Activity(*arrays["activity"].tolist())
-        return from_arrays(arrays, "integer"), from_arrays(arrays, "float"), Agreement(sums), counted
+        return Ran(from_arrays(arrays, "integer"), from_arrays(arrays, "float"), Agreement(sums), counted)
     except (LookupError, TypeError, ValueError):
         return None
 
 
 def _run_part(program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]) -> Ran:
     """Run samples as they were asked for; keep everything only where a verification needs it."""
-    return play(
-        program,
+    return program.play(
         raw,
         backend=request.backend,
         keep=bool(request.verify),
@@ -106,9 +105,7 @@ def _shard_size(raw: Array, request: Request) -> int:
 
 def first_sample(program: Program, raw: Array, request: Request) -> RunRecord:
     """Run the first sample once more, probed, for the report's raster; Lava's integers are the reference's."""
-    backend = "reference" if request.backend == "lava" else request.backend
-    shown = [f"{name}.message" for name in program.graph.nodes]
-    return program.run(raw[:1, : report.RASTER_STEPS], backend=backend, probe=shown)
+    return program.first_sample(raw, "reference" if request.backend == "lava" else request.backend)
 
 
 def check_backends(request: Request) -> None:

@@ -1,4 +1,4 @@
-r"""How far fixed point moved a run: float and integer runs of the same input, compared layer by layer.
+r"""Two runs of the same input compared layer by layer: `verify` two backends, `Agreement` the integers with the floats.
 
     spikes     spikes that both fired / spikes that either fired          slots in which neither fires say nothing
     answers    samples with the same largest sum / samples that prefer any answer        of an output of several neurons
@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
+from ..errors import InputError
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..nodes.node import IntegerNode
@@ -118,3 +120,41 @@ def _relative_rms(unit: float, floats: float, product: float, integers: float) -
     if not floats:
         return None
     return sqrt(max(0.0, floats - 2 * unit * product + unit**2 * integers) / floats)
+
+
+def verify(record: RunRecord, other: RunRecord) -> dict[str, Any]:
+    """Compare every message and state of two probed runs, layer by layer and step by step.
+
+    Of the values, those count apart that are not zero in both: silence is equal to silence, and says little.
+    """
+    for name, run_record in (("record", record), ("other", other)):
+        if not arguments.instance(run_record, RunRecord, name).probes:
+            raise InputError(f"{name} has no probes, nothing can be compared", "run with probe=True")
+    if missing := record.probes.keys() - other.probes.keys():
+        raise InputError(f"the other run has no '{min(missing)}'", "compare runs of the same program")
+    layers: list[dict[str, Any]] = []
+    for key, values in record.probes.items():
+        theirs = other.probes[key]
+        same = values == theirs if values.shape == theirs.shape else np.zeros(values.shape, bool)
+        sent = (values != 0) | (theirs != 0) if values.shape == theirs.shape else values != 0
+        layer, what = key.rsplit(".", 1)
+        counts = {
+            "values": values.size,
+            "equal": same.sum(),
+            "nonzero": sent.sum(),
+            "nonzero_equal": (same & sent).sum(),
+        }
+        layers.append({"layer": layer, "what": what, **{name: int(count) for name, count in counts.items()}})
+    messages = [row for row in layers if row["what"] == "message"]
+    states = [row for row in layers if row["what"] != "message"]
+    return {
+        "backend": other.backend,
+        "samples": record.samples,
+        "messages": sum(row["nonzero"] for row in messages),
+        "messages_equal": sum(row["nonzero_equal"] for row in messages),
+        "spike_slots": sum(row["values"] for row in messages),
+        "equal": sum(row["equal"] for row in messages),
+        "states": sum(row["values"] for row in states),
+        "states_equal": sum(row["equal"] for row in states),
+        "layers": layers,
+    }

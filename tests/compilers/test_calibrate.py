@@ -24,7 +24,7 @@ from bim_neuro.model.export import export
 from bim_neuro.nir_bridge import read_nir, write_nir
 from bim_neuro.nodes import LIF, Readout
 from bim_neuro.nodes.ranges import ranges_of, with_ranges
-from bim_neuro.pipeline import Program
+from bim_neuro.program import Program
 from bim_neuro.record import RunRecord
 
 DT = 1e-3

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bim_neuro.account import verify
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.artefact import Artefact, check, expected_messages, load_artefact, save_artefact
 from bim_neuro.compilers.fields import DENDRITE_MAX, LAVA_CURRENT_MAX, largest_sum, out_of_field, wide_sums
@@ -24,6 +23,7 @@ from bim_neuro.nodes.arithmetic import FACTOR_MAX, WORD_MAX, Array
 from bim_neuro.nodes.lif import split_bias
 from bim_neuro.nodes.node import IntegerNode
 from bim_neuro.pipeline import compile_model
+from bim_neuro.simulation.agreement import verify
 from bim_neuro.simulation.compiled import simulate_engine
 from bim_neuro.simulation.reference import simulate
 

@@ -16,7 +16,7 @@ from small_models import small_checkpoint, small_input
 from bim_neuro.errors import InputError
 from bim_neuro.model.checkpoint import load_checkpoint, save_checkpoint
 from bim_neuro.nodes import Encoder, fit
-from bim_neuro.pipeline import read_model
+from bim_neuro.reading import read_model
 from bim_neuro.report.findings import clipped_input
 from bim_neuro.tasks import load_task, read_recordings
 from bim_neuro.trained_on import TrainedOn, sample_hashes

@@ -36,12 +36,13 @@ from commands import (
 
 from bim_neuro import atomic, kept
 from bim_neuro.errors import BackendFailed, DoesNotFit, Finding
-from bim_neuro.jobs import compile as job
+from bim_neuro.jobs import compile as compiling
 from bim_neuro.jobs import folder, places, simulate
 from bim_neuro.jobs.shards import Shards
 from bim_neuro.model.checkpoint import load_checkpoint
 from bim_neuro.pack import equal
-from bim_neuro.pipeline import Program, read_model
+from bim_neuro.program import Program
+from bim_neuro.reading import read_model
 
 
 def slow(*values: Any) -> list[Any]:
@@ -200,7 +201,7 @@ def test_shards_are_kept_until_the_folder_is_written(
     monkeypatch.setattr(simulate, "SHARD", 4)
     command = (model, "--input", samples, "-o", tmp_path / "out")
     with monkeypatch.context() as patch:
-        patch.setattr(job, "_arranged", misfit)
+        patch.setattr(compiling, "_arranged", misfit)
         ended = bim_compile(*command)
     assert ended.code == 1
     assert f"3 of 3 shards are kept in {tmp_path / 'out.resume'}: run the same command again" in ended.err
@@ -214,7 +215,7 @@ def test_long_samples_come_in_small_shards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path
 ) -> None:
     monkeypatch.setattr(simulate, "SHARD_STEPS", 5 * 8)  # of samples of 8 steps
-    monkeypatch.setattr(job, "_arranged", misfit)
+    monkeypatch.setattr(compiling, "_arranged", misfit)
     assert bim_compile(model, "--input", samples, "-o", tmp_path / "out").code == 1
     assert names(tmp_path / "out.resume") == ["00000.npz", "00001.npz", "00002.npz", "manifest.json"]
 
@@ -227,7 +228,7 @@ def test_a_damaged_shard_is_computed_again(
     assert bim_compile(model, "--input", samples, "-o", tmp_path / "whole").code == 0
     command = (model, "--input", samples, "-o", tmp_path / "out")
     with monkeypatch.context() as patch:
-        patch.setattr(job, "_arranged", misfit)
+        patch.setattr(compiling, "_arranged", misfit)
         assert bim_compile(*command).code == 1
     shard = tmp_path / "out.resume" / "00001.npz"
     if damage == "other arrays":
@@ -284,7 +285,7 @@ def test_what_was_learned_is_kept_until_it_was_compared(
 ) -> None:
     command = (model, "--input", samples, "--learn", "rtrl", "--set", "learn.samples=30", "--verify", "reference")
     with monkeypatch.context() as patch:
-        patch.setattr(job, "verify", misfit)
+        patch.setattr(compiling, "verify", misfit)
         ended = bim_compile(*command, "-o", tmp_path / "out")
     assert ended.code == 1
     assert names(tmp_path) == ["out", "out.learned"]
@@ -306,14 +307,14 @@ def test_the_users_files_stay_in_a_folder_of_ours(
     assert bim_compile(*command, "--steps", 3).code == 0
     (out / "notes").mkdir()
     (out / "notes" / "a.txt").write_text("before")
-    arranged = job._arranged
+    arranged = compiling._arranged
 
     def meanwhile(*args: Any) -> Any:
         (out / "b.txt").write_text("meanwhile")
         (out / "summary.txt").write_text("changed meanwhile")
         return arranged(*args)
 
-    monkeypatch.setattr(job, "_arranged", meanwhile)
+    monkeypatch.setattr(compiling, "_arranged", meanwhile)
     ended = bim_compile(*command, "--steps", 4)
     assert ended.code == 0
     assert re.search(r"note: .*summary\.txt\.~1~", " ".join(ended.err.split()))

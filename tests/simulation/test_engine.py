@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from random_graphs import random_graph, random_input
 from small_models import small_checkpoint, small_graphs, small_input
 
-from bim_neuro import account, jit
+from bim_neuro import jit, program
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.errors import InputError
@@ -42,7 +42,7 @@ from bim_neuro.nodes import (
     arithmetic,
 )
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.pipeline import Program
+from bim_neuro.program import Program
 from bim_neuro.record import LayerCount, RunRecord
 from bim_neuro.simulation import Engine, Stream, compiled, kernels, simulate, simulate_engine
 from bim_neuro.simulation.crew import Crew
@@ -311,7 +311,7 @@ class Interrupt(Exception):
 def test_an_interrupted_compile_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five shards; the first run stops in the third, the second must not simulate the first two again."""
     monkeypatch.setattr(parts, "SHARD", 4)
-    monkeypatch.setattr(account, "BATCH", 2)
+    monkeypatch.setattr(program, "BATCH", 2)
     model = tmp_path / "model.pt"
     save_checkpoint(small_checkpoint(), model)
     np.savez(tmp_path / "x.npz", x=small_input(samples=18), layout="BTC")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from small_models import small_graphs, small_input
 
-from bim_neuro.account import verify
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.errors import InputError
@@ -18,6 +17,7 @@ from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import IntegerNode
 from bim_neuro.record import RunRecord
 from bim_neuro.simulation import simulate
+from bim_neuro.simulation.agreement import verify
 from bim_neuro.simulation.counting import count_messages
 
 pytestmark = pytest.mark.lava

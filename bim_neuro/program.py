@@ -1,0 +1,297 @@
+"""A compiled model: it runs, on any backend or beside the float law, and answers for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import arguments, report
+from .atomic import cannot_write
+from .choices import BACKENDS
+from .compilers.artefact import Artefact, expected_messages, save_artefact
+from .compilers.placement.design_rules import assumptions
+from .compilers.placement.place import arrange
+from .compilers.rounding import Constant
+from .errors import Finding, InputError
+from .estimates.energy import EnergyReport, price
+from .estimates.latency import LatencyReport, latency
+from .estimates.neurobench import Activity, ActivityCounter, activity
+from .extras import check_extra
+from .graph import FloatGraph, IntegerGraph, PlacedGraph
+from .hardware import HardwareProfile
+from .nodes import InputSeen
+from .nodes.arithmetic import Array
+from .printable import counted, plain
+from .record import RunRecord, merge
+from .report.notebook import as_html, drawn, raster
+from .simulation.agreement import Agreement, compared, verify
+from .simulation.counting import count_messages
+from .simulation.probes import Probe, Watch, check_kept, samples_at_once
+from .simulation.reference import Progress, simulate, simulate_float
+from .stages import calibrate_on, sequences_for, to_cores
+from .stopwatch import Stopwatch
+from .tasks import Dataset
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .compilers.to_lava.build import LavaNetwork
+    from .simulation.compiled import Engine
+
+BATCH = 64
+_MODEL, _GIVEN = "a Program in Python", "the given input"
+
+
+class Ran(NamedTuple):
+    """What a run left."""
+
+    record: RunRecord
+    floats: RunRecord
+    """Of the float law, on the same input."""
+    agreement: Agreement
+    activity: Activity
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled model: run it, save it, or take its Lava processes.
+
+    >>> program = bim_neuro.compile("model.pt", target="loihi2")       # doctest: +SKIP
+    >>> program.run(x).predicted                                        # doctest: +SKIP
+    """
+
+    reference: FloatGraph
+    placed: PlacedGraph
+    profile: HardwareProfile
+    findings: tuple[Finding, ...] = ()
+    """What compiling found that refuses nothing but that a reader must know."""
+    constants: tuple[Constant, ...] = ()
+    """Each constant as the model asks for it and as the integers hold it."""
+    exponents: dict[str, int] = field(default_factory=dict)
+    """What a layer's message is worth: its real value is message * 2^-exponent."""
+
+    def __repr__(self) -> str:
+        layers = [node for node in self.graph.nodes.values() if node.kind != "source"]
+        size = f"{counted(len(layers), 'layer')}, {counted(sum(node.neurons for node in layers), 'neuron')}"
+        cores = counted(len({core.index for core in self.placed.cores}), "core")
+        return f"<Program for {plain(self.profile.name)}: {size}, {cores}, {counted(len(self.findings), 'finding')}>"
+
+    @property
+    def graph(self) -> IntegerGraph:
+        """The aligned integer graph."""
+        return self.placed.graph
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The compiled engine, made ready on first use."""
+        from .simulation.compiled import Engine
+
+        return Engine(self.graph)
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What this program takes for granted, one sentence each."""
+        extra = self.reference.extra
+        measured = (extra["calibration"],) if "calibration" in extra else ()
+        return (*extra.get("assumptions", ()), *measured, *assumptions(self.graph, self.profile))
+
+    def calibrated(self, raw: Array, origin: str = "the given input") -> Program:
+        """Return the program with the ranges that nobody measured, measured on the first of these sequences.
+
+        ``origin`` is what `assumptions` calls them. A program whose ranges are all known is returned as it is.
+        """
+        reference = calibrate_on(self.reference, raw, origin)
+        return self if reference is self.reference else compiled(reference, self.profile, Stopwatch())
+
+    def encode(self, raw: Array) -> Array:
+        """Turn raw sequences (samples, steps, channels) into what the chip's input lines carry."""
+        return self.encode_and_see(raw)[0]
+
+    def encode_and_see(self, raw: Array) -> tuple[Array, InputSeen]:
+        """Return what `encode` does, and what the encoder met: the values of each channel that it cut off."""
+        return self.graph.encoder.encode_and_see(sequences_for(self.graph, raw))
+
+    def run(
+        self,
+        raw: Array,
+        *,
+        backend: str = "engine",
+        probe: Probe = False,
+        watch: Watch | None = None,
+        progress: Progress | None = None,
+        time_limit: float | None = None,
+    ) -> RunRecord:
+        """Run raw sequences on a backend ('engine', 'reference' or 'lava') and count what happened.
+
+        ``probe`` keeps every message and state, or those it names, as 'block1.lif.message'; ``watch`` sees all of them
+        pass (Lava always keeps them, and is not watched); ``time_limit`` (seconds) is for Lava. ``seen`` of the record
+        tells which input was clipped.
+        """
+        arguments.choice(backend, BACKENDS, "backend")
+        if time_limit is not None:
+            arguments.number(time_limit, "time_limit", above=0)
+        if progress is not None:
+            arguments.function(progress, "progress")
+        x, seen = self.encode_and_see(raw)
+        if backend == "engine":
+            record = self.engine.run(x, probe=probe, watch=watch, progress=progress)
+        elif backend == "reference":
+            record = simulate(self.graph, x, probe=probe, watch=watch, progress=progress)
+        else:
+            from .compilers.to_lava import run_lava
+
+            check_kept(self.graph, len(x), x.shape[1])
+            record = run_lava(self.graph, x, time_limit=time_limit)
+        return replace(record, seen=seen)
+
+    def run_float(self, raw: Array, probe: Probe = True) -> RunRecord:
+        """Run the float law on the same encoded input, with all probes or those named."""
+        return simulate_float(self.reference, self.graph.encoder.to_float(self.encode(raw)), probe=probe)
+
+    def play(
+        self,
+        raw: Array,
+        *,
+        backend: str = "engine",
+        keep: bool = False,
+        time_limit: float | None = None,
+        stage: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext(),
+        advance: Callable[[int], None] = lambda samples: None,
+    ) -> Ran:
+        """Run integers and float law, as many samples at a time as memory allows; ``keep`` the probes of all."""
+        graph, probed = self.graph, compared(self.graph)
+        agreement, counted = Agreement(), Activity()
+        records: list[RunRecord] = []
+        floats: list[RunRecord] = []
+        if keep:
+            check_kept(graph, 2 * len(raw), raw.shape[1])
+        lava = backend == "lava"
+        batch = len(raw) if lava else samples_at_once(graph, probed, min(len(raw), BATCH), raw.shape[1])
+        for first in range(0, len(raw), batch):
+            part = raw[first : first + batch]
+            with stage("float reference"):
+                reference = self.run_float(part, probed)
+            counter = ActivityCounter(graph, raw.shape[1])
+            with stage("simulate"):
+                record = self.run(part, backend=backend, probe=keep or probed, watch=counter, time_limit=time_limit)
+                if lava:
+                    record = replace(record, layers=count_messages(graph, record.probes, record.steps))
+            agreement.add(graph, reference, record)
+            counted += activity(graph, record) if lava else counter.counted
+            records = [merge([*records, record if keep else replace(record, probes={})])]
+            floats = [merge([*floats, replace(reference, probes={})])]
+            advance(len(part))
+        return Ran(records[0], floats[0], agreement, counted)
+
+    def first_sample(self, raw: Array, backend: str = "engine") -> RunRecord:
+        """Run the beginning of the first sample, probed, as the report draws it."""
+        shown = [f"{name}.message" for name in self.graph.nodes]
+        return self.run(raw[:1, : report.RASTER_STEPS], backend=backend, probe=shown)
+
+    def facts(self, ran: Ran, y: Array | None) -> report.Facts:
+        """Return what a report is made of, as of sequences that came as an array, on cores placed before the run."""
+        samples = ran.record.samples
+        unknown = dict.fromkeys(("split", "seen_in_training", "layout"))
+        return report.Facts(
+            model=_MODEL,
+            input=_GIVEN,
+            sequences={"origin": _GIVEN, "samples": samples, "of": samples, "notes": [], **unknown},
+            command="Program.report",
+            placed=self.placed,
+            profile=self.profile,
+            optimise=None,
+            assumptions=self.assumptions,
+            **ran._asdict(),
+            y=y,
+            verification=None,
+            findings=self.findings,
+            constants=self.constants,
+            exponents=self.exponents,
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Return what compiling knows, without a run, under the keys of summary.json; `report` returns all of it."""
+        return report.known(self.placed, self.profile, self.assumptions, self.findings, self.constants)
+
+    def energy(self, raw: Array) -> EnergyReport:
+        """Run the engine; return what a sample costs on the chip, its cores placed for the messages of this run."""
+        record = self.run(raw)
+        return price(arrange(self.placed, self.profile, traffic=record), record, self.profile)
+
+    def latency(self, raw: Array) -> LatencyReport:
+        """Run the engine; return how long a sample takes on the chip, placed as for `energy`."""
+        record = self.run(raw)
+        return latency(arrange(self.placed, self.profile, traffic=record), record, self.profile)
+
+    def report(self, raw: Array, path: str | Path, y: Any = None) -> dict[str, Any]:
+        """Run the engine beside the float law and write the report's files into a new folder; return the summary.
+
+        With labels ``y`` (samples,) it holds accuracies. The figures are those of bim-compile on the same sequences.
+        """
+        data, folder = Dataset(sequences_for(self.graph, raw), y), _new_folder(arguments.path(path))
+        facts = self.facts(self.play(data.x), data.y)
+        placed = arrange(self.placed, self.profile, traffic=facts.record)
+        request = report.asked({}, None, self.profile, data.x, data.y, None)
+        summary = report.summarise(replace(facts, placed=placed, request=request))
+        first = self.first_sample(data.x)
+        report.write_files(summary, placed, report.series(facts.record, first, placed, self.profile), folder)
+        return summary
+
+    def verify(self, raw: Array, backend: str = "lava", *, time_limit: float | None = None) -> dict[str, Any]:
+        """Run the engine and another backend; compare every message and state, see `bim_neuro.verify`."""
+        other = self.run(raw, backend=backend, probe=True, time_limit=time_limit)
+        return verify(self.run(raw, probe=True), other)
+
+    def plot_raster(self, raw: Array, layers: Collection[str] | None = None) -> Figure:
+        """Draw who sent a message when, in the first sequence: a matplotlib figure of the named or spiking layers."""
+        check_extra("train", "matplotlib", "Program.plot_raster")
+        names = drawn(self.graph, layers)
+        record = self.run(sequences_for(self.graph, raw)[:1], probe=[f"{name}.message" for name in names])
+        return raster(self.graph, record, names)
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary()["layers"])
+
+    def to_lava(self, raw: Array) -> LavaNetwork:
+        """Return connected Lava processes that will play ``raw``; imports Lava into this process."""
+        from .compilers.to_lava.compat import import_lava
+
+        import_lava()
+        from .compilers.to_lava.build import build
+
+        return build(self.graph, self.encode(raw))
+
+    def artefact(self, raw: Array) -> Artefact:
+        """Return the integer program with ``raw`` as its sample and the messages it must give."""
+        sample = self.encode(raw)
+        return Artefact(self.graph, self.placed.target, sample, expected_messages(self.graph, sample))
+
+    def save(self, path: str | Path, raw: Array) -> None:
+        """Write a .bimn artefact."""
+        place = arguments.new_file(path)
+        save_artefact(self.artefact(raw), place)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the engine behind, whose threads and buffers belong to this process: a copy makes its own."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def compiled(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch) -> Program:
+    """Take a float graph through every stage."""
+    made = to_cores(reference, profile, watch)
+    return Program(reference, made.placed, profile, made.findings, made.constants, made.exponents)
+
+
+def _new_folder(folder: Path) -> Path:
+    """Make a report's folder, or take one that is empty."""
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{folder} holds other files, a report's folder is new or empty", "give another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    return folder
