@@ -283,7 +283,7 @@ PYTORCH = (
     Hostile("memo.pt", "model", with_pickle(b"\x80\x02}r\xff\xff\xff\x7f."), ("memo.pt",)),
     Hostile("long-pickle.pt", "model", with_lists(33), ("pickle",)),
     Hostile("lists.pt", "model", with_lists(6), ("lists.pt",)),
-    Hostile("deflated.pt", "model", deflated_weights, ("compiling the weights of", "--max-memory")),
+    Hostile("deflated.pt", "model", deflated_weights, ("compiling the weights of", "run.max_memory")),
     Hostile("big-endian.pt", "model", big_endian, ("byte order",)),
 )
 
@@ -371,7 +371,7 @@ NPZ = (
     Hostile("axes.npz", "input", with_header(SHAPE % (b"1, " * 60), bytes(8)), ("'x' claims",)),
     Hostile("header-code.npz", "input", with_header(b"__import__('os').mkdir('it-ran')"), ("damaged header",)),
     Hostile("header-deep.npz", "input", with_header(b"(" * 9000), ("damaged header",)),
-    Hostile("bomb.npz", "input", bomb, ("array 'x'", "takes 536,8", "--max-memory")),
+    Hostile("bomb.npz", "input", bomb, ("array 'x'", "takes 536,8", "run.max_memory")),
     Hostile("bomb-beside.npz", "input", lambda path: bomb(path, "z", x=small_input(6, 8), layout="BTC"), codes=(0,)),
     Hostile("overlap.npz", "input", overlapping, ("overlaps",)),
     Hostile("twice.npz", "input", twice, ("two members of one name",)),
@@ -589,7 +589,7 @@ NIR = (
     Hostile("deep.nir", "model", nir(deep_graphs), ("nested more than",)),
     Hostile("unallocated.nir", "model", nir(unallocated), ("claims 8,000,000,000,000 bytes", "holds 0")),
     Hostile("unallocated-chunks.nir", "model", nir(unallocated_chunks), ("claims 8,000,000,000,000 bytes",)),
-    Hostile("compressed.nir", "model", nir(compressed), ("/weight' takes 536,870,912 bytes", "--max-memory")),
+    Hostile("compressed.nir", "model", nir(compressed), ("/weight' takes 536,870,912 bytes", "run.max_memory")),
     Hostile("asked-by-nobody.nir", "model", nir(asked_by_nobody), codes=(0,)),
     Hostile(
         "input-1e8.nir", "model", nir(put("node/nodes/input/shape", [10**4, 10**4])), ("receives 100000000",), (1,)
@@ -598,9 +598,9 @@ NIR = (
         "scalars-1e8.nir",
         "model",
         lambda path: scalars(path, 10**8),
-        ("the input 'input' claims 100,000,000 lines", "--max-memory"),
+        ("the input 'input' claims 100,000,000 lines", "run.max_memory"),
     ),
-    Hostile("outer-product.nir", "model", nir(outer_product), ("node 'wide' (Linear) takes", "--max-memory")),
+    Hostile("outer-product.nir", "model", nir(outer_product), ("node 'wide' (Linear) takes", "run.max_memory")),
     Hostile("many-items.nir", "model", nir(too_many_items), ("more than 20,000 items",)),
     Hostile("heap.nir", "model", broken_heap, ("table of texts is broken",)),
     Hostile("heaps.nir", "model", many_heaps, codes=(0, 2)),
@@ -749,7 +749,7 @@ BIMN = (
         "steps.bimn",
         "artefact",
         artefact(lambda header, arrays: arrays.update(sample=np.zeros((1, 3 * 10**6, 5), np.int8))),
-        ("in the self-test takes", "--max-memory"),
+        ("in the self-test takes", "run.max_memory"),
     ),
     Hostile(
         "no-sample.bimn", "artefact", artefact(lambda header, arrays: arrays.pop("sample")), ("no array 'sample'",)

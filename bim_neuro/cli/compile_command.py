@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import InputError, ThresholdMissed
+from ..errors import ThresholdMissed
+from ..jobs.settings import COMPILE, rows
 from ..printable import escape
 from . import options
-from .config import Config, Listed, Settings, as_toml, print_settings, sections
-from .console import guarded, out, progress_bar, remark
-from .refusals import in_json
+from .asked import Asked, carry_out
+from .config import Command, Config, Listed, Settings, print_settings
+from .console import out, progress_bar, remark
 from .shared import (
     ENGINE,
     INPUT,
@@ -29,7 +30,6 @@ from .shared import (
     Json,
     Layout,
     Learn,
-    MaxMemory,
     Objective,
     Split,
     Version,
@@ -43,13 +43,15 @@ from .streams import print_json, run_app
 if TYPE_CHECKING:
     from ..jobs.request import Request
 
-compile_app = new_app()
+compile_app = new_app(Command("bim-compile", COMPILE))
 
 _OF_PLASTICITY = {
-    "placement": "placement", "bits": "trace_bits", "rate": "rate", "rounding": "rounding", "synapses": "synapses",
-    "prune": "sparsity", "seed": "seed",
+    "learn.placement": "placement", "learn.bits": "trace_bits", "learn.rate": "rate", "learn.rounding": "rounding",
+    "learn.synapses": "synapses", "learn.prune": "sparsity", "learn.seed": "seed",
 }  # fmt: skip
-"""Which settings of learning are fields of a `Plasticity`, and which."""
+"""Which settings are fields of a `Plasticity`, and which."""
+_LIMITS = ("strict", "min_agreement", "max_energy", "max_latency", "max_cores")
+"""The options that are `Thresholds`, in their order."""
 
 
 @compile_app.command()
@@ -101,8 +103,6 @@ def compile_command(
     output: Annotated[
         Path | None, in_panel(OUTPUT, "--output", "-o", help="Folder to write (default out/MODEL).")
     ] = None,
-    lava_timeout: Annotated[float | None, in_panel(SIMULATION, min=0, help="Seconds Lava may take.")] = None,
-    max_memory: MaxMemory = None,
     self_test: Annotated[bool, in_panel(OUTPUT, "--self-test", help="Run an artefact on its own sample.")] = False,
     list_targets: Annotated[
         bool, in_panel(OUTPUT, "--list-targets", help="Print the chips and boards we know.")
@@ -133,71 +133,54 @@ def compile_command(
     verification found a difference, 4 internal error or Lava time-out, 130 interrupted.
     """
 
-    def command() -> None:
-        from ..intake import allow_memory
-        from ..jobs import settings as fine_print
-        from ..jobs.learn_stream import plasticity_for
-        from ..jobs.places import default_output
-        from ..jobs.request import Request
-        from ..jobs.sequences import count_or_all
-        from ..report.thresholds import Thresholds
-
-        given = fine_print.chosen(fine_print.LEARN, sections(context), settings or ())
-        options.refuse_without_effect(context, options.COMPILE, given)
-        if listed is not None:
-            print_settings(listed, fine_print.LEARN, json_output)
-            return
-        allow_memory(max_memory)
-        if list_targets or show_target is not None:
-            _print_targets(show_target, json_output)
-            return
-        if model is None:
-            raise InputError("MODEL is missing", "name a model.pt or a .nir file, as bim-compile --help shows")
-        if self_test:
-            _self_test(model, json_output)
-            return
-        test = given.get("learn.test")
-        learning = {field: given.get(f"learn.{name}") for name, field in _OF_PLASTICITY.items()}
-        place = output or (Path() if check else default_output(model))  # a check writes nothing
-        reads = {"model": model, "input": input, "data": data, "output": place}
-        if target.endswith(".toml"):
-            reads["target"] = Path(target)
-        if test is not None:
-            given["learn.test"] = str(Path(test).absolute())
-        request = Request(
-            model=model,
-            target=target,
-            dt=dt,
-            input=input,
-            data=data,
-            samples=count_or_all(samples),
-            steps=steps,
-            split=word(split),
-            layout=word(layout),
-            backend=str(word(backend)),
-            verify=word(verify),
-            lava_timeout=lava_timeout,
-            optimise=word(optimise),
-            plasticity=None if learn == "none" else plasticity_for(model, dt, str(word(learn)), **learning),
-            learn_test=None if test is None else Path(test),
-            learn_samples=given.get("learn.samples", Request.learn_samples),
-            thresholds=Thresholds(strict, min_agreement, max_energy, max_latency, max_cores),
-            output=place,
-            file=as_toml(context, given, {name: path for name, path in reads.items() if path is not None}),
-            command=shlex.join(["bim-compile", *sys.argv[1:]]),
-        )
-        if check:
-            _check(request, json_output)
-            return
-        _compile(request, json_output)
-
-    guarded(in_json(command, json_output), debug)
+    carry_out(context, _act)
 
 
-def _compile(request: Request, as_json: bool) -> None:
+def _act(asked: Asked) -> None:
+    """Do one of the things that bim-compile is for."""
+    from ..intake import allow_memory
+
+    asked.check(options.COMPILE)
+    allow_memory(asked.settings.get("run.max_memory"))
+    _ACTS[options.mode_of(asked.options)](asked)
+
+
+def _request(asked: Asked) -> Request:
+    """Return the typed request of a run or a check."""
+    from ..jobs.learn_stream import plasticity_for
+    from ..jobs.places import default_output
+    from ..jobs.request import Request
+    from ..jobs.sequences import count_or_all
+    from ..report.thresholds import Thresholds
+
+    model, given = _model(asked), asked.options
+    target, learn, test = given["target"], str(word(given["learn"])), asked.settings.get("learn.test")
+    output = given["output"] or (Path() if given["check"] else default_output(model))  # a check writes nothing
+    learning = asked.given(_OF_PLASTICITY)
+    return Request(
+        model=model,
+        samples=count_or_all(given["samples"]),
+        plasticity=None if learn == "none" else plasticity_for(model, given["dt"], learn, **learning),
+        learn_test=None if test is None else Path(test),
+        thresholds=Thresholds(*(given[name] for name in _LIMITS)),
+        output=output,
+        file=asked.file(model=model, output=output, target=Path(target) if target.endswith(".toml") else target),
+        command=shlex.join(["bim-compile", *sys.argv[1:]]),
+        **asked.words("target", "dt", "input", "data", "steps", "split", "layout", "backend", "verify", "optimise"),
+        **asked.given({"run.lava_timeout": "lava_timeout", "learn.samples": "learn_samples"}),
+    )
+
+
+def _model(asked: Asked) -> Path:
+    model: Path = asked.needs("model", "MODEL", "name a model.pt or a .nir file, as bim-compile --help shows")
+    return model
+
+
+def _run(asked: Asked) -> None:
     """Run a compile under a progress bar and print what it found."""
     from ..jobs.compile import compile_to_folder
 
+    request = _request(asked)
     with progress_bar() as bar:
         tracker = bar.add_task("simulate", total=None, note="")
         result = compile_to_folder(
@@ -207,30 +190,46 @@ def _compile(request: Request, as_json: bool) -> None:
         )
     for file in result.aside:
         remark(f"a file of yours in the way of ours is now {file}")
-    print_summary(result.summary, request.output, as_json)
+    print_summary(result.summary, request.output, asked.as_json)
     if result.missed:
         raise ThresholdMissed("; ".join(result.missed))
 
 
-def _print_targets(name: str | None, as_json: bool) -> None:
-    """Print every number of one target, or the table of all."""
+def _list_targets(asked: Asked) -> None:
+    from ..report import targets
+
+    content = targets.targets()
+    if asked.as_json:
+        print_json(content)
+    else:
+        targets.show_targets(content, out)
+
+
+def _show_target(asked: Asked) -> None:
+    """Print every number of one target."""
     from ..hardware import load_profile
     from ..report import targets
 
-    content: Any = targets.targets() if name is None else targets.target(load_profile(name))
-    if as_json:
+    content = targets.target(load_profile(asked.options["show_target"]))
+    if asked.as_json:
         print_json(content)
-    elif name is None:
-        targets.show_targets(content, out)
     else:
         targets.show_target(content, out)
 
 
-def _check(request: Request, as_json: bool) -> None:
+def _list_settings(asked: Asked) -> None:
+    found = rows(asked.options["listed"], asked.table)
+    if asked.as_json:
+        print_json(found)
+    else:
+        print_settings(asked.table)
+
+
+def _check(asked: Asked) -> None:
     from ..jobs import check as fit
 
-    found = fit.check(request)
-    if as_json:
+    found = fit.check(_request(asked))
+    if asked.as_json:
         print_json(found)
     else:
         _print_check(found)
@@ -254,17 +253,27 @@ def _print_check(found: dict[str, Any]) -> None:
         out.print(f"[dim]unchecked:[/] {escape(what)}", soft_wrap=True)
 
 
-def _self_test(model: Path, as_json: bool) -> None:
+def _self_test(asked: Asked) -> None:
     from ..compilers.artefact import check, load_artefact
 
-    artefact = load_artefact(model)
+    artefact = load_artefact(_model(asked))
     compared = check(artefact)
     samples, steps, _ = artefact.sample.shape
-    if as_json:
+    if asked.as_json:
         result = {"samples": samples, "steps": steps, "messages": compared, "equal": compared}
         print_json(result)
     else:
         out.print(f"self-test passed: {compared:,} messages equal on {samples} samples of {steps} steps")
+
+
+_ACTS = {
+    options.SETTINGS: _list_settings,
+    options.SHOW: _show_target,
+    options.LIST: _list_targets,
+    options.SELF_TEST: _self_test,
+    options.CHECK: _check,
+    options.RUN: _run,
+}
 
 
 def compile_main() -> None:

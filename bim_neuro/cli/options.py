@@ -1,6 +1,6 @@
 """Options: where each option of the three commands has an effect; one that has none there is refused, not ignored.
 
-    COMPILE["lava_timeout"] = (during(RUN), _LAVA)      it counts where a model is run, and where Lava takes part
+    COMPILE["run.lava_timeout"] = (during(RUN), _LAVA)      it counts where a model is run, and where Lava takes part
 
 Every option of a command has its line here, `tests/cli/test_options.py` sees to that. What was typed counts as given,
 also where it equals the default.
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import typer
 
+from .. import arguments
 from ..errors import InputError
 from ..intake import is_hdf5, opened
 
@@ -186,8 +187,8 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "max_cores": (_BUILDS, _CORES),
     "optimise": (_BUILDS, _CORES),
     "output": (_SIMULATES,),
-    "lava_timeout": (_SIMULATES, _LAVA),
-    "max_memory": (during(RUN, CHECK, SELF_TEST),),
+    "run.lava_timeout": (_SIMULATES, _LAVA),
+    "run.max_memory": (during(RUN, CHECK, SELF_TEST),),
     "self_test": (during(SELF_TEST),),
     "list_targets": (during(LIST),),
     "show_target": (during(SHOW),),
@@ -204,7 +205,7 @@ def _rule(values: Values) -> Any:
     """Return the learning rule, which must be one by now."""
     from ..training.rules import RULES
 
-    return RULES[values["rule"]]
+    return RULES[arguments.choice(values["rule"], tuple(RULES), "rule")]
 
 
 def _several_blocks(values: Values) -> bool:
@@ -246,11 +247,12 @@ TRAIN: dict[str, tuple[Condition, ...]] = {
     "restart": (),
     "test": (),
     "baseline": (),
-    "json_file": (),
-    "max_memory": (),
+    "json": (),
+    "run.max_memory": (),
     "debug": (),
     "version": (),
 }
 
-REPORT: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folder", "output", "json_output", "debug", "version"), ())
-COMPARE: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folders", "output", "json_output", "debug"), ())
+_OF_REPORTS = ("output", "config", "json_output", "debug")
+REPORT: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folder", *_OF_REPORTS, "version"), ())
+COMPARE: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folders", *_OF_REPORTS), ())

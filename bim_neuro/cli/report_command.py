@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from . import options
-from .console import guarded, out
-from .refusals import in_json
+from .asked import Asked, carry_out
+from .config import Command, Config
+from .console import out
 from .shared import OUTPUT, Debug, Json, Version, in_panel, new_app, print_summary
 from .streams import print_json, run_app
 
-report_app = new_app()
-compare_app = new_app()
+report_app = new_app(Command("bim-report"))
+compare_app = new_app(Command("bim-report compare"))
 
 
 @report_app.command()
 def report_command(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A folder bim-compile wrote.")],
+    folder: Annotated[Path | None, typer.Argument(help="A folder bim-compile wrote.")] = None,
     output: Annotated[Path | None, in_panel(OUTPUT, "--output", "-o", help="Write the report here, as HTML.")] = None,
+    config: Config = None,
     json_output: Json = False,
     debug: Debug = False,
     version: Version = False,
@@ -34,27 +36,26 @@ def report_command(
     bim-report out/digits -o report.html
     bim-report compare out/digits out/pruned      puts runs side by side
     """
+    carry_out(context, _report)
 
-    def command() -> None:
-        from ..jobs.places import check_file, write_text
-        from ..report import read_summary, render_again
 
-        options.refuse_without_effect(context, options.REPORT)
-        check_file(output)
-        print_summary(read_summary(folder), folder, json_output)
-        if output is not None:
-            write_text(output, render_again(folder))
+def _report(asked: Asked) -> None:
+    from ..jobs.request import ReportRequest
+    from ..jobs.results import report_again
 
-    guarded(in_json(command, json_output), debug)
+    asked.check(options.REPORT)
+    folder = asked.needs("folder", "FOLDER", "name a folder that bim-compile wrote, as out/digits")
+    print_summary(report_again(ReportRequest(folder, asked.options["output"])), folder, asked.as_json)
 
 
 @compare_app.command("bim-report compare")
 def compare_command(
     context: typer.Context,
-    folders: Annotated[list[Path], typer.Argument(help="Two or more folders bim-compile wrote.")],
+    folders: Annotated[list[Path] | None, typer.Argument(help="Two or more folders bim-compile wrote.")] = None,
     output: Annotated[
         Path | None, in_panel(OUTPUT, "--output", "-o", help="Write the comparison here, as HTML.")
     ] = None,
+    config: Config = None,
     json_output: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -63,26 +64,18 @@ def compare_command(
     \b
     bim-report compare out/digits out/pruned -o compare.html
     """
-
-    def command() -> None:
-        from ..jobs.places import check_file, write_text
-        from ..jobs.results import compare_runs
-        from ..report import render_comparison
-
-        options.refuse_without_effect(context, options.COMPARE)
-        check_file(output)
-        comparison = compare_runs(folders)
-        _print_comparison(comparison, json_output)
-        if output is not None:
-            write_text(output, render_comparison(comparison))
-
-    guarded(in_json(command, json_output), debug)
+    carry_out(context, _compare)
 
 
-def _print_comparison(comparison: dict[str, Any], as_json: bool) -> None:
+def _compare(asked: Asked) -> None:
+    from ..jobs.request import CompareRequest
+    from ..jobs.results import compare_runs
     from ..report.side_by_side import show_comparison
 
-    if as_json:
+    asked.check(options.COMPARE)
+    folders = asked.needs("folders", "FOLDERS", "name two or more that bim-compile wrote, as out/a out/b")
+    comparison = compare_runs(CompareRequest(tuple(folders), asked.options["output"], asked.file()))
+    if asked.as_json:
         print_json(comparison)
     else:
         show_comparison(comparison, out)

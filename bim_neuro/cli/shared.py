@@ -19,9 +19,9 @@ MODEL, INPUT, SIMULATION, LEARNING, LIMITS, OUTPUT = "Model", "Input", "Simulati
 TRAINING = "Training"
 
 
-def new_app() -> typer.Typer:
-    """Return a command line without commands."""
-    settings = {"help_option_names": ["-h", "--help"]}
+def new_app(command: Any) -> typer.Typer:
+    """Return a command line that carries a `config.Command` and has no function yet."""
+    settings = {"help_option_names": ["-h", "--help"], "obj": command}
     return typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, context_settings=settings, rich_markup_mode="rich"
     )
@@ -65,10 +65,6 @@ def _show_version(wanted: bool) -> None:
 
 Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for errors.")]
-MaxMemory = Annotated[
-    str | None,
-    in_panel(LIMITS, metavar="SIZE", help="Memory that honest large files may take, in GiB or as 8G or 500M."),
-]
 Json = Annotated[bool, in_panel(OUTPUT, "--json", help="Print JSON on standard output instead of the table.")]
 
 

@@ -5,23 +5,34 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.progress import Progress
 
-from ..errors import InputError
 from ..extras import check_extra
+from ..jobs.settings import TRAIN, rows
 from ..printable import as_json
 from . import options
-from .config import Config, Listed, Settings, print_settings, sections
-from .console import Paced, guarded, out, progress_bar, remark
-from .shared import INPUT, LEARNING, MODEL, OUTPUT, TRAINING, Debug, Layout, MaxMemory, Version, in_panel, new_app, word
+from .asked import Asked, carry_out
+from .config import Command, Config, Listed, Settings, print_settings
+from .console import Paced, out, progress_bar, remark
+from .shared import INPUT, LEARNING, MODEL, OUTPUT, TRAINING, Debug, Layout, Version, in_panel, new_app
 from .streams import run_app
 
-train_app = new_app()
+if TYPE_CHECKING:
+    from ..jobs.request import TrainRequest
+    from ..jobs.train import Plan
+    from ..training.trainer import Epoch
 
-_OF_LEARNING = {"train.lambda": "mix", "train.credit": "credit", "train.online": "online"}
-"""Which settings are fields of a `Learning`, and which."""
+train_app = new_app(Command("bim-train", TRAIN))
+
+_OPTIONS = ("data", "layout", "seed", "epochs", "batch", "learning_rate", "channels", "states", "blocks", "encoder",
+            "rule", "prune", "restart", "test", "baseline", "json")  # fmt: skip
+"""The options that are fields of a `TrainRequest` as they are."""
+_OF_SETTINGS = {"train.lambda": "mix", "train.credit": "credit", "train.online": "online",
+                "train.patience": "patience", "train.taps": "taps"}  # fmt: skip
+"""Which settings are, and which."""
 
 
 @train_app.command()
@@ -52,11 +63,10 @@ def train_command(
     ] = False,
     test: Annotated[bool, in_panel(OUTPUT, "--test/--no-test", help="Measure the test split once, at the end.")] = True,
     baseline: Annotated[bool, in_panel(OUTPUT, "--baseline", help="Also measure a logistic regression.")] = False,
-    json_file: Annotated[Path | None, in_panel(OUTPUT, "--json", help="Write the training record here.")] = None,
+    json: Annotated[Path | None, in_panel(OUTPUT, "--json", help="Write the training record here.")] = None,
     config: Config = None,
     settings: Settings = None,
     listed: Listed = None,
-    max_memory: MaxMemory = None,
     debug: Debug = False,
     version: Version = False,
 ) -> None:
@@ -69,74 +79,75 @@ def train_command(
     bim-train own --data my.npz          (x (samples, steps, channels), y (samples,))
     """
 
-    def command() -> None:
-        check_extra("train", "torch", "training")
-        from ..intake import allow_memory
-        from ..jobs import settings as fine_print
-        from ..jobs import train as training
-        from ..jobs.places import check_file, training_place
-        from ..jobs.sequences import task_for
-        from ..training.rules import Learning
-        from ..training.trainer import Epoch
-
-        given = fine_print.chosen(fine_print.TRAIN, sections(context), settings or ())
-        if listed is not None:
-            print_settings(listed, fine_print.TRAIN, as_json=False)
-            return
-        if task is None:
-            raise InputError("TASK is missing", "name one, as digits; bim-train --help shows them")
-        of_rule = {field: given[name] for name, field in _OF_LEARNING.items() if name in given}
-        learning = Learning(rule, sparsity=prune, **of_rule)
-        options.refuse_without_effect(context, options.TRAIN, given)
-        allow_memory(max_memory)
-        model = output or Path(f"{task}.pt")
-        for file in (model, json_file):
-            check_file(file)
-        tell = Paced()
-        with training_place(model, restart) as resume_file, progress_bar() as bar:
-            plan = training.plan_for(
-                task_for(task, data, word(layout)), resume_file=resume_file, seed=seed, epochs=epochs,
-                patience=given.get("train.patience"), batch=batch, learning_rate=learning_rate, channels=channels,
-                states=states, blocks=blocks, taps=given.get("train.taps"), encoder=encoder, learning=learning,
-            )  # fmt: skip
-            for note in plan.task.notes:
-                remark(note)
-            for finding in plan.findings:
-                remark(finding.message, finding.hint, kind="warning")
-            epochs_in_all = plan.default.recipe.epochs
-
-            def told(epoch: Epoch) -> None:
-                note = f"loss {epoch.loss:.3f}  validation {epoch.score:.3f}  best {epoch.best:.3f}"
-                bar.update(epochs_bar, completed=epoch.epoch, note=note)
-                tell(f"epoch {epoch.epoch} of {epochs_in_all}: {note}")
-
-            epochs_bar = bar.add_task("train", total=epochs_in_all, note="")
-            test_bar = bar.add_task("test", total=len(plan.task.test), note="", visible=False)
-            checkpoint = training.train_task(
-                plan,
-                model,
-                command=shlex.join(["bim-train", *sys.argv[1:]]),
-                report=told,
-                progress=lambda done: bar.update(test_bar, advance=done, visible=True),
-                test=test,
-            )
-        record = dict(checkpoint.training)
-        _write_record(record, json_file)
-        if baseline:
-            from ..tasks import logistic_regression_baseline
-
-            record["baseline"] = dict(logistic_regression_baseline(plan.task))
-            _write_record(record, json_file)
-        _print_training(record, model)
-
-    guarded(command, debug)
+    carry_out(context, _act)
 
 
-def _write_record(record: dict[str, Any], file: Path | None) -> None:
+def _act(asked: Asked) -> None:
+    """Train, or list the settings."""
+    if asked.options["listed"] is not None:
+        _list_settings(asked)
+        return
+    check_extra("train", "torch", "training")
+    from ..intake import allow_memory
+    from ..jobs.train import train_to_file
+
+    asked.check(options.TRAIN)
+    allow_memory(asked.settings.get("run.max_memory"))
+    request = _request(asked)
+    with progress_bar() as bar:
+        course = _Course(bar)
+        record = train_to_file(request, begins=course.begins, epoch=course.epoch, tested=course.tested)
+    _print_training(record, request.output)
+
+
+def _list_settings(asked: Asked) -> None:
     from ..jobs.places import write_text
 
-    if file is not None:
-        write_text(file, as_json(record) + "\n")
+    found = rows(asked.options["listed"], asked.table)
+    if asked.options["json"] is None:
+        print_settings(asked.table)
+    else:
+        write_text(asked.options["json"], as_json(found) + "\n")
+
+
+def _request(asked: Asked) -> TrainRequest:
+    """Return the typed request."""
+    from ..jobs.request import TrainRequest
+
+    task = asked.needs("task", "TASK", "name one, as digits; bim-train --help shows them")
+    output = asked.options["output"] or Path(f"{task}.pt")
+    return TrainRequest(
+        task=task,
+        output=output,
+        command=shlex.join(["bim-train", *sys.argv[1:]]),
+        file=asked.file(task=task, output=output),
+        **asked.words(*_OPTIONS),
+        **asked.given(_OF_SETTINGS),
+    )
+
+
+class _Course:
+    """Shows how a training goes: in a bar, and in lines where there is no terminal."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar, self.tell = bar, Paced()
+
+    def begins(self, plan: Plan) -> None:
+        for note in plan.task.notes:
+            remark(note)
+        for finding in plan.findings:
+            remark(finding.message, finding.hint, kind="warning")
+        self.most = plan.default.recipe.epochs
+        self.training = self.bar.add_task("train", total=self.most, note="")
+        self.testing = self.bar.add_task("test", total=len(plan.task.test), note="", visible=False)
+
+    def epoch(self, epoch: Epoch) -> None:
+        note = f"loss {epoch.loss:.3f}  validation {epoch.score:.3f}  best {epoch.best:.3f}"
+        self.bar.update(self.training, completed=epoch.epoch, note=note)
+        self.tell(f"epoch {epoch.epoch} of {self.most}: {note}")
+
+    def tested(self, done: int) -> None:
+        self.bar.update(self.testing, advance=done, visible=True)
 
 
 def _print_training(record: dict[str, Any], model: Path) -> None:

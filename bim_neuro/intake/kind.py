@@ -93,7 +93,7 @@ def refusal(path: Path, error: OSError | ValueError) -> InputError:
     """Return in our words why a path cannot be opened."""
     code = getattr(error, "errno", None)
     reason = getattr(error, "strerror", None) or "its name holds a null byte"
-    return InputError(_REASONS.get(code or 0, "cannot read {path}: {reason}").format(path=path, reason=reason))
+    return InputError(_REASONS.get(code or 0, "cannot read {path}: {reason}").format(path=str(path), reason=reason))
 
 
 def _check_regular(path: Path, mode: int) -> None:

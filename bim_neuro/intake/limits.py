@@ -9,22 +9,22 @@ from pathlib import Path
 from ..errors import InputError
 
 BASE_BYTES = 256 * 2**20
-"""What any file may unfold to; `--max-memory` raises it."""
+"""What any file may unfold to; the setting run.max_memory raises it."""
 RUN_BYTES = 512 * 2**20
-"""What a run may keep at a time; `--max-memory` raises that too."""
+"""What a run may keep at a time; the setting run.max_memory raises that too."""
 BYTES_A_BYTE = 16
 """What each byte of a file may unfold to beyond that: spikes compress well."""
 DEFLATE_RATIO = 1032
 """The most bytes that deflate makes of one (zlib, technical details)."""
 HEADER_BYTES = 64 * 2**10
 """What may be claimed beyond the deflate ratio: a small array and its header."""
-HINT = "a file that is honest and as large as that is read with --max-memory, as --max-memory 8G"
+HINT = "a file that is honest and as large as that is read with more memory, as --set run.max_memory=8G"
 _UNITS = {"": 2**30, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @dataclass
 class _Allowed:
-    """What --max-memory says of this process, in bytes; 0 where nothing was said."""
+    """What run.max_memory says of this process, in bytes; 0 where nothing was said."""
 
     bytes: int = 0
 
@@ -51,7 +51,7 @@ def memory_of_a_run() -> int:
 def check_run(what: str, size: int) -> None:
     """Refuse to take ``size`` bytes for ``what`` where that is more than a run may keep."""
     if size > memory_of_a_run():
-        hint = "give fewer --samples or --steps, or more memory, as --max-memory 8G"
+        hint = "give fewer --samples or --steps, or more memory, as --set run.max_memory=8G"
         raise InputError(f"{what} take {size:,} bytes, {memory_of_a_run():,} are allowed for a run", hint)
 
 
@@ -75,7 +75,7 @@ def _parse(text: str) -> int:
     count = float(found[1]) * _UNITS[found[2].upper()] if found else 0
     if not 1 <= count < 2**50:
         raise InputError(
-            f"--max-memory {text!r} is not an amount of memory", "give GiB, as 8, or a unit, as 500M or 8G"
+            f"run.max_memory {text!r:.60} is not an amount of memory", "give GiB, as 8, or a unit, as 500M or 8G"
         )
     return int(count)
 

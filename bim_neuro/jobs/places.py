@@ -9,7 +9,7 @@ from pathlib import Path
 from ..atomic import alone, sweep, write
 from ..errors import InputError
 from ..intake import check_place, read_json
-from .folder import adopt
+from .folder import REQUEST, adopt
 
 
 def default_output(model: Path) -> Path:
@@ -53,6 +53,11 @@ def training_place(model: Path, restart: bool) -> Iterator[Path]:
         if restart:
             resume_file.unlink(missing_ok=True)
         yield resume_file
+
+
+def request_beside(file: Path) -> Path:
+    """Return where the request that made a file lies: RESULT.request.toml, as in a folder request.toml does."""
+    return Path(f"{file}.{REQUEST}")
 
 
 def write_text(path: Path, text: str) -> None:

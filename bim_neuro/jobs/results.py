@@ -1,21 +1,38 @@
-"""Finished results put side by side."""
+"""Finished results read again: one, shown and as a page, or several side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import report
 from ..errors import InputError
+from .places import check_file, request_beside, write_text
+from .request import CompareRequest, ReportRequest
 
 
-def compare_runs(folders: Sequence[Path]) -> dict[str, Any]:
+def report_again(request: ReportRequest) -> dict[str, Any]:
+    """Return the summary of a finished compile; write its page anew where asked."""
+    check_file(request.output)
+    summary = report.read_summary(request.folder)
+    if request.output is not None:
+        write_text(request.output, report.render_again(request.folder))
+    return summary
+
+
+def compare_runs(request: CompareRequest) -> dict[str, Any]:
     """Put finished compiles side by side; a summary whose values are of the wrong kind is refused by its name."""
-    summaries = [report.read_summary(folder) for folder in folders]
-    for folder, summary in zip(folders, summaries, strict=True):
+    for file in (request.output, request.output and request_beside(request.output)):
+        check_file(file)
+    summaries = [report.read_summary(folder) for folder in request.folders]
+    for folder, summary in zip(request.folders, summaries, strict=True):
         _check_summary(folder, summary)
-    return report.compare(folders, summaries)
+    comparison = report.compare(request.folders, summaries)
+    if request.output is not None:
+        write_text(request.output, report.render_comparison(comparison))
+        if request.file:
+            write_text(request_beside(request.output), request.file)
+    return comparison
 
 
 def _check_summary(folder: Path, summary: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ A setting is given by --set, or in a file for --config under the same section; t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from difflib import get_close_matches
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from ..errors import InputError
@@ -60,16 +60,23 @@ class Setting:
         if self.choices:
             return value in self.choices
         if self.kind is str:
-            return True
-        return (
-            isfinite(value)
-            and (self.low is None or value >= self.low)
-            and (self.high is None or value <= self.high)
-        )  # fmt: skip
+            return "\0" not in value
+        low, high = -inf if self.low is None else self.low, inf if self.high is None else self.high
+        return bool(low <= value <= high) and (self.kind is int or isfinite(value))
 
     def row(self) -> dict[str, Any]:
         """Return it as plain values, for --json."""
-        return asdict(self) | {"kind": _KINDS[self.kind], "choices": list(self.choices)}
+        return {
+            "name": self.name,
+            "type": self.kind.__name__,
+            "unit": self.unit,
+            "default": self.default,
+            "range": self.range,
+            "low": self.low,
+            "high": self.high,
+            "choices": list(self.choices),
+            "sentence": self.sentence,
+        }
 
 
 def _converted(given: Any, kind: type) -> Any:
@@ -90,7 +97,11 @@ def _of_plasticity(name: str, kind: type, field: str, sentence: str, unit: str =
     return Setting(f"learn.{name}", kind, getattr(Plasticity(), field), sentence, unit, low, high)
 
 
-LEARN = (
+_MEMORY = Setting("run.max_memory", str, None, "What honest large files may take: GiB, or as 8G or 500M.", "memory")
+_LAVA = Setting("run.lava_timeout", float, None, "Time Lava may take; by default more for more steps.", "s", 1e-3)
+COMPILE = (
+    _LAVA,
+    _MEMORY,
     Setting("learn.test", str, None, "Measure learning on this .npz too (shifted data).", "path"),
     Setting("learn.samples", int, 2000, "Samples of the stream; a short one begins again.", "samples", 1),
     Setting("learn.placement", str, "auto", "Traces in tags of the learning engine, in neurons, or on the host.",
@@ -105,6 +116,7 @@ LEARN = (
 """What bim-compile has beside its options."""
 
 TRAIN = (
+    _MEMORY,
     Setting("train.lambda", float, 0.9, "hybrid: share of the gradient, the rest is STDP.", "share", 0, 1),
     Setting("train.credit", str, "spatial", "Credit below the top block: spatial, or a local readout each.",
             choices=("spatial", "local")),
@@ -115,13 +127,11 @@ TRAIN = (
 """What bim-train has beside its options."""
 
 
-def chosen(table: Iterable[Setting], sections: Mapping[str, Any], pairs: Iterable[str]) -> dict[str, Any]:
+def chosen(table: Iterable[Setting], sections: Mapping[str, Mapping[str, Any]], pairs: Iterable[str]) -> dict[str, Any]:
     """Return the settings that were given, by name: first those of a file's sections, then of --set."""
     known = {setting.name: setting for setting in table}
     given: dict[str, Any] = {}
     for section, entries in sections.items():
-        if not isinstance(entries, Mapping):
-            raise InputError(f"'{section:.60}' lies in no section", "write [learn] above it, as --list settings says")
         given |= {f"{section}.{key}": value for key, value in entries.items()}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -129,6 +139,13 @@ def chosen(table: Iterable[Setting], sections: Mapping[str, Any], pairs: Iterabl
             raise InputError(f"--set {pair:.60} gives no value", "write it as --set learn.rate=0.05")
         given[name.strip()] = value.strip()
     return {name: _known(name, known).read(value) for name, value in given.items()}
+
+
+def rows(what: str, table: Iterable[Setting]) -> list[dict[str, Any]]:
+    """Return a row for each setting of a table: ``what`` is 'settings', the one thing that --list knows."""
+    if what != "settings":
+        raise InputError(f"--list knows no '{what:.60}'", "write --list settings")
+    return [setting.row() for setting in table]
 
 
 def _known(name: str, known: Mapping[str, Setting]) -> Setting:

@@ -21,16 +21,22 @@ from ..model.export import export
 from ..model.network import BIMNetwork, NetworkConfig
 from ..nodes import Encoder, Fit, fit
 from ..nodes.arithmetic import Array
+from ..printable import as_json
 from ..simulation import simulate_engine
 from ..simulation.reference import Progress
-from ..tasks import SPLITS, Dataset, Task, majority, metrics
+from ..tasks import SPLITS, Dataset, Task, logistic_regression_baseline, majority, metrics
 from ..trained_on import TrainedOn
 from ..training.recipes import DEFAULTS, Default
 from ..training.rules import Learning
 from ..training.trainer import Epoch, Recipe, accuracy, predict, train
 from ..training.trainer import Progress as TrainingProgress
+from .places import check_file, request_beside, training_place, write_text
+from .request import TrainRequest
+from .sequences import task_for
 
 CALIBRATION_SAMPLES = 2048
+_CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", "channels", "states", "blocks", "taps", "encoder")
+"""What of a request changes a task's default."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +79,64 @@ def plan_for(task: Task, resume_file: Path | None = None, learning: Learning | N
     )
 
 
+def train_to_file(
+    request: TrainRequest,
+    *,
+    begins: Callable[[Plan], None],
+    epoch: Callable[[Epoch], None],
+    tested: Callable[[int], None],
+) -> dict[str, Any]:
+    """Train as asked; write the model, its request beside it and the record where asked; return the record.
+
+    ``begins`` is told the plan before anything is trained, ``epoch`` each epoch, ``tested`` how many samples more.
+    """
+    learning = Learning(request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "online"))
+    for file in (request.output, request_beside(request.output), request.json):
+        check_file(file)
+    with training_place(request.output, request.restart) as resume_file:
+        task = task_for(request.task, request.data, request.layout)
+        plan = plan_for(task, resume_file, learning, **_given(request, *_CHANGES))
+        begins(plan)
+        checkpoint = train_task(
+            plan,
+            request.output,
+            command=request.command,
+            file=request.file,
+            report=epoch,
+            progress=tested,
+            test=request.test,
+        )
+    record = dict(checkpoint.training)
+    _write_record(record, request.json)
+    if request.baseline:
+        record["baseline"] = dict(logistic_regression_baseline(task))
+        _write_record(record, request.json)
+    return record
+
+
+def _given(request: TrainRequest, *names: str) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in names if getattr(request, name) is not None}
+
+
+def _write_record(record: dict[str, Any], file: Path | None) -> None:
+    if file is not None:
+        write_text(file, as_json(record) + "\n")
+
+
 def train_task(
     plan: Plan,
     path: Path,
     *,
     command: str = "",
+    file: str = "",
     report: Callable[[Epoch], None] = lambda epoch: None,
     progress: Progress | None = None,
     test: bool = True,
 ) -> Checkpoint:
-    """Train, calibrate, measure on the test split, and write model.pt; return what was written."""
+    """Train, calibrate, measure on the test split, and write model.pt; return what was written.
+
+    ``file`` is the request as --config reads it; it is written beside the model.
+    """
     arguments.instance(plan, Plan, "plan")
     path = arguments.new_file(path)
     start = time.perf_counter()
@@ -107,6 +161,8 @@ def train_task(
         config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task)
     )
     save_checkpoint(checkpoint, path)  # before anything measures it; what measures may break
+    if file:
+        write_text(request_beside(path), file)
     kept.say("training", f"the trained model is kept in {path}, not calibrated yet: the same command does that")
     ranges = calibrate(export(checkpoint), training[0][_spread(len(training[0]))])
     checkpoint = replace(checkpoint, ranges=ranges)

@@ -116,7 +116,7 @@ def _wait(child: subprocess.Popen[bytes], failure: Path, limit: float, total: in
     while child.poll() is None:
         _check_failure(failure)
         if time.monotonic() > deadline:
-            hint = "fewer --samples or --steps, or a longer --lava-timeout"
+            hint = "fewer --samples or --steps, or more time, as --set run.lava_timeout=600"
             raise BackendFailed(f"Lava ran past its time limit of {limit:g} s for {total} steps and was stopped", hint)
         time.sleep(_POLL_SECONDS)
 

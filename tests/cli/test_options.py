@@ -14,7 +14,7 @@ from commands import Ended, bim_compile, bim_train, content, save_input, save_mo
 from bim_neuro import choices
 from bim_neuro.cli import compile_command, options, report_command, shared, train_command
 from bim_neuro.estimates.optimise import OBJECTIVES
-from bim_neuro.jobs.settings import LEARN, TRAIN
+from bim_neuro.jobs.settings import COMPILE, TRAIN
 from bim_neuro.plasticity.request import RULES
 
 COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
@@ -30,14 +30,14 @@ VALUES = {
     "learn.bits": 12, "learn.rate": 0.1, "learn.rounding": "nearest", "learn.synapses": "w_o", "learn.prune": 0.5,
     "learn.seed": 0, "listed": "settings",
     "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",
-    "output": "out", "lava_timeout": 9, "show_target": "loihi2", "max_memory": "2G",
+    "output": "out", "run.lava_timeout": 9, "show_target": "loihi2", "run.max_memory": "2G",
 }  # fmt: skip
 """One value of each option of bim-compile that takes one; many are the defaults."""
 FLAGS = ("strict", "check", "self_test", "list_targets")
 ALWAYS = {"config", "settings", "json_output", "debug", "version"}
 MODES: dict[str, set[str]] = {
-    "--check": {"model", "target", "input", "strict", "check", "learn", "max_cores", "optimise", "max_memory"},
-    "--self-test": {"model", "self_test", "max_memory"},
+    "--check": {"model", "target", "input", "strict", "check", "learn", "max_cores", "optimise", "run.max_memory"},
+    "--self-test": {"model", "self_test", "run.max_memory"},
     "--list-targets": {"list_targets"},
     "--list": {"listed"},
 }
@@ -70,7 +70,7 @@ def refused(ended: Ended, *words: str) -> None:
 def test_every_option_says_where_it_has_an_effect(command: str) -> None:
     app, conditions = COMMANDS[command]
     names = [str(parameter.name) for parameter in typer.main.get_command(app).params]
-    names += [setting.name for setting in {"compile": LEARN, "train": TRAIN}.get(command, ())]
+    names += [setting.name for setting in {"compile": COMPILE, "train": TRAIN}.get(command, ())]
     assert sorted(conditions) == sorted(names)
 
 
@@ -104,7 +104,7 @@ def test_an_option_without_effect_in_a_mode_is_refused_by_name(
     ("arguments", "words"),
     [
         (("--dt", 0.001), ("--dt has no effect with a model.pt", "leave --dt out")),
-        (("--lava-timeout", 9), ("--lava-timeout has no effect where Lava takes no part", "--verify lava")),
+        (("--set", "run.lava_timeout=9"), ("run.lava_timeout has no effect where Lava takes no part", "--verify lava")),
         (("--data", "folder", "--input", "x.npz"), ("--data has no effect with --input",)),
         (("--target", "lava_cpu", "--optimise", "cores"), ("--optimise has no effect on a simulation", "--target")),
         (("--target", "lava_cpu", "--check", "--max-cores", 9), ("--max-cores has no effect on a simulation",)),

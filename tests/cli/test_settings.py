@@ -13,7 +13,7 @@ from commands import ROOT, Ended, bim_compile, bim_train, save_input, save_model
 
 from bim_neuro.cli import compile_command, train_command
 from bim_neuro.jobs.request import Request
-from bim_neuro.jobs.settings import LEARN, TRAIN, Setting
+from bim_neuro.jobs.settings import COMPILE, TRAIN, Setting
 from bim_neuro.plasticity.request import GROUPS, Plasticity
 from bim_neuro.training.rules import Learning
 
@@ -51,23 +51,29 @@ def test_help_stays_short(command: str, app: typer.Typer) -> None:
     assert len(options) + 1 <= _MOST[command]  # and --help
 
 
-def test_the_list_shows_every_setting_with_its_range_and_default() -> None:
+def test_the_list_shows_every_setting_with_its_range_and_default(tmp_path: Path) -> None:
     rows = json.loads(bim_compile("--list", "settings", "--json").out)
-    assert [row["name"] for row in rows] == [setting.name for setting in LEARN]
+    assert [row["name"] for row in rows] == [setting.name for setting in COMPILE]
+    assert next(row for row in rows if row["name"] == "learn.bits") == {
+        "name": "learn.bits", "type": "int", "unit": "bits", "default": 12, "range": "a whole number from 2 to 24",
+        "low": 2, "high": 24, "choices": [], "sentence": "Width of a trace word.",
+    }  # fmt: skip
     table = " ".join(bim_compile("--list", "settings").out.split())
     assert "learn.bits (bits): Width of a trace word. a whole number from 2 to 24; default: 12" in table
     assert "train.credit: " in bim_train("--list", "settings").out
+    assert bim_train("--list", "settings", "--json", tmp_path / "s.json").code == 0
+    assert json.loads((tmp_path / "s.json").read_text()) == [setting.row() for setting in TRAIN]
     refused(bim_compile("--list", "nodes"), "--list knows no 'nodes'", "--list settings")
 
 
-@pytest.mark.parametrize("setting", [*LEARN, *TRAIN], ids=lambda setting: setting.name)
+@pytest.mark.parametrize("setting", {*COMPILE, *TRAIN}, ids=lambda setting: setting.name)
 def test_the_table_in_the_docs_is_what_the_list_prints(setting: Setting) -> None:
     row = [f"`{setting.name}`", setting.unit, setting.range, setting.shown_default, setting.sentence]
     assert f"| {' | '.join(row)} |\n" in (ROOT / "docs" / "settings.md").read_text()
 
 
 def test_defaults_are_those_of_what_they_set() -> None:
-    learn = {setting.name: setting.default for setting in LEARN}
+    learn = {setting.name: setting.default for setting in COMPILE}
     train = {setting.name: setting.default for setting in TRAIN}
     plasticity, learning = Plasticity(), Learning()
     assert (learn["learn.samples"], learn["learn.placement"]) == (Request.learn_samples, plasticity.placement)
@@ -91,6 +97,8 @@ def test_defaults_are_those_of_what_they_set() -> None:
         ("learn.placement=engine", ("allowed: one of auto, tags, neurons, host; default: auto",)),
         ("learn.samples=0", ("learn.samples is 0, allowed: a whole number from 1; default: 2000",)),
         ("train.taps=2", ("there is no setting 'train.taps'",)),
+        (f"learn.bits={'9' * 400}", ("learn.bits is 999", "allowed: a whole number from 2 to 24")),
+        ("run.lava_timeout=0", ("run.lava_timeout is 0, allowed: a number from 0.001",)),
     ],
 )
 def test_a_wrong_setting_is_refused(model: Path, pair: str, words: tuple[str, ...]) -> None:
@@ -121,9 +129,9 @@ def test_a_file_gives_options_and_settings_and_what_is_typed_wins(tmp_path: Path
     ("text", "words"),
     [
         ("[run]\nstep = 3\n", ("run.step is no option", "did you mean steps?")),
-        ("[run]\nsteps = true\n", ("run.steps is True, a text or a number is needed",)),
+        ("[run]\nsteps = true\n", ("run.steps is True, a whole number is needed",)),
         ("[run]\nstrict = 1\n", ("run.strict is 1, true or false is needed",)),
-        ("[run]\nsteps = [1]\n", ("run.steps is [1], a text or a number is needed",)),
+        ("[run]\nsteps = [1]\n", ("run.steps is [1], a whole number is needed",)),
         ("run = 3\n", ("run is 3, a section is needed",)),
         ("rate = 3\n", ("'rate' lies in no section",)),
         ("[learn]\nrat = 3\n", ("there is no setting 'learn.rat'", "did you mean learn.rate?")),

@@ -290,6 +290,7 @@ def _read_bimn(rng: Random, file: Path, sound: Path) -> Command:
 
 # ---- .npz
 
+_TRAINED = ("m.pt", "m.pt.request.toml")
 _NPZ_READERS = ("tasks/own.py", "tasks/arrays.py", "tasks/dataset.py", "sequences.py", "intake/*.py")
 
 
@@ -330,7 +331,9 @@ def _structural_npz(rng: Random, file: Path) -> None:
 
 def _read_npz(rng: Random, file: Path, sound: Path) -> Command:
     if rng.random() < 0.4:
-        return Command("train", ("own", "--data", str(file), "-o", "m.pt", *_SHORT), ("m.pt",), ("m.pt", "m.pt.resume"))
+        return Command(
+            "train", ("own", "--data", str(file), "-o", "m.pt", *_SHORT), _TRAINED, (*_TRAINED, "m.pt.resume")
+        )
     data = ("--input", str(file), "--samples", "3", "-o", "out")
     return Command("compile", (str(sound / "small.pt"), *data), ("out",))
 
@@ -338,11 +341,53 @@ def _read_npz(rng: Random, file: Path, sound: Path) -> Command:
 # ---- .toml
 
 
+_TOML_READERS = ("hardware/read.py", "hardware/table.py", "cli/config.py", "jobs/settings.py", "intake/*.py")
+
+
 def _sound_toml(folder: Path) -> list[Path]:
     files = [Path(shutil.copy(path, folder)) for path in sorted(PROFILES.glob("*.toml"))]
     child = folder / "my_chip.toml"
     child.write_text(_CHILD)
+    for turn in range(4):  # a third of the cases are requests
+        for name, text in _REQUESTS.items():
+            files.append(folder / f"{turn}.{name}")
+            files[-1].write_text(text.format(sound=folder.parent))
     return [*files, child]
+
+
+_REQUESTS = {
+    "run.request.toml": """[run]
+model = "{sound}/small.pt"
+input = "{sound}/x.npz"
+target = "loihi2"
+samples = "3"
+steps = 4
+strict = false
+learn = "rtrl"
+max_cores = 9
+max_energy = 1000.0
+max_memory = "2G"
+[learn]
+rate = 0.1
+bits = 12
+placement = "neurons"
+synapses = "w_u,w_o"
+""",
+    "own.pt.request.toml": """[run]
+task = "own"
+data = "{sound}/own.npz"
+seed = 3
+learning_rate = 0.01
+rule = "hybrid"
+prune = 0.5
+baseline = false
+test = false
+[train]
+lambda = 0.5
+patience = 2
+""",
+}
+"""What is read by --config: of bim-compile and of bim-train."""
 
 
 _CHILD = """extends = "loihi2"
@@ -384,6 +429,8 @@ def _structural_toml(rng: Random, file: Path) -> None:
         at = rng.randrange(len(lines))
         added = (
             "[[capacity]]",
+            "[[run]]",
+            "[lern]",
             "extends = 'my.toml'",
             f"extends = '{file.name}'",
             "a = " + "[" * rng.choice((5, 3000)),
@@ -396,6 +443,13 @@ def _structural_toml(rng: Random, file: Path) -> None:
 
 def _read_toml(rng: Random, file: Path, sound: Path) -> Command:
     way = rng.random()
+    if file.name.endswith("own.pt.request.toml"):
+        return Command("train", ("--config", str(file), "-o", "m.pt", *_SHORT), _TRAINED, (*_TRAINED, "m.pt.resume"))
+    if file.name.endswith("run.request.toml"):
+        if way < 0.6:
+            return Command("compile", ("--config", str(file), "--check", *(("--json",) if way < 0.2 else ())))
+        few = ("--samples", "3", "--set", "learn.samples=2", "-o", "out")
+        return Command("compile", ("--config", str(file), *few), ("out",), ("out.learned",))
     if way < 0.35:
         return Command("compile", ("--show-target", str(file), *(("--json",) if rng.random() < 0.5 else ())))
     if way < 0.75:
@@ -525,7 +579,7 @@ def _special(rng: Random, file: Path) -> None:
 def _read_records(rng: Random, folder: Path, sound: Path) -> Command:
     if folder.name in ("wfdb", "prepared"):
         train = ("ecg", "--data", str(folder), "-o", "m.pt", *_SHORT, "--no-test")
-        return Command("train", train, ("m.pt",), ("m.pt", "m.pt.resume"))
+        return Command("train", train, _TRAINED, (*_TRAINED, "m.pt.resume"))
     model, data = str(sound / "small.pt"), str(sound / "x.npz")
     if folder.name == "shards":
         out = str(folder / "out")
@@ -534,7 +588,11 @@ def _read_records(rng: Random, folder: Path, sound: Path) -> Command:
     if way < 0.4:
         return Command("report", (out, *(("--json",) if rng.random() < 0.3 else ("-o", "r.html"))), ("r.html",))
     if way < 0.75:
-        return Command("report", ("compare", out, str(sound / "records/finished/out"), "-o", "c.html"), ("c.html",))
+        return Command(
+            "report",
+            ("compare", out, str(sound / "records/finished/out"), "-o", "c.html"),
+            ("c.html", "c.html.request.toml"),
+        )
     return Command("compile", (model, "--input", data, "--samples", "2", "-o", out))
 
 
@@ -543,7 +601,7 @@ _FORMATS = (
     Format("pt", ("model/checkpoint.py", "intake/*.py"), _sound_pt, _structural_pt, _read_pt),
     Format("bimn", ("compilers/artefact.py", "pack.py", "intake/*.py"), _sound_bimn, _structural_bimn, _read_bimn),
     Format("npz", _NPZ_READERS, _sound_npz, _structural_npz, _read_npz),
-    Format("toml", ("hardware/read.py", "hardware/table.py", "intake/*.py"), _sound_toml, _structural_toml, _read_toml),
+    Format("toml", _TOML_READERS, _sound_toml, _structural_toml, _read_toml),
     Format(
         "records", ("tasks/mitbih.py", "engine/shards.py", "report/files.py", "intake/*.py"),
         _sound_records, _structural_records, _read_records,

@@ -432,10 +432,10 @@ def test_an_interrupted_run_leaves_no_process_and_no_folder(
 
 @pytest.mark.lava
 def test_a_lava_that_does_not_end_is_stopped(tmp_path: Path, temporary: Path, model: Path, samples: Path) -> None:
-    arguments = ("--input", samples, "--verify", "lava", "--lava-timeout", 0.5, "-o", tmp_path / "out")
+    arguments = ("--input", samples, "--verify", "lava", "--set", "run.lava_timeout=0.5", "-o", tmp_path / "out")
     out = tmp_path / "out"
     kept = f"{out} holds the result, without the comparison with lava"
-    refused(bim_compile(model, *arguments), 4, "ran past its time limit of 0.5 s", "--lava-timeout", kept)
+    refused(bim_compile(model, *arguments), 4, "ran past its time limit of 0.5 s", "run.lava_timeout", kept)
     assert gone(str(temporary))
     assert json.loads((out / "summary.json").read_text())["verify"] is None
     assert [entry.name for entry in tmp_path.iterdir() if entry != temporary] == ["out"]

@@ -214,15 +214,15 @@ def test_an_honest_large_file_is_read_with_max_memory(
         ended = bim_compile(*arguments)
         assert (ended.code, len(ended.errors)) == (2, 1)
         assert "takes 300,000 bytes" in ended.err
-        assert "--max-memory" in ended.err
-        assert bim_compile(*arguments, "--max-memory", "1M").code == 0
+        assert "run.max_memory" in ended.err
+        assert bim_compile(*arguments, "--set", "run.max_memory=1M").code == 0
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "0", "8GG", "1e99", "inf", "nan", "9" * 40])
 def test_an_amount_of_memory_that_is_none_is_refused(model: Path, text: str) -> None:
-    ended = bim_compile(model, "--check", f"--max-memory={text}")
+    ended = bim_compile(model, "--check", "--set", f"run.max_memory={text}")
     assert (ended.code, len(ended.errors)) == (2, 1)
-    assert "--max-memory" in ended.err
+    assert "run.max_memory" in ended.err
 
 
 def test_no_reader_of_torch_or_numpy_opens_a_file(root: Path) -> None:

@@ -37,7 +37,7 @@ from commands import (
 from bim_neuro import atomic, kept
 from bim_neuro.errors import BackendFailed, DoesNotFit, Finding
 from bim_neuro.jobs import compile as compiling
-from bim_neuro.jobs import folder, places, simulate
+from bim_neuro.jobs import folder, places, simulate, train
 from bim_neuro.jobs.shards import Shards
 from bim_neuro.model.checkpoint import load_checkpoint
 from bim_neuro.pack import equal
@@ -107,7 +107,7 @@ def used_again(*args: object, **options: object) -> None:
     [
         ("bim_neuro.jobs.train.evaluate", (), "only its test numbers are missing", True),
         ("bim_neuro.jobs.train.calibrate", (), "not calibrated yet", False),
-        ("bim_neuro.tasks.logistic_regression_baseline", ("--baseline",), "the trained model is in", True),
+        ("bim_neuro.jobs.train.logistic_regression_baseline", ("--baseline",), "the trained model is in", True),
     ],
 )
 def test_a_training_whose_measurement_breaks_is_kept_and_not_trained_again(
@@ -125,7 +125,7 @@ def test_a_training_whose_measurement_breaks_is_kept_and_not_trained_again(
     assert str(broken) in ended.err
     assert weights(broken) == weights(whole)
     with monkeypatch.context() as patch:
-        if "jobs.train" in victim:
+        if not options:
             patch.setattr("bim_neuro.training.trainer.Run.epoch", used_again)
             compiled = bim_compile(broken, "--input", data, "-o", tmp_path / "out")
             assert compiled.code == (0 if calibrated else 2)
@@ -144,13 +144,13 @@ def test_a_record_that_cannot_be_written_does_not_take_the_training_with_it(
 ) -> None:
     (tmp_path / "record").mkdir()
     model, record = tmp_path / "own.pt", tmp_path / "record" / "r.json"
-    write_text = places.write_text
+    write_record = train._write_record
 
-    def gone(path: Path, text: str) -> None:
+    def gone(content: dict[str, Any], file: Path | None) -> None:
         record.parent.rmdir()  # somebody removes the folder while we train
-        write_text(path, text)
+        write_record(content, file)
 
-    monkeypatch.setattr(places, "write_text", gone)
+    monkeypatch.setattr(train, "_write_record", gone)
     ended = own(data, model, "--json", record)
     assert (ended.code, len(ended.errors)) == (2, 1)
     assert str(record) in ended.err
@@ -465,7 +465,7 @@ def test_two_trainings_do_not_take_each_others_files(tmp_path: Path, data: Path)
         assert f"process {os.getpid()}" in ended.err
     (tmp_path / ".own.pt.resume.abcd1234.part").write_text("half")
     assert own(data, model).code == 0
-    assert names(tmp_path) == ["own.pt"]
+    assert names(tmp_path) == ["own.pt", "own.pt.request.toml"]
 
 
 def test_a_file_system_without_locks_works_all_the_same(

@@ -166,7 +166,7 @@ def test_what_no_budget_holds_is_refused_with_both_numbers(
     assert (ended.code, len(ended.errors)) == (2, 1)
     assert words in ended.err
     assert "2,000 are allowed for a run" in ended.err
-    assert "--max-memory" in ended.err
+    assert "run.max_memory" in ended.err
 
 
 @pytest.mark.parametrize("samples", [10**12, 10**25])

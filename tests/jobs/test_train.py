@@ -92,7 +92,7 @@ def test_the_compiler_takes_the_model(tmp_path: Path, trained: tuple[Path, Ended
 
 def test_nothing_is_left_beside_the_model(tmp_path: Path, data: Path) -> None:
     assert own(data, tmp_path / "own.pt", "--epochs", 1).code == 0
-    assert [entry.name for entry in tmp_path.iterdir()] == ["own.pt"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["own.pt", "own.pt.request.toml"]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path: Path, data: Path) -> None:
@@ -126,7 +126,11 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_was_not_interrupted(
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
     assert own(data, whole, "--epochs", 5).code == 0
     interrupted(data, parts, after, epochs=5)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["parts.pt.resume", "whole.pt"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [
+        "parts.pt.resume",
+        "whole.pt",
+        "whole.pt.request.toml",
+    ]
     assert own(data, parts, "--epochs", 5).code == 0
     assert weights(whole) == weights(parts)
     assert log(whole) == log(parts)
