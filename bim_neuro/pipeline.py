@@ -22,10 +22,12 @@ def compile_model(
     dt: float | None = None,
     input: Array | None = None,  # noqa: A002
     watch: Stopwatch | None = None,
+    effort: float = 1.0,
 ) -> Program:
     """Compile a model.pt, a .nir file or a float graph for a target.
 
-    ``input`` (samples, steps, channels) measures the ranges of a graph that brings none, as imported ones do.
+    ``input`` (samples, steps, channels) measures the ranges of a graph that brings none, as imported ones do;
+    ``effort`` 0 leaves the cores one after another, for who will `arrange` them for a run.
     Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
     """
     watch = Stopwatch() if watch is None else arguments.instance(watch, Stopwatch, "watch")
@@ -35,7 +37,7 @@ def compile_model(
     if input is not None:
         with watch.stage("calibrate"):
             reference = calibrate_on(reference, input, "the given input")
-    return compiled(reference, profile, watch)
+    return compiled(reference, profile, watch, effort)
 
 
 def _given(graph: FloatGraph, dt: float | None) -> FloatGraph:

@@ -105,7 +105,9 @@ class Program:
         ``origin`` is what `assumptions` calls them. A program whose ranges are all known is returned as it is.
         """
         reference = calibrate_on(self.reference, raw, origin)
-        return self if reference is self.reference else compiled(reference, self.profile, Stopwatch())
+        if reference is self.reference:
+            return self
+        return compiled(reference, self.profile, Stopwatch(), before=self.placed)
 
     def encode(self, raw: Array) -> Array:
         """Turn raw sequences (samples, steps, channels) into what the chip's input lines carry."""
@@ -280,9 +282,15 @@ class Program:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def compiled(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch) -> Program:
-    """Take a float graph through every stage."""
-    made = to_cores(reference, profile, watch)
+def compiled(
+    reference: FloatGraph,
+    profile: HardwareProfile,
+    watch: Stopwatch,
+    effort: float = 1.0,
+    before: PlacedGraph | None = None,
+) -> Program:
+    """Take a float graph through every stage; ``effort`` and ``before`` are as in `to_cores`."""
+    made = to_cores(reference, profile, watch, effort, before)
     return Program(reference, made.placed, profile, made.findings, made.constants, made.exponents)
 
 

@@ -9,7 +9,7 @@ from . import arguments
 from .compilers.align import align
 from .compilers.calibrate import SAMPLES, calibrated, range_findings
 from .compilers.fields import wide_sums
-from .compilers.placement.place import place
+from .compilers.placement.place import moved, place
 from .compilers.quantise import quantise_with_units
 from .compilers.rounding import Constant, rounding
 from .errors import DoesNotFit, Finding
@@ -32,8 +32,17 @@ class Placed:
     """What a layer's message is worth: its real value is message * 2^-exponent."""
 
 
-def to_cores(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch) -> Placed:
-    """Quantise, align and place; `DoesNotFit` holds every finding, that of a stage which refuses first."""
+def to_cores(
+    reference: FloatGraph,
+    profile: HardwareProfile,
+    watch: Stopwatch,
+    effort: float = 1.0,
+    before: PlacedGraph | None = None,
+) -> Placed:
+    """Quantise, align and place; `DoesNotFit` holds every finding, that of a stage which refuses first.
+
+    ``effort`` is what finds the cores good places; the cores of ``before`` are taken where they are the same.
+    """
     findings = list(range_findings(reference))
     try:
         with watch.stage("quantise"):
@@ -44,7 +53,7 @@ def to_cores(reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch) 
             aligned = align(integer)
             findings += wide_sums(aligned)
         with watch.stage("place"):
-            placed = place(aligned, profile)
+            placed = (before and moved(before, aligned, profile)) or place(aligned, profile, effort=effort)
     except DoesNotFit as refusal:  # what refuses may come of what was only worth a warning
         raise DoesNotFit((*refusal.findings, *findings)) from None
     return Placed(placed, tuple(findings), tuple(constant for constant, _ in constants), units.exponents)

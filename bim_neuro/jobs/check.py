@@ -55,7 +55,7 @@ def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple
     """Compile as far as it goes, as a run does; note what stands against it."""
     chosen = None
     try:
-        program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
+        program = compile_model(request.model, request.target, dt=request.dt, watch=watch, effort=0.0)
         if request.input is not None:
             most = SAMPLES if request.samples is None else min(request.samples, SAMPLES)
             chosen = to_run(program, replace(request.wanted, samples=most))

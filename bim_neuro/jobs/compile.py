@@ -62,8 +62,10 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
         facts = _facts(request, program, chosen, learned, placed, ran)
         series = report.series(record, first_sample(program, raw, request), placed, program.profile)
     with filled(request.output) as (fresh, aside):
+        stage("write model.bimn", None)
         with watch.stage("artefact"):
             save_artefact(program.artefact(raw[:ARTEFACT_SAMPLES, :ARTEFACT_STEPS]), fresh / "model.bimn")
+        stage("write model.nir", None)
         with watch.stage("nir"):
             _write_nir(program, fresh / "model.nir")
         if request.file:
@@ -88,12 +90,14 @@ def _ready(
     request: Request, stage: Stage, advance: Callable[[int], None], watch: Stopwatch
 ) -> tuple[Program, Chosen, Learned | None]:
     """Return the program that will be run, what it will be run on, and what it learned before."""
-    program = compile_model(request.model, request.target, dt=request.dt, watch=watch)
+    stage("read and place", None)
+    program = compile_model(request.model, request.target, dt=request.dt, watch=watch, effort=0.0)
     if request.plasticity:
         learned, chosen = learn_first(program, request, stage, advance, watch)
         return learned.program, chosen, learned  # its formats are those that it learnt in
     with watch.stage("input"):
         chosen = to_run(program, request.wanted)
+    stage("calibrate", None)
     with watch.stage("calibrate"):
         return program.calibrated(chosen.data.x, chosen.origin), chosen, None
 

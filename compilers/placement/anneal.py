@@ -8,6 +8,7 @@ More cores than heat alone brings in order start, a second time, where the slowe
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,14 @@ def anneal(traffic: Traffic, mesh: Mesh, seed: int, effort: float, price: Hops =
     hop = (price.east_west + price.north_south) / 2
     moves = int(TRIES * effort * max(cores, SMALL) / ROUNDS) + 1
     starts = [(naive, HOT)] + ([(spectral(traffic, mesh), WARM)] if cores > SMALL else [])
-    found = [
-        _anneal(
-            traffic.starts, traffic.partners, traffic.messages, x, y, far, seed, ROUNDS, moves, heat * hop, start.copy()
-        )
-        for start, heat in starts
-    ]
+
+    def annealed(start: Array, heat: float) -> Array:
+        flows = (traffic.starts, traffic.partners, traffic.messages)
+        sites: Array = _anneal(*flows, x, y, far, seed, ROUNDS, moves, heat * hop, start.copy())
+        return sites
+
+    with ThreadPoolExecutor(len(starts)) as threads:  # the kernel needs no interpreter
+        found = list(threads.map(annealed, *zip(*starts, strict=True)))
     return min((places[sites] for sites in (naive, *found)), key=lambda at: float(traffic.hops(mesh, at).priced(price)))
 
 

@@ -27,8 +27,13 @@ def check(
 
 def violations(footprint: Footprint) -> tuple[Finding, ...]:
     """Return every violation of every rule, in the order of RULES and ROOM_RULES."""
-    plain = (finding for rule in RULES for finding in rule(footprint.graph, footprint.profile))
+    plain = rule_violations(footprint.graph, footprint.profile)
     return (*plain, *(finding for rule in ROOM_RULES for finding in rule(footprint)))
+
+
+def rule_violations(graph: IntegerGraph, profile: HardwareProfile) -> tuple[Finding, ...]:
+    """Return every violation of the rules that ask for no room on a core."""
+    return tuple(finding for rule in RULES for finding in rule(graph, profile))
 
 
 def weight_bits(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:

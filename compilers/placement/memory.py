@@ -11,17 +11,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache, reduce
 from math import inf
 from operator import add
 from typing import NamedTuple
 
 import numpy as np
 
-from ...graph import IntegerGraph, hosts
+from ...graph import Edge, IntegerGraph, hosts
 from ...hardware import HardwareProfile
 from ...nodes import Soma
 from ...nodes.arithmetic import Array
+from ...nodes.node import IntegerNode
 from .lists import EdgeLists, known
 
 _WORDS = ("neuron_words", "synapse_words", "axon_in_words", "axon_map_words", "axon_mem_words", "core_words")
@@ -55,6 +56,11 @@ class Need:
     senders: dict[str, Array]
     encodings: dict[str, str]
 
+    @cached_property
+    def axons_in(self) -> int:
+        """How many neurons send there; counted once, for a core is weighed often while others are filled."""
+        return sum(int(np.count_nonzero(who)) for who in self.senders.values())
+
     def __add__(self, other: Need) -> Need:
         """Return what both take on one core: a source neuron that both read is one incoming axon."""
         senders = dict(self.senders)
@@ -68,6 +74,27 @@ class Need:
             senders,
             self.encodings | other.encodings,
         )
+
+
+def same_memory(one: IntegerGraph, other: IntegerGraph) -> bool:
+    """Whether two graphs take the same words on any core: they differ in constants of their neurons at most."""
+    if list(one.nodes) != list(other.nodes) or len(one.edges) != len(other.edges):
+        return False
+    return all(_same_node(node, other.nodes[name]) for name, node in one.nodes.items()) and all(
+        map(_same_edge, one.edges, other.edges)
+    )
+
+
+def _same_node(one: IntegerNode, other: IntegerNode) -> bool:
+    facts = ("kind", "neurons", "ports", "state_words", "message_bits")
+    return all(getattr(one, fact) == getattr(other, fact) for fact in facts)
+
+
+def _same_edge(one: Edge, other: Edge) -> bool:
+    if (one.name, type(one.synapse)) != (other.name, type(other.synapse)):
+        return False
+    values = ((vars(edge.synapse)[key] for edge in (one, other)) for key in vars(one.synapse))
+    return all(np.array_equal(left, right) for left, right in values)
 
 
 class Footprint:
@@ -91,6 +118,7 @@ class Footprint:
         self.axons_out = {layer: max(1, len(speaking & set(names))) for layer, names in self.layers.items()}
         self.neuron_words = {layer: self._neuron_words(layer) for layer in self.layers}
         self._cuts: dict[str, list[Part]] = {}
+        self.parts: list[tuple[Part, ...]] | None = None  # on each core, once `partition` found them
         self._alike: dict[tuple[object, ...], int] = {}
         self._count = lru_cache(maxsize=32)(self._count_lists)  # counting is quick, keeping all is not small
         self.need = lru_cache(maxsize=2**14)(self._need)
@@ -115,11 +143,10 @@ class Footprint:
     def used(self, need: Need) -> dict[str, float]:
         """Return how much of every resource of a core is taken."""
         memory = self.profile.memory
-        axons_in = sum(int(np.count_nonzero(who)) for who in need.senders.values())
         words = {
             "neuron_words": need.neuron_words,
             "synapse_words": need.synapse_words,
-            "axon_in_words": axons_in * memory.axon_in_words.number,
+            "axon_in_words": need.axons_in * memory.axon_in_words.number,
             "axon_map_words": need.axons_out * memory.axon_map_words.number,
             "axon_mem_words": need.axons_out * memory.axon_mem_words.number,
         }

@@ -35,7 +35,16 @@ class OpenCore:
 
 
 def partition(footprint: Footprint, least: int = 1) -> list[tuple[Part, ...]]:
-    """Return the parts on each core, in the order of the graph; no fewer cores than ``least`` are sought."""
+    """Return the parts on each core, in the order of the graph; no fewer cores than ``least`` are sought.
+
+    ``least`` is a lower bound, so that it changes the time this takes, not what is found, which the footprint keeps.
+    """
+    if footprint.parts is None:
+        footprint.parts = _partitioned(footprint, least)
+    return footprint.parts
+
+
+def _partitioned(footprint: Footprint, least: int) -> list[tuple[Part, ...]]:
     cores: list[OpenCore] = []
     rests: list[tuple[Part, Need]] = []
     for layer in footprint.layers:
@@ -117,7 +126,8 @@ def _cut_over(footprint: Footprint, part: Part, cores: Iterable[OpenCore]) -> bo
     first, smallest = part.first, ceil_div(part.neurons, PIECES)
     for core in cores:
         least = Part(part.layer, first, min(first + smallest - 1, part.last))
-        if core.holds(part.layer) or not footprint.fits(core.need + footprint.need(least)):
+        need = footprint.need(least)
+        if core.holds(part.layer) or not _may_fit(footprint, core.need, need) or not footprint.fits(core.need + need):
             continue
         count = min(footprint.fitting(part.layer, first, beside=core.need), part.last - first + 1)
         piece = Part(part.layer, first, first + count - 1)

@@ -21,8 +21,8 @@ from ...hardware import HardwareProfile
 from ...nodes.arithmetic import Array
 from ...record import RunRecord
 from .bounds import CoreBound, core_bound, traffic_bound
-from .design_rules import violations
-from .memory import Footprint, Need, Part
+from .design_rules import rule_violations, violations
+from .memory import Footprint, Need, Part, same_memory
 from .mesh import ALIKE, Hops, Mesh
 from .partition import load, partition
 from .traffic import Traffic, between, flows, rates
@@ -51,6 +51,18 @@ def place(
     bound = core_bound(footprint)
     placed = lay(footprint, partition(footprint, bound.cores), bound)
     return arrange(placed, profile, traffic=traffic, seed=seed, effort=effort, started=started)
+
+
+def moved(before: PlacedGraph, graph: IntegerGraph, profile: HardwareProfile) -> PlacedGraph | None:
+    """Return the graph on the cores of another, None unless both take the same memory, neuron by neuron.
+
+    So graphs that differ in constants of their neurons alone are cut and annealed once; `DoesNotFit` as in `place`.
+    """
+    if not same_memory(before.graph, graph):
+        return None
+    if findings := rule_violations(graph, profile):
+        raise DoesNotFit(findings)
+    return replace(before, graph=graph)
 
 
 def lay(footprint: Footprint, parts: Sequence[tuple[Part, ...]], bound: CoreBound) -> PlacedGraph:
