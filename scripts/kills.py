@@ -123,7 +123,7 @@ def _output(folder: Path) -> Any:
         program = {name: (array.dtype.str, array.tobytes()) for name, array in archive.items()}
     header, arrays = pack(read_nir(out / "model.nir"))
     nir = json.dumps(header, sort_keys=True, default=str), {name: a.tobytes() for name, a in arrays.items()}
-    texts = [(out / name).read_text() for name in ("per-layer.csv", "mapping.json", "series.json")]
+    texts = [(out / name).read_text() for name in ("per-layer.csv", "mapping.json", "series.json", "request.toml")]
     return summary, program, nir, texts
 
 
@@ -136,7 +136,9 @@ def _trained(folder: Path) -> Any:
     logs = [dict(checkpoint.training), json.loads(record.read_text()) if record.exists() else {}]
     for log in logs:
         log.pop("seconds", None)
-    return {name: tensor.numpy().tobytes() for name, tensor in checkpoint.state.items()}, checkpoint.ranges, logs
+    weights = {name: tensor.numpy().tobytes() for name, tensor in checkpoint.state.items()}
+    request = folder / "own.pt.request.toml"
+    return weights, checkpoint.ranges, logs, request.read_text() if request.exists() else ""
 
 
 # ---- one run

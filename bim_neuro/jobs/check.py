@@ -17,9 +17,10 @@ from ..pipeline import compile_model
 from ..program import Program
 from ..report.thresholds import missed_without_a_run
 from ..stopwatch import Stopwatch
+from .chosen import Chosen
 from .learn import would_learn
 from .request import Request
-from .sequences import Chosen, to_run
+from .sequences import to_run
 
 _RUN = "agreement with the float law, saturated words, clipped input, energy and latency: they take a run"
 _NO_INPUT = "ranges of {layers}: bounds stand in for them, --input FILE.npz has them measured"

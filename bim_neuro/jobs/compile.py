@@ -20,11 +20,12 @@ from ..record import RunRecord
 from ..report.thresholds import missed
 from ..simulation.agreement import verify
 from ..stopwatch import Stopwatch
+from .chosen import Chosen
 from .folder import REQUEST, filled, reserved
 from .learn import Learned
 from .learn_stream import learn_first, learned_file
 from .request import Outcome, Request, Stage
-from .sequences import Chosen, to_run
+from .sequences import to_run
 from .shards import Shards
 from .simulate import check_backends, first_sample, run, shards_for
 

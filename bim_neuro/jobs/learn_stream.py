@@ -19,9 +19,10 @@ from ..reading import read_model
 from ..simulation.probes import WORD_BYTES
 from ..stopwatch import Stopwatch
 from ..tasks import Dataset
+from .chosen import Chosen
 from .learn import Learned, learn, learning_key, lessons, load_learned, save_learned
 from .request import Request, Stage
-from .sequences import Chosen, note_learnt, to_learn
+from .sequences import note_learnt, to_learn
 
 
 def plasticity_for(model: Path, dt: float | None, rule: str, **wanted: Any) -> Plasticity:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..plasticity.request import Plasticity
 from ..report.thresholds import Thresholds
-from .sequences import Wanted
+from .chosen import Wanted
 
 Stage = Callable[[str, int | None], None]
 

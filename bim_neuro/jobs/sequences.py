@@ -9,10 +9,9 @@ no file              the same splits of the model's own task
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import isclose
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,84 +21,12 @@ from ..nodes.arithmetic import Array
 from ..program import Program
 from ..tasks import SPLITS, Dataset, Recordings, Task, load_task, read_recordings
 from ..trained_on import KEY, TrainedOn, sample_hashes
+from .chosen import Chosen, Stream, Wanted
 
 ALL = "all"
 _DIGITS = 18  # that a number of samples may have
+_UNKNOWN = "it is not known which of these samples the model was trained on: it holds no note of them, and {why}"
 _OTHER_SPLIT = "the array split says other splits than training had; those of training are taken"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What was asked for: files, a split, and how much of it; None where nothing was said."""
-
-    input: Path | None = None
-    data: Path | None = None  # recordings of the model's own task
-    learn_test: Path | None = None
-    split: str | None = None
-    layout: str | None = None
-    samples: int | None = None
-    steps: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """Sequences, where they come from, and what must be known of them.
-
-    ``hashes`` are those of the samples as they lie in their file, ``hits`` says which of them took part in training,
-    None where that is not known; ``whole`` counts what they were chosen from, ``named`` says that the user
-    chose the split.
-    """
-
-    data: Dataset
-    origin: str
-    hashes: Array
-    split: str | None = None
-    named: bool = False
-    whole: int = 0
-    hits: Array | None = None
-    layout: str | None = None
-    notes: tuple[str, ...] = ()
-    odd: tuple[Finding, ...] = ()
-
-    @property
-    def seen(self) -> int | None:
-        """How many of the samples were seen in training."""
-        return None if self.hits is None else int(self.hits.sum())
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What speaks against numbers that are measured here."""
-        return self.odd if self.named or not self.seen else (*self.odd, _seen(self))
-
-    def first(self, samples: int | None) -> Chosen:
-        """Keep the first samples; all of them with None."""
-        hits = None if self.hits is None else self.hits[:samples]
-        return replace(self, data=self.data.take(slice(samples)), hashes=self.hashes[:samples], hits=hits)
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What summary.json says of them."""
-        return {
-            "origin": self.origin,
-            "split": self.split,
-            "samples": len(self.data),
-            "of": self.whole,
-            "seen_in_training": self.seen,
-            "layout": self.layout,
-            "notes": list(self.notes),
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class Stream:
-    """What a model learns on, and what that is measured on before and after: the first of ``tests`` above all."""
-
-    stream: Chosen
-    tests: Mapping[str, Chosen] = field(default_factory=dict)
-
-    @property
-    def main(self) -> Chosen:
-        return next(iter(self.tests.values()))
 
 
 def to_run(program: Program, wanted: Wanted) -> Chosen:
@@ -150,9 +77,10 @@ class _Given:
 def _given(file: Path | None, program: Program, wanted: Wanted, labels_for: str = "") -> _Given:
     if file is None:
         return _task(program, wanted)
-    known = _trained_on(program)
+    known, unknown = _trained_on(program)
     steps = None if known is None else known.steps
     recordings = read_recordings(file, wanted.layout, steps, labels_for=labels_for)
+    recordings = replace(recordings, notes=(*recordings.notes, *unknown))
     split: Array | None = recordings.split
     if known is not None:
         own = known.split_of(sample_hashes(recordings.data.x))
@@ -176,19 +104,33 @@ def _task(program: Program, wanted: Wanted) -> _Given:
     return _Given(name, {split: getattr(task, split) for split in SPLITS if len(getattr(task, split))})
 
 
-def _trained_on(program: Program) -> TrainedOn | None:
-    """What the model was trained on: noted in it, or the splits of its task where that makes its own data."""
+def _trained_on(program: Program) -> tuple[TrainedOn | None, tuple[str, ...]]:
+    """Return what the model was trained on, and a note where that is not known though its task has data of its own.
+
+    A model notes it since 0.2; for one of before it is told by the splits of its task, where those can be loaded.
+    """
     noted = TrainedOn.parse(program.reference.extra.get(KEY))
-    if noted is not None and len(noted.hashes):
-        return noted
+    if program.graph.task == "own" or (noted is not None and len(noted.hashes)):
+        return noted, ()
     try:
-        task = load_task(program.graph.task)
-    except InputError:
-        return noted  # it needs a file, or recordings that were not given
+        known = trained_on(load_task(program.graph.task))
+    except InputError as refusal:
+        return noted, (_UNKNOWN.format(why=refusal.message),)
+    return known if known is None or noted is None else known.after(noted.learnt), ()
+
+
+def trained_on(task: Task) -> TrainedOn | None:
+    """Note the samples of a task and their splits: of a person's own file in its order, else split by split.
+
+    Not of ecg, whose 100,000 beats would weigh thirty times what its model does.
+    """
+    if task.name == "ecg":
+        return None
     parts = [task.train, task.validation, task.test]
-    x = np.concatenate([part.x for part in parts])
-    known = TrainedOn.of(x, np.repeat(range(len(SPLITS)), [len(part) for part in parts]))
-    return known if noted is None else known.after(noted.learnt)
+    x, split = np.concatenate([part.x for part in parts]), np.repeat(range(len(SPLITS)), [len(part) for part in parts])
+    places = [part.place for part in parts if part.place is not None]
+    order = np.argsort(np.concatenate(places)) if len(places) == len(SPLITS) else np.arange(len(x))
+    return TrainedOn.of(x[order], split[order])
 
 
 def _chosen(file: Path | None, program: Program, wanted: Wanted, split: str | None) -> Chosen:
@@ -236,13 +178,6 @@ def _joined(parts: tuple[Dataset, ...]) -> Dataset:
     labels = [part.y for part in parts if part.y is not None]
     y = np.concatenate(labels) if len(labels) == len(parts) else None
     return Dataset(np.concatenate([part.x for part in parts]), y)
-
-
-def _seen(chosen: Chosen) -> Finding:
-    share = f"{chosen.seen:,} of {len(chosen.data):,} samples of {chosen.origin}"
-    message = f"{share} were seen in training: accuracy on them is no measure of what the model does on others"
-    hint = "run it on samples that it has not seen, as on --split test of the file that it was trained on"
-    return Finding("seen-in-training", "input", message, chosen.seen, 0, hint, "warning")
 
 
 def _heard(test: Chosen, heard: Array) -> Chosen:

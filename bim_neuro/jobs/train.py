@@ -24,15 +24,14 @@ from ..nodes.arithmetic import Array
 from ..printable import as_json
 from ..simulation import simulate_engine
 from ..simulation.reference import Progress
-from ..tasks import SPLITS, Dataset, Task, logistic_regression_baseline, majority, metrics
-from ..trained_on import TrainedOn
+from ..tasks import Dataset, Task, logistic_regression_baseline, majority, metrics
 from ..training.recipes import DEFAULTS, Default
 from ..training.rules import Learning
 from ..training.trainer import Epoch, Recipe, accuracy, predict, train
 from ..training.trainer import Progress as TrainingProgress
 from .places import check_file, request_beside, training_place, write_text
 from .request import TrainRequest
-from .sequences import task_for
+from .sequences import task_for, trained_on
 
 CALIBRATION_SAMPLES = 2048
 _CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", "channels", "states", "blocks", "taps", "encoder")
@@ -214,17 +213,6 @@ def evaluate(
         "float": dict(floats),
         "integer": dict(metrics(y, integers.predicted, checkpoint.labels)),
     }
-
-
-def trained_on(task: Task) -> TrainedOn | None:
-    """Note the samples of a person's own file, in its order; tasks with data of their own know their splits anyway."""
-    parts = [task.train, task.validation, task.test]
-    places = [part.place for part in parts if part.place is not None]
-    if len(places) < len(SPLITS):
-        return None
-    order = np.argsort(np.concatenate(places))
-    x, split = np.concatenate([part.x for part in parts]), np.repeat(range(len(SPLITS)), [len(part) for part in parts])
-    return TrainedOn.of(x[order], split[order])
 
 
 def _encoded(encoder: Encoder, data: Dataset) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@
      "labels":  [class names],                "encoder": {kind, gain (C,), offset (C,)},
      "state":   the network's state dict,     "ranges": {"block1.scan.h": largest magnitude in calibration, ...},
      "training": {the training record: seed, epochs, accuracies, the command},
-     "trained_on": {hashes (samples,), split (samples,), steps} of a person's own file, else absent}
+     "trained_on": {hashes (samples,), split (samples,), steps} of a task or a person's own file, or absent}
 
 Tensors, numbers, strings, lists and dicts only: `bim_neuro.intake.read_torch` refuses everything else.
 """

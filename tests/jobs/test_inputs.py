@@ -176,16 +176,51 @@ def test_training_notes_the_split_of_each_sample(tmp_path: Path) -> None:
     assert run(model, file)["sequences"]["samples"] == 9
 
 
+def some_digits(file: Path) -> Path:
+    """Write three digits of the training split and two of the test split."""
+    task = load_task("digits")
+    return saved(file, x=np.concatenate([task.train.x[:3], task.test.x[:2]]), y=np.zeros(5, int))
+
+
 def test_a_task_knows_its_splits(tmp_path: Path) -> None:
-    """A file of digits: the share that digits.pt was trained on is known without a record in it."""
-    digits = ROOT / "examples" / "digits.pt"
+    """A file of digits: the share that digits.pt was trained on is known, also without a record in it."""
+    digits, some = ROOT / "examples" / "digits.pt", some_digits(tmp_path / "some.npz")
     out = tmp_path / "out"
     ended = bim_compile(digits, "--split", "validation", "--samples", 2, "--json", "-o", out)
     assert json.loads(ended.out)["input"] == "digits, validation split"
-    task = load_task("digits")
-    x = np.concatenate([task.train.x[:3], task.test.x[:2]])
-    summary = run(digits, saved(tmp_path / "some.npz", x=x, y=np.zeros(5, int)))
-    assert summary["sequences"]["seen_in_training"] == 3
+    without = save_model(tmp_path / "without.pt", replace(load_checkpoint(digits), trained_on=None))
+    for model in (digits, without):
+        about = run(model, some)["sequences"]
+        assert (about["seen_in_training"], about["notes"]) == (3, [])
+
+
+def test_a_nir_holds_the_note_of_its_samples_and_needs_no_data_of_the_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where no note is in it, and the data are not to be had, the run says that it does not know."""
+    digits, some = ROOT / "examples" / "digits.pt", some_digits(tmp_path / "some.npz")
+    without = save_model(tmp_path / "without.pt", replace(load_checkpoint(digits), trained_on=None))
+    files = []
+    for name, model in (("noted", digits), ("without", without)):
+        assert bim_compile(model, "--input", some, "-o", tmp_path / name).code == 0
+        files.append(tmp_path / name / "model.nir")
+    monkeypatch.setattr("bim_neuro.extras.find_spec", lambda name: None)  # as if scikit-learn were not installed
+    noted, unknown = (run(file, some)["sequences"] for file in files)
+    assert (noted["seen_in_training"], noted["notes"]) == (3, [])
+    assert unknown["seen_in_training"] is None
+    (note,) = unknown["notes"]
+    assert note.startswith("it is not known which of these samples the model was trained on")
+    assert "sklearn" in note
+
+
+def test_training_on_a_task_with_data_of_its_own_notes_them(tmp_path: Path) -> None:
+    model, task = tmp_path / "copy.pt", load_task("copy")
+    small = ("--epochs", 1, "--channels", 3, "--states", 1, "--batch", 256, "--no-test")
+    assert bim_train("copy", "-o", model, *small).code == 0
+    record = load_checkpoint(model).trained_on
+    assert record is not None
+    assert np.bincount(record.split).tolist() == [len(part) for part in (task.train, task.validation, task.test)]
+    assert np.array_equal(record.hashes[record.split == 2], sample_hashes(task.test.x))
 
 
 def test_a_file_with_splits_is_run_on_its_test_split_by_any_model(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""Sequences as they were asked for, and as they were chosen: where they come from, what must be known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import Finding
+from ..nodes.arithmetic import Array
+from ..tasks import Dataset
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for: files, a split, and how much of it; None where nothing was said."""
+
+    input: Path | None = None
+    data: Path | None = None  # recordings of the model's own task
+    learn_test: Path | None = None
+    split: str | None = None
+    layout: str | None = None
+    samples: int | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Sequences, where they come from, and what must be known of them.
+
+    ``hashes`` are those of the samples as they lie in their file, ``hits`` says which of them took part in training,
+    None where that is not known; ``whole`` counts what they were chosen from, ``named`` says that the user
+    chose the split.
+    """
+
+    data: Dataset
+    origin: str
+    hashes: Array
+    split: str | None = None
+    named: bool = False
+    whole: int = 0
+    hits: Array | None = None
+    layout: str | None = None
+    notes: tuple[str, ...] = ()
+    odd: tuple[Finding, ...] = ()
+
+    @property
+    def seen(self) -> int | None:
+        """How many of the samples were seen in training."""
+        return None if self.hits is None else int(self.hits.sum())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What speaks against numbers that are measured here."""
+        return self.odd if self.named or not self.seen else (*self.odd, _seen(self))
+
+    def first(self, samples: int | None) -> Chosen:
+        """Keep the first samples; all of them with None."""
+        hits = None if self.hits is None else self.hits[:samples]
+        return replace(self, data=self.data.take(slice(samples)), hashes=self.hashes[:samples], hits=hits)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What summary.json says of them."""
+        return {
+            "origin": self.origin,
+            "split": self.split,
+            "samples": len(self.data),
+            "of": self.whole,
+            "seen_in_training": self.seen,
+            "layout": self.layout,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """What a model learns on, and what that is measured on before and after: the first of ``tests`` above all."""
+
+    stream: Chosen
+    tests: Mapping[str, Chosen] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Chosen:
+        return next(iter(self.tests.values()))
+
+
+def _seen(chosen: Chosen) -> Finding:
+    share = f"{chosen.seen:,} of {len(chosen.data):,} samples of {chosen.origin}"
+    message = f"{share} were seen in training: accuracy on them is no measure of what the model does on others"
+    hint = "run it on samples that it has not seen, as on --split test of the file that it was trained on"
+    return Finding("seen-in-training", "input", message, chosen.seen, 0, hint, "warning")
