@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from . import arguments, report
 from .atomic import cannot_write
@@ -19,14 +19,15 @@ from .compilers.rounding import Constant
 from .errors import Finding, InputError
 from .estimates.energy import EnergyReport, price
 from .estimates.latency import LatencyReport, latency
-from .estimates.neurobench import Activity, ActivityCounter, activity
+from .estimates.neurobench import ActivityCounter, activity
 from .extras import check_extra
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile
 from .nodes import InputSeen
 from .nodes.arithmetic import Array
 from .printable import counted, plain
-from .record import RunRecord, merge
+from .ran import Ran, joined
+from .record import RunRecord
 from .report.notebook import as_html, drawn, raster
 from .simulation.agreement import Agreement, compared, verify
 from .simulation.counting import count_messages
@@ -44,16 +45,6 @@ if TYPE_CHECKING:
 
 BATCH = 64
 _MODEL, _GIVEN = "a Program in Python", "the given input"
-
-
-class Ran(NamedTuple):
-    """What a run left."""
-
-    record: RunRecord
-    floats: RunRecord
-    """Of the float law, on the same input."""
-    agreement: Agreement
-    activity: Activity
 
 
 @dataclass(frozen=True)
@@ -166,9 +157,7 @@ class Program:
     ) -> Ran:
         """Run integers and float law, as many samples at a time as memory allows; ``keep`` the probes of all."""
         graph, probed = self.graph, compared(self.graph)
-        agreement, counted = Agreement(), Activity()
-        records: list[RunRecord] = []
-        floats: list[RunRecord] = []
+        done: list[Ran] = []
         if keep:
             check_kept(graph, 2 * len(raw), raw.shape[1])
         lava = backend == "lava"
@@ -182,12 +171,13 @@ class Program:
                 record = self.run(part, backend=backend, probe=keep or probed, watch=counter, time_limit=time_limit)
                 if lava:
                     record = replace(record, layers=count_messages(graph, record.probes, record.steps))
+            agreement = Agreement()
             agreement.add(graph, reference, record)
-            counted += activity(graph, record) if lava else counter.counted
-            records = [merge([*records, record if keep else replace(record, probes={})])]
-            floats = [merge([*floats, replace(reference, probes={})])]
+            did = activity(graph, record) if lava else counter.counted
+            kept = record if keep else replace(record, probes={})
+            done = [joined([*done, Ran(kept, replace(reference, probes={}), agreement, did)])]
             advance(len(part))
-        return Ran(records[0], floats[0], agreement, counted)
+        return done[0]
 
     def first_sample(self, raw: Array, backend: str = "engine") -> RunRecord:
         """Run the beginning of the first sample, probed, as the report draws it."""

@@ -12,8 +12,6 @@ the same command again, whose result must be that of a run nobody disturbed.
 from __future__ import annotations
 
 import argparse
-import atexit
-import json
 import os
 import random
 import shutil
@@ -25,29 +23,18 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from kill_run import MARK, ROOT, Run, ours  # which puts this checkout and tests/ on the path
+from kill_scenarios import NOTE, Scenario, scenarios
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-import kill_points  # noqa: E402
-from small_models import small_checkpoint, small_input  # noqa: E402
-
-from bim_neuro.compilers.to_lava.compat import lava_available  # noqa: E402
-from bim_neuro.model.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from bim_neuro.nir_bridge import read_nir  # noqa: E402
-from bim_neuro.pack import pack  # noqa: E402
-from bim_neuro.simulation.compiled import load_kernels  # noqa: E402
+from bim_neuro.simulation.compiled import load_kernels
 
 SHARED_MEMORY = Path("/dev/shm")
-MARK = "BIM_NEURO_KILLS"  # an environment variable that every process of a case inherits
 TIDY_SECONDS = 5.0
-LIMIT_SECONDS = 240.0
 COLD = 0.1  # share of the cases that start a fresh Python
 KINDS = {
     "-9": ["SIGKILL"],
@@ -56,172 +43,6 @@ KINDS = {
     "INT twice": ["SIGINT", "SIGINT"],
     "-9 all": ["SIGKILL"],  # the command and all of its children
 }
-NOTE = "what the user wrote"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A command, and how its result is read."""
-
-    name: str
-    entry: str
-    arguments: tuple[object, ...]
-    prepare: Callable[[Path], None]
-    result: Callable[[Path], Any]
-    job: dict[str, int] = field(default_factory=dict)
-
-
-def scenarios(folder: Path) -> list[Scenario]:
-    """Return all commands that are tried, for the folder in which they will run."""
-    out, model = folder / "out", folder / "model.pt"
-    compile_ = (model, "--input", folder / "x.npz", "-o", out)
-    training = ("own", "--data", folder / "own.npz", "-o", folder / "own.pt", "--json", folder / "record.json",
-                "--epochs", 6, "--channels", 8, "--states", 2, "--set", "train.taps=2", "--batch", 16)  # fmt: skip
-    learning = ("--learn", "rtrl", "--set", "learn.samples=60", "--samples", 20)
-    found = [
-        Scenario("compile", "compile", (*compile_, "--samples", 8), _compiled_before, _output),
-        Scenario("train", "train", training, _data, _trained),
-        Scenario("learn", "compile", (*compile_, *learning), _compiled_before, _output),
-        Scenario("shards", "compile", (*compile_, "--samples", 40), _compiled_before, _output, {"SHARD": 4}),
-    ]
-    if lava_available()[0]:
-        verify = (*compile_, "--samples", 1, "--steps", 4, "--verify", "lava")
-        found.append(Scenario("lava", "compile", verify, _compiled_before, _output))
-    return found
-
-
-# ---- what a case begins with, and what it must end with
-
-
-def _data(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    y = np.arange(90) % 3
-    np.savez(folder / "own.npz", x=rng.normal(0, 0.5, (90, 6, 3)) + np.eye(3)[y][:, None, :], y=y)
-
-
-def _compiled_before(folder: Path) -> None:
-    """Write a model, its input, and an OUT that holds another result and a file of the user's."""
-    save_checkpoint(small_checkpoint(), folder / "model.pt")
-    x = small_input(samples=40, steps=8)
-    np.savez(folder / "x.npz", x=x, y=np.arange(40) % 4)
-    command = (folder / "model.pt", "--input", folder / "x.npz", "-o", folder / "out", "--samples", 3)
-    ended = Run("compile", command, {}, os.environ | {"PYTHONPATH": str(ROOT)}, folder.with_name("log.txt")).finish()
-    assert ended[0] == 0, ended
-    (folder / "out" / "notes.txt").write_text(NOTE)
-
-
-def _output(folder: Path) -> Any:
-    """Return what a finished OUT says, without times; None where there is no summary."""
-    out = folder / "out"
-    if not (out / "summary.json").exists():
-        return None
-    summary = json.loads((out / "summary.json").read_text())
-    summary.pop("seconds")
-    for measured in ("seconds", "peak_memory_mib"):
-        summary["placement"].pop(measured)
-    with np.load(out / "model.bimn") as archive:
-        program = {name: (array.dtype.str, array.tobytes()) for name, array in archive.items()}
-    header, arrays = pack(read_nir(out / "model.nir"))
-    nir = json.dumps(header, sort_keys=True, default=str), {name: a.tobytes() for name, a in arrays.items()}
-    texts = [(out / name).read_text() for name in ("per-layer.csv", "mapping.json", "series.json", "request.toml")]
-    return summary, program, nir, texts
-
-
-def _trained(folder: Path) -> Any:
-    """Return the tensors and the record of a training, without times; None where there is no model."""
-    if not (folder / "own.pt").exists():
-        return None
-    checkpoint = load_checkpoint(folder / "own.pt")
-    record = folder / "record.json"
-    logs = [dict(checkpoint.training), json.loads(record.read_text()) if record.exists() else {}]
-    for log in logs:
-        log.pop("seconds", None)
-    weights = {name: tensor.numpy().tobytes() for name, tensor in checkpoint.state.items()}
-    request = folder / "own.pt.request.toml"
-    return weights, checkpoint.ranges, logs, request.read_text() if request.exists() else ""
-
-
-# ---- one run
-
-
-class Run:
-    """A command in a process of its own: a fork of this one, in which all is loaded already, or a fresh Python."""
-
-    def __init__(
-        self,
-        entry: str,
-        arguments: tuple[object, ...],
-        settings: dict[str, Any],
-        environment: dict[str, str],
-        log: Path,
-        *,
-        cold: bool = False,
-    ) -> None:
-        self.log = log
-        words = [entry, json.dumps(settings), *map(str, arguments)]
-        self.pid = self._fresh(words, environment) if cold else self._fork(words, environment)
-
-    def _fresh(self, words: list[str], environment: dict[str, str]) -> int:
-        with self.log.open("wb") as log:
-            return subprocess.Popen(
-                [sys.executable, str(ROOT / "tests" / "kill_points.py"), *words],
-                stdout=subprocess.DEVNULL, stderr=log, env=environment, start_new_session=True,
-            ).pid  # fmt: skip
-
-    def _fork(self, words: list[str], environment: dict[str, str]) -> int:
-        sys.stdout.flush()
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                os.setsid()
-                for stream, path, flags in ((1, os.devnull, os.O_WRONLY), (2, self.log, os.O_WRONLY | os.O_CREAT)):
-                    os.dup2(os.open(path, flags | os.O_TRUNC), stream)
-                os.environ.clear()
-                os.environ.update(environment)
-                tempfile.tempdir = None
-                sys.argv = ["kill_points", *words]
-                kill_points.main()
-                code = 0
-            except SystemExit as end:
-                code = int(end.code or 0)
-            except KeyboardInterrupt:  # outside the command: before it began, or after its end
-                code = 130
-            finally:
-                sys.stderr.flush()
-                atexit._run_exitfuncs()
-                os._exit(code)
-        return child
-
-    def finish(self, seconds: float = LIMIT_SECONDS) -> tuple[int, str]:
-        """Wait; return the exit code and what it printed on standard error."""
-        deadline = time.monotonic() + seconds
-        status, code = (0, 0), 999  # still running
-        while status[0] == 0 and time.monotonic() < deadline:
-            status = os.waitpid(self.pid, os.WNOHANG)
-            time.sleep(0.01)
-        if status[0]:
-            code = os.waitstatus_to_exitcode(status[1])
-        else:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        return code, self.log.read_text(errors="replace") if self.log.exists() else ""
-
-
-def ours(mark: str, sessions: list[int]) -> list[int]:
-    """Return the living processes of these sessions, and those that carry a case's mark."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with suppress(OSError):  # it ended meanwhile
-                state, _, _, session, *_ = (entry / "stat").read_text().rpartition(") ")[2].split()
-                marked = f"{MARK}={mark}\0".encode() in (entry / "environ").read_bytes()
-                if (marked or int(session) in sessions) and state not in "ZX":
-                    found.append(int(entry.name))
-    return found
-
-
-# ---- one case
 
 
 class Case:

@@ -157,6 +157,7 @@ def _request(asked: Asked) -> Request:
     target, learn, test = given["target"], str(word(given["learn"])), asked.settings.get("learn.test")
     output = given["output"] or (Path() if given["check"] else default_output(model))  # a check writes nothing
     learning = asked.given(_OF_PLASTICITY)
+    chip = {"target": Path(target)} if target.endswith(".toml") else {}
     return Request(
         model=model,
         samples=count_or_all(given["samples"]),
@@ -164,7 +165,7 @@ def _request(asked: Asked) -> Request:
         learn_test=None if test is None else Path(test),
         thresholds=Thresholds(*(given[name] for name in _LIMITS)),
         output=output,
-        file=asked.file(model=model, output=output, target=Path(target) if target.endswith(".toml") else target),
+        file=asked.file(model=model, output=output, **chip),
         command=shlex.join(["bim-compile", *sys.argv[1:]]),
         **asked.words("target", "dt", "input", "data", "steps", "split", "layout", "backend", "verify", "optimise"),
         **asked.given({"run.lava_timeout": "lava_timeout", "learn.samples": "learn_samples"}),

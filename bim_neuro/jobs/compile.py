@@ -15,7 +15,8 @@ from ..errors import Finding
 from ..estimates.optimise import optimise
 from ..graph import PlacedGraph
 from ..pipeline import compile_model
-from ..program import Program, Ran
+from ..program import Program
+from ..ran import Ran
 from ..record import RunRecord
 from ..report.thresholds import missed
 from ..simulation.agreement import verify

@@ -12,8 +12,9 @@ from ..compilers.to_lava.compat import check_installed
 from ..errors import InputError
 from ..estimates.neurobench import Activity
 from ..nodes.arithmetic import Array
-from ..program import Program, Ran
-from ..record import RunRecord, merge
+from ..program import Program
+from ..ran import Ran, joined
+from ..record import RunRecord
 from ..simulation.agreement import LAYOUT, Agreement
 from ..stopwatch import Stopwatch
 from .request import Request
@@ -34,7 +35,7 @@ def run(
     """Run the integers and the float law; a run with shards can be interrupted and goes on where it was."""
     if shards is None:
         return _run_part(program, raw, request, watch, advance)
-    agreement, counted, records, floats = Agreement(), Activity(), [], []
+    parts: list[Ran] = []
     size = _shard_size(raw, request)
     starts = range(0, len(raw), size)
     for index, first in enumerate(starts):
@@ -49,13 +50,8 @@ def run(
             advance(len(part))
         goes_on = "run the same command again to go on"
         kept.say("shards", f"{index + 1} of {len(starts)} shards are kept in {shards.folder}: {goes_on}")
-        record, reference, agreed, did = done
-        records.append(record)
-        floats.append(reference)
-        counted += did
-        for layer, row in agreed.sums.items():
-            agreement.add_sums(layer, row)
-    return Ran(merge(records), merge(floats), agreement, counted)
+        parts.append(done)
+    return joined(parts)
 
 
 def _to_arrays(record: RunRecord, reference: RunRecord, agreement: Agreement, counted: Activity) -> dict[str, Array]:
