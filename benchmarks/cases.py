@@ -19,7 +19,7 @@ from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import Dense, Encoder, IntegerLIF, Source
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.simulation import Engine
+from bim_neuro.simulation import Engine, Tuning
 from bim_neuro.tasks import load_task
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -87,7 +87,7 @@ def _tune(build: Callable[[int], IntegerGraph], x: Array, rate: float) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         graph = build(middle)
-        count = Engine(graph).run(x, path="events").layers[graph.output]
+        count = Engine(graph).run(x, tuning=Tuning("events")).layers[graph.output]
         low, high = (middle, high) if count.messages.sum() > rate * count.updates.sum() else (low, middle)
     return low
 

@@ -35,7 +35,7 @@ from bim_neuro.errors import InputError
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.record import RunRecord
-from bim_neuro.simulation import Engine, simulate
+from bim_neuro.simulation import Engine, Tuning, simulate
 from bim_neuro.simulation.compiled import cores
 
 from .c_yardstick import compile_c, pointer
@@ -125,7 +125,7 @@ def _over_neurons(engine: Engine, x: Array) -> dict[str, float]:
     for _ in range(ROUNDS + 1):
         for threads, found in times.items():
             start = time.perf_counter()
-            engine.run(x, threads=threads, neuron_threads=threads, path="events")
+            engine.run(x, threads=threads, tuning=Tuning("events", threads))
             found.append(time.perf_counter() - start)
     return {str(threads): x.shape[1] / statistics.median(found[1:]) for threads, found in times.items()}
 
@@ -171,7 +171,7 @@ def curves() -> dict[str, list[dict[str, float]]]:
         times = []
         for _ in range(ROUNDS + 1):
             start = time.perf_counter()
-            engine.run(x, threads=threads, path="events")
+            engine.run(x, threads=threads, tuning=Tuning("events"))
             times.append(time.perf_counter() - start)
         return min(times[1:]) / (x.shape[0] * x.shape[1]) * 1e6
 

@@ -46,6 +46,11 @@ class BackendMissing(InputError):
     """A backend that is not installed in this environment."""
 
 
+def not_registered(thing: object, what: str, place: str) -> InputError:
+    """Return the refusal of a node or synapse for whose class nobody registered ``what``, which stands in ``place``."""
+    return InputError(f"{type(thing).__name__} has no '{what}', see {place}", "docs/adding_a_node.md names every place")
+
+
 def _note(error: BimError, hints: Iterable[str]) -> None:
     """Add each hint to an error as a note, once, where Python has notes."""
     if sys.version_info >= (3, 11):

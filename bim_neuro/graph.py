@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar, cast
 
 from .errors import InputError
 from .nodes import Encoder, Soma, Synapse
 from .nodes.node import IntegerNode, Node
+from .order import closing, sources_first
 from .printable import counted, outline, plain
 
 N = TypeVar("N", bound=Node)
@@ -39,6 +39,16 @@ class Edge:
         return f"{self.source} -> {self.target}.{self.port}{tap}"
 
 
+class Extra(TypedDict, total=False):
+    """What a graph carries beside its law; no stage takes a number from it."""
+
+    assumptions: list[str]  # what the reader of a foreign file took for granted, a sentence each
+    calibration: str  # which ranges were measured here, and on what
+    plasticity: dict[str, Any]  # how it wants to learn on the chip: plasticity.request
+    plastic_nodes: dict[str, dict[str, Any]]  # the same a node, as NIR's metadata have it
+    trained_on: dict[str, Any]  # which samples it was trained on: trained_on.TrainedOn
+
+
 @dataclass(frozen=True)
 class Graph(Generic[N]):
     """Nodes and edges, the same for float and integer laws.
@@ -53,7 +63,7 @@ class Graph(Generic[N]):
     encoder: Encoder
     task: str = "own"
     labels: tuple[str, ...] = ()
-    extra: dict[str, Any] = field(default_factory=dict, compare=False)
+    extra: Extra = field(default_factory=Extra, compare=False)
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{plain(name)} ({node.neurons:,})" for name, node in list(self.nodes.items())[:SHOWN])
@@ -74,7 +84,7 @@ class Graph(Generic[N]):
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Return the node names, sources first; a loop is refused by name."""
-        return _sorted(self.nodes, self.edges, "messages of the float law take no time, so they cannot go round")
+        return sources_first(self.nodes, self.edges, "messages of the float law take no time, so they cannot go round")
 
     @cached_property
     def source(self) -> str:
@@ -106,7 +116,7 @@ class FloatGraph(Graph[Node]):
 
     def with_nodes(self, nodes: dict[str, Node], **extra: Any) -> FloatGraph:
         """Return the graph with other nodes, and with what ``extra`` is to say besides."""
-        said = {**self.extra, **extra}
+        said = cast(Extra, {**self.extra, **extra})
         return FloatGraph(nodes, self.edges, self.dt, self.encoder, self.task, self.labels, said)
 
 
@@ -131,17 +141,17 @@ class IntegerGraph(Graph[IntegerNode]):
         """
         if self.depth:
             return tuple(e for e in self.edges if self.depth[e.source] + e.synapse.hop > self.depth[e.target])
-        return _closing(self.nodes, self.edges, first=self.source)
+        return closing(self.nodes, self.edges, first=self.source)
 
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Return the node names, sources first; a loop is followed once, one without a synapse is refused by name."""
         hint = "a loop needs at least one synapse, which takes a step"
         try:
-            return _sorted(self.nodes, self.edges, hint)
+            return sources_first(self.nodes, self.edges, hint)
         except InputError:
             closing = {id(edge) for edge in self.recurrent}
-            return _sorted(self.nodes, [edge for edge in self.edges if id(edge) not in closing], hint)
+            return sources_first(self.nodes, [edge for edge in self.edges if id(edge) not in closing], hint)
 
     @property
     def latency(self) -> int:
@@ -251,51 +261,3 @@ class PlacedGraph:
         pruned = [edge for edge in self.graph.into(layer) if edge.synapse.nonzero < edge.synapse.count]
         sparse = all(set(kept.get(edge.name, {})) == {"sparse"} for edge in pruned)
         return "synops_effective" if pruned and sparse else "synops_hardware"
-
-
-def _sorted(names: Iterable[str], edges: Iterable[Edge], hint: str) -> tuple[str, ...]:
-    """Sort nodes so that every edge points forward."""
-    before: dict[str, list[str]] = {name: [] for name in names}
-    for edge in edges:
-        before[edge.target].append(edge.source)
-    try:
-        return tuple(TopologicalSorter(before).static_order())
-    except CycleError as loop:
-        path = " -> ".join(reversed(loop.args[1]))
-        raise InputError(f"the graph has a loop, {path}", hint) from None
-
-
-def _closing(names: Iterable[str], edges: tuple[Edge, ...], first: str) -> tuple[Edge, ...]:
-    """Walk depth first, from ``first`` and then from the nodes in order; return the edges back onto the path."""
-    unit = _units(names, edges)
-    leaving: dict[str, list[Edge]] = {name: [] for name in unit.values()}
-    for edge in edges:
-        if edge.synapse.hop:
-            leaving[unit[edge.source]].append(edge)
-    closing, path, done = [], set[str](), set[str]()
-    for root in (unit[first], *unit.values()):
-        stack = [] if root in done else [(root, iter(leaving[root]))]
-        path.update(name for name, _ in stack)
-        while stack:
-            here, rest = stack[-1]
-            following = next(rest, None)
-            if following is None:
-                stack.pop()
-                path.discard(here)
-                done.add(here)
-            elif (there := unit[following.target]) in path:
-                closing.append(following)
-            elif there not in done:
-                path.add(there)
-                stack.append((there, iter(leaving[there])))
-    return tuple(closing)
-
-
-def _units(names: Iterable[str], edges: tuple[Edge, ...]) -> dict[str, str]:
-    """Name, for every node, the first of the nodes that it is joined to without a synapse."""
-    unit = {name: name for name in names}
-    for edge in edges:
-        if not edge.synapse.hop:
-            old, new = unit[edge.target], unit[edge.source]
-            unit = {name: new if of == old else of for name, of in unit.items()}
-    return unit

@@ -13,9 +13,9 @@ from . import arguments, report
 from .atomic import cannot_write
 from .choices import BACKENDS
 from .compilers.artefact import Artefact, expected_messages, save_artefact
+from .compilers.constants import Constant
 from .compilers.placement.design_rules import assumptions
 from .compilers.placement.place import arrange
-from .compilers.rounding import Constant
 from .errors import Finding, InputError
 from .estimates.energy import EnergyReport, price
 from .estimates.latency import LatencyReport, latency

@@ -8,10 +8,11 @@ from typing import Any
 from . import arguments
 from .compilers.align import align
 from .compilers.calibrate import SAMPLES, calibrated, range_findings
+from .compilers.constants import Constant
 from .compilers.fields import wide_sums
 from .compilers.placement.place import moved, place
 from .compilers.quantise import quantise_with_units
-from .compilers.rounding import Constant, rounding
+from .compilers.rounding import rounding
 from .errors import DoesNotFit, Finding
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile

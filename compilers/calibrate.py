@@ -12,7 +12,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from ..errors import Finding
+from ..errors import Finding, not_registered
 from ..graph import FloatGraph
 from ..nodes import Broadcast, Dense, Diagonal, Readout, Relay, Scan, Soma
 from ..nodes.arithmetic import Array
@@ -105,7 +105,7 @@ def largest_message(node: Node) -> float:
 @singledispatch
 def magnitude(synapse: Synapse, message: Array) -> Array:
     """Return the largest magnitude of what a synapse adds up from messages of the magnitudes given."""
-    raise TypeError(f"no bound for {type(synapse).__name__}")
+    raise not_registered(synapse, "magnitude", "compilers/calibrate.py")
 
 
 @magnitude.register(Dense)
@@ -123,7 +123,7 @@ def _(synapse: Broadcast | Soma, message: Array) -> Array:
 @singledispatch
 def bound(node: Node, inputs: Mapping[str, Array]) -> dict[str, float]:
     """Return the largest magnitude of each range of a node whose ports sum up to ``inputs``."""
-    return {}
+    raise not_registered(node, "bound", "compilers/calibrate.py")
 
 
 @bound.register

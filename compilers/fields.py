@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import Finding
+from ..errors import Finding, not_registered
 from ..graph import Edge, IntegerGraph
-from ..nodes import Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Soma
+from ..nodes import Broadcast, Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Soma, Source
 from ..nodes.arithmetic import FACTOR_MAX, WORD_MAX, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, BIAS_EXP_MAX, BIAS_HIGH, BIAS_LOW, DECAY_BITS, V_THRESHOLD_MAX
 from ..nodes.synapses import Synapse
@@ -48,7 +48,8 @@ def _constant(name: str) -> Field:
     return Field(name, -WORD_MAX, WORD_MAX, "constant-bits", _CONSTANT_HINT)
 
 
-_FIELDS: dict[type, tuple[Field, ...]] = {
+FIELDS: dict[type, tuple[Field, ...]] = {
+    Source: (),
     IntegerLIF: (
         Field("du", 0, _DECAY_MAX, "lif-decay", _CONSTANT_HINT),
         Field("dv", 0, _DECAY_MAX, "lif-decay", _CONSTANT_HINT),
@@ -72,7 +73,9 @@ _FIELDS: dict[type, tuple[Field, ...]] = {
 def out_of_field(graph: IntegerGraph) -> Iterator[Finding]:
     """Yield an error for every number of a node that its field does not hold (F1 to F6)."""
     for layer, node in graph.nodes.items():
-        for field in _FIELDS.get(type(node), ()):
+        if type(node) not in FIELDS:
+            raise not_registered(node, "FIELDS", "compilers/fields.py")
+        for field in FIELDS[type(node)]:
             values = np.atleast_1d(getattr(node, field.name)).reshape(-1)
             wrong = np.flatnonzero(~((values >= field.low) & (values <= field.high)))
             if len(wrong):
@@ -120,6 +123,12 @@ def largest_sum(graph: IntegerGraph, edges: list[Edge]) -> int:
 @singledispatch
 def gains(synapse: Synapse) -> tuple[Array, Array]:
     """Return the sums of a neuron's positive weights, and of its negative ones by magnitude."""
+    raise not_registered(synapse, "gains", "compilers/fields.py")
+
+
+@gains.register(Broadcast)
+@gains.register(Soma)
+def _(synapse: Broadcast | Soma) -> tuple[Array, Array]:
     return np.ones(1, np.int64), np.zeros(1, np.int64)
 
 

@@ -8,7 +8,7 @@ layer where it cannot (Lava's LIF). Formats keep one bit of headroom over the ra
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import singledispatch
 from math import floor, log, log2
 from typing import cast
@@ -36,8 +36,9 @@ from ..nodes.node import IntegerNode, Node
 from ..nodes.relay import MESSAGE_MAX
 from ..nodes.scan import U_MAX, Y_MAX
 from ..nodes.source import GRADED_BITS
-from ..nodes.synapses import WEIGHT_MAX, Synapse
+from ..nodes.synapses import WEIGHT_MAX
 from .calibrate import bounded, largest_message, magnitude
+from .quantise_weights import Scales, quantise_port, row_maximum
 
 HEADROOM = 2.0  # how far beyond the calibrated range a format reaches before it saturates
 _MAX_SHIFT = 40
@@ -52,9 +53,6 @@ class Quantised:
 
     node: IntegerNode
     exponent: int
-
-
-Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the accumulated integer
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,8 @@ def quantise_with_units(graph: FloatGraph, room: Mapping[str, float] | None = No
             into = [edge for edge in graph.into(name) if edge.port == port]
             grows = room.get(f"{name}.{port}", 1.0)
             per_neuron = not isinstance(node, LIF) and f"{name}.{port}" not in room
-            integer, scales[port] = _quantise_port(into, width, done, per_neuron, grows)
+            exponents = {edge.source: done[edge.source].exponent for edge in into}
+            integer, scales[port] = quantise_port(into, width, exponents, per_neuron=per_neuron, grows=grows)
             edges.update({edge.name: edge for edge in integer})
         done[name] = _collected(findings, node, scales, name, _finest(graph, name))
     if findings:
@@ -117,63 +116,6 @@ def _collected(findings: list[Finding], node: Node, scales: Scales, name: str, f
         return Quantised(cast(IntegerNode, node), 0)
     findings += _constants(quantised.node, name)
     return quantised
-
-
-def _quantise_port(
-    edges: list[Edge], width: int, done: Mapping[str, Quantised], per_neuron: bool, grows: float = 1.0
-) -> tuple[list[Edge], Array]:
-    """Give all synapses of a port one int8 scale a neuron (or one in all); return them and the scales."""
-    exponents = {done[edge.source].exponent for edge in edges}
-    exponent = max(exponents, default=0)
-    largest = np.zeros(width)
-    for edge in edges:
-        step = 2.0 ** (exponent - done[edge.source].exponent)
-        largest = np.maximum(largest, _row_maximum(edge.synapse, width) * step)
-    if not per_neuron:
-        largest = np.full(width, largest.max(initial=0.0))
-    weighted = any(isinstance(edge.synapse, (Dense, Diagonal)) for edge in edges)
-    unit = grows * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
-    quantised = [
-        replace(edge, synapse=_quantise_synapse(edge.synapse, unit * 2.0 ** (done[edge.source].exponent - exponent)))
-        for edge in edges
-    ]
-    return quantised, unit * 2.0**-exponent
-
-
-def _where_empty(largest: Array) -> Array:
-    """Give neurons without a weight the finest scale of those that have one, so that theirs does not coarsen others."""
-    some = largest[largest > 0]
-    return np.where(largest > 0, largest, some.min() if some.size else float(WEIGHT_MAX))
-
-
-@singledispatch
-def _row_maximum(synapse: Synapse, width: int) -> Array:
-    return np.zeros(width)
-
-
-@_row_maximum.register
-def _(synapse: Dense, width: int) -> Array:
-    return np.asarray(np.abs(synapse.weight).max(axis=1))
-
-
-@_row_maximum.register
-def _(synapse: Diagonal, width: int) -> Array:
-    return np.abs(synapse.weight)
-
-
-@singledispatch
-def _quantise_synapse(synapse: Synapse, unit: Array) -> Synapse:
-    return synapse
-
-
-@_quantise_synapse.register
-def _(synapse: Dense, unit: Array) -> Synapse:
-    return Dense(np.rint(synapse.weight / unit[:, None]).astype(np.int8))
-
-
-@_quantise_synapse.register
-def _(synapse: Diagonal, unit: Array) -> Synapse:
-    return Diagonal(np.rint(synapse.weight / unit).astype(np.int8))
 
 
 @singledispatch
@@ -282,13 +224,13 @@ def _finest(graph: FloatGraph, name: str) -> int:
     finest, largest = _UNLIMITED, largest_message(graph.nodes[name])
     for edge in graph.edges:
         soma = graph.nodes[edge.target]
-        if edge.source == name and isinstance(graph.nodes[name], Relay) and isinstance(soma, LIF):
+        if edge.source == name and graph.nodes[name].kind not in _ADDED_UP and isinstance(soma, LIF):
             current = largest / max(1 - soma.current_decay, 2.0**-DECAY_BITS)  # what it sums up to; beyond, it wraps
             finest = min(finest, exponent_for(current, V_THRESHOLD_MAX))
             finest = min(finest, exponent_for(soma.v_threshold, V_THRESHOLD_MAX, headroom=1.0))
         if edge.source == name and isinstance(edge.synapse, _added_up(graph.nodes[name])) and largest:
             sharing = sum(other.target == edge.target and other.port == edge.port for other in graph.edges)
-            rows = _row_maximum(edge.synapse, graph.nodes[edge.target].ports[edge.port])
+            rows = row_maximum(edge.synapse, graph.nodes[edge.target].ports[edge.port])
             sums = magnitude(edge.synapse, np.full(graph.nodes[name].neurons, largest))
             units = float(np.max(sums / np.where(rows > 0, rows, 1.0), initial=0.0)) * WEIGHT_MAX * sharing
             finest = min(finest, exponent_for(units, WORD_MAX))
@@ -297,7 +239,11 @@ def _finest(graph: FloatGraph, name: str) -> int:
 
 def _added_up(node: Node) -> tuple[type, ...]:
     """Name the synapses on which the messages of a node may overflow: the taps of a BIM block's conv cannot."""
-    return {"readout": (Dense, Diagonal), "relay": (Dense,)}.get(node.kind, ())
+    return _ADDED_UP.get(node.kind, (Dense,))
+
+
+_ADDED_UP: dict[str, tuple[type, ...]] = {"source": (), "lif": (), "scan": (), "readout": (Dense, Diagonal)}
+"""Kinds whose messages are bounded otherwise, or are voltages; those of any other are taken for a relay's."""
 
 
 def exponent_for(largest: float, maximum: int, headroom: float = HEADROOM) -> int:

@@ -12,53 +12,41 @@ of its bits are lost:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import singledispatch
 from math import inf, isfinite, log
-from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import Finding
-from ..graph import Edge, FloatGraph, IntegerGraph
-from ..nodes import LIF, Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Readout, Relay, Scan
+from ..errors import not_registered
+from ..graph import FloatGraph, IntegerGraph
+from ..nodes import (
+    LIF,
+    Dense,
+    Diagonal,
+    IntegerLIF,
+    IntegerReadout,
+    IntegerRelay,
+    IntegerScan,
+    Readout,
+    Relay,
+    Scan,
+    Source,
+)
 from ..nodes.arithmetic import FACTOR_BITS, Z_BITS, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, DECAY_BITS
 from ..nodes.node import IntegerNode, Node
 from ..nodes.scan import U_MAX
-from ..nodes.synapses import WEIGHT_MAX, Synapse
+from ..nodes.synapses import WEIGHT_MAX
 from .calibrate import bounded
+from .constants import FAR, Place, Rounded
+from .lost_weights import of_synapse
 from .quantise import LONG, Units, exponent_for
 
-FAR = 0.1
-"""The share from which on a constant is so far off that it is a finding."""
 LEAST_THRESHOLD = 8
 """Units of a weight's last bit; below, a threshold tells few sums apart."""
 NEGLIGIBLE = 0.01
 """Of what a neuron needs to fire, or of the range of its message: a bias below may vanish."""
 _EXACT = 1e-6
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A constant of a layer, or of many the one that is furthest off, as ``asked`` and as ``got``.
-
-    A time constant of None has no leak; ``off`` is None where nothing is left to compare.
-    """
-
-    layer: str
-    constant: str
-    asked: float | None
-    got: float | None
-    unit: str
-    off: float | None
-
-
-class Rounded(NamedTuple):
-    """A constant, and the finding about it; None where it is near enough."""
-
-    constant: Constant
-    finding: Finding | None = None
 
 
 def rounding(graph: FloatGraph, integer: IntegerGraph, units: Units) -> tuple[Rounded, ...]:
@@ -67,48 +55,25 @@ def rounding(graph: FloatGraph, integer: IntegerGraph, units: Units) -> tuple[Ro
     graph = bounded(graph)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # what is infinitely far off is a finding
         for name, node in graph.nodes.items():
-            found += of_node(node, integer.nodes[name], _Place(graph, name, units))
+            found += of_node(node, integer.nodes[name], Place(graph, name, units))
         for real, edge in zip(graph.edges, integer.edges, strict=True):
-            found += of_synapse(real.synapse, edge.synapse, edge, _Place(graph, edge.target, units))
+            found += of_synapse(real.synapse, edge.synapse, edge, Place(graph, edge.target, units))
     return tuple(found)
 
 
-class _Place(NamedTuple):
-    """Where a constant stands, and what integers are worth there."""
-
-    graph: FloatGraph
-    layer: str
-    units: Units
-
-    @property
-    def exponent(self) -> int:
-        return self.units.exponents[self.layer]
-
-    def unit(self, port: str) -> Array:
-        return self.units.sums[self.layer][port]
-
-    def largest_weight(self, port: str) -> float:
-        """Return the largest weight into a port, 0 where none leads there."""
-        into = (e.synapse for e in self.graph.into(self.layer) if e.port == port)
-        weights = (synapse.weight for synapse in into if isinstance(synapse, (Dense, Diagonal)))
-        return max((float(np.abs(weight).max(initial=0.0)) for weight in weights), default=0.0)
-
-    def rounded(self, what: str, asked: float, got: float, unit: str, off: float) -> Constant:
-        return Constant(self.layer, what, _finite(asked), _finite(got), unit, _finite(off))
-
-    def finding(self, rule: str, message: str, asked: float, got: float, hint: str) -> Finding:
-        said = f"layer '{self.layer}': {message}"
-        return Finding(rule, self.layer, said, _finite(got), _finite(asked), hint, severity="warning")
-
-
 @singledispatch
-def of_node(node: Node, got: IntegerNode, place: _Place) -> Iterator[Rounded]:
+def of_node(node: Node, got: IntegerNode, place: Place) -> Iterator[Rounded]:
     """Yield the constants of a node; one without any yields nothing."""
+    raise not_registered(node, "of_node", "compilers/rounding.py")
+
+
+@of_node.register
+def _(node: Source, got: Source, place: Place) -> Iterator[Rounded]:
     yield from ()
 
 
 @of_node.register
-def _(node: LIF, got: IntegerLIF, place: _Place) -> Iterator[Rounded]:
+def _(node: LIF, got: IntegerLIF, place: Place) -> Iterator[Rounded]:
     unity, unit = 2**DECAY_BITS, float(place.unit("i")[0])
     yield _decay(place, "tau", node.decay, 1 - got.dv / unity, DECAY_BITS)
     if node.current_decay:
@@ -120,20 +85,20 @@ def _(node: LIF, got: IntegerLIF, place: _Place) -> Iterator[Rounded]:
 
 
 @of_node.register
-def _(node: Relay, got: IntegerRelay, place: _Place) -> Iterator[Rounded]:
+def _(node: Relay, got: IntegerRelay, place: Place) -> Iterator[Rounded]:
     yield from _factor(place, "a", place.unit("a") * 2.0**place.exponent, got.multiplier * 2.0**-got.shift)
     yield from _vector(place, "bias", node.bias, got.bias * 2.0**-place.exponent, node.message_range)
 
 
 @of_node.register
-def _(node: Readout, got: IntegerReadout, place: _Place) -> Iterator[Rounded]:
+def _(node: Readout, got: IntegerReadout, place: Place) -> Iterator[Rounded]:
     yield _decay(place, "tau", node.decay, got.decay / 2**FACTOR_BITS, FACTOR_BITS)
     yield from _factor(place, "a", place.unit("a") * 2.0**place.exponent, got.multiplier * 2.0**-got.shift)
     yield from _vector(place, "bias", node.bias, got.bias * 2.0**-place.exponent, node.v_range * (1 - node.decay))
 
 
 @of_node.register
-def _(node: Scan, got: IntegerScan, place: _Place) -> Iterator[Rounded]:
+def _(node: Scan, got: IntegerScan, place: Place) -> Iterator[Rounded]:
     u_exponent = exponent_for(node.ranges.u, U_MAX)
     d_exponent = got.d_shift - u_exponent + place.exponent
     yield _rates(place, node, got)
@@ -144,7 +109,7 @@ def _(node: Scan, got: IntegerScan, place: _Place) -> Iterator[Rounded]:
     yield from _vector(place, "bias_dt", node.bias_dt, got.dt_bias * 2.0**-Z_BITS, 1.0)
 
 
-def _decay(place: _Place, what: str, asked: float, got: float, bits: int) -> Rounded:
+def _decay(place: Place, what: str, asked: float, got: float, bits: int) -> Rounded:
     """Compare two decays a step by what a constant input settles at; both are told as time constants."""
     dt = place.graph.dt
     off = _off(_gain(asked), _gain(got))
@@ -161,7 +126,7 @@ def _decay(place: _Place, what: str, asked: float, got: float, bits: int) -> Rou
     return Rounded(constant, place.finding("rounded-decay", message, tau, _tau(got, dt), hint))
 
 
-def _rates(place: _Place, node: Scan, got: IntegerScan) -> Rounded:
+def _rates(place: Place, node: Scan, got: IntegerScan) -> Rounded:
     """Compare the decays of a scan's states at rest, where delta is softplus(bias_dt), by its own integer law."""
     asked = np.exp(np.logaddexp(0.0, node.bias_dt)[:, None] * node.a)
     nothing = {port: np.zeros(width, np.int64) for port, width in got.ports.items()}
@@ -179,13 +144,13 @@ def _rates(place: _Place, node: Scan, got: IntegerScan) -> Rounded:
     return Rounded(constant, place.finding("rounded-decay", message, *taus, "rates of a layer share one power of two"))
 
 
-def _always_fires(node: LIF, got: IntegerLIF, place: _Place) -> bool:
+def _always_fires(node: LIF, got: IntegerLIF, place: Place) -> bool:
     """Whether nothing leads into a node and its bias passes the threshold in one step, which then decides nothing."""
     limit = got.v_threshold * 2**ACCUMULATOR_SHIFT
     return not place.graph.into(place.layer) and bool((node.bias > node.v_threshold).all() and (got.bias > limit).all())
 
 
-def _threshold(place: _Place, asked: float, got: int, unit: float) -> Rounded:
+def _threshold(place: Place, asked: float, got: int, unit: float) -> Rounded:
     off = _off(asked, got * unit)
     constant = place.rounded("threshold", asked, got * unit, "", off)
     if off <= FAR and not (got < LEAST_THRESHOLD and off > _EXACT):
@@ -197,7 +162,7 @@ def _threshold(place: _Place, asked: float, got: int, unit: float) -> Rounded:
     return Rounded(constant, place.finding("rounded-threshold", message, asked, got * unit, hint))
 
 
-def _vector(place: _Place, what: str, asked: Array, got: Array, needed: float) -> Iterator[Rounded]:
+def _vector(place: Place, what: str, asked: Array, got: Array, needed: float) -> Iterator[Rounded]:
     """Compare a value a neuron; one that is nowhere above what is ``needed`` for a difference is no finding."""
     size = float(np.abs(asked).sum())
     if not size:
@@ -213,7 +178,7 @@ def _vector(place: _Place, what: str, asked: Array, got: Array, needed: float) -
     yield Rounded(constant, place.finding("rounded-bias", message, *means, hint))
 
 
-def _factor(place: _Place, port: str, asked: Array, got: Array) -> Iterator[Rounded]:
+def _factor(place: Place, port: str, asked: Array, got: Array) -> Iterator[Rounded]:
     """Yield nothing unless factors that rescale sums of weights are far off: one that is 0 silences its neuron."""
     used = _rows_with_weights(place, port)
     if not used.any():
@@ -231,65 +196,13 @@ def _factor(place: _Place, port: str, asked: Array, got: Array) -> Iterator[Roun
     yield Rounded(constant, place.finding("rounded-scale", message, 0, far, hint))
 
 
-def _rows_with_weights(place: _Place, port: str) -> Array:
+def _rows_with_weights(place: Place, port: str) -> Array:
     width = place.graph.nodes[place.layer].ports[port]
     used = np.zeros(width, bool)
     for edge in place.graph.into(place.layer):
         if edge.port == port and isinstance(edge.synapse, (Dense, Diagonal)):
             used |= np.abs(edge.synapse.weight).reshape(width, -1).max(axis=1, initial=0.0) > 0
     return used
-
-
-@singledispatch
-def of_synapse(synapse: Synapse, got: Synapse, edge: Edge, place: _Place) -> Iterator[Rounded]:
-    """Yield the constants of a synapse; one without weights yields nothing."""
-    yield from ()
-
-
-@of_synapse.register(Dense)
-@of_synapse.register(Diagonal)
-def _(synapse: Dense | Diagonal, got: Dense | Diagonal, edge: Edge, place: _Place) -> Iterator[Rounded]:
-    """Count the weights that became 0, and name the one that did it, if it was one."""
-    nonzero = int(np.count_nonzero(synapse.weight))
-    if not nonzero:
-        return
-    lost = (synapse.weight != 0) & (got.weight == 0)
-    share = int(np.count_nonzero(lost)) / nonzero
-    left = int(np.count_nonzero(got.weight))
-    tap = f"[{edge.delay}]" if edge.delay else ""
-    constant = place.rounded(f"weights of {edge.source}{tap}", nonzero, left, "not 0", share)
-    if share <= FAR:
-        yield Rounded(constant)
-        return
-    message = f"{nonzero - left:,} of {nonzero:,} weights from '{edge.source}{tap}' became 0"
-    message += _outlier(synapse.weight, lost, shared=isinstance(place.graph.nodes[place.layer], LIF))
-    hint = "weights have 8 bits and one scale a sum: clip or prune what is far above the others"
-    yield Rounded(constant, place.finding("rounded-weights", message, nonzero, left, hint))
-
-
-def _outlier(weight: Array, lost: Array, shared: bool) -> str:
-    """Name the weight that sets the scale where most were lost, if the next one below it would have kept half of them.
-
-    One scale is ``shared`` by all neurons of a layer, or each has its own.
-    """
-    size = np.abs(weight.reshape(1, -1) if shared else weight.reshape(len(weight), -1))
-    gone = lost.reshape(size.shape)
-    row = int(np.argmax(gone.sum(axis=1)))
-    order = np.argsort(size[row])
-    if size.shape[1] < 2 or size[row, order[-2]] == 0:
-        return ""
-    kept = np.rint(size[row] / size[row, order[-2]] * WEIGHT_MAX) > 0
-    saved = int(np.count_nonzero(kept & gone[row]))
-    if 2 * saved < gone[row].sum():
-        return ""
-    place = np.unravel_index(int(order[-1]) + row * size.shape[1], weight.shape)
-    where = f"from neuron {place[-1]} to neuron {place[0]}"
-    median = np.median(size[row][size[row] > 0])
-    return f"; {saved:,} of them by one weight, {weight[place]:.3g} {where}, beside a median of {median:.3g}"
-
-
-def _finite(value: float) -> float | None:
-    return value if isfinite(value) else None
 
 
 def _gain(decay: float) -> float:

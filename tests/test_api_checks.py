@@ -41,9 +41,8 @@ from bim_neuro.plasticity.request import Plasticity
 from bim_neuro.program import Program
 from bim_neuro.reading import read_model
 from bim_neuro.record import RunRecord
-from bim_neuro.simulation import Stream, simulate, simulate_float
+from bim_neuro.simulation import Engine, Stream, Tuning, simulate, simulate_float
 from bim_neuro.simulation.agreement import verify
-from bim_neuro.simulation.compiled import Engine
 from bim_neuro.tasks import Dataset, load_task
 from bim_neuro.training.rules import Learning
 from bim_neuro.training.stdp import Window
@@ -307,8 +306,8 @@ CALLS: dict[str, Callable[..., object]] = {
     "probe of the engine": lambda a, b: program().run(X, probe=a),
     "probe of the float law": lambda a, b: program().run_float(X, probe=a),
     "watch": lambda a, b: program().run(X, backend="reference", watch=None if callable(a) else a),
-    "threads": lambda a, b: Engine(program().graph).run(program().encode(X), threads=a, batch=b),
-    "path": lambda a, b: Engine(program().graph).run(program().encode(X), path=a, neuron_threads=b),
+    "threads": lambda a, b: Engine(program().graph).run(program().encode(X), threads=a, tuning=Tuning(batch=b)),
+    "path": lambda a, b: Engine(program().graph).run(program().encode(X), tuning=Tuning(a, b)),
     "probe folder": lambda a, b: Engine(program().graph).run(program().encode(X), probe=True, probe_folder=a),
     "batch": lambda a, b: simulate(program().graph, program().encode(X), batch=a),
     "engine": lambda a, b: Engine(a),

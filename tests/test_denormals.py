@@ -17,9 +17,10 @@ from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.simulation.reference import simulate_float
 from bim_neuro.training import fused, kernels
 from bim_neuro.training.online import ForwardGradient
+from bim_neuro.training.predict import predict
 from bim_neuro.training.readout import Loss
 from bim_neuro.training.rules import Learner, Learning
-from bim_neuro.training.trainer import Recipe, Run, predict
+from bim_neuro.training.trainer import Recipe, Run
 
 SILENT = 1200
 

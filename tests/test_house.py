@@ -82,6 +82,42 @@ def test_what_was_renamed_does_not_come_back(gone: str, folder: str) -> None:
     assert [str(name) for name, path in told.items() if re.search(gone, path.read_text(encoding="utf-8"))] == []
 
 
+MOST_LINES, MOST_CODE, MOST_PARAMETERS = 300, 50, 8
+"""Of a file; and of a function, without its docstring, blank lines and comments."""
+KERNELS = re.compile(r"kernels?\.py$|/kernels/|/anneal\.py$")
+"""Modules that numba compiles: a kernel is called with all that it reads, and a loop cut in two is two loops."""
+COMMANDS = ("compile_command", "train_command")
+"""Typer reads an option from each parameter of a command."""
+
+
+def sources() -> list[Path]:
+    return [path for path in python_files() if path.relative_to(ROOT).parts[0] in ("bim_neuro", "compilers")]
+
+
+def test_no_file_is_long() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_no_function_is_long_or_takes_many_parameters() -> None:
+    large = []
+    for path in sources():
+        text = path.read_text(encoding="utf-8")
+        for function in ast.walk(ast.parse(text)):
+            if isinstance(function, ast.FunctionDef) and not KERNELS.search(str(path)):
+                first = function.body[1] if ast.get_docstring(function) and function.body[1:] else function.body[0]
+                body = text.splitlines()[first.lineno - 1 : function.end_lineno]
+                code = sum(1 for line in body if line.strip() and not line.strip().startswith("#"))
+                given = function.args
+                parameters = [arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+                many = len(set(parameters) - {"self", "cls"}) > MOST_PARAMETERS and function.name not in COMMANDS
+                if code > MOST_CODE or many:
+                    large.append(
+                        f"{path.relative_to(ROOT)}: {function.name}, {code} lines, {len(parameters)} parameters"
+                    )
+    assert large == []
+
+
 def test_nothing_imports_the_folders_that_exist_only_in_a_checkout() -> None:
     # `import compilers` would load every class a second time under another name.
     bare = re.compile(r"^\s*(?:from|import)\s+(?:compilers|hardware_profiles)\b", re.MULTILINE)

@@ -24,7 +24,8 @@ from bim_neuro.cli.console import refuse
 from bim_neuro.printable import as_json, counted, csv_cell, escape, plain
 from bim_neuro.report import targets
 from bim_neuro.report.side_by_side import render_comparison, show_comparison
-from bim_neuro.report.terminal import as_text, show, show_training
+from bim_neuro.report.terminal import as_text, show
+from bim_neuro.report.training import show_training
 
 EVIL = "[/other]\x1b[31m\u202ered\x07\n=\udcff b'x' \\"
 CLASSES = ("[/other]", "\x1b[31mred\x1b[0m", "\u202egpj", "=1+1")

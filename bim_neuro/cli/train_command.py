@@ -151,7 +151,7 @@ class _Course:
 
 
 def _print_training(record: dict[str, Any], model: Path) -> None:
-    from ..report.terminal import show_training
+    from ..report.training import show_training
 
     show_training(record, model, out)
 

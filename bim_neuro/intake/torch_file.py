@@ -6,10 +6,8 @@ a stranger's bytes. The pickle may build dicts, lists, tuples, numbers, texts an
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections import OrderedDict
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,10 +18,10 @@ from ..errors import InputError
 from .child import Answer, Array, Format, read
 from .kind import Opened
 from .limits import Budget
+from .torch_pickle import HINT, Name, Storage, Tensor, Unpickler, Unread
 from .zip_archive import open_member, open_zip, read_into
 
 PYTORCH = Format("a PyTorch file", "bim-train writes model.pt files")
-HINT = "only tensors, numbers, texts, lists and dicts are accepted; nothing in the file was executed"
 MAX_PICKLE_BYTES = 32 * 2**20
 MAX_VALUES = 1_000_000
 MAX_WORD_BYTES = 32 * 2**20
@@ -44,17 +42,6 @@ _STORAGES = {
     "BoolStorage": "|b1",
     "ComplexFloatStorage": "<c8",
     "ComplexDoubleStorage": "<c16",
-}
-_DTYPES = ("float", "bfloat", "complex", "int", "uint", "bool", "qint", "quint", "bits")
-_UNREAD = {
-    "_rebuild_tensor_v3": "a tensor of an unusual dtype",
-    "_rebuild_sparse_tensor": "a sparse tensor",
-    "_rebuild_sparse_csr_tensor": "a sparse tensor",
-    "_rebuild_nested_tensor": "a nested tensor",
-    "_rebuild_qtensor": "a quantised tensor",
-    "_rebuild_meta_tensor_no_storage": "a tensor without data (meta)",
-    "_rebuild_device_tensor_from_numpy": "a tensor of another device",
-    "_rebuild_wrapper_subclass": "a tensor of another class",
 }
 _PROGRAM = "{path} is a TorchScript program, not a model of ours; it holds code, which was not run"
 _EXPORTED = "{path} is an exported program (.pt2), not a model of ours; nothing in it was run"
@@ -83,7 +70,7 @@ def _read(file: Opened, budget: Budget) -> Answer:
     if pickled.file_size > MAX_PICKLE_BYTES:
         raise InputError(f"its pickle takes {pickled.file_size:,} bytes, at most {MAX_PICKLE_BYTES:,} are read")
     with open_member(archive, pickled.filename) as member:
-        content = _Unpickler(member, encoding="utf-8").load()
+        content = Unpickler(member, encoding="utf-8").load()
     plain = _Plain(archive, folder, budget)
     return plain.value(content, (), MAX_DEPTH), plain.arrays
 
@@ -123,74 +110,6 @@ def _content(archive: zipfile.ZipFile, name: str) -> bytes:
         return member.read(MAX_WORD_BYTES)
 
 
-# ---- the pickle: everything it may name is one of these, and none of them does anything
-
-
-@dataclass
-class _Storage:
-    """Numbers of the archive, not yet read."""
-
-    key: Any
-    dtype: Any
-    count: Any
-
-
-@dataclass
-class _Tensor:
-    """A view of a storage, not yet checked."""
-
-    storage: Any
-    offset: Any
-    size: Any
-    stride: Any
-
-
-@dataclass
-class _Unread:
-    """A tensor of a kind that is refused, once it is known where it stands."""
-
-    what: Any
-
-
-@dataclass
-class _Name:
-    """A dtype, a layout or a class of storages, by name."""
-
-    name: Any
-
-
-class _Unpickler(pickle.Unpickler):
-    """Builds plain values only: a name that is not listed here ends the reading."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "torch._utils" and name in _UNREAD:
-            return lambda *given: _Unread(_called(name, given))
-        if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
-            return lambda storage, offset, size, stride, *_: _Tensor(storage, offset, size, stride)
-        if module == "torch._utils" and name == "_rebuild_parameter":
-            return lambda tensor, *_: tensor
-        if (module, name) == ("torch", "Size"):
-            return tuple
-        if (module, name) == ("torch.serialization", "_get_layout"):
-            return _Name
-        if module in ("torch", "torch.storage") and (name.endswith("Storage") or name.startswith((*_DTYPES, "per_"))):
-            return _Name(name)
-        raise InputError(f"not a plain PyTorch file: it holds a {module}.{name}"[:300], HINT)
-
-    def persistent_load(self, pid: Any) -> Any:
-        if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage" or not isinstance(pid[1], _Name):
-            raise InputError("not a plain PyTorch file: it refers to something that is no storage", HINT)
-        return _Storage(pid[2], pid[1].name, pid[4])
-
-
-def _called(name: str, given: tuple[Any, ...]) -> str:
-    """Name a refused tensor, with its dtype where it has one."""
-    dtypes = [part.name for part in given if isinstance(part, _Name) and str(part.name).startswith(_DTYPES)]
-    return f"{_UNREAD[name]}, {dtypes[0]}" if dtypes else _UNREAD[name]
-
-
 # ---- from what the pickle built to words and arrays
 
 
@@ -216,12 +135,12 @@ class _Plain:
             return [type(value).__name__, *parts]
         if type(value) in (dict, OrderedDict):
             return ["dict", *(self._item(key, part, where, depth) for key, part in value.items())]
-        if type(value) is _Tensor:
+        if type(value) is Tensor:
             name = str(len(self.arrays))
             self.arrays[name] = self._tensor(value, _said(where))
             return ["array", name]
         what = (
-            value.what if type(value) is _Unread else f"the name {value.name}" if type(value) is _Name else _kind(value)
+            value.what if type(value) is Unread else f"the name {value.name}" if type(value) is Name else _kind(value)
         )
         raise InputError(f"{_said(where)} is {what}, which no model of ours holds", HINT)
 
@@ -238,10 +157,10 @@ class _Plain:
             raise InputError(f"{_said(where)} has a key that is {_kind(key)}, texts and numbers are", HINT)
         return [self.value(key, where, depth), self.value(part, (*where, str(key)), depth - 1)]
 
-    def _tensor(self, tensor: _Tensor, who: str) -> Array:
+    def _tensor(self, tensor: Tensor, who: str) -> Array:
         """Return the array of a tensor, whose every element must lie in its storage."""
         size, stride, offset = tensor.size, tensor.stride, tensor.offset
-        if not isinstance(tensor.storage, _Storage) or not _naturals(size) or not _naturals(stride):
+        if not isinstance(tensor.storage, Storage) or not _naturals(size) or not _naturals(stride):
             raise InputError(f"{who} is no sound tensor")
         if not _naturals((offset,)) or len(size) != len(stride) or len(size) > _MAX_AXES:
             raise InputError(f"{who} is no sound tensor: size {size}, stride {stride}, offset {offset}"[:300])
@@ -258,7 +177,7 @@ class _Plain:
         self.handed.add(id(values))
         return np.ascontiguousarray(view).reshape(size)
 
-    def _storage(self, storage: _Storage, who: str) -> Array:
+    def _storage(self, storage: Storage, who: str) -> Array:
         """Return the numbers of a storage, read once."""
         kind = _STORAGES.get(storage.dtype) if isinstance(storage.dtype, str) else None
         if kind is None or type(storage.key) is not str or not _naturals((storage.count,)):
@@ -270,7 +189,7 @@ class _Plain:
             raise InputError(f"{who}: its storage is said to hold {storage.count:,} numbers, and then others")
         return self.storages[name]
 
-    def _numbers(self, storage: _Storage, kind: str, who: str) -> Array:
+    def _numbers(self, storage: Storage, kind: str, who: str) -> Array:
         member = f"{self.folder}/data/{storage.key}"
         stored = np.dtype({"bfloat16": "<u2", "|b1": "|u1"}.get(kind, kind))
         size = storage.count * stored.itemsize

@@ -286,6 +286,4 @@ def _described(reference: FloatGraph, block: PlasticBlock, plasticity: Plasticit
     targets = {e.name: (e.target, e.port) for e in block.graph.edges}
     ports = {group: targets[block.edges[group]] for group in plasticity.synapses}
     nodes = {node: {"port": port, "synapses": group} for group, (node, port) in ports.items()}
-    extra = {**reference.extra, "plasticity": plasticity.as_dict(), "plastic_nodes": nodes}
-    g = reference
-    return FloatGraph(g.nodes, g.edges, g.dt, g.encoder, g.task, g.labels, extra)
+    return reference.with_nodes(reference.nodes, plasticity=plasticity.as_dict(), plastic_nodes=nodes)

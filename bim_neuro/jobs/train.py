@@ -25,9 +25,10 @@ from ..printable import as_json
 from ..simulation import simulate_engine
 from ..simulation.reference import Progress
 from ..tasks import Dataset, Task, logistic_regression_baseline, majority, metrics
+from ..training.predict import predict
 from ..training.recipes import DEFAULTS, Default
 from ..training.rules import Learning
-from ..training.trainer import Epoch, Recipe, accuracy, predict, train
+from ..training.trainer import Epoch, Recipe, accuracy, train
 from ..training.trainer import Progress as TrainingProgress
 from .places import check_file, request_beside, training_place, write_text
 from .request import TrainRequest

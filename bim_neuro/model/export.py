@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph import Edge, FloatGraph
+from ..graph import Edge, Extra, FloatGraph
 from ..nodes import LIF, Broadcast, Dense, Diagonal, Readout, Relay, Scan, ScanRange, Soma
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
-from ..trained_on import KEY as TRAINED_ON
 from .checkpoint import Checkpoint
 
 
@@ -32,7 +31,7 @@ def export(checkpoint: Checkpoint) -> FloatGraph:
     nodes["readout"] = Readout(decay, weights["b_o"], checkpoint.ranges.get("readout.v", 0.0))
     edges.append(Edge(x, "readout", "a", Dense(weights["w_o"])))
     seen = checkpoint.trained_on
-    extra = {} if seen is None else {TRAINED_ON: seen.plain}
+    extra = Extra() if seen is None else Extra(trained_on=seen.plain)
     return FloatGraph(nodes, tuple(edges), checkpoint.dt, checkpoint.encoder, checkpoint.task, checkpoint.labels, extra)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from functools import singledispatch
 from typing import Any
@@ -62,7 +62,7 @@ def check_dt(dt: Any) -> float:
     return arguments.duration(dt, "dt")
 
 
-def check_extra(extra: dict[str, Any]) -> None:
+def check_extra(extra: Mapping[str, Any]) -> None:
     """Refuse assumptions that are no texts, and a plasticity that is no description of one."""
     assumptions = extra.get("assumptions", ())
     if not isinstance(assumptions, list | tuple) or not all(isinstance(line, str) for line in assumptions):

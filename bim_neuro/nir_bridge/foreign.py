@@ -17,16 +17,17 @@ a spike and that of a voltage are far apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ..errors import DoesNotFit, Finding, InputError
-from ..graph import Edge, FloatGraph
+from ..graph import Edge, Extra, FloatGraph
 from ..intake import HINT, Budget
 from ..nodes import LIF, Dense, Diagonal, Encoder, Readout, Relay, Soma, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
+from .discretise import Law, discretise
 from .hdf5 import NirGraph
 from .integrator import Integrator
 from .linear import Form, Origin, bytes_of_sum, message_of, sum_of
@@ -35,17 +36,6 @@ from .support import FIELDS, NEURONS, SPIKING
 
 BYTES_A_LINE = 4096
 """What all stages together may take for an input line that no array of the file justifies."""
-
-
-@dataclass(frozen=True)
-class _Law:
-    """A layer discretised; ``gain`` of its input and ``leak`` added each step, both (neurons,)."""
-
-    decay: float
-    current_decay: float
-    gain: Array
-    leak: Array
-    v_threshold: float
 
 
 def to_float_graph(
@@ -94,7 +84,7 @@ class _Conversion:
                 self.forms[name] = self._linear(name, self._input_of(name))
         self._end(output)
         encoder = self.encoder or Encoder("spikes", np.ones(width), np.zeros(width))
-        extra = {"assumptions": [*self._standing(), *self.assumptions]}
+        extra = Extra(assumptions=[*self._standing(), *self.assumptions])
         return FloatGraph(self.nodes, tuple(self.edges), self.dt, encoder, extra=extra)
 
     def _input_width(self, source: str) -> int:
@@ -146,7 +136,9 @@ class _Conversion:
 
     def _add_neuron(self, name: str, form: Form) -> None:
         self._take(name, 2 * form.nbytes)
-        law = self._discretise(name, form.width)
+        law = discretise(
+            self.nir.nodes[name].type, partial(self._field, name, width=form.width), self.dt, self.integrator
+        )
         if self.nir.nodes[name].type not in SPIKING:
             self._add_readout(name, form, law)
         elif self._voltages(form):
@@ -154,13 +146,13 @@ class _Conversion:
         else:
             self._add_lif(name, form, law)
 
-    def _add_readout(self, name: str, form: Form, law: _Law) -> None:
+    def _add_readout(self, name: str, form: Form, law: Law) -> None:
         rest = self._field(name, "v_leak", form.width) if self.nir.nodes[name].type == "LI" else np.zeros(form.width)
         self.nodes[name] = Readout(law.decay, law.gain * form.bias)
         self.forms[name] = message_of(name, form.width).shifted(rest)
         self._connect(form.scaled(law.gain), name)
 
-    def _add_lif(self, name: str, form: Form, law: _Law) -> None:
+    def _add_lif(self, name: str, form: Form, law: Law) -> None:
         current = law.gain * form.bias
         if law.current_decay and form.bias.any():
             self._add_constant(name, current)
@@ -169,7 +161,7 @@ class _Conversion:
         self.forms[name] = message_of(name, form.width)
         self._connect(form.scaled(law.gain), name, "i")
 
-    def _add_relayed(self, name: str, form: Form, law: _Law) -> None:
+    def _add_relayed(self, name: str, form: Form, law: Law) -> None:
         """Add a LIF that reads voltages: a relay beside its soma adds them up, and whatever is constant."""
         current, leak = law.gain * form.bias, law.leak
         if not law.current_decay:
@@ -187,28 +179,6 @@ class _Conversion:
             always += "_"
         self.nodes[always] = LIF(1, decay=0.0, v_threshold=0.5, bias=np.ones(1))
         self.edges.append(Edge(always, name, "i", Dense(current[:, None])))
-
-    def _discretise(self, name: str, width: int) -> _Law:
-        kind = self.nir.nodes[name].type
-        if kind in ("IF", "I"):
-            decay, current_decay = 1.0, 0.0
-            gain, leak = self.dt * self._field(name, "r", width), np.zeros(width)
-        else:
-            decay = self._decay(name, "tau_mem" if kind == "CubaLIF" else "tau", width)
-            gain = (1 - decay) * self._field(name, "r", width)
-            leak = (1 - decay) * self._field(name, "v_leak", width)
-            current_decay = self._decay(name, "tau_syn", width) if kind == "CubaLIF" else 0.0
-            if kind == "CubaLIF":
-                gain = (1 - current_decay) * self._field(name, "w_in", width) * gain
-        if kind not in SPIKING:
-            return _Law(decay, current_decay, gain, leak, 0.0)
-        threshold = self._field(name, "v_threshold", width)
-        if np.ptp(threshold) == 0:
-            return _Law(decay, current_decay, gain, leak, float(threshold[0]))
-        return _Law(decay, current_decay, gain / threshold, leak / threshold, 1.0)
-
-    def _decay(self, name: str, key: str, width: int) -> float:
-        return self.integrator.decay(float(self._field(name, key, width)[0]) / self.dt)
 
     def _connect(self, form: Form, name: str, port: str = "a") -> None:
         """Lead messages into a node; where spikes and voltages meet, each through a relay of their own."""

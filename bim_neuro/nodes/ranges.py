@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import singledispatch
 
+from ..errors import not_registered
+from .lif import LIF
 from .node import Node
 from .readout import Readout
 from .relay import Relay
 from .scan import Scan, ScanRange
+from .source import Source
 
 Ranges = dict[str, float]
 
@@ -20,6 +23,12 @@ Ranges = dict[str, float]
 @singledispatch
 def ranges_of(node: Node) -> Ranges:
     """Return {'v': 3.2}, each range by its name; nothing where the format does not depend on the input."""
+    raise not_registered(node, "ranges_of", "bim_neuro/nodes/ranges.py")
+
+
+@ranges_of.register(Source)
+@ranges_of.register(LIF)
+def _(node: Source | LIF) -> Ranges:
     return {}
 
 
@@ -46,6 +55,12 @@ def unmeasured(node: Node) -> tuple[str, ...]:
 @singledispatch
 def with_ranges(node: Node, ranges: Mapping[str, float]) -> Node:
     """Return the node with those of its ranges that ``ranges`` names."""
+    raise not_registered(node, "with_ranges", "bim_neuro/nodes/ranges.py")
+
+
+@with_ranges.register(Source)
+@with_ranges.register(LIF)
+def _(node: Source | LIF, ranges: Mapping[str, float]) -> Node:
     return node
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..compilers.rounding import Constant
+from ..compilers.constants import Constant
 from ..errors import Finding
 from ..estimates.dense_macs import dense_energy, dense_macs
 from ..estimates.energy import EnergyReport, price

@@ -40,32 +40,6 @@ def as_text(summary: dict[str, Any]) -> str:
     return text.getvalue()
 
 
-def show_training(record: dict[str, Any], model: Path, console: Console) -> None:
-    """Print what a training run reached."""
-    record = marked(record)
-    score, value = next((key, value) for key, value in record["validation"].items() if key != "samples")
-    console.print(
-        f"trained {counted(record['epochs'], 'epoch')} in {record['seconds']:.0f} s; best {record['best_epoch']}: "
-        f"validation {score} {value:.4f} on {record['validation']['samples']} samples",
-        soft_wrap=True,
-    )
-    for name, scores in _score_rows(record):
-        sensitivity = "  ".join(f"{escape(label)} {share:.3f}" for label, share in scores["sensitivity"].items())
-        console.print(
-            f"{name:<22} accuracy {scores['accuracy']:.4f}  macro-F1 {scores['macro_f1']:.4f}  {sensitivity}",
-            soft_wrap=True,
-        )
-    if "majority" in record.get("test", {}):
-        always = f"always '{record['test']['majority_class']}'"
-        console.print(f"{always:<22} accuracy {record['test']['majority']:.4f}", soft_wrap=True)
-    console.print(f"model: {escape(str(model))}", soft_wrap=True)
-
-
-def _score_rows(record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    rows = [(f"test, {side}", record["test"][side]) for side in ("float", "integer")] if "test" in record else []
-    return rows + ([("logistic regression", record["baseline"])] if "baseline" in record else [])
-
-
 def energy(quantity: dict[str, Any] | None) -> str:
     """Write {low, value, high} in pJ as '1.2 uJ (0.7-2.4)'; 'unpriced' where there is no price."""
     return scaled(quantity, _UNITS)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from .reference import simulate, simulate_float
 
 if TYPE_CHECKING:
-    from .compiled import Engine, simulate_engine
+    from .compiled import Engine, Tuning, simulate_engine
     from .stream import Stream
 
-__all__ = ["Engine", "Stream", "simulate", "simulate_engine", "simulate_float"]
+__all__ = ["Engine", "Stream", "Tuning", "simulate", "simulate_engine", "simulate_float"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Engine", "simulate_engine"):
+    if name in ("Engine", "Tuning", "simulate_engine"):
         from . import compiled
 
         return getattr(compiled, name)

@@ -7,7 +7,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, not_registered
 from ..graph import Edge
 from ..nodes import (
     Broadcast,
@@ -135,6 +135,11 @@ def _whole(values: Array, what: str, name: str, limit: int = 2**62) -> Array:
 @singledispatch
 def message_bound(node: IntegerNode, name: str) -> int:
     """Return the largest magnitude of a node's message."""
+    raise not_registered(node, "message_bound", "bim_neuro/simulation/forms.py")
+
+
+@message_bound.register
+def _(node: IntegerLIF, name: str) -> int:
     return 1
 
 

@@ -14,10 +14,10 @@ from ..errors import InputError
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..record import LayerCount
-from .compiled import check_lines
 from .crew import NO_SYNC
 from .kernels import run
 from .kernels.layout import COUNTS, KIND, LIF, MASK, MESSAGES, READOUT, SCAN, SPIKES, STATE, STATES, WIDE_LIF, WIDTH
+from .playing import check_lines
 from .tables import lay_out
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,10 +21,11 @@ from torch import Tensor
 from .. import arguments, kept
 from ..denormals import denormals_flushed
 from ..errors import InputError
-from ..intake import check_available, memory_of_a_run
+from ..intake import check_available
 from ..model.checkpoint import load_plain, save_atomically
 from ..model.network import BIMNetwork, NetworkConfig
 from ..nodes.arithmetic import Array
+from .predict import predict, sequence_bytes
 from .pruning import EVERY, HARD_FROM, Pruner
 from .rules import Learner, Learning
 
@@ -112,7 +113,7 @@ def train(
     if learning.rule == "bptt":
         batch, steps = min(recipe.batch, len(training[0])), training[0].shape[1]
         what = f"the states of {batch} samples of {steps:,} steps, which bptt keeps,"
-        check_available(what, batch * _sequence_bytes(config, steps), "choose a smaller --batch, or --rule rtrl")
+        check_available(what, batch * sequence_bytes(config, steps), "choose a smaller --batch, or --rule rtrl")
     torch.manual_seed(recipe.seed)
     run = Run(BIMNetwork(config), recipe, learning, len(training[1]))
     progress = Progress()
@@ -188,37 +189,6 @@ class Run:
         self.learner.step(self.optimiser)
         if self.pruner is not None:
             self.pruner.apply()
-
-
-@denormals_flushed()
-def predict(network: BIMNetwork, x: Array, batch: int = 512) -> Array:
-    """Return the predicted classes of x (samples, steps, lines); of long ones as many at a time as memory allows."""
-    fit = memory_of_a_run() // _sequence_bytes(network.config, x.shape[1])
-    with torch.no_grad():
-        parts = [_logits(network, part, fit > 0) for part in _chunks(x, max(1, min(batch, fit)))]
-    return np.asarray(torch.cat(parts).argmax(1).numpy())
-
-
-def _logits(network: BIMNetwork, x: Array, at_once: bool) -> Tensor:
-    """Return the mean readout (samples, classes), all steps at once or one after another."""
-    time_first = torch.as_tensor(x, dtype=torch.float32).transpose(0, 1)
-    if at_once:
-        return network(time_first)  # type: ignore[no-any-return]
-    state, total = network.initial(len(x)), torch.zeros(len(x), network.config.classes)
-    for x_t in time_first:
-        reading, state = network.step(x_t, state)
-        total += reading
-    return total / len(time_first)
-
-
-def _sequence_bytes(config: NetworkConfig, steps: int) -> int:
-    """Return what the sequence form of one sample takes: decay, drive and state of a block, and what is as wide."""
-    return 4 * steps * (config.inputs + config.channels * (3 * config.states + 8) * config.blocks)
-
-
-def _chunks(x: Array, size: int) -> Iterator[Array]:
-    for first in range(0, len(x), size):
-        yield x[first : first + size]
 
 
 def _epoch_length(recipe: Recipe, samples: int) -> int:

@@ -14,8 +14,9 @@ from commands import bim_compile
 from small_models import small_checkpoint
 
 import bim_neuro
+from bim_neuro.compilers.constants import Constant, Rounded
 from bim_neuro.compilers.quantise import quantise_with_units
-from bim_neuro.compilers.rounding import Constant, Rounded, rounding
+from bim_neuro.compilers.rounding import rounding
 from bim_neuro.errors import DoesNotFit, Finding
 from bim_neuro.graph import Edge, FloatGraph
 from bim_neuro.model.export import export

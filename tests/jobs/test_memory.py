@@ -25,8 +25,9 @@ from bim_neuro.graph import IntegerGraph
 from bim_neuro.intake import limits
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.simulation import Engine, reference, simulate, simulate_float
-from bim_neuro.training.trainer import Recipe, predict, train
+from bim_neuro.simulation import Engine, Tuning, reference, simulate, simulate_float
+from bim_neuro.training.predict import predict
+from bim_neuro.training.trainer import Recipe, train
 
 TINY = 2000  # bytes: windows of a step or a few
 
@@ -64,16 +65,17 @@ def case(request: pytest.FixtureRequest) -> tuple[IntegerGraph, Array]:
     return graph, random_input(graph, 1, samples=3, steps=40, activity=0.3)
 
 
-@pytest.mark.parametrize("options", [{}, {"threads": 2}, {"threads": 2, "neuron_threads": 2}, {"path": "gemm"}])
+@pytest.mark.parametrize("options", [{}, {"neuron_threads": 2}, {"path": "gemm"}])
+@pytest.mark.parametrize("threads", [None, 2])
 @pytest.mark.parametrize("room", [1, TINY, 2**26])
 def test_what_passes_by_in_windows_is_what_is_kept_whole(
-    case: tuple[IntegerGraph, Array], options: dict[str, Any], room: int
+    case: tuple[IntegerGraph, Array], options: dict[str, Any], threads: int | None, room: int
 ) -> None:
     graph, x = case
     watched, counter = Watched(), ActivityCounter(graph, x.shape[1])
     whole = Engine(graph).run(x, probe=True)
-    passed = Engine(graph).run(x, watch=watched, room=room, **options)
-    Engine(graph).run(x, watch=counter, room=room, **options)
+    passed = Engine(graph).run(x, watch=watched, threads=threads, tuning=Tuning(room=room, **options))
+    Engine(graph).run(x, watch=counter, threads=threads, tuning=Tuning(room=room, **options))
     equal(watched.probes(), whole.probes)
     assert counter.counted == activity(graph, whole)
     assert (watched.longest < 40) == (room < 2**26)
@@ -113,7 +115,7 @@ def test_the_float_law_hands_out_the_same_windows(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "run",
     [
-        lambda g, x, keys: Engine(g).run(x, probe=keys, room=TINY),
+        lambda g, x, keys: Engine(g).run(x, probe=keys, tuning=Tuning(room=TINY)),
         lambda g, x, keys: simulate(g, x, probe=keys, batch=2),
     ],
 )

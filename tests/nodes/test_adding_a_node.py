@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import nir
@@ -13,11 +14,17 @@ import pytest
 from bim_neuro import pack
 from bim_neuro.compilers import fields
 from bim_neuro.compilers.align import align
-from bim_neuro.compilers.calibrate import bound, calibrated
+from bim_neuro.compilers.calibrate import bound, calibrated, magnitude
+from bim_neuro.compilers.lost_weights import of_synapse
+from bim_neuro.compilers.placement.lists import targets
+from bim_neuro.compilers.placement.place import place
 from bim_neuro.compilers.quantise import Quantised, Scales, as_factor, exponent_for, quantise_node, quantise_with_units
+from bim_neuro.compilers.quantise_weights import quantise_synapse, row_maximum
 from bim_neuro.compilers.rounding import of_node, rounding
 from bim_neuro.errors import DoesNotFit, InputError
-from bim_neuro.graph import Edge, FloatGraph
+from bim_neuro.estimates.energy import price
+from bim_neuro.graph import Edge, FloatGraph, IntegerGraph
+from bim_neuro.hardware import load_profile
 from bim_neuro.nir_bridge import check as nir_check
 from bim_neuro.nir_bridge import read_nir, write_nir
 from bim_neuro.nir_bridge import standard as nir_standard
@@ -27,8 +34,10 @@ from bim_neuro.nodes.node import State, Step
 from bim_neuro.nodes.ranges import Ranges, ranges_of, with_ranges
 from bim_neuro.nodes.relay import MESSAGE_MAX
 from bim_neuro.simulation import simulate, simulate_engine, simulate_float
-from bim_neuro.simulation.forms import Form, form, message_bound
+from bim_neuro.simulation.forms import Form, form, message_bound, shape_of
 from bim_neuro.simulation.kernels import layout
+
+ROOT = Path(__file__).parents[2]
 
 # ---- 1. the laws
 
@@ -40,7 +49,7 @@ class Doubler:
     size: int
     message_range: float = 0.0
 
-    kind: ClassVar[str] = "relay"  # priced as one
+    kind: ClassVar[str] = "doubler"
 
     @property
     def neurons(self) -> int:
@@ -64,7 +73,7 @@ class IntegerDoubler:
     multiplier: Array
     shift: int
 
-    kind: ClassVar[str] = "relay"
+    kind: ClassVar[str] = "doubler"
     lava_process: ClassVar[str] = ""
     gated: ClassVar[bool] = True
     message_bits: ClassVar[int] = 16
@@ -100,15 +109,46 @@ def graph(node: Any) -> FloatGraph:
     return FloatGraph(nodes, edges, 1e-3, Encoder("graded", np.full(5, 1 / 127), np.zeros(5)))
 
 
-def test_a_node_that_nobody_registered_is_refused_by_name() -> None:
-    @dataclass(frozen=True)
-    class Stranger(Doubler):
-        pass
+class Stranger:
+    """A node, or a synapse, of which nothing is registered anywhere."""
 
-    with pytest.raises(DoesNotFit, match="no integer law for Stranger"):
-        quantise_with_units(graph(Stranger(6)))
-    with pytest.raises(InputError, match="no kernel for Stranger"):
-        form(Stranger(6), {"a": 1}, "double")  # type: ignore[arg-type]
+
+STRANGER: Any = Stranger()
+FORGOTTEN: dict[str, Callable[[], object]] = {
+    "ranges_of": lambda: ranges_of(STRANGER),
+    "with_ranges": lambda: with_ranges(STRANGER, {}),
+    "bound": lambda: bound(STRANGER, {}),
+    "of_node": lambda: of_node(STRANGER, STRANGER, STRANGER),
+    "FIELDS": lambda: list(fields.out_of_field(IntegerGraph({"double": STRANGER}, (), 1e-3, STRANGER))),
+    "message_bound": lambda: message_bound(STRANGER, "double"),
+    "row_maximum": lambda: row_maximum(STRANGER, 1),
+    "quantise_synapse": lambda: quantise_synapse(STRANGER, np.ones(1)),
+    "of_synapse": lambda: of_synapse(STRANGER, STRANGER, STRANGER, STRANGER),
+    "magnitude": lambda: magnitude(STRANGER, np.ones(1)),
+    "gains": lambda: fields.gains(STRANGER),
+}
+
+
+@pytest.mark.parametrize("what", FORGOTTEN)
+def test_what_was_forgotten_is_refused_with_the_file_where_it_belongs(what: str) -> None:
+    with pytest.raises(InputError, match=rf"Stranger has no '{what}', see \S+py") as refusal:
+        FORGOTTEN[what]()
+    assert what in (ROOT / refusal.value.message.rpartition(" ")[2]).read_text()
+    assert what in (ROOT / "docs/adding_a_node.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "refused", [lambda: quantise_node(STRANGER, {}, "double", 0), lambda: targets(STRANGER, STRANGER, 0, 0)]
+)
+def test_what_a_chip_or_quantise_does_not_know_is_a_finding(refused: Callable[[], object]) -> None:
+    with pytest.raises(DoesNotFit, match=r"for (the synapse )?Stranger"):
+        refused()
+
+
+@pytest.mark.parametrize("refused", [lambda: form(STRANGER, {"a": 1}, "double"), lambda: shape_of(STRANGER, "double")])
+def test_what_the_engine_does_not_know_is_refused(refused: Callable[[], object]) -> None:
+    with pytest.raises(InputError, match="the engine has no kernel for Stranger"):
+        refused()
 
 
 # ---- 2 to 5 and 7: one function each
@@ -119,7 +159,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     for cls in (Doubler, IntegerDoubler):
         monkeypatch.setitem(pack._CLASSES, cls.__name__, cls)
     monkeypatch.setattr(pack, "_NODES", (*pack._NODES, Doubler, IntegerDoubler))
-    monkeypatch.setitem(fields._FIELDS, IntegerDoubler, (fields._factor("multiplier"),))
+    monkeypatch.setitem(fields.FIELDS, IntegerDoubler, (fields._factor("multiplier"),))
 
     @ranges_of.register
     def _(node: Doubler) -> Ranges:
@@ -178,6 +218,11 @@ def test_a_node_added_by_the_page_has_equal_integers_on_law_and_engine(tmp_path:
     floats = simulate_float(measured, program.encoder.to_float(x)).probes["double.message"]
     values = law.probes["double.message"][:, :12] * 2.0 ** -units.exponents["double"]
     assert np.abs(values - floats).max() < 0.02 * np.abs(floats).max()  # of int8 weights
+
+    on_chip = place(program, load_profile("loihi2"))
+    assert {core.layer for core in on_chip.cores} == {"double", "lif"}
+    cost = price(on_chip, engine, load_profile("loihi2"))
+    assert [what for what in cost.unpriced if "doubler" in what]  # the profile has no price for its update
 
     write_nir(measured, tmp_path / "doubler.nir")
     again = read_nir(tmp_path / "doubler.nir")

@@ -44,7 +44,7 @@ from bim_neuro.nodes import (
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.program import Program
 from bim_neuro.record import LayerCount, RunRecord
-from bim_neuro.simulation import Engine, Stream, compiled, kernels, simulate, simulate_engine
+from bim_neuro.simulation import Engine, Stream, Tuning, compiled, kernels, playing, simulate, simulate_engine
 from bim_neuro.simulation.crew import Crew
 from bim_neuro.simulation.kernels import words
 
@@ -85,8 +85,8 @@ def test_random_graphs_equal_the_numpy_law(
     expected = simulate(graph, x, probe=True)
     engine = Engine(graph)
     for path, threads, batch in (("events", 1, 64), ("gemm", 2, 1), ("auto", 2, 2)):
-        assert_equal(expected, engine.run(x, probe=True, path=path, threads=threads, batch=batch))
-    assert_equal(expected, engine.run(x, probe=True, path="events", neuron_threads=2))
+        assert_equal(expected, engine.run(x, probe=True, threads=threads, tuning=Tuning(path, batch=batch)))
+    assert_equal(expected, engine.run(x, probe=True, tuning=Tuning("events", 2)))
 
 
 def lif_net(weight: Array, *, delay: int = 0, graded: bool = False, **lif: int) -> IntegerGraph:
@@ -157,7 +157,7 @@ def test_threads_over_neurons_change_nothing(seed: int) -> None:
     x = random_input(graph, seed, samples=2, steps=70, activity=0.3)
     expected, engine = simulate(graph, x, probe=True), Engine(graph)
     for threads in (2, 3):
-        record = engine.run(x, probe=True, path="events", neuron_threads=threads)
+        record = engine.run(x, probe=True, tuning=Tuning("events", threads))
         assert record.extra == {"neuron_threads": threads}
         assert_equal(expected, record)
 
@@ -193,7 +193,7 @@ def test_a_member_that_fails_does_not_leave_the_others_waiting() -> None:
 
 def test_blas_keeps_out_of_loops() -> None:
     graph = recurrent_net()
-    record = Engine(graph).run(np.ones((2, 5, 6), int), path="gemm")
+    record = Engine(graph).run(np.ones((2, 5, 6), int), tuning=Tuning("gemm"))
     paths = {choice["synapse"]: (choice["path"], choice["in_loop"]) for choice in record.extra["paths"]}
     assert paths == {"input -> lif.i": ("gemm", False), "lif -> lif.i": ("events", True)}
 
@@ -271,7 +271,7 @@ def test_input_in_a_file_is_read_a_block_at_a_time(dtype: type, shape: tuple[int
     engine.run(x[:1])
     tracemalloc.start()
     try:
-        record = engine.run(x, batch=8, threads=1)
+        record = engine.run(x, threads=1, tuning=Tuning(batch=8))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -284,17 +284,17 @@ def test_one_sample_longer_than_a_window_is_read_window_by_window(monkeypatch: p
     graph = small_graphs()[1]
     x = graph.encoder.encode(small_input(1, 300)).astype(np.float64)
     expected = simulate(graph, x.astype(np.int64), probe=True)
-    monkeypatch.setattr(compiled, "SPAN", 50)
+    monkeypatch.setattr(playing, "SPAN", 50)
     sizes: list[int] = []
-    check = compiled.check_lines
+    check = playing.check_lines
 
     def watched(graph: IntegerGraph, lines: Array) -> Array:
         sizes.append(lines.shape[1])
         return check(graph, lines)
 
-    monkeypatch.setattr(compiled, "check_lines", watched)
+    monkeypatch.setattr(playing, "check_lines", watched)
     for path, threads in (("events", 1), ("gemm", 1), ("events", 2)):
-        assert_equal(expected, Engine(graph).run(x, probe=True, path=path, neuron_threads=threads))
+        assert_equal(expected, Engine(graph).run(x, probe=True, tuning=Tuning(path, threads)))
     assert max(sizes) == 50
 
 
@@ -434,10 +434,12 @@ def test_a_program_the_kernels_cannot_hold_is_refused(make: Callable[[], Integer
         Engine(make())
 
 
-@pytest.mark.parametrize("wrong", [{"threads": 0}, {"batch": 0}, {"path": "fast"}])
+@pytest.mark.parametrize("wrong", [{"batch": 0}, {"path": "fast"}, {"neuron_threads": 65}])
 def test_settings_without_a_meaning_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
-        Engine(SPIKES).run(np.zeros((1, 2, 3), int), **wrong)  # type: ignore[arg-type]
+        Tuning(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError):
+        Engine(SPIKES).run(np.zeros((1, 2, 3), int), threads=0)
 
 
 @pytest.mark.parametrize("line", [np.zeros(4), np.zeros((1, 3)), np.full(3, np.inf), np.full(3, 2)])

@@ -1,0 +1,169 @@
+"""Playing: one run of the engine, blocks of samples on the threads that are free, span after span of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import IntegerGraph
+from ..nodes.arithmetic import Array
+from ..record import LayerCount, RunRecord
+from .crew import Crew, Team
+from .dense import Product, multiply
+from .forms import LINE_MAX
+from .kernels import run
+from .probes import WORD_BYTES, Kept, Watch, check_whole
+from .reference import Progress
+from .tables import CHUNK, Plan
+from .windows import Windows, by_name, probe_array
+
+SPAN = 2**15  # steps a kernel runs before Python may look up: an interrupt, the progress bar
+
+
+def check_lines(graph: IntegerGraph, x: Array) -> Array:
+    """Return input as int8; what the source's lines cannot carry is refused."""
+    graded = graph.nodes[graph.source].message_bits > 1
+    low, high = (-LINE_MAX, LINE_MAX - 1) if graded else (0, 1)
+    if x.dtype == np.bool_:
+        x = x.view(np.int8)
+    if x.dtype.kind not in "iuf":
+        raise InputError(f"input holds {x.dtype}, the engine wants integers")
+    if x.size == 0:  # the last steps, which only wait for answers
+        return np.zeros(x.shape, np.int8)
+    smallest, largest = x.min(), x.max()
+    if not (low <= smallest and largest <= high):
+        kind = "graded lines carry" if graded else "spike lines carry"
+        raise InputError(f"input runs from {smallest} to {largest}, {kind} {low} to {high}")
+    lines = x.astype(np.int8, copy=False)
+    if x.dtype.kind == "f" and not (lines == x).all():
+        raise InputError(f"input holds {int((lines != x).sum())} values that are not whole numbers")
+    return np.require(lines, requirements=["C", "W"])  # of read-only input the kernels would be compiled again
+
+
+@dataclass
+class Playing:
+    """One call of `simulate_engine`: what all threads share."""
+
+    plan: Plan
+    products: list[Product]
+    x: Array
+    probe: bool
+    probe_folder: Path | None
+    watches: list[Watch]
+
+    def __post_init__(self) -> None:
+        self.graph = self.plan.graph
+        self.steps = self.x.shape[1]
+        self.period = self.rows = self.graph.period(self.steps)
+        self.total = self.period + max(self.graph.depth.values())
+        samples, words = len(self.x), self.plan.tables.probe_words * self.period * self.probe
+        if self.probe and self.probe_folder is None:
+            check_whole(self.graph, samples, self.period)
+        self.output = np.zeros((samples, self.graph.nodes[self.graph.output].neurons), np.int64)
+        self.probes = probe_array((samples, words), self.probe_folder)
+        self.counters = np.zeros((len(self.plan.names), 5, self.period), np.int64)
+
+    def make_windows(self, blocks: list[slice], room: int) -> list[slice]:
+        """Where the run is watched, choose windows that a worker has ``room`` for; return blocks that fit them.
+
+        A block of samples is one window, or a sample is many: of each node's phases the last two windows are held.
+        """
+        if self.probe or not self.watches:
+            return blocks
+        a_phase = self.plan.tables.probe_words * WORD_BYTES
+        if (fit := room // (a_phase * self.period)) >= 1:
+            return [slice(at, min(at + fit, b.stop)) for b in blocks for at in range(b.start, b.stop, fit)]
+        self.rows = 2 * max(1, max(self.graph.depth.values()), room // (2 * a_phase))
+        return [slice(at, at + 1) for at in range(len(self.x))]
+
+    def play(self, blocks: list[slice], workers: int, team: Team, progress: Progress | None) -> None:
+        """Run blocks of samples, each on the crew that is free; an interrupt stops after the blocks that run."""
+        self.tables = team.mark(self.plan.tables)
+        crews = [Crew.of(self.plan, team.size, self.period) for _ in range(workers)]
+        idle: SimpleQueue[Crew] = SimpleQueue()
+        for crew in crews:
+            idle.put(crew)
+        if workers == 1:
+            for block in blocks:
+                _report(self._play_block(block, idle), progress)
+        else:
+            for done in _in_threads(self._play_block, blocks, idle, workers):
+                _report(done, progress)
+        for crew in crews:
+            self.counters += sum(work.counters for work in crew.works)
+        self.plan.idle += crews
+
+    def record(self, extra: dict[str, Any], kept: Kept | None) -> RunRecord:
+        layers = {name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes}
+        probes = by_name(self.plan, self.probes, self.period) if self.probe else kept.arrays if kept else {}
+        return RunRecord("engine", len(self.x), self.steps, self.period, layers, self.output, probes, extra)
+
+    def _play_block(self, block: slice, idle: SimpleQueue[Crew]) -> int:
+        """Run some samples, window by window; a window is read and checked when its turn comes."""
+        crew = idle.get()
+        probes, windows = self.probes[block], None
+        if self.watches:
+            words = self.plan.tables.probe_words * self.rows
+            probes = probes if self.probe else np.empty((len(self.x[block]), words), np.int64)
+            windows = Windows(self.plan, probes, block, (self.rows, self.period), self.watches)
+        span = min(SPAN, self.rows // 2 if self.rows != self.period else SPAN)
+        try:
+            for t0 in range(0, self.total, span):
+                t1 = min(t0 + span, self.total)
+                lines = check_lines(self.graph, self.x[block, t0:t1])
+                if self.products:
+                    self._play_products(crew, block, lines, probes, t0, t1)
+                else:
+                    self._run(crew, block, lines, probes, (0, len(self.tables.stages)), (t0, t1))
+                if windows:
+                    windows.hand_out(t1)
+        finally:
+            idle.put(crew)
+        return len(self.x[block])
+
+    def _play_products(self, crew: Crew, block: slice, lines: Array, probes: Array, start: int, stop: int) -> None:
+        """Run sample by sample, stopping in front of every stage that BLAS feeds."""
+        for sample in range(len(lines)):
+            one = slice(block.start + sample, block.start + sample + 1)
+            for t0 in range(start, stop, CHUNK):
+                t1, stage = min(t0 + CHUNK, stop), 0
+                some, kept = lines[sample : sample + 1, t0 - start : t1 - start], probes[sample : sample + 1]
+                for product in self.products:
+                    if product.stage > stage:
+                        self._run(crew, one, some, kept, (stage, product.stage), (t0, t1))
+                        stage = product.stage
+                    multiply(self.tables, crew.works[0], product, t0, t1)
+                self._run(crew, one, some, kept, (stage, len(self.tables.stages)), (t0, t1))
+
+    def _run(
+        self, crew: Crew, block: slice, lines: Array, probes: Array, stages: tuple[int, int], steps: tuple[int, int]
+    ) -> None:
+        output, length = self.output[block], (self.steps, self.period, self.rows)
+        crew.run(lambda work, place, sync: run(
+            self.tables, work, lines, output, probes, stages, steps, length, CHUNK, place, sync
+        ))  # fmt: skip
+
+
+def _in_threads(play: Any, blocks: list[slice], idle: SimpleQueue[Crew], threads: int) -> Iterator[int]:
+    """Yield the samples of each finished block; blocks that have not begun are dropped when the caller leaves."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="engine") as pool:
+        waiting: set[Future[int]] = {pool.submit(play, block, idle) for block in blocks}
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _report(samples: int, progress: Progress | None) -> None:
+    if progress:
+        progress(samples)

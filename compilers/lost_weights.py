@@ -1,0 +1,69 @@
+"""Lost weights: how many of a synapse's became 0 when they were rounded, and whether one alone did it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import singledispatch
+
+import numpy as np
+
+from ..errors import not_registered
+from ..graph import Edge
+from ..nodes import LIF, Broadcast, Dense, Diagonal, Soma
+from ..nodes.arithmetic import Array
+from ..nodes.synapses import WEIGHT_MAX, Synapse
+from .constants import FAR, Place, Rounded
+
+
+@singledispatch
+def of_synapse(synapse: Synapse, got: Synapse, edge: Edge, place: Place) -> Iterator[Rounded]:
+    """Yield the constants of a synapse; one without weights yields nothing."""
+    raise not_registered(synapse, "of_synapse", "compilers/lost_weights.py")
+
+
+@of_synapse.register(Broadcast)
+@of_synapse.register(Soma)
+def _(synapse: Broadcast | Soma, got: Synapse, edge: Edge, place: Place) -> Iterator[Rounded]:
+    yield from ()
+
+
+@of_synapse.register(Dense)
+@of_synapse.register(Diagonal)
+def _(synapse: Dense | Diagonal, got: Dense | Diagonal, edge: Edge, place: Place) -> Iterator[Rounded]:
+    """Count the weights that became 0, and name the one that did it, if it was one."""
+    nonzero = int(np.count_nonzero(synapse.weight))
+    if not nonzero:
+        return
+    lost = (synapse.weight != 0) & (got.weight == 0)
+    share = int(np.count_nonzero(lost)) / nonzero
+    left = int(np.count_nonzero(got.weight))
+    tap = f"[{edge.delay}]" if edge.delay else ""
+    constant = place.rounded(f"weights of {edge.source}{tap}", nonzero, left, "not 0", share)
+    if share <= FAR:
+        yield Rounded(constant)
+        return
+    message = f"{nonzero - left:,} of {nonzero:,} weights from '{edge.source}{tap}' became 0"
+    message += _outlier(synapse.weight, lost, shared=isinstance(place.graph.nodes[place.layer], LIF))
+    hint = "weights have 8 bits and one scale a sum: clip or prune what is far above the others"
+    yield Rounded(constant, place.finding("rounded-weights", message, nonzero, left, hint))
+
+
+def _outlier(weight: Array, lost: Array, shared: bool) -> str:
+    """Name the weight that sets the scale where most were lost, if the next one below it would have kept half of them.
+
+    One scale is ``shared`` by all neurons of a layer, or each has its own.
+    """
+    size = np.abs(weight.reshape(1, -1) if shared else weight.reshape(len(weight), -1))
+    gone = lost.reshape(size.shape)
+    row = int(np.argmax(gone.sum(axis=1)))
+    order = np.argsort(size[row])
+    if size.shape[1] < 2 or size[row, order[-2]] == 0:
+        return ""
+    kept = np.rint(size[row] / size[row, order[-2]] * WEIGHT_MAX) > 0
+    saved = int(np.count_nonzero(kept & gone[row]))
+    if 2 * saved < gone[row].sum():
+        return ""
+    place = np.unravel_index(int(order[-1]) + row * size.shape[1], weight.shape)
+    where = f"from neuron {place[-1]} to neuron {place[0]}"
+    median = np.median(size[row][size[row] > 0])
+    return f"; {saved:,} of them by one weight, {weight[place]:.3g} {where}, beside a median of {median:.3g}"

@@ -1,0 +1,96 @@
+"""Quantise weights: every synapse into a port becomes int8, with one scale a neuron or one in all.
+
+    w = unit * round(w / unit)        unit = largest weight into the neuron / 127
+
+Messages with unlike exponents are brought to the largest of them first. Rule N6 of docs/numerics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import singledispatch
+
+import numpy as np
+
+from ..errors import not_registered
+from ..graph import Edge
+from ..nodes import Broadcast, Dense, Diagonal, Soma
+from ..nodes.arithmetic import Array
+from ..nodes.synapses import WEIGHT_MAX, Synapse
+
+Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the accumulated integer
+
+
+def quantise_port(
+    edges: list[Edge], width: int, exponents: Mapping[str, int], *, per_neuron: bool, grows: float = 1.0
+) -> tuple[list[Edge], Array]:
+    """Give all synapses of a port one int8 scale a neuron (or one in all); return them and the scales.
+
+    ``exponents`` are those of the messages, by who sends them; ``grows`` is how far beyond the largest weight
+    any may go.
+    """
+    exponent = max(exponents.values(), default=0)
+    largest = np.zeros(width)
+    for edge in edges:
+        step = 2.0 ** (exponent - exponents[edge.source])
+        largest = np.maximum(largest, row_maximum(edge.synapse, width) * step)
+    if not per_neuron:
+        largest = np.full(width, largest.max(initial=0.0))
+    weighted = any(isinstance(edge.synapse, (Dense, Diagonal)) for edge in edges)
+    unit = grows * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
+    quantised = [
+        replace(edge, synapse=quantise_synapse(edge.synapse, unit * 2.0 ** (exponents[edge.source] - exponent)))
+        for edge in edges
+    ]
+    return quantised, unit * 2.0**-exponent
+
+
+def _where_empty(largest: Array) -> Array:
+    """Give neurons without a weight the finest scale of those that have one, so that theirs does not coarsen others."""
+    some = largest[largest > 0]
+    return np.where(largest > 0, largest, some.min() if some.size else float(WEIGHT_MAX))
+
+
+@singledispatch
+def row_maximum(synapse: Synapse, width: int) -> Array:
+    """Return the largest weight by magnitude of each neuron that a synapse leads to, (neurons,)."""
+    raise not_registered(synapse, "row_maximum", "compilers/quantise_weights.py")
+
+
+@row_maximum.register(Broadcast)
+@row_maximum.register(Soma)
+def _(synapse: Broadcast | Soma, width: int) -> Array:
+    return np.zeros(width)
+
+
+@row_maximum.register
+def _(synapse: Dense, width: int) -> Array:
+    return np.asarray(np.abs(synapse.weight).max(axis=1))
+
+
+@row_maximum.register
+def _(synapse: Diagonal, width: int) -> Array:
+    return np.abs(synapse.weight)
+
+
+@singledispatch
+def quantise_synapse(synapse: Synapse, unit: Array) -> Synapse:
+    """Return the synapse with int8 weights; ``unit`` (neurons,) is the real value of one, a neuron that it leads to."""
+    raise not_registered(synapse, "quantise_synapse", "compilers/quantise_weights.py")
+
+
+@quantise_synapse.register(Broadcast)
+@quantise_synapse.register(Soma)
+def _(synapse: Broadcast | Soma, unit: Array) -> Synapse:
+    return synapse
+
+
+@quantise_synapse.register
+def _(synapse: Dense, unit: Array) -> Synapse:
+    return Dense(np.rint(synapse.weight / unit[:, None]).astype(np.int8))
+
+
+@quantise_synapse.register
+def _(synapse: Diagonal, unit: Array) -> Synapse:
+    return Diagonal(np.rint(synapse.weight / unit).astype(np.int8))
