@@ -34,7 +34,7 @@ from ...nodes import Dense, IntegerReadout, IntegerRelay
 from ...nodes.arithmetic import FRACTION_BITS, Array, exp2_minus, multiply_shift, saturate
 from ..record import LearnRecord
 from ..request import ROUNDINGS, Plasticity
-from .kernel import SCALARS, Traces, Weights, Words, play
+from .kernel import Channels, Constants, Readout, States, Traces, Weights, Words, play
 from .law import NAMES, TraceProcess, round_words
 from .pairs import pair_stdp, three_factor
 from .play import play_exact
@@ -98,26 +98,29 @@ class PlasticBlock:
         readout = self.graph.nodes[self.readout]
         assert isinstance(readout, IntegerReadout)
         numbers = {
-            **{name: getattr(scan, name) for name in SCALARS if hasattr(scan, name)},
-            **{name: getattr(process, name) for name in SCALARS if hasattr(process, name)},
+            **{name: getattr(scan, name) for name in Constants._fields if hasattr(scan, name)},
+            **{name: getattr(process, name) for name in Constants._fields if hasattr(process, name)},
             "du": lif.du, "dv": lif.dv, "v_threshold": lif.v_threshold,
             "relay_u_shift": u.shift, "relay_b_shift": b.shift, "relay_c_shift": c.shift,
             "readout_shift": readout.shift, "readout_decay": readout.decay,
             "bits": process.bits or _CALIBRATION_BITS, "rounding": ROUNDINGS.index(process.rounding),
         }  # fmt: skip
         d, n, classes = scan.neurons, scan.alpha.shape[1], readout.neurons
-        channel = (scan.d_skip, scan.u_multiplier, scan.u_bias, scan.dt_multiplier, scan.dt_bias, u.multiplier, u.bias)
+        channels = Channels(
+            d_skip=scan.d_skip, u_multiplier=scan.u_multiplier, u_bias=scan.u_bias, dt_multiplier=scan.dt_multiplier,
+            dt_bias=scan.dt_bias, relay_u_multiplier=u.multiplier, relay_u_bias=u.bias, lif_bias=lif.bias,
+        )  # fmt: skip
+        states = States(b_multiplier=b.multiplier, b_bias=b.bias, c_multiplier=c.multiplier, c_bias=c.bias)
         return Words(
-            scalars=np.array([numbers[name] for name in SCALARS], np.int64),
+            constants=Constants(**{name: int(numbers[name]) for name in Constants._fields}),
+            channels=Channels(*(_whole(row, (d,)) for row in channels)),
+            states=States(*(_whole(row, (n,)) for row in states)),
+            readout=Readout(*(_whole(row, (classes,)) for row in (readout.multiplier, readout.bias))),
             alpha=_whole(scan.alpha, (d, n)),
             rate=_whole(process.rate, (d, n)),
             conv=_whole(process.conv, process.conv.shape),
-            channel=np.stack([_whole(row, (d,)) for row in channel]),
-            state=np.stack([_whole(row, (n,)) for row in (b.multiplier, b.bias, c.multiplier, c.bias)]),
-            classes=np.stack([_whole(row, (classes,)) for row in (readout.multiplier, readout.bias)]),
-            lif_bias=_whole(lif.bias, (d,)),
             omega=_whole(self.omega, self.omega.shape),
-            units=np.stack([_whole(process.units[name], (d,)) for name in NAMES]),
+            units=Traces(*(_whole(process.units[name], (d,)) for name in NAMES)),
         )
 
     def _relay(self, port: str) -> IntegerRelay:
