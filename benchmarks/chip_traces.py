@@ -24,9 +24,10 @@ from bim_neuro.model.network import BIMNetwork
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.synapses import WEIGHT_MAX
 from bim_neuro.plasticity.request import GROUPS, ROUNDINGS, Plasticity
-from bim_neuro.plasticity.trace_process.kernel import Traces, Weights, play
+from bim_neuro.plasticity.trace_process.block import PlasticBlock
+from bim_neuro.plasticity.trace_process.kernel import play
 from bim_neuro.plasticity.trace_process.law import NAMES, TraceProcess
-from bim_neuro.plasticity.trace_process.learner import PlasticBlock
+from bim_neuro.plasticity.trace_process.parameters import EachTrace, Weights
 from bim_neuro.plasticity.trace_process.play import Played, play_exact
 from bim_neuro.tasks import load_task
 from bim_neuro.tasks.cue import load_cue_task
@@ -72,10 +73,7 @@ def by_law(
     block: PlasticBlock, x: Array, *, first: int = 0, begin: int = 0, process: TraceProcess | None = None
 ) -> Played:
     """Play x (T, M) through the numpy law; ``process`` in the place of the block's own."""
-    return play_exact(
-        block.graph, block.relays, process or block.process, block.weights(), block.readout, block.omega, x,
-        first, begin,
-    )  # fmt: skip
+    return play_exact(block, process or block.process, block.weights(), x, first, begin)
 
 
 def by_kernel(block: PlasticBlock, x: Array, *, first: int = 0, begin: int = 0) -> tuple[Played, int]:
@@ -83,7 +81,7 @@ def by_kernel(block: PlasticBlock, x: Array, *, first: int = 0, begin: int = 0) 
     traces, weights = block.traces(), block.weights()
     spikes, psis = (np.zeros((len(x), block.process.channels), np.int64) for _ in range(2))
     output = np.zeros(len(weights["w_o"]), np.int64)
-    lost = play(block.words, Weights(**weights), x, traces, first, begin, spikes, psis, output)
+    lost = play(block.parameters, Weights(**weights), x, traces, first, begin, spikes, psis, output)
     return Played(output, spikes, dict(zip(NAMES, traces, strict=True))), lost
 
 
@@ -97,7 +95,7 @@ def gradient(block: PlasticBlock, played: Played, target: int, process: TracePro
     """Return the products of N22 in float64, for what ``process``, or the block's own, left."""
     weights, error = block.weights(), block.error(played.output, target)
     units = (process or block.process).units
-    traces = Traces(*(_in_units(played.traces[name], units[name]) for name in NAMES))
+    traces = EachTrace(*(_in_units(played.traces[name], units[name]) for name in NAMES))
     signal = (error @ weights["w_o"]).astype(np.float64)
     return {
         "w_u": (signal * block.process.scan.u_multiplier)[:, None] * traces.r_u,

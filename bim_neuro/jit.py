@@ -23,7 +23,11 @@ __all__ = ["compiled", "entry", "inlined", "intrinsic", "kernel", "part", "secti
 F = TypeVar("F", bound=Callable[..., Any])
 
 _njit: Any = numba.njit  # `_nrt`, no reference counts, is an option that its types do not list
-_EVERYWHERE = ("jit.py", "denormals.py")
+_EVERYWHERE = (
+    *("jit.py", "denormals.py", "simulation/kernels/words.py"),
+    *("plasticity/noise.py", "plasticity/surrogate.py"),
+)
+"""Files whose kernels those of other folders call."""
 _BARE = {"_nrt": False, "error_model": "numpy"}
 
 
@@ -78,7 +82,7 @@ def _compile(function: F, **options: Any) -> F:
 def _stamp(folder: Path) -> str:
     """Return what changes when numba or any source file of a folder does, or one that any folder's kernels call."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for file in [*sorted(folder.glob("*.py")), *(Path(__file__).with_name(name) for name in _EVERYWHERE)]:
+    for file in [*sorted(folder.glob("*.py")), *(Path(__file__).parent / name for name in _EVERYWHERE)]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -14,9 +14,10 @@ from bim_neuro.hardware import load_profile
 from bim_neuro.nodes import IntegerLIF, IntegerReadout
 from bim_neuro.plasticity.learning_engine.circuit import Circuit, ErrorLoop
 from bim_neuro.plasticity.learning_engine.law import TAG_BOUNDS, WEIGHT_BOUNDS
-from bim_neuro.plasticity.learning_engine.neurons import ErrorNeuron, PlainLIF, PlasticLIF, Soma
+from bim_neuro.plasticity.learning_engine.neurons import ErrorNeuron, PlainLIF, PlasticLIF
 from bim_neuro.plasticity.learning_engine.rule import EXPONENTS, WIDTHS, Factor, LearningRule, Product, Trace
 from bim_neuro.plasticity.request import Plasticity
+from bim_neuro.plasticity.surrogate import PsiLIF
 
 LOIHI2 = load_profile("loihi2")
 STEPS, PRE, POST = 200, 12, 6
@@ -51,7 +52,7 @@ def s_tllr(epoch: int) -> Circuit:
     x = (rng.random((STEPS, PRE)) < 0.15).astype(np.int64)
     request = Plasticity(rule="s-tllr", rate=4.0, tau_plus=10.0, tau_minus=8.5, epoch=epoch)
     lif = IntegerLIF(POST, du=4095, dv=400, v_threshold=150, bias_mant=np.zeros(POST, np.int64))
-    neuron = PlasticLIF(Soma(lif, 2**12, 10), signal_shift=2, psi_tau=8.5)
+    neuron = PlasticLIF(PsiLIF(lif, 2**12, 10), signal_shift=2, psi_tau=8.5)
     streams = {"e": np.rint(100 * np.sin(np.arange(STEPS)[:, None] / 9 + np.arange(POST))).astype(np.int64)}
     words = 2 * rng.integers(-20, 60, (POST, PRE))
     return Circuit(x, compile_rule(request, LOIHI2).rule, words, neuron, streams, seed=13)

@@ -16,7 +16,7 @@ from bim_neuro.model.export import export
 from bim_neuro.nodes import Encoder
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.request import Plasticity
-from bim_neuro.plasticity.trace_process.learner import PlasticBlock
+from bim_neuro.plasticity.trace_process.block import PlasticBlock
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ from ..pack import pack, unpack
 from ..plasticity.learning_engine.learner import EngineLearner
 from ..plasticity.record import LearnRecord
 from ..plasticity.request import Plasticity
-from ..plasticity.trace_process.learner import WARM_UP, Learner, PlasticBlock
+from ..plasticity.trace_process.block import PlasticBlock
+from ..plasticity.trace_process.learner import WARM_UP, Learner
 from ..program import Program
 from ..simulation.compiled import Engine
 from ..tasks import Dataset

@@ -8,14 +8,17 @@ is that draws are independent and can be repeated by every backend.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ..jit import kernel
 from ..nodes.arithmetic import Array
 
 _STRIDE = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
+_S30, _S27, _S31, _ONE = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(1)
 _SEED_STRIDE = np.uint64(0xD1342543DE82EF95)
 
 
@@ -28,3 +31,12 @@ def noise(seed: int, first: int, shape: tuple[int, ...], bits: int) -> Array:
         z = (z ^ (z >> _S27)) * _MIX2
         z ^= z >> _S31
     return np.asarray((z >> np.uint64(64 - bits)).astype(np.int64).reshape(shape))
+
+
+@kernel
+def random_bits(seed: Any, counter: Any) -> Any:
+    """Return the 64 bits of one counter, of which `noise` takes the highest; both unsigned."""
+    z = (seed * _SEED_STRIDE + counter + _ONE) * _STRIDE
+    z = (z ^ (z >> _S30)) * _MIX1
+    z = (z ^ (z >> _S27)) * _MIX2
+    return z ^ (z >> _S31)

@@ -19,8 +19,9 @@ from ...nodes.lif import ACCUMULATOR_SHIFT
 from ...nodes.node import Node
 from ...nodes.synapses import WEIGHT_MAX
 from ...plasticity.request import Plasticity
+from ...plasticity.trace_process.block import PlasticBlock
 from ...plasticity.trace_process.law import NAMES, TraceProcess
-from ...plasticity.trace_process.learner import PlasticBlock, calibrate_units
+from ...plasticity.trace_process.units import calibrate_units
 from ..align import align
 from ..calibrate import bounded
 from ..quantise import as_factor, exponent_for, quantise_with_units

@@ -21,8 +21,9 @@ from ...nodes.relay import MESSAGE_MAX
 from ...nodes.scan import U_MAX
 from ...nodes.synapses import WEIGHT_MAX
 from ...plasticity.learning_engine.law import WORDS_A_WEIGHT
-from ...plasticity.learning_engine.neurons import SIGNAL_SHIFT, SelectiveChannel, Soma
+from ...plasticity.learning_engine.neurons import SIGNAL_SHIFT, SelectiveChannel
 from ...plasticity.learning_engine.rule import SIGN_OFFSET
+from ...plasticity.surrogate import PsiLIF
 from ..calibrate import bounded
 from ..quantise import as_factor, exponent_for, quantise
 from .block import SURROGATE_SLOPE, soma_unit
@@ -96,10 +97,10 @@ def plastic_channel(
     return replace(draft, neuron=neuron, units=units, tag_unit=tag_unit)
 
 
-def _soma(lif: IntegerLIF, real: Node, layer: str) -> Soma:
+def _soma(lif: IntegerLIF, real: Node, layer: str) -> PsiLIF:
     unit = soma_unit(real, lif, layer)
     factor, shift = as_factor(np.asarray(unit * SURROGATE_SLOPE * 2**12))
-    return Soma(lif, int(factor), shift)
+    return PsiLIF(lif, int(factor), shift)
 
 
 def _folded(graph: FloatGraph, block: str) -> FloatGraph:

@@ -26,7 +26,7 @@ from ...plasticity.learning_engine.randoms import randoms
 from ...plasticity.learning_engine.rule import EXPONENTS, SIGN_OFFSET, Factor, Product
 from ...plasticity.record import Rate
 from ...plasticity.request import Plasticity
-from ...plasticity.trace_process.learner import PlasticBlock
+from ...plasticity.trace_process.block import PlasticBlock
 from ...plasticity.trace_process.pairs import AMPLITUDE_BITS, IMPULSE_BITS, pair_stdp
 from .block import ROOM, roles_of
 from .channel import PlasticChannel, plastic_channel

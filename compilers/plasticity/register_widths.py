@@ -10,8 +10,9 @@ from math import ceil, log2
 
 from ...errors import DoesNotFit, Finding
 from ...nodes.arithmetic import FACTOR_BITS, WORD_BITS, Array
-from ...plasticity.trace_process.learner import MANTISSA_BITS, PlasticBlock
+from ...plasticity.trace_process.block import PlasticBlock
 from ...plasticity.trace_process.pairs import AMPLITUDE_BITS, IMPULSE_BITS, KEPT_BITS
+from ...plasticity.trace_process.rate import MANTISSA_BITS
 
 REGISTER_BITS = 61  # of 63: the noise of rounding, and a second term, come on top
 _WORD = WORD_BITS - 1

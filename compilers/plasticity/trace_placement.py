@@ -21,7 +21,7 @@ from ...hardware import HardwareProfile
 from ...nodes import IntegerScan
 from ...plasticity.learning_engine.rule import WIDTHS
 from ...plasticity.request import GROUPS, Plasticity
-from ...plasticity.trace_process.learner import PlasticBlock
+from ...plasticity.trace_process.block import PlasticBlock
 from .circuit import INPUT_RULES, TAG_RULES
 
 READOUT_RULES = ("three-factor",)

@@ -15,8 +15,9 @@ from bim_neuro.errors import InputError
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.record import LearnRecord
 from bim_neuro.plasticity.request import Plasticity
-from bim_neuro.plasticity.trace_process.learner import Learner, as_rate
+from bim_neuro.plasticity.trace_process.learner import Learner
 from bim_neuro.plasticity.trace_process.pairs import pair_stdp, three_factor
+from bim_neuro.plasticity.trace_process.rate import as_rate
 from bim_neuro.training.stdp import PairTraces, ThreeFactorTraces, Window
 
 GROUPS = {"w_u", "w_dt", "w_b", "w_c", "w_o"}

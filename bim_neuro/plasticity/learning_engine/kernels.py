@@ -13,6 +13,7 @@ import numpy as np
 
 from ...jit import compiled
 from ...nodes.arithmetic import Array
+from ..noise import random_bits
 
 WEIGHT, TAG = 0, 1
 X0, Y0, U = 0, 1, 2
@@ -20,19 +21,8 @@ W_FACTOR = 5  # factors 0 to 4 are x1, x2, y1, y2, y3; then w and t
 _LOW, _HIGH = np.int32(-(2**15) - 1), np.int32(2**15 - 1)
 _DEEPEST = -257  # a tag that the next update clips, whatever the products say
 _TRACE_MAX = 127
-_SEED_STRIDE, _STRIDE = np.uint64(0xD1342543DE82EF95), np.uint64(0x9E3779B97F4A7C15)
-_MIX1, _MIX2, _ONE = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB), np.uint64(1)
-_S57, _S30, _S27, _S31, _S11 = np.uint64(57), np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_S57, _S11 = np.uint64(57), np.uint64(11)  # the highest 7 bits of 64, and the 53 of a float
 _i32 = np.int32
-
-
-@compiled
-def draw(seed: Any, counter: int) -> Any:
-    """Return 64 random bits, as `noise` has them."""
-    z = (seed * _SEED_STRIDE + np.uint64(counter) + _ONE) * _STRIDE
-    z = (z ^ (z >> _S30)) * _MIX1
-    z = (z ^ (z >> _S27)) * _MIX2
-    return z ^ (z >> _S31)
 
 
 @compiled
@@ -89,7 +79,7 @@ def history(
                     whole = np.floor(decayed)
                     random = shared
                     if shared < 0.0:
-                        random = (draw(seed, counter + k * lines + line) >> _S11) * 2.0**-53
+                        random = (random_bits(seed, np.uint64(counter + k * lines + line)) >> _S11) * 2.0**-53
                     rows[t, k, line] = int(whole) + (random < decayed - whole)
         for line in range(lines):
             if times[line] == t:
@@ -147,7 +137,7 @@ def round_row(
         word = sums[i] >> 7
         fraction = sums[i] & 127
         if fraction:
-            random = shared if shared >= 0 else int(draw(seed, counter + i * stride) >> _S57)
+            random = shared if shared >= 0 else int(random_bits(seed, np.uint64(counter + i * stride)) >> _S57)
             word += random < fraction
         clipped = min(max(word, low), high)
         saturated += bool(lost[i]) | (clipped != word)

@@ -22,8 +22,9 @@ import numpy as np
 from ...graph import IntegerGraph
 from ...nodes.arithmetic import WORD_MAX, Array
 from ..record import LearnRecord, Rate
-from ..trace_process.kernel import Weights, play
-from ..trace_process.learner import PlasticBlock, check_stream
+from ..trace_process.block import PlasticBlock, check_stream
+from ..trace_process.kernel import play
+from ..trace_process.parameters import Weights
 from .compiled import FastSynapses
 from .law import WORDS_A_WEIGHT
 from .neurons import ErrorNeuron, SelectiveChannel
@@ -194,5 +195,5 @@ def block_spikes(block: PlasticBlock, weights: dict[str, Array], sample: Array) 
     spikes, psis = (np.zeros((steps, block.process.channels), np.int64) for _ in range(2))
     output = np.zeros(len(weights["w_o"]), np.int64)
     x = np.ascontiguousarray(sample, np.int64)
-    play(block.words, Weights(**weights), x, block.traces(), 0, steps, spikes, psis, output)  # no trace moves
+    play(block.parameters, Weights(**weights), x, block.traces(), 0, steps, spikes, psis, output)  # no trace moves
     return spikes, output

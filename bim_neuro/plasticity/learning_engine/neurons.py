@@ -17,18 +17,16 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from ...errors import InputError
-from ...nodes.arithmetic import WORD_MAX, Array, interpolate, multiply_shift, saturate
-from ...nodes.lif import ACCUMULATOR_SHIFT, DECAY_BITS, IntegerLIF
+from ...nodes.arithmetic import Array, multiply_shift, saturate
+from ...nodes.lif import IntegerLIF
 from ...nodes.node import State
 from ...nodes.readout import IntegerReadout
 from ...nodes.scan import IntegerScan
 from ..noise import noise
+from ..surrogate import PsiLIF
 from .randoms import first_counter
 from .rule import SIGN_OFFSET, TRACE_MAX
 
-_PSI_BITS = 8  # psi reads k |v - threshold| in units of 2^-12, its table steps of 2^-4; at its end, 16, psi is 0.0035
-_PSI_TABLE = np.rint((2**16 - 1) / (1 + np.arange(257) / 16) ** 2).astype(np.int64)
-_PSI_END = (256 << _PSI_BITS) - 1
 _TO_TRACE = 9  # from 16 bits to the 7 of a trace
 _Y2_BITS = 9  # 1 - Abar has 16 bits, y2 keeps 7 of them
 _RANDOM_BITS = 16
@@ -72,27 +70,6 @@ def as_trace(value: Array, shift: Array | int = 0, random: Array | None = None) 
 
 
 @dataclass(frozen=True)
-class Soma:
-    """A LIF and its pseudo-derivative 1 / (1 + k |v - threshold|)^2 at the v before the reset.
-
-    k a state unit is ``psi_factor`` 2^-(12 + ``psi_shift``).
-    """
-
-    lif: IntegerLIF
-    psi_factor: int
-    psi_shift: int
-
-    def step(self, state: State, current: Array) -> tuple[State, Array, Array, int]:
-        """Return the new state, spikes, the pseudo-derivative in 16 bits, and how many words saturated."""
-        lif = self.lif
-        after, spikes, lost = lif.step(state, {"i": current})
-        leaked = multiply_shift(state["v"], 2**DECAY_BITS - lif.dv, DECAY_BITS)
-        v, _ = saturate(leaked + after["u"] + lif.bias, WORD_MAX)
-        far = multiply_shift(np.abs(v - (lif.v_threshold << ACCUMULATOR_SHIFT)), self.psi_factor, self.psi_shift)
-        return after, spikes, interpolate(_PSI_TABLE, np.minimum(far, _PSI_END), _PSI_BITS), lost
-
-
-@dataclass(frozen=True)
 class PlainLIF:
     """An ordinary LIF: the learning engine keeps y1 to y3 itself, from the spikes (two-factor rules)."""
 
@@ -120,7 +97,7 @@ class PlainLIF:
 class PlasticLIF:
     """A LIF that sends its pseudo-derivative, the trace of it (``psi_tau`` steps), and the signal of port ``e``."""
 
-    soma: Soma
+    soma: PsiLIF
     signal_shift: int = 0
     psi_tau: float = 10.0
 
@@ -160,7 +137,7 @@ class SelectiveChannel:
     """
 
     scan: IntegerScan
-    soma: Soma
+    soma: PsiLIF
     immediate_shift: Array | int
     signal_shift: Array | int
     seed: int = 0

@@ -30,16 +30,14 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ...nodes import IntegerLIF, IntegerScan
-from ...nodes.arithmetic import FRACTION_BITS, Array, exp2_minus, interpolate, multiply_shift, saturate
-from ...nodes.lif import ACCUMULATOR_SHIFT, DECAY_BITS
+from ...nodes.arithmetic import FRACTION_BITS, Array, exp2_minus, multiply_shift, saturate
+from ...nodes.lif import DECAY_BITS
 from ..noise import noise
+from ..surrogate import distance, psi_near_and_far
 
 ONE = 2**16
 FACTOR = ONE - 1
 _LOG2E = round(np.log2(np.e) * 2**15)
-_PSI_BITS = 8  # psi reads slope |v - threshold| in units of 2^-12; below 16 its table has steps of 2^-4, then of 1
-_PSI_END = 2**16
-_PSI_NEAR, _PSI_FAR = (np.rint(FACTOR / (1 + np.arange(257) * step) ** 2).astype(np.int64) for step in (2.0**-4, 1.0))
 
 LEVELS = {"dt": ("S", "V", "R"), "u": ("S", "V", "R"), "b": ("S", "V", "R"), "c": ("V", "R"), "o": ("R",)}
 """Which levels a family has; a trace is named by both, as 'S.dt'."""
@@ -131,7 +129,7 @@ class TraceProcess:
         words = scan.words(state["h"], inputs)
         lif = self.lif.step({"u": state["u_lif"], "v": state["v_lif"]}, {"i": words.y})
         v = _before_reset(self.lif, state, words.y)
-        psi = self._psi(v)
+        psi = psi_near_and_far(distance(v, self.lif.v_threshold, self.psi_factor, self.psi_shift))
         leak = (2**DECAY_BITS - self.lif.dv) << (16 - DECAY_BITS)
         back, _ = saturate(multiply_shift(state["v"], self.v_factor, self.v_shift))
         kappa = leak * (1 - state["s"]) - multiply_shift(back, multiply_shift(state["psi"], leak, 16), 12)
@@ -155,13 +153,6 @@ class TraceProcess:
         )
         registers = {"h": words.h, "x": recent, "v": v, "s": lif.message, "psi": psi}
         return signals, {**registers, "u_lif": lif.state["u"], "v_lif": lif.state["v"]}
-
-    def _psi(self, v: Array) -> Array:
-        far = np.abs(v - (self.lif.v_threshold << ACCUMULATOR_SHIFT))
-        position = multiply_shift(far, self.psi_factor, self.psi_shift)
-        near = interpolate(_PSI_NEAR, np.minimum(position, _PSI_END - 1), _PSI_BITS)
-        tail = interpolate(_PSI_FAR, np.minimum(position >> 4, _PSI_END - 1), _PSI_BITS)
-        return np.where(position < _PSI_END, near, tail)
 
     def _advance(self, state: dict[str, Array], now: Signals, counter: int) -> dict[str, Array]:
         """Move every trace on, level by level, so that each reads the new words of the level before."""

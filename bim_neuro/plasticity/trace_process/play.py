@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...graph import IntegerGraph
 from ...nodes.arithmetic import Array
+from .block import PlasticBlock
 from .law import NAMES, TraceProcess
 
 
@@ -24,20 +24,22 @@ class Played:
 
 
 def play_exact(
-    graph: IntegerGraph, relays: dict[str, str], process: TraceProcess, weights: dict[str, Array], readout: str,
-    omega: Array, x: Array, first: int = 0, begin: int = 0,
-) -> Played:  # fmt: skip
-    """Play x (T, M) with these weights; ``first`` numbers step 0 for the noise, traces move from step ``begin`` on."""
+    block: PlasticBlock, process: TraceProcess, weights: dict[str, Array], x: Array, first: int = 0, begin: int = 0
+) -> Played:
+    """Play x (T, M) with this process and these weights.
+
+    ``first`` numbers step 0 for the noise; traces move from step ``begin`` on.
+    """
     state = process.initial(x.shape[1])
     kept = {name: np.zeros_like(state[name]) for name in NAMES}
     history = np.zeros((process.conv.shape[1], process.channels), np.int64)
-    answer = graph.nodes[readout]
+    graph, answer = block.graph, block.graph.nodes[block.readout]
     held = answer.initial(())
     output, spikes = np.zeros(answer.neurons, np.int64), np.zeros((len(x), process.channels), np.int64)
     for t, line in enumerate(x.astype(np.int64)):
         sent = {
             port: graph.nodes[name].step({}, {"a": weights[f"w_{port.lower()}"] @ line}).message
-            for port, name in relays.items()
+            for port, name in block.relays.items()
         }
         history = np.concatenate([sent["u"][None], history[:-1]])
         ports = {
@@ -46,7 +48,7 @@ def play_exact(
         }  # fmt: skip
         if t == begin:
             state |= {name: np.zeros_like(state[name]) for name in NAMES}
-        state = process.step(state, ports, int(omega[t]), (first + t) << 28)
+        state = process.step(state, ports, int(block.omega[t]), (first + t) << 28)
         kept = {name: np.maximum(kept[name], np.abs(state[name])) for name in NAMES}
         spikes[t] = state["s"]
         held, message, _ = answer.step(held, {"a": weights["w_o"] @ spikes[t]})

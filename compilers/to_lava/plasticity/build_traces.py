@@ -15,8 +15,9 @@ from bim_neuro.compilers.to_lava.window import Window
 from bim_neuro.graph import Edge
 from bim_neuro.nodes import Broadcast, Dense
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.plasticity.trace_process.block import PlasticBlock
 from bim_neuro.plasticity.trace_process.law import NAMES
-from bim_neuro.plasticity.trace_process.learner import Learner, PlasticBlock
+from bim_neuro.plasticity.trace_process.learner import Learner
 
 
 def build_traces(block: PlasticBlock, x: Array, record_to: Path) -> LavaNetwork:

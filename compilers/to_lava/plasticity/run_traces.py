@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ....nodes.arithmetic import Array
-from ....plasticity.trace_process.learner import Learner, PlasticBlock
+from ....plasticity.trace_process.block import PlasticBlock
+from ....plasticity.trace_process.learner import Learner
 from ..run import by_sample, play
 
 

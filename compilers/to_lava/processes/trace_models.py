@@ -16,15 +16,15 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from bim_neuro.compilers.to_lava.processes.models import loud
 from bim_neuro.compilers.to_lava.processes.traces import PlasticDense, Teacher, TraceWords, variable
 from bim_neuro.plasticity.record import LearnRecord
-from bim_neuro.plasticity.trace_process.kernel import Traces
 from bim_neuro.plasticity.trace_process.law import NAMES
 from bim_neuro.plasticity.trace_process.learner import Heard
+from bim_neuro.plasticity.trace_process.parameters import EachTrace
 
 _PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "x": "x_in"}
 
 
 class _TraceModel(PyLoihiProcessModel):
-    """Traces begin at 0 with every sample and stay as they are after it; noise is numbered over all samples."""
+    """EachTrace begin at 0 with every sample and stay as they are after it; noise is numbered over all samples."""
 
     u_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     dt_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
@@ -117,7 +117,7 @@ class PyTeacher(_TraceModel):
         x, spikes, psis = (np.stack(row) for row in zip(*self.rows, strict=True))
         heard = Heard(x, spikes, psis, self.output)
         target = int(self.targets[sample])
-        self.learner.take(Traces(*traces.values()), heard, target, LearnRecord(np.zeros(0, bool)))
+        self.learner.take(EachTrace(*traces.values()), heard, target, LearnRecord(np.zeros(0, bool)))
         found = {**traces, "spikes": heard.spikes, "output": heard.output, **self.learner.weights}
         np.savez(self.proc_params["folder"] / f"lesson{sample}.npz", **found)
         self.rows = []
