@@ -231,7 +231,7 @@ class Program:
         summary = report.summarise(replace(facts, placed=placed, request=request))
         first = self.first_sample(data.x)
         report.write_files(summary, placed, report.series(facts.record, first, placed, self.profile), folder)
-        return summary
+        return summary.as_dict()
 
     def verify(self, raw: Array, backend: str = "lava", *, time_limit: float | None = None) -> dict[str, Any]:
         """Run the engine and another backend; compare every message and state, see `bim_neuro.verify`."""

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from bim_neuro.report.html import render
+from bim_neuro.report.models import Summary, read
 
 CORES_A_CHIP = 120
 
@@ -15,7 +16,7 @@ Files = dict[str, Any]
 
 
 def html_of(files: Files) -> str:
-    return render(files["summary"], files["mapping"], files["series"], "the report as text")
+    return render(read(Summary, files["summary"]), files["mapping"], files["series"], "the report as text")
 
 
 def hostile(files: Files, name: str) -> Files:
@@ -30,6 +31,20 @@ def learnt(files: Files) -> Files:
     made = copy.deepcopy(files)
     made["summary"]["learning"] = {
         "rule": "delta",
+        "plasticity": {"rate": 0.05},
+        "learning_signal": "the error of the readout",
+        "stream": "new samples",
+        "old_before": 0.9,
+        "old_after": 0.85,
+        "forgotten": 0.05,
+        "groups": {"w_o": {"layer": "readout", "visited": 120, "changed": 60, "clipped": 0, "sparsity": 0.25}},
+        "saturated_trace_words": 0,
+        "rates": {"w_o": {"name": "w_o", "wanted": 0.05, "got": 0.0625, "error": 0.25}},
+        "trace_words": 12,
+        "trace_bits": 12,
+        "trace_cores": 0,
+        "verify": None,
+        "energy_share": 0.5,
         "placement": "tags",
         "placement_reasons": ["the trace process needs 12 words"],
         "samples": 40,

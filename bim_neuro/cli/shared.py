@@ -37,6 +37,8 @@ def _one_of(name: str, *words: str) -> Any:
 
 
 if TYPE_CHECKING:
+    from ..report.models import Summary
+
     Backend = str
     Layout = str
     Learn = str
@@ -68,11 +70,11 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for error
 Json = Annotated[bool, in_panel(OUTPUT, "--json", help="Print JSON on standard output instead of the table.")]
 
 
-def print_summary(summary: dict[str, Any], folder: Path, as_json: bool) -> None:
+def print_summary(summary: Summary, folder: Path, as_json: bool) -> None:
     """Print what a compile found."""
     from ..report.terminal import show
 
     if as_json:
-        print_json(summary)
+        print_json(summary.as_dict())
     else:
-        show(summary, folder, out)
+        show(summary.as_dict(), folder, out)

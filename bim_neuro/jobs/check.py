@@ -15,6 +15,7 @@ from ..errors import DoesNotFit, Finding
 from ..hardware import load_profile
 from ..pipeline import compile_model
 from ..program import Program
+from ..report.models import Cores, plain
 from ..report.thresholds import missed_without_a_run
 from ..stopwatch import Stopwatch
 from .chosen import Chosen
@@ -41,15 +42,16 @@ def check(request: Request) -> dict[str, Any]:
         except DoesNotFit as error:
             findings += error.findings
     used = len({core.index for core in program.placed.cores}) if program else 0
-    found = {
+    cores = Cores(used, profile.usable_cores)
+    return {
         "model": str(request.model),
         "target": profile.name,
         "fits": not any(finding.severity == "error" for finding in findings),
-        "cores": {"used": used, "limit": profile.usable_cores},
+        "cores": plain(cores),
         "findings": [asdict(finding) for finding in findings],
         "unchecked": list(_unchecked(request, program, chosen, "place" in watch.seconds)),
+        "missed": list(missed_without_a_run(findings, cores, request.thresholds)),
     }
-    return {**found, "missed": list(missed_without_a_run(found, request.thresholds))}
 
 
 def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple[Program | None, Chosen | None]:

@@ -18,6 +18,7 @@ from ..pipeline import compile_model
 from ..program import Program
 from ..ran import Ran
 from ..record import RunRecord
+from ..report.models import Summary
 from ..report.thresholds import missed
 from ..simulation.agreement import verify
 from ..stopwatch import Stopwatch
@@ -142,10 +143,10 @@ def _not_compared(backend: str) -> Finding:
     return Finding("not-verified", "verify", message, hint="run the same command again", severity="warning")
 
 
-def _write_report(facts: report.Facts, series: dict[str, Any], watch: Stopwatch, folder: Path) -> dict[str, Any]:
+def _write_report(facts: report.Facts, series: dict[str, Any], watch: Stopwatch, folder: Path) -> Summary:
     """Write the report's files; return the summary."""
-    summary = report.summarise(facts)
-    summary["seconds"] = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
+    seconds = {name: round(seconds, 4) for name, seconds in watch.seconds.items()}
+    summary = replace(report.summarise(facts), seconds=seconds)
     report.write_files(summary, facts.placed, series, folder)
     return summary
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..plasticity.request import Plasticity
+from ..report.models import Summary
 from ..report.thresholds import Thresholds
 from .chosen import Wanted
 
@@ -99,6 +99,6 @@ class CompareRequest:
 class Outcome:
     """The summary that was written, which thresholds were missed, and the user's files that lay in the way of ours."""
 
-    summary: dict[str, Any]
+    summary: Summary
     missed: tuple[str, ...]
     aside: tuple[Path, ...] = ()

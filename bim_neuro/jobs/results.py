@@ -7,11 +7,12 @@ from typing import Any
 
 from .. import report
 from ..errors import InputError
+from ..report.models import Summary
 from .places import check_file, request_beside, write_text
 from .request import CompareRequest, ReportRequest
 
 
-def report_again(request: ReportRequest) -> dict[str, Any]:
+def report_again(request: ReportRequest) -> Summary:
     """Return the summary of a finished compile; write its page anew where asked."""
     check_file(request.output)
     summary = report.read_summary(request.folder)
@@ -35,7 +36,7 @@ def compare_runs(request: CompareRequest) -> dict[str, Any]:
     return comparison
 
 
-def _check_summary(folder: Path, summary: dict[str, Any]) -> None:
+def _check_summary(folder: Path, summary: Summary) -> None:
     """Compare a summary with itself: what breaks there is its own."""
     try:
         report.render_comparison(report.compare([folder, folder], [summary, summary]))

@@ -13,16 +13,13 @@ from typing import Any
 
 from .._version import __version__
 from ..errors import InputError
+from .models import Accuracy, Layer, Learning, Range, Summary, plain
 
 LAYERS = 300
-
-Summary = dict[str, Any]
-Ends = dict[str, float | None]
 
 SETTINGS = ("model", "task", "input", "target", "backend", "samples", "steps", "dt", "optimise")
 WORKLOAD = ("task", "input", "samples", "steps")
 SHORT_HASH = 12  # digits of a hash that are shown
-NOT_RECORDED = "not recorded"
 _TIMES_FROM = 1.1  # nearer than this is said in per cent
 
 
@@ -43,7 +40,7 @@ def compare(folders: Sequence[Path], summaries: Sequence[Summary]) -> dict[str, 
     if len(summaries) < 2:
         raise InputError("compare wants two or more folders", "bim-report compare out/a out/b")
     names = _names(folders, summaries)
-    shared = sorted({layer["name"] for summary in summaries for layer in summary["layers"]})
+    shared = sorted({layer.name for summary in summaries for layer in summary.layers})
     return {
         "bim_neuro": __version__,
         "runs": [{"name": name, "folder": str(folder)} for name, folder in zip(names, folders, strict=True)],
@@ -61,78 +58,90 @@ def _names(folders: Sequence[Path], summaries: Sequence[Summary]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
 
 
-def _whole_energy(summary: Summary) -> Any:
+def _whole_energy(summary: Summary) -> Range:
     """Return dynamic and static energy, in pJ as the other lines are."""
-    return {end: uj * 1e6 if uj is not None else None for end, uj in summary["energy"]["energy_uj"].items()}
+    whole = summary.energy.energy_uj
+    return Range(*(None if uj is None else uj * 1e6 for uj in (whole.low, whole.value, whole.high)))
 
 
-def _learning(key: str) -> Callable[[Summary], Any]:
-    return lambda summary: (summary.get("learning") or {}).get(key)
-
-
-def _energy(line: str) -> Callable[[Summary], Any]:
-    return lambda summary: summary["energy"].get(line)
+def _learning(read: Callable[[Learning], Any]) -> Callable[[Summary], Any]:
+    return lambda summary: read(summary.learning) if summary.learning else None
 
 
 def _agreement(summary: Summary) -> float | None:
     """Return the share of the worst layer; None where one had nothing to compare."""
-    shares = [row["share"] for row in summary["agreement"]]
-    return None if None in shares else min(shares, default=None)
+    shares = [row.share for row in summary.agreement]
+    known = [share for share in shares if share is not None]
+    return min(known, default=None) if len(known) == len(shares) else None
 
 
-def _accuracy(side: str) -> Callable[[Summary], Any]:
-    return lambda summary: (summary["accuracy"] or {}).get(side)
+def _accuracy(read: Callable[[Accuracy], float]) -> Callable[[Summary], Any]:
+    return lambda summary: read(summary.accuracy) if summary.accuracy else None
 
 
 def _silent(summary: Summary) -> float:
     """Return the share of slots without a message: of the spiking layers, or of all where none spikes."""
-    layers = [layer for layer in summary["layers"] if layer["message_bits"] == 1] or summary["layers"]
-    neurons = sum(layer["neurons"] for layer in layers)
-    return float(sum(layer["sparsity"] * layer["neurons"] for layer in layers) / neurons)
+    layers = [layer for layer in summary.layers if layer.message_bits == 1] or summary.layers
+    neurons = sum(layer.neurons for layer in layers)
+    return float(sum(layer.sparsity * layer.neurons for layer in layers) / neurons)
 
 
 def _zero_weights(summary: Summary) -> float | None:
-    synapses = sum(layer["synapses"] for layer in summary["layers"])
-    zeros = sum(layer["weight_sparsity"] * layer["synapses"] for layer in summary["layers"])
+    synapses = sum(layer.synapses for layer in summary.layers)
+    zeros = sum(layer.weight_sparsity * layer.synapses for layer in summary.layers)
     return zeros / synapses if synapses else None
 
 
-def _a_sample(key: str) -> Callable[[Summary], int]:
-    return lambda summary: round(sum(layer[key] for layer in summary["layers"]) / summary["samples"])
+def _a_sample(read: Callable[[Layer], int]) -> Callable[[Summary], int]:
+    return lambda summary: round(sum(map(read, summary.layers)) / summary.samples)
 
 
 def _cores(summary: Summary) -> int | None:
     """Return the cores in use; None in a simulation, which has none."""
-    return None if summary["cores"]["limit"] is None else int(summary["cores"]["used"])
+    return None if summary.cores.limit is None else summary.cores.used
 
 
 def _verified(summary: Summary) -> str | None:
-    check = summary["verify"]
+    check = summary.verify
     if not check:
         return None
-    different = check["spike_slots"] - check["equal"] + check["states"] - check["states_equal"]
-    return f"{different:,} values differ from {check['backend']}" if different else f"equal to {check['backend']}"
+    different = check.differing
+    return f"{different:,} values differ from {check.backend}" if different else f"equal to {check.backend}"
 
 
 ROWS = (
-    Row("accuracy_integer", "accuracy, integers", "share", _accuracy("integer"), True, drawn=True),
-    Row("accuracy_float", "accuracy, float", "share", _accuracy("float"), True),
+    Row("accuracy_integer", "accuracy, integers", "share", _accuracy(lambda found: found.integer), True, drawn=True),
+    Row("accuracy_float", "accuracy, float", "share", _accuracy(lambda found: found.float), True),
     Row("agreement", "equal to float, worst layer", "share", _agreement, True),
     Row("verify", "verified", "text", _verified),
-    Row("learnt_before", "accuracy before learning", "share", _learning("accuracy_before")),
-    Row("learnt_after", "accuracy after learning", "share", _learning("accuracy_after"), True, drawn=True),
+    Row("learnt_before", "accuracy before learning", "share", _learning(lambda learnt: learnt.accuracy_before)),
+    Row(
+        "learnt_after",
+        "accuracy after learning",
+        "share",
+        _learning(lambda learnt: learnt.accuracy_after),
+        True,
+        drawn=True,
+    ),
     Row("energy", "energy a sample, dynamic and static", "pj", _whole_energy, False, drawn=True),
-    Row("energy_dynamic", "dynamic energy a sample", "pj", _energy("dynamic"), False),
-    Row("energy_static", "static energy a sample", "pj", _energy("static"), False),
-    Row("energy_learning", "learning from a sample", "pj", _learning("energy_pj"), False),
-    Row("seconds_per_sample", "time a sample", "seconds", _energy("seconds_per_sample"), False, drawn=True),
-    Row("latency_steps", "steps to the first answer", "count", lambda summary: summary["latency_steps"], False),
+    Row("energy_dynamic", "dynamic energy a sample", "pj", lambda summary: summary.energy.dynamic, False),
+    Row("energy_static", "static energy a sample", "pj", lambda summary: summary.energy.static, False),
+    Row("energy_learning", "learning from a sample", "pj", _learning(lambda learnt: learnt.energy_pj), False),
+    Row(
+        "seconds_per_sample",
+        "time a sample",
+        "seconds",
+        lambda summary: summary.energy.seconds_per_sample,
+        False,
+        drawn=True,
+    ),
+    Row("latency_steps", "steps to the first answer", "count", lambda summary: summary.latency_steps, False),
     Row("cores", "cores", "count", _cores, False),
     Row("silent", "silent slots", "share", _silent, drawn=True),
     Row("zero_weights", "zero weights", "share", _zero_weights, True),
-    Row("synops", "synaptic operations a sample", "count", _a_sample("synops_hardware"), False),
-    Row("saturations", "saturated words a sample", "count", _a_sample("saturations"), False),
-    Row("findings", "findings", "count", lambda summary: len(summary["findings"]), False),
+    Row("synops", "synaptic operations a sample", "count", _a_sample(lambda layer: layer.synops_hardware), False),
+    Row("saturations", "saturated words a sample", "count", _a_sample(lambda layer: layer.saturations), False),
+    Row("findings", "findings", "count", lambda summary: len(summary.findings), False),
 )
 
 
@@ -140,9 +149,9 @@ def _row(row: Row, summaries: Sequence[Summary]) -> dict[str, Any]:
     """Return a row: values, ranges if any, the best runs if the work is the same, and the difference in words."""
     read = [row.read(summary) for summary in summaries]
     ranged = row.unit in ("pj", "seconds")
-    values = [one["value"] if one else None for one in read] if ranged else read
-    ranges = [one if one and one["value"] is not None else None for one in read] if ranged else None
-    one_target = len({summary["target"] for summary in summaries}) == 1
+    values = [one.value if one else None for one in read] if ranged else read
+    ranges = [one if one and one.value is not None else None for one in read] if ranged else None
+    one_target = len({summary.target for summary in summaries}) == 1
     clear = ranges is None or _clear(ranges, one_target)
     return {
         "key": row.key,
@@ -150,20 +159,20 @@ def _row(row: Row, summaries: Sequence[Summary]) -> dict[str, Any]:
         "unit": row.unit,
         "drawn": row.drawn,
         "values": values,
-        "ranges": ranges,
+        "ranges": plain(ranges),
         "best": _best(values, row.more_is_better) if clear and not _warning(summaries) else [],
         "verdict": _verdict(values, row.unit, "" if clear else "not at every price" if one_target else "ranges meet"),
     }
 
 
-def _clear(ranges: Sequence[Ends | None], one_target: bool) -> bool:
+def _clear(ranges: Sequence[Range | None], one_target: bool) -> bool:
     """Whether every two ranges differ clearly; see the top of this file."""
     known = [r for r in ranges if r is not None]
     return all(_apart(a, b, one_target) for i, a in enumerate(known) for b in known[i + 1 :])
 
 
-def _apart(a: Ends, b: Ends, one_target: bool) -> bool:
-    ends = [(a[end] or 0.0, b[end] or 0.0) for end in ("low", "value", "high")]
+def _apart(a: Range, b: Range, one_target: bool) -> bool:
+    ends = [(x or 0.0, y or 0.0) for x, y in ((a.low, b.low), (a.value, b.value), (a.high, b.high))]
     if one_target:
         return all(x < y for x, y in ends) or all(x > y for x, y in ends)
     return ends[2][0] < ends[0][1] or ends[2][1] < ends[0][0]
@@ -202,23 +211,19 @@ def _settings(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
     """Return what was not made the same, of all that was asked for and read."""
     made = [_made(summary) for summary in summaries]
     labels = list(dict.fromkeys(label for one in made for label in one))
-    absent = [_said(None) if summary.get("request") else NOT_RECORDED for summary in summaries]
-    rows = [
-        {"label": label, "values": [one.get(label, no) for one, no in zip(made, absent, strict=True)]}
-        for label in labels
-    ]
+    absent = _said(None)
+    rows = [{"label": label, "values": [one.get(label, absent) for one in made]} for label in labels]
     return [row for row in rows if len(set(row["values"])) > 1]
 
 
 def _made(summary: Summary) -> dict[str, str]:
     """Return how a run was made, by label: what was understood first, then every option, hash, seed and version."""
-    request = summary.get("request") or {}
-    made = {key: _said(summary[key]) for key in SETTINGS}
-    made |= {label: _said(value) for label, value in request.get("options", {}).items() if label not in made}
-    made |= {f"{what} sha256": str(digest)[:SHORT_HASH] for what, digest in request.get("hashes", {}).items()}
-    made |= {f"seed of {what}": _said(seed) for what, seed in request.get("seeds", {}).items()}
-    versions = request.get("versions") or {"bim-neuro": summary["bim_neuro"]}
-    return made | {f"version of {what}": str(number) for what, number in versions.items()}
+    request = summary.request
+    made = {key: _said(getattr(summary, key)) for key in SETTINGS}
+    made |= {label: _said(value) for label, value in request.options.items() if label not in made}
+    made |= {f"{what} sha256": str(digest)[:SHORT_HASH] for what, digest in plain(request.hashes).items()}
+    made |= {f"seed of {what}": _said(seed) for what, seed in request.seeds.items()}
+    return made | {f"version of {what}": number for what, number in request.versions.items()}
 
 
 def _said(value: Any) -> str:
@@ -229,8 +234,8 @@ def _said(value: Any) -> str:
 
 def _warning(summaries: Sequence[Summary]) -> str:
     """Say what keeps the numbers from being held against each other."""
-    different = [key for key in WORKLOAD if len({str(summary[key]) for summary in summaries}) > 1]
-    hashes = {str((summary.get("request") or {}).get("hashes", {}).get("input")) for summary in summaries}
+    different = [key for key in WORKLOAD if len({str(getattr(summary, key)) for summary in summaries}) > 1]
+    hashes = {summary.request.hashes.input for summary in summaries}
     if not different and len(hashes) > 1:
         different = ["the values of the input"]
     return f"Not the same work: {', '.join(different)} differ." if different else ""
@@ -238,14 +243,14 @@ def _warning(summaries: Sequence[Summary]) -> str:
 
 def _layers(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
     """Return each layer that any run has, with its energy and sparsity in each; None where a run lacks it."""
-    by_name = [{layer["name"]: layer for layer in summary["layers"]} for summary in summaries]
+    by_name = [{layer.name: layer for layer in summary.layers} for summary in summaries]
     names = list(dict.fromkeys(name for layers in by_name for name in layers))[:LAYERS]
     return [
         {
             "layer": name,
             "present": [name in layers for layers in by_name],
-            "energy_pj": [layers[name]["energy_pj"]["value"] if name in layers else None for layers in by_name],
-            "sparsity": [layers[name]["sparsity"] if name in layers else None for layers in by_name],
+            "energy_pj": [layers[name].energy_pj.value if name in layers else None for layers in by_name],
+            "sparsity": [layers[name].sparsity if name in layers else None for layers in by_name],
         }
         for name in names
     ]

@@ -14,8 +14,10 @@ from ..atomic import write
 from ..errors import InputError
 from ..graph import PlacedGraph
 from ..intake import read_json
-from ..printable import as_json, csv_cell, plain
+from ..printable import as_json, csv_cell
+from ..printable import plain as visible
 from .html import render
+from .models import VERSION, KeyMissing, Layer, Range, Summary, plain, read
 from .terminal import as_text, show
 
 DAMAGE = (ValueError, RecursionError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -26,13 +28,14 @@ FILES = (
 )
 
 
-def write_files(summary: dict[str, Any], placed: PlacedGraph, series: dict[str, Any], folder: Path) -> None:
+def write_files(summary: Summary, placed: PlacedGraph, series: dict[str, Any], folder: Path) -> None:
     """Fill a folder with the report."""
-    mapping, text = _mapping(placed), as_text(summary)
+    mapping, whole = _mapping(placed), summary.as_dict()
+    text = as_text(whole)
     content = {
-        "summary.json": as_json(summary) + "\n",
+        "summary.json": as_json(whole) + "\n",
         "summary.csv": _csv([_headline(summary)]),
-        "per-layer.csv": _csv([_flat(layer) for layer in summary["layers"]]),
+        "per-layer.csv": _csv([_flat(layer) for layer in summary.layers]),
         "mapping.json": as_json(mapping) + "\n",
         "series.json": as_json(series, indent=None) + "\n",
         "compile.log": _log(summary),
@@ -51,61 +54,85 @@ def render_again(folder: Path) -> str:
     except InputError as error:
         raise InputError(error.message, "compile again: an older bim-compile did not write it") from None
     try:
-        return render(summary, mapping, series, as_text(summary))
+        return render(summary, mapping, series, as_text(summary.as_dict()))
     except DAMAGE as error:
         raise InputError(f"{folder} holds damaged files: {type(error).__name__} {error!s:.200}") from None
 
 
-def read_summary(folder: Path) -> dict[str, Any]:
-    """Read summary.json of a folder bim-compile wrote; one that cannot be shown is refused."""
+def read_summary(folder: Path) -> Summary:
+    """Read summary.json of a folder bim-compile wrote; one of other keys, or that cannot be shown, is refused.
+
+    Version 1 of its keys had no `schema_version` and is read where it has every key of today.
+    """
     path = folder / "summary.json"
     if not path.exists():
         raise InputError(f"{folder} holds no summary.json", "give the folder bim-compile wrote with -o")
-    summary = read_json(path)
-    if isinstance(summary, dict) and summary and "findings" not in summary and "layers" in summary:
-        raise InputError(f"{path} was written by an older bim-compile", "compile again")
+    data = read_json(path)
     try:
-        show(summary, folder=None, console=Console(file=io.StringIO(), emoji=False))
-        return dict(summary)
+        summary = read(Summary, {"schema_version": VERSION, **data} if isinstance(data, dict) else data)
+        show(summary.as_dict(), folder=None, console=Console(file=io.StringIO(), emoji=False))
+        return summary
     except DAMAGE as error:
-        raise InputError(f"{path} is damaged: {type(error).__name__} {error!s:.200}") from None
+        other = _other_version(path, data, error)
+        raise other or InputError(f"{path} is damaged: {type(error).__name__} {error!s:.200}") from None
 
 
-def _headline(summary: dict[str, Any]) -> dict[str, Any]:
+def _other_version(path: Path, data: Any, error: Exception) -> InputError | None:
+    """Return how to make a summary anew that an older or a newer version wrote; None for one that is damaged."""
+    if not (isinstance(data, dict) and isinstance(data.get("bim_neuro"), str) and "layers" in data):
+        return None
+    version, command = data.get("schema_version", 1), data.get("command")
+    if isinstance(version, int) and version > VERSION:
+        return InputError(
+            f"{path} was written by a newer bim-neuro: schema_version {version}, this one reads {VERSION}",
+            "update bim-neuro, or compile again",
+        )
+    if version == VERSION or not isinstance(error, KeyMissing):
+        return None
+    anew = f"compile again: {command:.200}" if isinstance(command, str) else "compile again"
+    return InputError(f"{path} was written by an older bim-compile: {error!s:.100}", anew)
+
+
+def _headline(summary: Summary) -> dict[str, Any]:
     """Return the numbers of the whole compile, one row."""
-    keys = ("model", "target", "backend", "samples", "steps", "latency_steps")
-    accuracy, verify = summary["accuracy"] or {}, summary["verify"] or {}
-    costs, times = summary["energy"], summary["latency"]
+    accuracy, verify = summary.accuracy, summary.verify
+    costs, times = summary.energy, summary.latency
+    beside = {"barrier": costs.barrier, "static": costs.static, "host": costs.host, "io": costs.io}
     return {
-        **{key: summary[key] for key in keys},
-        "cores": summary["cores"]["used"],
-        "accuracy_float": accuracy.get("float"),
-        "accuracy_integer": accuracy.get("integer"),
-        **_ends("energy_uj", costs["energy_uj"]),
-        **_ends("energy_dynamic_pj", costs["dynamic"]),
-        **{f"energy_{kind}_pj": cost["value"] for kind, cost in costs["events"].items()},
-        **{f"energy_{name}_pj": costs[name]["value"] for name in ("barrier", "static", "host", "io")},
-        **_ends("answer_us", times["answer_us"]),
-        "samples_per_second": times["samples_per_second"]["value"],
-        "dense_macs": summary["dense"]["macs"],
-        **{f"neurobench_{name}": value for name, value in _plain(summary["neurobench"])},
-        "verify_slots": verify.get("spike_slots"),
-        "verify_equal": verify.get("equal"),
+        "model": summary.model,
+        "target": summary.target,
+        "backend": summary.backend,
+        "samples": summary.samples,
+        "steps": summary.steps,
+        "latency_steps": summary.latency_steps,
+        "cores": summary.cores.used,
+        "accuracy_float": accuracy.float if accuracy else None,
+        "accuracy_integer": accuracy.integer if accuracy else None,
+        **_ends("energy_uj", costs.energy_uj),
+        **_ends("energy_dynamic_pj", costs.dynamic),
+        **{f"energy_{kind}_pj": cost.value for kind, cost in costs.events.items()},
+        **{f"energy_{name}_pj": cost.value for name, cost in beside.items()},
+        **_ends("answer_us", times.answer_us),
+        "samples_per_second": times.samples_per_second.value,
+        "dense_macs": summary.dense.macs,
+        **{f"neurobench_{name}": value for name, value in _leaves(plain(summary.neurobench))},
+        "verify_slots": verify.spike_slots if verify else None,
+        "verify_equal": verify.equal if verify else None,
     }
 
 
-def _ends(name: str, quantity: dict[str, Any]) -> dict[str, Any]:
-    return {f"{name}_low": quantity["low"], name: quantity["value"], f"{name}_high": quantity["high"]}
+def _ends(name: str, quantity: Range) -> dict[str, Any]:
+    return {f"{name}_low": quantity.low, name: quantity.value, f"{name}_high": quantity.high}
 
 
-def _plain(metrics: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _leaves(metrics: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in metrics.items():
-        yield from _plain(value) if isinstance(value, dict) else ((name, value),)
+        yield from _leaves(value) if isinstance(value, dict) else ((name, value),)
 
 
-def _flat(layer: dict[str, Any]) -> dict[str, Any]:
-    energy = {f"energy_pj_{key}": value for key, value in layer["energy_pj"].items()}
-    return {key: value for key, value in layer.items() if key != "energy_pj"} | energy
+def _flat(layer: Layer) -> dict[str, Any]:
+    energy = {f"energy_pj_{key}": value for key, value in plain(layer.energy_pj).items()}
+    return {key: value for key, value in plain(layer).items() if key != "energy_pj"} | energy
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
@@ -141,14 +168,14 @@ def _mapping(placed: PlacedGraph) -> dict[str, Any]:
     return {"target": placed.target, "cores": cores, "depth": placed.graph.depth, "edges": edges}
 
 
-def _log(summary: dict[str, Any]) -> str:
-    lines = [summary["command"], f"bim-neuro {summary['bim_neuro']}, target {summary['target']}"]
-    lines += [f"stage {name}: {seconds:.3f} s" for name, seconds in summary["seconds"].items()]
-    lines += [f"assumes: {sentence}" for sentence in summary["assumptions"]]
-    lines += [f"{finding['severity']}: {finding['message']}" for finding in summary["findings"]]
+def _log(summary: Summary) -> str:
+    lines = [summary.command, f"bim-neuro {summary.bim_neuro}, target {summary.target}"]
+    lines += [f"stage {name}: {seconds:.3f} s" for name, seconds in summary.seconds.items()]
+    lines += [f"assumes: {sentence}" for sentence in summary.assumptions]
+    lines += [f"{finding.severity}: {finding.message}" for finding in summary.findings]
     lines += [
-        f"warning: layer '{layer['name']}' saturated {layer['saturations']} words"
-        for layer in summary["layers"]
-        if layer["saturations"]
+        f"warning: layer '{layer.name}' saturated {layer.saturations} words"
+        for layer in summary.layers
+        if layer.saturations
     ]
-    return "\n".join(map(plain, lines)) + "\n"
+    return "\n".join(map(visible, lines)) + "\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from ..nodes.arithmetic import Array
 from ..nodes.source import LATE
 from ..printable import counted
 from ..record import RunRecord
+from .models import Agreement, Learning, Verification
 
 SATURATED_ERROR = 0.1  # of the readout's words: its answers are those of the limit of a word, not of the model
 CLIPPED_WARNING = 0.01  # of a channel's values
@@ -36,21 +36,19 @@ def saturated_output(graph: IntegerGraph, record: RunRecord) -> Iterator[Finding
         yield Finding("saturated-output", name, message, saturated, 0, hint, severity)
 
 
-def silent_layers(graph: IntegerGraph, rows: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+def silent_layers(graph: IntegerGraph, rows: Sequence[Agreement]) -> Iterator[Finding]:
     """Name layers that say nothing: dead, dying, firing for no reason, or always.
 
     A layer that nothing leads into is none: that of a bias that passes a synaptic current fires all the time.
     """
     for row in rows:
-        if not graph.into(row["layer"]):
+        if not graph.into(row.layer):
             continue
-        if row["measure"] == "spikes":
-            yield from _spiking(row["layer"], row["rate_float"], row["rate_integer"])
-        elif row["share"] is None:
-            message = f"layer '{row['layer']}' gives the same value for everything, in float and in integers"
-            yield _warning(
-                "constant-output", row["layer"], message, hint="nothing reaches it: is a layer before it dead?"
-            )
+        if row.rate_float is not None and row.rate_integer is not None:
+            yield from _spiking(row.layer, row.rate_float, row.rate_integer)
+        elif row.share is None:
+            message = f"layer '{row.layer}' gives the same value for everything, in float and in integers"
+            yield _warning("constant-output", row.layer, message, hint="nothing reaches it: is a layer before it dead?")
 
 
 def _spiking(layer: str, floats: float, integers: float) -> Iterator[Finding]:
@@ -90,20 +88,20 @@ def unused_classes(graph: IntegerGraph, floats: Array, integers: Array, y: Array
         yield _warning("unused-class", graph.output, message, len(unused), 0, hint)
 
 
-def costly_learning(learning: dict[str, Any] | None) -> Iterator[Finding]:
+def costly_learning(learning: Learning | None) -> Iterator[Finding]:
     """Say where learning lowered the accuracy it was to raise, or forgot more of the old task than it gained."""
     if not learning:
         return
-    before, after, forgotten = (learning[key] for key in ("accuracy_before", "accuracy_after", "forgotten"))
-    hint = f"lower learn.rate (it was {learning['plasticity']['rate']:g}), or let the readout learn alone: "
+    before, after, forgotten = learning.accuracy_before, learning.accuracy_after, learning.forgotten
+    hint = f"lower learn.rate (it was {learning.plasticity['rate']:g}), or let the readout learn alone: "
     hint += "--set learn.synapses=w_o"
     if after < before:
-        message = f"learning lowered accuracy from {before:.3f} to {after:.3f} on {learning['measured_on']}"
+        message = f"learning lowered accuracy from {before:.3f} to {after:.3f} on {learning.measured_on}"
         yield _warning("learning-lowered", "", message, after, before, hint)
     if forgotten is not None and forgotten > max(0.0, after - before):
-        old = next(iter(learning["others"]))
-        message = f"learning forgot more than it gained: {old} fell from {learning['old_before']:.3f} to "
-        message += f"{learning['old_after']:.3f}, {learning['measured_on']} went from {before:.3f} to {after:.3f}"
+        old = next(iter(learning.others))
+        message = f"learning forgot more than it gained: {old} fell from {learning.old_before:.3f} to "
+        message += f"{learning.old_after:.3f}, {learning.measured_on} went from {before:.3f} to {after:.3f}"
         yield _warning("learning-forgot", "", message, forgotten, max(0.0, after - before), hint)
 
 
@@ -124,10 +122,10 @@ def clipped_input(encoder: Encoder, seen: InputSeen | None, layer: str, what: st
         yield _warning("small-input", layer, message, _used(encoder, seen), SMALL_INPUT, _scale(encoder, seen))
 
 
-def silent_verification(check: dict[str, Any] | None) -> Iterator[Finding]:
+def silent_verification(check: Verification | None) -> Iterator[Finding]:
     """Say where a verification compared nothing but silence."""
-    if check and not check["messages"]:
-        message = f"no message was sent, so {check['backend']} was compared in silence alone"
+    if check and not check.messages:
+        message = f"no message was sent, so {check.backend} was compared in silence alone"
         yield _warning("silent-verification", "", message, 0, hint="give input that makes the model fire")
 
 

@@ -1,13 +1,10 @@
-"""The one structure every report is made of; docs/summary.schema.json describes it.
-
-Counts are totals over ``samples`` samples, energy is per sample.
-"""
+"""Build the one structure every report is made of: the models say what each key means, here it gets its value."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,9 +19,11 @@ from ..graph import IntegerGraph, PlacedGraph
 from ..hardware import HardwareProfile
 from ..nodes import Dense, Diagonal, Encoder, InputSeen
 from ..nodes.arithmetic import Array
+from ..nodes.node import IntegerNode
 from ..record import RunRecord
 from ..simulation.agreement import Agreement
 from ..tasks import majority, metrics
+from . import models
 from .findings import (
     clipped_input,
     costly_learning,
@@ -61,46 +60,50 @@ class Facts:
     sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase
 
 
-def summarise(facts: Facts) -> dict[str, Any]:
-    """Return summary.json as a dict of plain values; ``seconds`` is filled by the caller."""
+def summarise(facts: Facts) -> models.Summary:
+    """Return summary.json; ``seconds`` is filled by the caller."""
     graph, record = facts.placed.graph, facts.record
-    agreement = facts.agreement.rows(facts.exponents)
+    agreement = tuple(models.made(models.Agreement, row) for row in facts.agreement.rows(facts.exponents))
     time = latency(facts.placed, record, facts.profile)
     energy = price(facts.placed, record, facts.profile, time)
-    return {
-        "bim_neuro": __version__,
-        "command": facts.command,
-        "request": facts.request,
-        "model": facts.model,
-        "task": graph.task,
-        "input": facts.input,
-        "sequences": facts.sequences,
-        "target": facts.profile.name,
-        "backend": record.backend,
-        "dt": graph.dt,
-        "samples": record.samples,
-        "steps": record.steps,
-        "period": record.period,
-        "latency_steps": graph.latency,
-        "optimise": facts.optimise,
-        "assumptions": list(facts.assumptions),
-        "findings": [asdict(finding) for finding in _findings(facts, agreement)],
-        "constants": [asdict(constant) for constant in facts.constants],
-        "encoder": _encoder(graph.encoder, record.seen),
-        "cores": _cores(facts.placed, facts.profile),
-        "placement": asdict(facts.placed.placement) if facts.placed.placement else None,
-        "layers": [_layer(name, facts, energy) for name in graph.order if name != graph.source],
-        "latency": asdict(time),
-        "energy": _energy(energy),
-        "dense": _dense(graph, record.steps),
-        "neurobench": neurobench(graph, facts.activity, record.samples, record.steps),
-        "accuracy": _accuracy(facts),
-        "agreement": agreement,
-        "verify": facts.verification,
-        "learning": _learning(facts, energy),
-        "judge": _judge(graph),
-        "seconds": {},
-    }
+    learning = _learning(facts, energy)
+    verification = facts.verification
+    verify = models.made(models.Verification, verification) if verification else None
+    return models.Summary(
+        schema_version=models.VERSION,
+        bim_neuro=__version__,
+        command=facts.command,
+        request=models.made(models.Asked, facts.request),
+        model=facts.model,
+        task=graph.task,
+        input=facts.input,
+        sequences=models.made(models.Sequences, facts.sequences),
+        target=facts.profile.name,
+        backend=cast(models.Backend, record.backend),
+        dt=graph.dt,
+        samples=record.samples,
+        steps=record.steps,
+        period=record.period,
+        latency_steps=graph.latency,
+        optimise=cast(models.Objective | None, facts.optimise),
+        assumptions=facts.assumptions,
+        findings=tuple(map(_finding, _findings(facts, agreement, verify, learning))),
+        constants=tuple(map(_constant, facts.constants)),
+        encoder=_encoder(graph.encoder, record.seen),
+        cores=_cores(facts.placed, facts.profile),
+        placement=_placement(facts.placed),
+        layers=tuple(_layer(name, facts, energy) for name in graph.order if name != graph.source),
+        latency=models.made(models.Latency, asdict(time)),
+        energy=models.made(models.Energy, {"unit": "pJ per sample", **asdict(energy)}),
+        dense=_dense(graph, record.steps),
+        neurobench=models.made(models.NeuroBench, neurobench(graph, facts.activity, record.samples, record.steps)),
+        accuracy=_accuracy(facts),
+        agreement=agreement,
+        verify=verify,
+        learning=learning,
+        judge=_judges(graph),
+        seconds={},
+    )
 
 
 def known(
@@ -112,32 +115,55 @@ def known(
 ) -> dict[str, Any]:
     """Return what summary.json says that needs no run, under the same keys."""
     graph = placed.graph
-    return {
+    found: dict[str, Any] = {
+        "schema_version": models.VERSION,
         "bim_neuro": __version__,
         "task": graph.task,
         "target": profile.name,
         "dt": graph.dt,
         "latency_steps": graph.latency,
-        "assumptions": list(assumptions),
-        "findings": [asdict(finding) for finding in findings],
-        "constants": [asdict(constant) for constant in constants],
+        "assumptions": assumptions,
+        "findings": tuple(map(_finding, findings)),
+        "constants": tuple(map(_constant, constants)),
         "encoder": _encoder(graph.encoder, None),
         "cores": _cores(placed, profile),
-        "placement": asdict(placed.placement) if placed.placement else None,
+        "placement": _placement(placed),
         "layers": [_built(name, placed) for name in graph.order if name != graph.source],
-        "judge": _judge(graph),
+        "judge": _judges(graph),
     }
+    return dict(models.plain(found))
 
 
-def _cores(placed: PlacedGraph, profile: HardwareProfile) -> dict[str, Any]:
-    return {"used": len({core.index for core in placed.cores}), "limit": profile.usable_cores}
+def _finding(finding: Finding) -> models.Finding:
+    return models.made(models.Finding, asdict(finding))
 
 
-def _judge(graph: IntegerGraph) -> dict[str, str]:
-    return {name: "lava" if node.lava_process else "own" for name, node in graph.nodes.items()}
+def _constant(constant: Constant) -> models.Constant:
+    return models.made(models.Constant, asdict(constant))
 
 
-def _findings(facts: Facts, agreement: list[dict[str, Any]]) -> Iterator[Finding]:
+def _cores(placed: PlacedGraph, profile: HardwareProfile) -> models.Cores:
+    return models.Cores(used=len({core.index for core in placed.cores}), limit=profile.usable_cores)
+
+
+def _placement(placed: PlacedGraph) -> models.Placement | None:
+    return models.made(models.Placement, asdict(placed.placement)) if placed.placement else None
+
+
+def _judges(graph: IntegerGraph) -> dict[str, models.Judge]:
+    return {name: _judge(node) for name, node in graph.nodes.items()}
+
+
+def _judge(node: IntegerNode) -> models.Judge:
+    return "lava" if node.lava_process else "own"
+
+
+def _findings(
+    facts: Facts,
+    agreement: Sequence[models.Agreement],
+    verify: models.Verification | None,
+    learning: models.Learning | None,
+) -> Iterator[Finding]:
     """Yield what the compiler found, then what the run shows, input first."""
     graph, record = facts.placed.graph, facts.record
     yield from facts.findings
@@ -146,26 +172,29 @@ def _findings(facts: Facts, agreement: list[dict[str, Any]]) -> Iterator[Finding
     yield from silent_layers(graph, agreement)
     yield from saturated_output(graph, record)
     yield from unused_classes(graph, facts.floats.predicted, record.predicted, facts.y)
-    yield from silent_verification(facts.verification)
-    yield from costly_learning(facts.learning)
+    yield from silent_verification(verify)
+    yield from costly_learning(learning)
 
 
-def _encoder(encoder: Encoder, seen: InputSeen | None) -> dict[str, Any]:
+def _encoder(encoder: Encoder, seen: InputSeen | None) -> models.Encoder:
     """Return the scale on which a model wants its input, and what it got, a value a raw channel."""
     low, high = encoder.reach
     graded, delta = encoder.kind != "delta", encoder.kind == "delta"
-    return {
-        "kind": encoder.kind,
-        "low": low.tolist() if graded else None,
-        "high": high.tolist() if graded else None,
-        "step": encoder.raw(1).tolist() if delta else None,
-        "gain": encoder.gain.tolist(),
-        "offset": encoder.offset.tolist(),
-        "values": seen.values if seen else None,
-        "clipped": seen.clipped.tolist() if seen else None,
-        "seen_low": seen.low.tolist() if seen else None,
-        "seen_high": seen.high.tolist() if seen else None,
-    }
+    return models.made(
+        models.Encoder,
+        {
+            "kind": encoder.kind,
+            "low": low.tolist() if graded else None,
+            "high": high.tolist() if graded else None,
+            "step": encoder.raw(1).tolist() if delta else None,
+            "gain": encoder.gain.tolist(),
+            "offset": encoder.offset.tolist(),
+            "values": seen.values if seen else None,
+            "clipped": seen.clipped.tolist() if seen else None,
+            "seen_low": seen.low.tolist() if seen else None,
+            "seen_high": seen.high.tolist() if seen else None,
+        },
+    )
 
 
 def _built(name: str, placed: PlacedGraph) -> dict[str, Any]:
@@ -174,7 +203,7 @@ def _built(name: str, placed: PlacedGraph) -> dict[str, Any]:
     return {
         "name": name,
         "kind": node.kind,
-        "judge": "lava" if node.lava_process else "own",
+        "judge": _judge(node),
         "neurons": node.neurons,
         "synapses": sum(edge.synapse.count for edge in graph.into(name)),
         "weight_sparsity": _weight_sparsity(graph, name),
@@ -183,24 +212,21 @@ def _built(name: str, placed: PlacedGraph) -> dict[str, Any]:
     }
 
 
-def _layer(name: str, facts: Facts, energy: EnergyReport) -> dict[str, Any]:
+def _layer(name: str, facts: Facts, energy: EnergyReport) -> models.Layer:
     record, built = facts.record, _built(name, facts.placed)
     totals = record.layers[name].totals()
     rate = totals["messages"] / (record.samples * record.steps * built["neurons"])
-    bits, cores = built.pop("message_bits"), built.pop("cores")
-    return {
+    return models.Layer(
         **built,
-        "synops_hardware": totals["synops_hardware"],
-        "synops_effective": totals["synops_effective"],
-        "updates": totals["updates"],
-        "spikes": totals["messages"],
-        "message_bits": bits,
-        "spike_rate": rate,
-        "sparsity": 1 - rate,
-        "cores": cores,
-        "energy_pj": energy.layer(name),
-        "saturations": totals["saturations"],
-    }
+        synops_hardware=totals["synops_hardware"],
+        synops_effective=totals["synops_effective"],
+        updates=totals["updates"],
+        spikes=totals["messages"],
+        spike_rate=rate,
+        sparsity=1 - rate,
+        energy_pj=models.Range(**energy.layer(name)),
+        saturations=totals["saturations"],
+    )
 
 
 def _weight_sparsity(graph: IntegerGraph, name: str) -> float:
@@ -209,33 +235,32 @@ def _weight_sparsity(graph: IntegerGraph, name: str) -> float:
     return 1 - sum(synapse.nonzero for synapse in synapses) / count if count else 0.0
 
 
-def _learning(facts: Facts, energy: EnergyReport) -> dict[str, Any] | None:
+def _learning(facts: Facts, energy: EnergyReport) -> models.Learning | None:
     """Add to what learning cost its share in all dynamic energy of a learning sample; None where nothing learnt."""
     if facts.learning is None:
         return None
     cost, rest = facts.learning["energy_pj"]["value"], energy.dynamic.value
-    return {**facts.learning, "energy_share": cost / (cost + rest) if cost is not None and rest else None}
+    share = cost / (cost + rest) if cost is not None and rest else None
+    return models.made(models.Learning, {**facts.learning, "energy_share": share})
 
 
-def _energy(energy: EnergyReport) -> dict[str, Any]:
-    return {"unit": "pJ per sample", **asdict(energy)}
-
-
-def _dense(graph: IntegerGraph, steps: int) -> dict[str, Any]:
+def _dense(graph: IntegerGraph, steps: int) -> models.Dense:
     """Return what the same model costs where every multiply-accumulate of every step is computed: another scope."""
     macs = {layer: steps * count for layer, count in dense_macs(graph).items()}
-    processors = [asdict(processor) for processor in dense_energy(graph, steps)]
-    return {"unit": "pJ per sample", "macs": sum(macs.values()), "layers": macs, "processors": processors}
+    processors = [models.made(models.Processor, asdict(processor)) for processor in dense_energy(graph, steps)]
+    return models.Dense("pJ per sample", sum(macs.values()), macs, tuple(processors))
 
 
-def _accuracy(facts: Facts) -> dict[str, Any] | None:
+def _accuracy(facts: Facts) -> models.Accuracy | None:
     """Return accuracies beside that of the most frequent class, and metrics of named ones; None without labels."""
-    if facts.y is None:
+    y, labels = facts.y, facts.placed.graph.labels
+    if y is None:
         return None
-    sides = {"float": facts.floats.predicted, "integer": facts.record.predicted}
-    accuracy: dict[str, Any] = {side: float(np.mean(predicted == facts.y)) for side, predicted in sides.items()}
-    labels = facts.placed.graph.labels
-    accuracy["majority"], accuracy["majority_class"] = majority(facts.y, labels)
-    if labels:
-        accuracy["metrics"] = {side: dict(metrics(facts.y, predicted, labels)) for side, predicted in sides.items()}
-    return accuracy
+    floats, integers = facts.floats.predicted, facts.record.predicted
+    share, name = majority(y, labels)
+    sides = models.Sides(_metrics(y, floats, labels), _metrics(y, integers, labels)) if labels else None
+    return models.Accuracy(float(np.mean(floats == y)), float(np.mean(integers == y)), share, name, sides)
+
+
+def _metrics(y: Array, predicted: Array, labels: Sequence[str]) -> models.Metrics:
+    return models.made(models.Metrics, metrics(y, predicted, labels))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from ..errors import Finding as Found
+from .models import Agreement, Cores, Finding, Learning, Summary, Verification
 
 
 @dataclass(frozen=True)
@@ -18,90 +20,90 @@ class Thresholds:
     max_cores: int | None = None
 
 
-def missed(summary: dict[str, Any], wanted: Thresholds) -> tuple[str, ...]:
+def missed(summary: Summary, wanted: Thresholds) -> tuple[str, ...]:
     """Say, one sentence each, what a summary misses; a verification that found a difference is missed too."""
     return tuple(
         sentence
         for sentences in (
-            _verification(summary["verify"]),
-            _lessons(summary.get("learning")),
+            _verification(summary.verify),
+            _lessons(summary.learning),
             _saturations(summary) if wanted.strict else (),
-            _findings(summary, wanted.strict),
-            _agreement(summary, wanted.min_agreement),
+            _findings(summary.findings, wanted.strict),
+            _agreement(summary.agreement, wanted.min_agreement),
             _energy(summary, wanted.max_energy_uj),
             _latency(summary, wanted.max_latency_ms),
-            _cores(summary, wanted.max_cores),
+            _cores(summary.cores, wanted.max_cores),
         )
         for sentence in sentences
     )
 
 
-def missed_without_a_run(found: dict[str, Any], wanted: Thresholds) -> tuple[str, ...]:
+def missed_without_a_run(findings: Iterable[Finding | Found], cores: Cores, wanted: Thresholds) -> tuple[str, ...]:
     """Say the same of what a check found: it has findings and cores, and is judged by its errors anyhow."""
-    warnings = {"findings": [finding for finding in found["findings"] if finding["severity"] != "error"]}
-    return (*_findings(warnings, wanted.strict), *_cores(found, wanted.max_cores))
+    warnings = [finding for finding in findings if finding.severity != "error"]
+    return (*_findings(warnings, wanted.strict), *_cores(cores, wanted.max_cores))
 
 
-def _verification(check: dict[str, Any] | None) -> Iterator[str]:
-    for kind, total, equal in (("spike slots", "spike_slots", "equal"), ("states", "states", "states_equal")):
-        if check and check[equal] != check[total]:
-            yield f"{check['backend']} differs in {check[total] - check[equal]} of {check[total]} {kind}"
+def _verification(check: Verification | None) -> Iterator[str]:
+    if check:
+        kinds = (("spike slots", check.spike_slots, check.equal), ("states", check.states, check.states_equal))
+        for kind, total, equal in kinds:
+            if equal != total:
+                yield f"{check.backend} differs in {total - equal} of {total} {kind}"
 
 
-def _lessons(learning: dict[str, Any] | None) -> Iterator[str]:
-    check = (learning or {}).get("verify") or {"rows": ()}
-    for row in check["rows"]:
-        if row["equal"] != row["values"]:
-            wrong = row["values"] - row["equal"]
-            yield f"{check['backend']} differs in {wrong} of {row['values']} {row['what']} while learning"
+def _lessons(learning: Learning | None) -> Iterator[str]:
+    if learning is None or learning.verify is None:
+        return
+    check = learning.verify
+    for row in check.rows:
+        if row.equal != row.values:
+            yield f"{check.backend} differs in {row.values - row.equal} of {row.values} {row.what} while learning"
 
 
-def _saturations(summary: dict[str, Any]) -> Iterator[str]:
-    for layer in summary["layers"]:
-        if layer["saturations"]:
-            yield f"strict: layer '{layer['name']}' saturated {layer['saturations']} words"
+def _saturations(summary: Summary) -> Iterator[str]:
+    for layer in summary.layers:
+        if layer.saturations:
+            yield f"strict: layer '{layer.name}' saturated {layer.saturations} words"
 
 
-def _findings(summary: dict[str, Any], strict: bool) -> Iterator[str]:
+def _findings(findings: Iterable[Finding | Found], strict: bool) -> Iterator[str]:
     """Errors are missed whatever was asked for, warnings where --strict was."""
-    for finding in summary["findings"]:
-        if strict or finding["severity"] == "error":
-            yield f"{'' if finding['severity'] == 'error' else 'strict: '}{finding['message']}"
+    for finding in findings:
+        if strict or finding.severity == "error":
+            yield f"{'' if finding.severity == 'error' else 'strict: '}{finding.message}"
 
 
-def _agreement(summary: dict[str, Any], least: float | None) -> Iterator[str]:
+def _agreement(rows: Iterable[Agreement], least: float | None) -> Iterator[str]:
     """Hold every layer to ``least``; where there was nothing to compare, nothing is shown to be kept."""
-    for row in summary["agreement"] if least else ():
-        layer, what = f"layer '{row['layer']}'", row["measure"]
-        if row["share"] is None:
+    for row in rows if least else ():
+        layer, what = f"layer '{row.layer}'", row.measure
+        if row.share is None:
             yield f"{layer} has no {what} to compare in either run, so --min-agreement {least} cannot be checked"
-        elif not row["share"] >= least:
-            silent = (
-                f" is silent in integers ({row['rate_float']:.2%} in float) and" if row["rate_integer"] == 0 else ""
-            )
-            yield f"{layer}{silent} equals float in {row['share']:.4f} of its {what}, wanted {least}"
+        elif not row.share >= (least or 0):
+            silent = f" is silent in integers ({row.rate_float:.2%} in float) and" if row.rate_integer == 0 else ""
+            yield f"{layer}{silent} equals float in {row.share:.4f} of its {what}, wanted {least}"
 
 
-def _energy(summary: dict[str, Any], most: float | None) -> Iterator[str]:
-    whole, dynamic = (summary["energy"][line]["value"] for line in ("energy_uj", "dynamic_uj"))
+def _energy(summary: Summary, most: float | None) -> Iterator[str]:
+    whole, dynamic = summary.energy.energy_uj.value, summary.energy.dynamic_uj.value
     if most is not None and whole is None:
         missing = "energy prices" if dynamic is None else "published static power"
-        yield f"{summary['target']} has no {missing}, so --max-energy {most} cannot be checked"
-    elif most is not None and not whole <= most:
-        hint = "" if summary["optimise"] == "energy" else "; --optimise energy looks for less"
+        yield f"{summary.target} has no {missing}, so --max-energy {most} cannot be checked"
+    elif most is not None and whole is not None and not whole <= most:
+        hint = "" if summary.optimise == "energy" else "; --optimise energy looks for less"
         yield f"{whole:.3g} uJ a sample, dynamic and static, wanted at most {most}{hint}"
 
 
-def _latency(summary: dict[str, Any], most: float | None) -> Iterator[str]:
-    answer = summary["latency"]["answer_us"]["value"]
+def _latency(summary: Summary, most: float | None) -> Iterator[str]:
+    answer = summary.latency.answer_us.value
     if most is not None and answer is None:
-        yield f"{summary['target']} has no published times, so --max-latency {most} cannot be checked"
-    elif most is not None and not answer <= most * 1e3:
-        hint = "" if summary["optimise"] == "latency" else "; --optimise latency takes more cores"
+        yield f"{summary.target} has no published times, so --max-latency {most} cannot be checked"
+    elif most is not None and answer is not None and not answer <= most * 1e3:
+        hint = "" if summary.optimise == "latency" else "; --optimise latency takes more cores"
         yield f"{answer / 1e3:.3g} ms until a sample is answered, wanted at most {most}{hint}"
 
 
-def _cores(summary: dict[str, Any], most: int | None) -> Iterator[str]:
-    used = summary["cores"]["used"]
-    if most is not None and used > most:
-        yield f"{used} cores, wanted at most {most}"
+def _cores(cores: Cores, most: int | None) -> Iterator[str]:
+    if most is not None and cores.used > most:
+        yield f"{cores.used} cores, wanted at most {most}"

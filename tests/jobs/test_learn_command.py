@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -241,7 +242,7 @@ def test_what_was_forgotten_is_held_against_what_was_gained(
         "forgotten": None if old_after is None else 0.95 - old_after, "others": {"digits": {}},
         "plasticity": {"rate": 0.2},
     }  # fmt: skip
-    assert [finding.rule for finding in costly_learning(learning)] == rules
+    assert [finding.rule for finding in costly_learning(SimpleNamespace(**learning))] == rules
     assert list(costly_learning(None)) == []
 
 

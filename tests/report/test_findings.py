@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -314,12 +315,14 @@ def test_a_long_run_s_kept_parts_hold_what_the_encoder_met(tmp_path: Path) -> No
 
 
 def test_no_threshold_passes_where_nothing_is_compared() -> None:
-    summary = {
-        "target": "chip", "optimise": None, "verify": None, "layers": [], "findings": [], "cores": {"used": 1},
+    found = {
+        "target": "chip", "optimise": None, "verify": None, "learning": None, "layers": [], "findings": [],
+        "cores": {"used": 1},
         "energy": {"energy_uj": {"value": None}, "dynamic_uj": {"value": None}},
         "latency": {"answer_us": {"value": None}},
         "agreement": [{"layer": "a", "measure": "spikes", "share": None, "rate_integer": 0.0, "rate_float": 0.0}],
     }  # fmt: skip
+    summary = json.loads(json.dumps(found), object_hook=lambda keys: SimpleNamespace(**keys))
     wanted = Thresholds(min_agreement=0.1)
     assert len(missed(summary, wanted)) == 1
     assert missed(summary, Thresholds(min_agreement=0.0)) == ()

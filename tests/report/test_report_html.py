@@ -260,10 +260,11 @@ def test_other_values_of_the_same_name_are_other_work(out: Path, tmp_path: Path)
 def test_a_comparison_of_many_runs_stays_readable(many: list[Path], runs: int, width: int) -> None:
     from rich.console import Console
 
+    from bim_neuro.jobs.request import CompareRequest
     from bim_neuro.jobs.results import compare_runs
     from bim_neuro.report.side_by_side import show_comparison
 
-    comparison, text = compare_runs(many[:runs]), io.StringIO()
+    comparison, text = compare_runs(CompareRequest(tuple(many[:runs]))), io.StringIO()
     show_comparison(comparison, Console(file=text, width=width, highlight=False))
     lines = text.getvalue().splitlines()
     assert max(map(len, lines)) <= width
@@ -284,7 +285,7 @@ def test_the_page_of_twelve_runs_has_a_row_for_each(many: list[Path], tmp_path: 
 
 def test_a_folder_of_an_older_version_is_told_apart_from_a_damaged_one(out: Path, tmp_path: Path) -> None:
     older = _summary(out / "a")
-    del older["findings"], older["request"]
+    del older["findings"], older["request"], older["schema_version"]
     (tmp_path / "summary.json").write_text(json.dumps(older))
     ended = bim_report(tmp_path)
     assert (ended.code, "was written by an older bim-compile" in ended.err) == (2, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..models import Summary
 from .bounded import bounded
 from .page import page
 
@@ -16,9 +17,9 @@ _REPORT = (
 )  # fmt: skip
 
 
-def render(summary: dict[str, Any], mapping: dict[str, Any], series: dict[str, Any], text: str) -> str:
+def render(summary: Summary, mapping: dict[str, Any], series: dict[str, Any], text: str) -> str:
     """Return report.html; ``text`` is the report in plain text, for a reader without scripts."""
-    title = f"{summary['model']} on {summary['target']} - bim-neuro"
+    title = f"{summary.model} on {summary.target} - bim-neuro"
     return page(title, bounded(summary, mapping, series), _SHARED + _REPORT, text)
 
 

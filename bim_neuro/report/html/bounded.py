@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+from ..models import Encoder, Summary, plain
 
 LAYERS = 300  # those that cost most
 CORES = 2048  # drawn one by one; above, chip by chip
@@ -11,14 +14,14 @@ ROWS = 400  # of a verification, those that differ first
 CHANNELS = 300  # of the input, those that were clipped most
 
 
-def bounded(summary: dict[str, Any], mapping: dict[str, Any], series: dict[str, Any]) -> dict[str, Any]:
+def bounded(summary: Summary, mapping: dict[str, Any], series: dict[str, Any]) -> dict[str, Any]:
     """Return the data of report.html; ``left_out`` says, by part, what is missing."""
     left_out: dict[str, str] = {}
     kept = _layers(summary, left_out)
     cores, chips, resources = _cores(mapping, series.get("mesh"), left_out)
     return {
         "summary": kept,
-        "input": _input(summary["encoder"], left_out),
+        "input": _input(summary.encoder, left_out),
         "resources": resources,
         "cores": cores,
         "chips": chips,
@@ -29,37 +32,37 @@ def bounded(summary: dict[str, Any], mapping: dict[str, Any], series: dict[str, 
     }
 
 
-def _layers(summary: dict[str, Any], left_out: dict[str, str]) -> dict[str, Any]:
+def _layers(summary: Summary, left_out: dict[str, str]) -> dict[str, Any]:
     """Return the summary with no more rows than a page can show."""
-    layers, energy, verify = summary["layers"], summary["energy"], summary["verify"]
+    layers, energy, verify = summary.layers, summary.energy, summary.verify
     if len(layers) > LAYERS:
-        costly = sorted(layers, key=lambda layer: -(layer["energy_pj"]["value"] or 0))[:LAYERS]
-        names = {layer["name"] for layer in costly}
+        costly = sorted(layers, key=lambda layer: -(layer.energy_pj.value or 0))[:LAYERS]
+        names = {layer.name for layer in costly}
         left_out["layers"] = f"The {LAYERS} layers that cost most, of {len(layers):,}; per-layer.csv has them all."
-        layers = [layer for layer in layers if layer["name"] in names]
-        energy = energy | {"layers": [layer for layer in energy["layers"] if layer["layer"] in names]}
-    if verify and len(verify["layers"]) > ROWS:
-        left_out["verify"] = f"The {ROWS} rows that differ most, of {len(verify['layers']):,}."
-        rows = sorted(verify["layers"], key=lambda row: row["equal"] - row["values"])[:ROWS]
-        verify = verify | {"layers": rows}
-    agreement = sorted(summary["agreement"], key=lambda row: -1 if row["share"] is None else row["share"])[:LAYERS]
-    order = {row["layer"]: place for place, row in enumerate(summary["agreement"])}
-    return summary | {
-        "layers": layers,
-        "energy": energy,
-        "verify": verify,
-        "agreement": sorted(agreement, key=lambda row: order[row["layer"]]),
-        "judge": {layer["name"]: layer["judge"] for layer in layers},
-        "encoder": {key: summary["encoder"][key] for key in ("kind", "values")},
-    }
+        layers = tuple(layer for layer in layers if layer.name in names)
+        energy = replace(energy, layers=tuple(layer for layer in energy.layers if layer.layer in names))
+    if verify and len(verify.layers) > ROWS:
+        left_out["verify"] = f"The {ROWS} rows that differ most, of {len(verify.layers):,}."
+        verify = replace(verify, layers=tuple(sorted(verify.layers, key=lambda row: row.equal - row.values)[:ROWS]))
+    agreement = sorted(summary.agreement, key=lambda row: -1 if row.share is None else row.share)[:LAYERS]
+    order = {row.layer: place for place, row in enumerate(summary.agreement)}
+    kept = replace(
+        summary,
+        layers=layers,
+        energy=energy,
+        verify=verify,
+        agreement=tuple(sorted(agreement, key=lambda row: order[row.layer])),
+        judge={layer.name: layer.judge for layer in layers},
+    )
+    return kept.as_dict() | {"encoder": {"kind": summary.encoder.kind, "values": summary.encoder.values}}
 
 
-def _input(encoder: dict[str, Any], left_out: dict[str, str]) -> list[dict[str, Any]]:
+def _input(encoder: Encoder, left_out: dict[str, str]) -> list[dict[str, Any]]:
     """Return a row for each raw channel; none for spikes, which are what they are."""
-    if encoder["values"] is None or encoder["kind"] == "spikes":
+    if encoder.values is None or encoder.clipped is None or encoder.kind == "spikes":
         return []
-    columns = {key: values for key, values in encoder.items() if isinstance(values, list)}
-    channels = range(len(encoder["clipped"]))
+    columns = {key: values for key, values in plain(encoder).items() if isinstance(values, list)}
+    channels = range(len(encoder.clipped))
     rows = [{"channel": index, **{key: values[index] for key, values in columns.items()}} for index in channels]
     if len(rows) > CHANNELS:
         left_out["input"] = f"The {CHANNELS} channels that were clipped most, of {len(rows):,}."

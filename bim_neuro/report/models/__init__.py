@@ -1,0 +1,57 @@
+"""summary.json as typed models: each key with its type, its unit and one sentence, in one place.
+
+Summary            the whole file; the sections are its fields
+made, read, plain  models from our own values, models from a file, and back
+schema_of          the JSON Schema of a model: docs/summary.schema.json
+"""
+
+from .asked import Asked, Hashes, Sequences
+from .costs import BusyTime, Dense, Energy, Latency, LayerEnergy, Processor
+from .learning import Learning, LearningVerification
+from .parts import Backend, Judge, Objective, Quantity, Range
+from .plain import KeyMissing, Misshapen, made, plain, read
+from .program import Constant, Cores, Encoder, Finding, Placement, WorstCore
+from .run import Accuracy, Agreement, Compared, Layer, Metrics, NeuroBench, Sides, Verification
+from .schema import schema_of
+from .summary import VERSION, Summary
+
+__all__ = [
+    "VERSION",
+    "Accuracy",
+    "Agreement",
+    "Asked",
+    "Backend",
+    "BusyTime",
+    "Compared",
+    "Constant",
+    "Cores",
+    "Dense",
+    "Encoder",
+    "Energy",
+    "Finding",
+    "Hashes",
+    "Judge",
+    "KeyMissing",
+    "Latency",
+    "Layer",
+    "LayerEnergy",
+    "Learning",
+    "LearningVerification",
+    "Metrics",
+    "Misshapen",
+    "NeuroBench",
+    "Objective",
+    "Placement",
+    "Processor",
+    "Quantity",
+    "Range",
+    "Sequences",
+    "Sides",
+    "Summary",
+    "Verification",
+    "WorstCore",
+    "made",
+    "plain",
+    "read",
+    "schema_of",
+]

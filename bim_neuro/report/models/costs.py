@@ -1,0 +1,113 @@
+"""What the counted events cost: energy, time, and the same model computed densely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from .parts import Basis, Count, Once, Quantity, Range, Some
+from .says import Unit
+
+Event = Literal["synops", "updates", "messages", "hops", "links", "learning"]
+"""synops: zeros of dense lists too. updates: passes of neurons' programs. messages: making and sending them.
+hops: on the mesh of a chip. links: from chip to chip. learning: plastic synapses visited."""
+TimedEvent = Literal["synops", "updates", "hops", "links"]
+_PJ, _UJ, _US = Unit("pJ a sample"), Unit("uJ a sample"), Unit("us")
+
+
+@dataclass(frozen=True)
+class LayerEnergy:
+    """What a layer costs."""
+
+    layer: Annotated[str, "The node."]
+    events: Annotated[dict[Event, Range], "What has a price.", _PJ]
+    total: Annotated[Range, "The sum of the events.", _PJ]
+
+
+@dataclass(frozen=True)
+class Energy:
+    """What the counted events cost, per sample; in pJ but for the keys that end in _uj."""
+
+    unit: Annotated[Literal["pJ per sample"], "Of every key that does not end in _uj."]
+    target: Annotated[str, "The profile whose prices these are."]
+    scope: Annotated[
+        Literal["per_term", "all_in"],
+        "per_term: each event has its price. all_in: the price of a synaptic operation contains the others.",
+    ]
+    dynamic: Annotated[Range, "All layers and the barrier; a floor where `unpriced` is not empty.", _PJ]
+    events: Annotated[dict[Event, Range], "The same by kind of event, over all layers; the barrier apart.", _PJ]
+    barrier: Annotated[Range, "Synchronising the cores after every step.", _PJ]
+    static: Annotated[Range, "Static power over the time of a sample.", _PJ]
+    host: Annotated[Range, "Power of the embedded processors over the time of a sample.", _PJ]
+    io: Annotated[Range, "Bringing the input onto the chip.", _PJ]
+    unpriced: Annotated[Once, "What happened and has no published price."]
+    weakest_basis: Annotated[Basis, "How the least certain price that was used is known."]
+    seconds_per_sample: Annotated[Range, "Time from one sample to the next: latency.sample_us.", Unit("s")]
+    layers: Annotated[tuple[LayerEnergy, ...], "Every node but the input."]
+    energy_uj: Annotated[
+        Range,
+        "Dynamic and static energy: what --optimise and --max-energy go by; null where one is unpublished.",
+        _UJ,
+    ]
+    dynamic_uj: Annotated[Range, "The same as dynamic.", _UJ]
+    static_uj: Annotated[Range, "The same as static; null with all-in prices, which contain it.", _UJ]
+
+
+@dataclass(frozen=True)
+class BusyTime:
+    """How long a core works."""
+
+    core: Annotated[Count, "The core."]
+    layers: Annotated[tuple[str, ...], "Whose work it is."]
+    events: Annotated[dict[TimedEvent, Range], "What has a published time.", _US]
+    total: Annotated[Range, "The sum of the events.", _US]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long the run takes on the chip; a floor where `untimed` is not empty."""
+
+    target: Annotated[str, "The profile whose times these are."]
+    steps_per_sample: Annotated[Some, "Steps between the beginnings of two samples.", Unit("steps")]
+    first_answer_steps: Annotated[Count, "Steps until the output has answered the first.", Unit("steps")]
+    answer_steps: Annotated[Count, "Steps until the output has answered the last.", Unit("steps")]
+    floor_steps: Annotated[
+        Count,
+        "Of a sample's steps, those in which no core works as long as the least a step takes.",
+        Unit("steps"),
+    ]
+    step_us: Annotated[Range, "Mean over a sample's steps.", _US]
+    longest_step_us: Annotated[Range, "The longest of a sample's steps.", _US]
+    first_answer_us: Annotated[Range, "From a sample's first input to the first answer.", _US]
+    answer_us: Annotated[Range, "From a sample's first input to the last answer.", _US]
+    sample_us: Annotated[Range, "From one sample to the next.", _US]
+    samples_per_second: Annotated[Range, "Throughput; low where every time is high.", Unit("samples a second")]
+    busiest: Annotated[BusyTime, "The core that works longest in a step, and its work in it."]
+    layers: Annotated[
+        tuple[BusyTime, ...],
+        "For each layer, the core that holds most of it, and its work for that layer in a sample.",
+    ]
+    untimed: Annotated[Once, "What happened and has no published time."]
+    weakest_basis: Annotated[Basis, "How the least certain time that was used is known."]
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A way to compute the model densely."""
+
+    name: Annotated[str, "What computes them."]
+    scope: Annotated[
+        Literal["arithmetic", "device"], "arithmetic: the operation alone. device: a figure for a whole one."
+    ]
+    mac_pj: Annotated[Quantity, "The price of one, and its source."]
+    energy: Annotated[Range, "What a sample costs.", _PJ]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """The same model with every multiply-accumulate of every step computed. Another scope than `energy`."""
+
+    unit: Annotated[Literal["pJ per sample"], "Of what the processors cost."]
+    macs: Annotated[Count, "Multiply-accumulates, zeros included.", Unit("a sample")]
+    layers: Annotated[dict[str, Count], "The same for each layer: its incoming weights and its neurons."]
+    processors: Annotated[tuple[Processor, ...], "What they cost, by published prices of one."]

@@ -1,0 +1,78 @@
+"""summary.json whole: every section, in the order of the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from .asked import Asked, Sequences
+from .costs import Dense, Energy, Latency
+from .learning import Learning
+from .parts import Amount, Backend, Count, Judge, Objective, Some
+from .plain import plain
+from .program import Constant, Cores, Encoder, Finding, Placement
+from .run import Accuracy, Agreement, Layer, NeuroBench, Verification
+from .says import Items, Unit, Within
+
+VERSION: Literal[2] = 2
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What bim-compile writes to OUT/summary.json.
+
+    Counts are totals over `samples` samples; energy is per sample, in pJ.
+    """
+
+    schema_version: Annotated[Literal[2], "Version of these keys; a file without it is of version 1."]
+    bim_neuro: Annotated[str, "The version of bim-neuro that wrote the file."]
+    command: Annotated[str, "The command line, quoted for a shell."]
+    request: Annotated[Asked, "All that was asked for and read."]
+    model: Annotated[str, "Path of the compiled model, as given."]
+    task: Annotated[str, "The task the model was trained on: digits, ecg, own, ..."]
+    input: Annotated[str, "Where the samples come from: a path, or a task and its split."]
+    sequences: Annotated[Sequences, "Which sequences were run."]
+    target: Annotated[str, "Name of the hardware profile."]
+    backend: Annotated[Backend, "What computed the integers of `layers`."]
+    dt: Annotated[float, "Duration of one step of the model.", Unit("s"), Within(above=0)]
+    samples: Annotated[Some, "Samples that were run; counts are totals over them."]
+    steps: Annotated[Some, "Steps of one sample."]
+    period: Annotated[Some, "Steps from one sample to the next: its own, and the silent ones that flush the delays."]
+    latency_steps: Annotated[Count, "Steps between a sample entering and the output answering its first step."]
+    optimise: Annotated[
+        Objective | None,
+        "What the placement was chosen for with --optimise; null where none was asked for.",
+    ]
+    assumptions: Annotated[tuple[str, ...], "What must be granted for the result to hold, one sentence each."]
+    findings: Annotated[tuple[Finding, ...], "What speaks against the numbers: of the compiler first, then of the run."]
+    constants: Annotated[
+        tuple[Constant, ...], "Each constant of the model as it asks for it and as the integers hold it."
+    ]
+    encoder: Annotated[Encoder, "The scale of the input."]
+    cores: Annotated[Cores, "Cores of the chip."]
+    placement: Annotated[Placement | None, "How good the placement is; null for a simulation."]
+    layers: Annotated[tuple[Layer, ...], "Every node but the input, sources first.", Items(1)]
+    latency: Annotated[Latency, "How long the run takes on the chip."]
+    energy: Annotated[Energy, "What the run costs on the chip."]
+    dense: Annotated[Dense, "What the same model costs computed densely."]
+    neurobench: Annotated[NeuroBench, "The metrics of NeuroBench."]
+    accuracy: Annotated[
+        Accuracy | None,
+        "Share of right answers on the samples that were run; null where their labels are not known.",
+    ]
+    agreement: Annotated[
+        tuple[Agreement, ...],
+        "How far fixed point moved the run: float against integers, a row for each spiking layer and readout.",
+    ]
+    verify: Annotated[
+        Verification | None, "Comparison with a second backend, value by value; null where none was asked for."
+    ]
+    learning: Annotated[
+        Learning | None, "What the program learnt on the chip before it was run; null where nothing was to learn."
+    ]
+    judge: Annotated[dict[str, Judge], "For each node, whose process plays it on Lava."]
+    seconds: Annotated[dict[str, Amount], "Time spent in each stage, in order.", Unit("s")]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON holds them."""
+        return dict(plain(self))
