@@ -66,6 +66,7 @@ FORMER = [
     (r"\bnodes[./]synapse\b", "."),
     (r"from bim_neuro import (?:job|console|options|fit|folder)\b", "."),
     (r"\bon_paper\b|\bclass Paper\b", "compilers"),
+    (r"bim_neuro[./]account\b|--max-memory|--lava-timeout", "."),
     (r"-\(-\w+ // ", "bim_neuro/report"),
     (r"-\(-\w+ // ", "compilers/placement"),
 ]

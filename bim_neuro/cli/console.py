@@ -1,4 +1,4 @@
-"""The face: how the three commands print, show progress, refuse, and end."""
+"""The terminal: how the three commands print, show progress, refuse, and end."""
 
 from __future__ import annotations
 
