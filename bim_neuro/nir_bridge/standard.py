@@ -3,7 +3,8 @@ r"""The standard layer: a float graph in NIR's own nodes, for any tool; time con
     Source              Input
     Relay               Affine (weights and bias)
     LIF                 LIF:      tau = -dt / ln(decay), r = 1 / (1 - decay), so that exponential Euler,
-                                  v[t] = decay v[t-1] + (1 - decay) r i[t], is our law
+                                  v[t] = decay v[t-1] + (1 - decay) r i[t], is our law; v_leak is the bias times
+                                  r where no Affine carries it
     LIF with a current  CubaLIF:  likewise, w_in = 1 / (1 - current_decay)
     LIF, decay 1        IF:       r = 1 / dt
     Readout             LI:       as LIF;  I where decay is 1;  Affine where it is 0
@@ -78,15 +79,19 @@ class _Layer:
     def synapses(self, name: str, port: str, targets: list[str], bias: Array | None = None) -> None:
         """Lead all edges of a port into ``targets``; a bias goes on a dense one, or on a node of its own."""
         into = self.into(name, port)
-        edges = [edge for edge in into if not self.is_constant(edge.source)]
+        edges, carrier = [edge for edge in into if not self.is_constant(edge.source)], self.carrier(name, port)
         constant = self.at_rest(name, port, [edge for edge in into if self.is_constant(edge.source)])
         bias = constant if bias is None else bias + constant
-        carrier = next((edge for edge in edges if isinstance(edge.synapse, Dense) and not edge.delay), None)
         if bias.any() and carrier is None:
             targets = [self.insert(f"{name}.bias", _shift(bias), targets)]
         for index, edge in enumerate(edges):
             label = f"{name}.{port}{index if len(edges) > 1 else ''}"
             self.synapse(edge, label, targets, bias if edge is carrier else None)
+
+    def carrier(self, name: str, port: str) -> Edge | None:
+        """Return the edge whose node can hold a bias too."""
+        edges = (edge for edge in self.into(name, port) if not self.is_constant(edge.source))
+        return next((edge for edge in edges if isinstance(edge.synapse, Dense) and not edge.delay), None)
 
     def synapse(self, edge: Edge, label: str, targets: list[str], bias: Array | None = None) -> None:
         width = self.graph.nodes[edge.target].ports[edge.port]
@@ -159,10 +164,13 @@ def _(node: LIF, name: str, layer: _Layer) -> None:
         return
     if node.decay == 1:
         layer.nodes[name] = nir.IF(_full(size, 1 / dt), threshold)
-    else:
-        r = _full(size, 1 / (1 - node.decay))
-        layer.nodes[name] = nir.LIF(_full(size, _tau(node.decay, dt)), r, np.zeros_like(r), threshold)
-    layer.synapses(name, "i", [name], node.bias)
+        layer.synapses(name, "i", [name], node.bias)
+        return
+    carried = layer.carrier(name, "i") is not None  # else an Affine would take a matrix as wide as the layer is
+    leak = np.zeros(size) if carried else node.bias / (1 - node.decay)
+    r = _full(size, 1 / (1 - node.decay))
+    layer.nodes[name] = nir.LIF(_full(size, _tau(node.decay, dt)), r, _f4(leak), threshold)
+    layer.synapses(name, "i", [name], node.bias if carried else None)
 
 
 @_write.register
@@ -211,6 +219,8 @@ def _tau(decay: float, dt: float) -> float:
 
 
 def _shift(bias: Array) -> Any:
+    if not bias.any():
+        return nir.Scale(np.ones(len(bias), np.float32))
     return nir.Affine(np.eye(len(bias), dtype=np.float32), _f4(bias))
 
 

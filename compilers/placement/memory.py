@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache, reduce
 from math import inf
 from operator import add
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -93,8 +93,8 @@ def _same_node(one: IntegerNode, other: IntegerNode) -> bool:
 def _same_edge(one: Edge, other: Edge) -> bool:
     if (one.name, type(one.synapse)) != (other.name, type(other.synapse)):
         return False
-    values = ((vars(edge.synapse)[key] for edge in (one, other)) for key in vars(one.synapse))
-    return all(np.array_equal(left, right) for left, right in values)
+    names = [field.name for field in fields(cast(Any, one.synapse))]
+    return all(np.array_equal(getattr(one.synapse, name), getattr(other.synapse, name)) for name in names)
 
 
 class Footprint:

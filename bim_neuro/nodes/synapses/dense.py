@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -28,13 +29,18 @@ class Dense:
 
     @property
     def nonzero(self) -> int:
-        return int(np.count_nonzero(self.weight))
+        return int(self.targets.sum())
+
+    @cached_property
+    def targets(self) -> Array:
+        """How many neurons each sender reaches by a weight that is not zero, (pre,)."""
+        return np.asarray(np.count_nonzero(self.weight, axis=0))
 
     def apply(self, message: Array) -> Array:
         """Multiply in float64, exact for integers: |sum| stays far below 2^53."""
-        product = message.astype(np.float64) @ self.weight.astype(np.float64).T
+        product = message.astype(np.float64, copy=False) @ self.weight.astype(np.float64, copy=False).T
         return product if message.dtype.kind == "f" else product.astype(np.int64)
 
     def synops(self, active: Array) -> tuple[int, int]:
         """Return (hardware, effective) synaptic operations for ``active`` (pre,) message counts."""
-        return int(active.sum()) * len(self.weight), int(active @ np.count_nonzero(self.weight, axis=0))
+        return int(active.sum()) * len(self.weight), int(active @ self.targets)
