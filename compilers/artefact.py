@@ -68,7 +68,8 @@ def _save_npz(file: io.BytesIO, content: dict[str, Array]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=EFFORT) as archive:
         for name, array in content.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+                spikes = array.dtype == bool and name.startswith("expected:")
+                np.lib.format.write_array(member, array.astype(np.int32) if spikes else array, allow_pickle=False)
 
 
 def load_artefact(path: str | Path) -> Artefact:
@@ -168,9 +169,9 @@ def check(artefact: Artefact) -> int:
 
 
 def expected_messages(graph: IntegerGraph, sample: Array) -> dict[str, Array]:
-    """Return every message of the program on the sample, as the artefact stores them: a spike is a byte."""
+    """Return every message of the program on the sample; spikes are bool here and int32 in the file."""
     probes = simulate(graph, sample, probe=[f"{name}.message" for name in graph.nodes]).probes
-    return {key: value.astype(np.int8 if value.dtype == bool else np.int32) for key, value in probes.items()}
+    return {key: value if value.dtype == bool else value.astype(np.int32) for key, value in probes.items()}
 
 
 def _under(prefix: str, content: dict[str, Array]) -> dict[str, Array]:
