@@ -80,9 +80,13 @@ def compile(  # noqa: A001
     ``input`` (samples, steps, channels) measures how large the numbers of an imported graph get: without it bounds
     take their place, which cost precision.
 
-    >>> program = bim_neuro.compile("model.pt")              # doctest: +SKIP
-    >>> record = program.run(x)                              # doctest: +SKIP
-    >>> program.to_lava(x).processes["block1.lif"]           # doctest: +SKIP
+    >>> import bim_neuro
+    >>> program = bim_neuro.compile("examples/digits.pt")
+    >>> x = bim_neuro.load_task("digits").test.x[:2]
+    >>> program.run(x).predicted
+    array([2, 3])
+
+    Where Lava is installed, ``program.to_lava(x).processes`` are the same layers as connected Lava processes.
     """
     from .pipeline import compile_model
 

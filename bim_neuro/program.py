@@ -51,8 +51,10 @@ _MODEL, _GIVEN = "a Program in Python", "the given input"
 class Program:
     """A compiled model: run it, save it, or take its Lava processes.
 
-    >>> program = bim_neuro.compile("model.pt", target="loihi2")       # doctest: +SKIP
-    >>> program.run(x).predicted                                        # doctest: +SKIP
+    >>> import bim_neuro
+    >>> program = bim_neuro.compile("examples/digits.pt", target="loihi2")
+    >>> program.run(bim_neuro.load_task("digits").test.x[:4]).predicted
+    array([2, 3, 7, 0])
     """
 
     reference: FloatGraph

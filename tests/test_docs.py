@@ -63,5 +63,15 @@ def test_what_the_page_on_nodes_names_in_a_file_is_defined_there() -> None:
             assert re.search(rf"^ *(?:def {name}\b|{name}\b.* = )", (ROOT / file).read_text(), re.M), f"{file}: {name}"
 
 
-def test_the_citation_names_this_version() -> None:
-    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+def test_the_citation_and_the_newest_release_of_the_changelog_name_this_version_and_one_day() -> None:
+    releases = re.findall(r"^## (?!Unreleased$)(\S+) - (\d{4}-\d\d-\d\d)$", (ROOT / HISTORY).read_text(), re.M)
+    cited = (ROOT / "CITATION.cff").read_text()
+    version, day = releases[0]
+    assert version == __version__
+    assert f"\nversion: {version}\ndate-released: {day}\n" in cited
+
+
+def test_a_build_takes_its_version_from_the_package() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    assert 'dynamic = ["version"]' in text
+    assert '[tool.hatch.version]\npath = "bim_neuro/_version.py"\n' in text

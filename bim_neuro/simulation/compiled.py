@@ -72,8 +72,11 @@ def simulate_engine(
 class Engine:
     """A graph made ready once and run often.
 
-    >>> engine = Engine(program.graph)                                   # doctest: +SKIP
-    >>> engine.run(program.encode(raw)).predicted                         # doctest: +SKIP
+    >>> import bim_neuro
+    >>> program = bim_neuro.compile("examples/digits.pt")
+    >>> engine = Engine(program.graph)
+    >>> engine.run(program.encode(bim_neuro.load_task("digits").test.x[:2]))
+    <RunRecord of 2 samples of 8 steps, engine: input, block1.u, block1.B, block1.C, block1.scan, block1.lif, readout>
     """
 
     def __init__(self, graph: IntegerGraph) -> None:

@@ -4,6 +4,8 @@ accuracy        = right / all
 sensitivity[c]  = right of class c / all of class c                       (recall)
 F1[c]           = 2 right[c] / (all of class c + all predicted as c)
 macro_f1        = mean of F1[c] over the classes that occur, as truth or as prediction
+
+These are scikit-learn's numbers (tests/tasks/test_tasks.py), counted here because reports of the light core do without it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@
 Where the file names no splits (``split``, ``x_test``), 70 % of the samples are for training, 15 % for validation, 15 %
 for the test: drawn by ``seed`` class by class, or, where ``group`` is given, group by group (then 15 % of the groups,
 and the classes fall as the groups bring them). Where it names a test and no validation, 15 % of the rest, drawn alike,
-is the validation split.
+is the validation split. scikit-learn's splitters draw other samples from the same seed, hence the drawing is ours:
+models of before were trained on these.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_records import write_archive, write_record
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from bim_neuro.errors import InputError
 from bim_neuro.tasks import Dataset, Task, load_task, logistic_regression_baseline, metrics, read_sequences
@@ -95,11 +95,15 @@ def test_metrics_of_a_case_counted_by_hand() -> None:
     }
 
 
-def test_macro_f1_is_the_one_of_scikit_learn() -> None:
-    rng = np.random.default_rng(1)
+@pytest.mark.parametrize("seed", range(4))
+def test_metrics_are_those_of_scikit_learn(seed: int) -> None:
+    """Classes that nobody has or claims, and one that is claimed only, among them."""
+    rng = np.random.default_rng(seed)
     y, predicted = rng.integers(0, 4, 200), rng.integers(0, 5, 200)
-    expected = f1_score(y, predicted, average="macro")
-    assert metrics(y, predicted, tuple("abcdefg"))["macro_f1"] == pytest.approx(expected)
+    got = metrics(y, predicted, tuple("abcdefg"))
+    assert got["accuracy"] == accuracy_score(y, predicted)
+    assert list(got["sensitivity"].values()) == list(recall_score(y, predicted, labels=[0, 1, 2, 3], average=None))
+    assert got["macro_f1"] == pytest.approx(f1_score(y, predicted, average="macro"), rel=1e-15)
 
 
 def test_metrics_refuse_what_cannot_be_compared() -> None:
