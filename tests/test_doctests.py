@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import ROOT
+from commands import ROOT, bim_compile
+
+import bim_neuro
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
@@ -68,7 +70,7 @@ def test_the_python_of_a_page_runs(text: str, tmp_path: Path, monkeypatch: pytes
     names = {"numpy": np, "x": x, "y": np.arange(3), "x_test": x, "y_test": np.arange(3), "patient": np.arange(3)}
     names |= {"raw": x, "spikes": (x > 0.5).swapaxes(0, 1)}
     np.savez(tmp_path / "x.npz", x=x, y=np.arange(3))
-    import bim_neuro
-
+    if "out/digits" in text:
+        assert bim_compile("digits.pt", "--samples", 2, "-o", "out/digits").code == 0
     program = bim_neuro.compile("digits.pt")
-    exec(text, names | {"program": program, "line": program.encode(x)[0, 0]})  # noqa: S102
+    exec(text, names | {"program": program, "line": program.encode(x)[0, 0]})

@@ -5,7 +5,7 @@ sensitivity[c]  = right of class c / all of class c                       (recal
 F1[c]           = 2 right[c] / (all of class c + all predicted as c)
 macro_f1        = mean of F1[c] over the classes that occur, as truth or as prediction
 
-These are scikit-learn's numbers (tests/tasks/test_tasks.py), counted here because reports of the light core do without it.
+These are scikit-learn's numbers (tests/tasks/test_tasks.py), counted here because reports of the light core do without.
 """
 
 from __future__ import annotations
