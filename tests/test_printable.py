@@ -23,6 +23,7 @@ from bim_neuro import errors, report
 from bim_neuro.cli.console import refuse
 from bim_neuro.printable import as_json, counted, csv_cell, escape, plain
 from bim_neuro.report import targets
+from bim_neuro.report.models import Summary, made
 from bim_neuro.report.side_by_side import render_comparison, show_comparison
 from bim_neuro.report.terminal import as_text, show
 from bim_neuro.report.training import show_training
@@ -93,7 +94,7 @@ def test_json_is_strict_whatever_the_texts_and_numbers_are() -> None:
 
 
 def test_every_text_of_a_report_is_escaped_in_the_terminal_and_in_the_page(finished: Path) -> None:
-    summary = poisoned(json.loads((finished / "summary.json").read_text()))
+    summary = made(Summary, poisoned(json.loads((finished / "summary.json").read_text())))
     for text in (printed(show, summary, finished / EVIL), as_text(summary)):
         seen(text)
         assert text.count("[/other]") > 20
@@ -106,7 +107,7 @@ def test_every_text_of_a_report_is_escaped_in_the_terminal_and_in_the_page(finis
 
 def test_a_comparison_and_a_target_are_escaped(finished: Path) -> None:
     sound = json.loads((finished / "summary.json").read_text())
-    summaries = [sound, poisoned(sound)]
+    summaries = [made(Summary, one) for one in (sound, poisoned(sound))]
     comparison = report.compare([finished, Path(f"b{EVIL}")], summaries)
     seen(printed(show_comparison, comparison))
     seen(render_comparison(comparison))

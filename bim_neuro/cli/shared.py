@@ -77,4 +77,4 @@ def print_summary(summary: Summary, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(summary.as_dict())
     else:
-        show(summary.as_dict(), folder, out)
+        show(summary, folder, out)

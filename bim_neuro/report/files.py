@@ -30,10 +30,9 @@ FILES = (
 
 def write_files(summary: Summary, placed: PlacedGraph, series: dict[str, Any], folder: Path) -> None:
     """Fill a folder with the report."""
-    mapping, whole = _mapping(placed), summary.as_dict()
-    text = as_text(whole)
+    mapping, text = _mapping(placed), as_text(summary)
     content = {
-        "summary.json": as_json(whole) + "\n",
+        "summary.json": as_json(summary.as_dict()) + "\n",
         "summary.csv": _csv([_headline(summary)]),
         "per-layer.csv": _csv([_flat(layer) for layer in summary.layers]),
         "mapping.json": as_json(mapping) + "\n",
@@ -54,7 +53,7 @@ def render_again(folder: Path) -> str:
     except InputError as error:
         raise InputError(error.message, "compile again: an older bim-compile did not write it") from None
     try:
-        return render(summary, mapping, series, as_text(summary.as_dict()))
+        return render(summary, mapping, series, as_text(summary))
     except DAMAGE as error:
         raise InputError(f"{folder} holds damaged files: {type(error).__name__} {error!s:.200}") from None
 
@@ -70,7 +69,7 @@ def read_summary(folder: Path) -> Summary:
     data = read_json(path)
     try:
         summary = read(Summary, {"schema_version": VERSION, **data} if isinstance(data, dict) else data)
-        show(summary.as_dict(), folder=None, console=Console(file=io.StringIO(), emoji=False))
+        show(summary, folder=None, console=Console(file=io.StringIO(), emoji=False))
         return summary
     except DAMAGE as error:
         other = _other_version(path, data, error)

@@ -15,10 +15,10 @@ from rich.table import Table
 
 from ..printable import escape, marked
 from . import html
-from .terminal import energy, scaled
+from .amounts import SECONDS, energy, scaled
+from .models import Range
 
 TRANSPOSED = 4  # runs from which on each is a row
-_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 _TEXT_WIDTH = 140
 _LAST = "difference"  # the row below the runs
 _GAP = 2  # columns between two of a table
@@ -122,9 +122,15 @@ def _written(row: dict[str, Any], index: int) -> str:
     if value is None:
         return "-"
     if unit == "pj":
-        return energy(row["ranges"][index])
+        return energy(_range(row, index))
     if unit == "seconds":
-        return scaled(row["ranges"][index], _TIMES)
+        return scaled(_range(row, index), SECONDS)
     if unit == "share":
         return f"{value:.2%}"
     return f"{value:,}" if unit == "count" else str(value)
+
+
+def _range(row: dict[str, Any], index: int) -> Range | None:
+    """Return the range of a run; None where it has none."""
+    ends = row["ranges"][index]
+    return None if ends is None else Range(**ends)

@@ -331,7 +331,7 @@ def test_an_interrupted_compile_goes_on_and_ends_the_same(tmp_path: Path, monkey
             model=model, target="loihi2", dt=None, input=tmp_path / "x.npz", data=None, samples=18, steps=None,
             backend="engine", verify=None, output=tmp_path / folder, lava_timeout=None, command="",
         )  # fmt: skip
-        summary = compile_to_folder(request, stage=lambda *_: None, advance=lambda _: None).summary
+        summary = compile_to_folder(request, stage=lambda *_: None, advance=lambda _: None).summary.as_dict()
         for measured in ("seconds", "peak_memory_mib"):
             summary["placement"].pop(measured)
         return {key: value for key, value in summary.items() if key != "seconds"}, sum(simulated)
