@@ -1,6 +1,6 @@
 """The engine beside Lava, a C loop, plain numpy and the frameworks: same integers, one machine, one thread each.
 
-    python -m benchmarks.engine --json engine.json [--only N1_02] [--data MITBIH] [--curves curves.png]
+    python -m benchmarks.engine --json engine.json [--only N1_02] [--data MITBIH] [--curves curves.png] [--instructions]
 
     cases{name}: engine, lava, c_loop, numpy, others{}     steps a second (null, with the reason under skipped{})
                  ratio_lava, ratio_c_loop                  the engine over each
@@ -9,6 +9,9 @@
                  events_a_second, bandwidth_fraction       synaptic events; one weight byte each, over the bytes
                                                            a second that the core reads from a table of that size
                  parts{}, limits{}                         microseconds a step of synapses, counters, scan, ...
+                 floor{}, share_of_floor{}                 the lesser of C and the event model; over the engine
+                 whole_over_parts                          what lies between the parts
+                 instructions                              a step takes, in AVX2 (instructions.py; asked for, slow)
 
 A step of a sample is one row of input. Every rival plays several rounds, in turn; the median of processor time counts,
 as other programs disturb. Lava has processes of its own, so its wall time counts, without its start.
@@ -29,17 +32,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
 from bim_neuro.atomic import replacing
 from bim_neuro.errors import InputError
-from bim_neuro.graph import IntegerGraph
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.record import RunRecord
 from bim_neuro.simulation import Engine, Tuning, simulate
 from bim_neuro.simulation.compiled import cores
 
-from .c_yardstick import compile_c, pointer
 from .cases import Case, cases, lif_chain
+from .curves import curves, plot
+from .floor import bandwidth, floors
+from .instructions import NotMeasurable, instructions_a_step
 from .limits import c_limits
 from .parts import parts
 from .rivals import (
@@ -52,6 +57,7 @@ from .rivals import (
     numpy_law,
     seconds,
 )
+from .yardstick import compile_c
 
 ROUNDS = 7
 
@@ -91,6 +97,9 @@ def measure(case: Case, library: Any, nengo_python: str | None = None) -> dict[s
     a_second = events / steps * speed["engine"]
     costs = parts(case.graph, case.x)
     limits = c_limits(library, case.graph, _sent(record, steps)) if library else {}
+    floor = floors(library, case.graph, record, steps, limits) if library else {}
+    if "whole" in floor and "c_loop" in speed:
+        floor["whole"] = min(floor["whole"], 1e6 / speed["c_loop"])
     loop = speed.get("c_loop") or (1e6 / sum(limits.values()) if limits else None)
     if loop:
         skipped.pop("c_loop", None)
@@ -111,6 +120,9 @@ def measure(case: Case, library: Any, nengo_python: str | None = None) -> dict[s
         "skipped": skipped,
         "parts": costs,
         "limits": limits,
+        "floor": floor,
+        "share_of_floor": {part: floor[part] / costs[part] for part in floor if costs.get(part)},
+        "whole_over_parts": costs["whole"] / sum(cost for part, cost in costs.items() if part != "whole"),
     }
     return row
 
@@ -150,64 +162,6 @@ def _in_turn(plays: dict[str, tuple[Play, int]]) -> dict[str, float]:
     return {name: plays[name][1] / statistics.median(found) for name, found in times.items()}
 
 
-def bandwidth(library: Any, size: int) -> float:
-    """Return bytes a second that one core reads, again and again, from a table of ``size`` bytes."""
-    table = np.ones(max(size // 8, 64), np.int64)
-    best = float("inf")
-    for _ in range(9):
-        start = time.process_time()
-        repeats = max(50_000_000 // table.nbytes, 1)
-        for _ in range(repeats):
-            library.read_all(pointer(table), len(table))
-        best = min(best, (time.process_time() - start) / repeats)
-    return table.nbytes / best
-
-
-def curves() -> dict[str, list[dict[str, float]]]:
-    """Return microseconds a step against activity, neurons, steps, samples and threads."""
-
-    def cost(graph: IntegerGraph, x: Array, threads: int = 1) -> float:
-        engine = Engine(graph)
-        times = []
-        for _ in range(ROUNDS + 1):
-            start = time.perf_counter()
-            engine.run(x, threads=threads, tuning=Tuning("events"))
-            times.append(time.perf_counter() - start)
-        return min(times[1:]) / (x.shape[0] * x.shape[1]) * 1e6
-
-    names = ("activity", "neurons", "steps", "samples", "threads")
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for activity in (0.001, 0.01, 0.02, 0.05, 0.1, 0.2):
-        graph, x = lif_chain(1000, 1, activity, 500)
-        found["activity"].append({"x": activity, "us": cost(graph, x)})
-    for neurons in (100, 200, 500, 1000, 2000):
-        graph, x = lif_chain(neurons, 1, 0.05, 500)
-        found["neurons"].append({"x": neurons, "us": cost(graph, x)})
-    graph, x = lif_chain(500, 2, 0.05, 100)
-    long = np.tile(x, (1, 100, 1))
-    for steps in (100, 1000, 10_000):
-        found["steps"].append({"x": steps, "us": cost(graph, long[:, :steps])})
-    for samples in (1, 8, 64):
-        found["samples"].append({"x": samples, "us": cost(graph, np.repeat(x, samples, axis=0))})
-    for threads in range(1, (os.cpu_count() or 1) + 1):
-        found["threads"].append({"x": threads, "us": cost(graph, np.repeat(x, 512, axis=0), threads)})
-    return found
-
-
-def plot(found: dict[str, list[dict[str, float]]], file: Path) -> None:
-    """Draw one panel a curve."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(found), figsize=(3.2 * len(found), 3), layout="constrained")
-    for axis, (name, points) in zip(axes, found.items(), strict=True):
-        axis.plot([point["x"] for point in points], [point["us"] for point in points], "o-")
-        axis.set(xlabel=name, ylabel="us a step", ylim=(0, None), xscale="log" if name != "threads" else "linear")
-    figure.savefig(file)
-
-
 def show(name: str, row: dict[str, Any]) -> None:
     """Print one case."""
     print(f"\n{name}  {row['what']}")
@@ -223,8 +177,21 @@ def show(name: str, row: dict[str, Any]) -> None:
     for threads, speed in row["threads"].items():
         print(f"  one sample, {threads} threads over its neurons: {speed:12,.0f} steps/s on the clock")
     for part, cost in row["parts"].items():
-        limit = row["limits"].get(part)
-        print(f"    {part:10} {cost:8.2f} us a step" + (f"   C takes {limit:.2f}" if limit else ""))
+        limit, share = row["limits"].get(part), row["share_of_floor"].get(part)
+        c = f"   C takes {limit:.2f}" if limit else ""
+        print(f"    {part:10} {cost:8.2f} us a step{c}" + (f"   {share:.0%} of the floor" if share else ""))
+    print(f"    the whole step takes {row['whole_over_parts']:.2f} times its parts")
+    if "instructions" in row:
+        print(f"    {row['instructions']} instructions a step, in AVX2")
+
+
+def _instructions(case: Case) -> str:
+    """Return how many instructions a step takes, or why that is not known."""
+    x = case.x[:64] if len(case.x) > 1 else case.x[:, :256]
+    try:
+        return f"{instructions_a_step(case.graph, x):,.0f}"
+    except NotMeasurable as reason:
+        return f"not measurable ({reason}):"
 
 
 def machine() -> dict[str, Any]:
@@ -259,6 +226,7 @@ def main() -> None:
     arguments.add_argument("--json", type=Path, help="write the results here")
     arguments.add_argument("--only", action="append", help="one case (may be repeated)")
     arguments.add_argument("--data", type=Path, help="the folder of MIT-BIH recordings, for B2")
+    arguments.add_argument("--instructions", action="store_true", help="count them under valgrind, a minute a case")
     arguments.add_argument("--curves", type=Path, help="also measure scaling curves and draw them here (.png, .svg)")
     arguments.add_argument(
         "--nengo-loihi-python",
@@ -267,6 +235,7 @@ def main() -> None:
     )
     given = arguments.parse_args()
     torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")  # threads that wait for the next product would count as somebody's time
     makers = cases(given.data)
     unknown = set(given.only or ()) - set(makers)
     if unknown:
@@ -277,7 +246,10 @@ def main() -> None:
     library = compile_c()
     for name in given.only or makers:
         try:
-            result["cases"][name] = row = measure(makers[name](), library, given.nengo_loihi_python)
+            case = makers[name]()
+            result["cases"][name] = row = measure(case, library, given.nengo_loihi_python)
+            if given.instructions:
+                row["instructions"] = _instructions(case)
             show(name, row)
         except InputError as reason:
             result["skipped"][name] = str(reason)

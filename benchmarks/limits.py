@@ -1,11 +1,12 @@
 """Limits: what the parts of a graph cost in C, each alone, with as many messages as a real run sent.
 
-Their sum stands for a C loop over graphs that the loop of LIF layers does not know. It is a lower bound of one: nothing
-is between the parts, and the gates of a scan (softplus, delta u: a step a channel) are given.
+Their sum stands for a C loop over graphs that the loop of LIF layers does not know: nothing is between the parts.
 """
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
@@ -14,10 +15,11 @@ import numpy as np
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.nodes import Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.simulation.tables import CHUNK
 
-from .c_yardstick import pointer
-from .parts import best
+from .parts import STEPS, best
+from .yardstick import COLUMNS, ScanShape, exp2_words, pairs_of, pointer, softplus_words, wide
+
+Play = Callable[[], object]
 
 
 def c_limits(library: Any, graph: IntegerGraph, sent: dict[str, float]) -> dict[str, float]:
@@ -33,20 +35,21 @@ def c_limits(library: Any, graph: IntegerGraph, sent: dict[str, float]) -> dict[
             found["counters"] += _counted(library, np.atleast_2d(edge.synapse.weight), graded, active)
     for name, node in graph.nodes.items():
         if node.kind != "source":
-            found[node.kind] = found.get(node.kind, 0.0) + _neurons(node, library, round(sent[name]))
+            play = neurons_in_c(node, library, round(sent[name]))[0]
+            found[node.kind] = found.get(node.kind, 0.0) + best(play, STEPS)
     return found
 
 
 def _dense(library: Any, weight: Array, graded: bool, active: int) -> float:
-    post, pre = weight.shape
-    rows, sums, block = np.ascontiguousarray(weight.T), np.zeros(post, np.int32), np.zeros(post, np.int16)
+    pre = weight.shape[1]
     if graded:
-        m = np.ones(pre, np.int32)
-        return best(lambda: library.products(CHUNK, pointer(rows), pointer(m), active & ~3, post, pointer(sums)), CHUNK)
-    fired = _fired(pre, active)
-    return best(
-        lambda: library.rows(CHUNK, pointer(rows), pointer(fired), active, post, pointer(block), pointer(sums)), CHUNK
-    )
+        rows = wide(weight.T, COLUMNS, np.int8)
+        pairs, m, width = pairs_of(rows), wide(np.ones(pre), 2, np.int16), rows.shape[1]
+        sums, some = wide(np.zeros(width)), active + active % 2
+        return best(lambda: library.products(STEPS, pointer(pairs), pointer(m), some, width, pointer(sums)), STEPS)
+    rows, fired = wide(weight.T, COLUMNS, np.int8), _fired(pre, active)
+    width, sums = rows.shape[1], wide(np.zeros(rows.shape[1]))
+    return best(lambda: library.rows(STEPS, pointer(rows), pointer(fired), active, width, pointer(sums)), STEPS)
 
 
 def _counted(library: Any, weight: Array, graded: bool, active: int) -> float:
@@ -56,14 +59,14 @@ def _counted(library: Any, weight: Array, graded: bool, active: int) -> float:
         return 0.0
     if graded:
         m = np.ones(pre, np.int32)
-        return best(lambda: library.count_values(CHUNK, pointer(m), pre, pointer(nonzero)), CHUNK)
+        return best(lambda: library.count_values(STEPS, pointer(m), pre, pointer(nonzero)), STEPS)
     fired = _fired(pre, active)
-    return best(lambda: library.count_spikes(CHUNK, pointer(fired), active, pointer(nonzero)), CHUNK)
+    return best(lambda: library.count_spikes(STEPS, pointer(fired), active, pointer(nonzero)), STEPS)
 
 
 def _values(library: Any, neurons: int) -> float:
-    m, sums = np.ones(neurons, np.int32), np.zeros(neurons, np.int64)
-    return best(lambda: library.values(CHUNK, pointer(m), neurons, pointer(sums)), CHUNK)
+    m, sums = wide(np.ones(neurons)), wide(np.zeros(neurons))
+    return best(lambda: library.values(STEPS, pointer(m), len(m), pointer(sums)), STEPS)
 
 
 def _fired(pre: int, active: int) -> Array:
@@ -71,64 +74,64 @@ def _fired(pre: int, active: int) -> Array:
 
 
 @singledispatch
-def _neurons(node: Any, library: Any, active: int) -> float:
+def neurons_in_c(node: Any, library: Any, active: int) -> tuple[Play, dict[str, Array]]:
+    """Return the call that plays a node `STEPS` steps in C, and the arrays it reads and writes."""
     raise TypeError(f"no C for {type(node).__name__}")
 
 
-@_neurons.register
-def _(node: IntegerLIF, library: Any, active: int) -> float:
-    sums = np.zeros(node.size, np.int32)
+@neurons_in_c.register
+def _(node: IntegerLIF, library: Any, active: int) -> tuple[Play, dict[str, Array]]:
+    sums = wide(np.zeros(node.size))
     sums[_fired(node.size, active)] = node.v_threshold + 1  # these fire in every step
-    v, out, flags = np.zeros(node.size, np.int32), np.zeros(node.size, np.int32), np.zeros(node.size, np.uint8)
-    factor, threshold = 4096 - node.dv, node.v_threshold << 6
-    return best(
-        lambda: library.lifs(
-            CHUNK, node.size, factor, threshold, pointer(sums), pointer(v), pointer(flags), pointer(out)
-        ),
-        CHUNK,
+    v, out = wide(np.zeros(node.size)), np.zeros(len(sums) + 16, np.int32)
+    numbers = (len(sums), 4096 - node.dv, node.v_threshold << 6)
+    play = lambda: library.lifs(STEPS, *numbers, pointer(sums), pointer(v), pointer(out))  # noqa: E731
+    return play, {"sums": sums, "v": v, "out": out}
+
+
+@neurons_in_c.register
+def _(node: IntegerRelay, library: Any, active: int) -> tuple[Play, dict[str, Array]]:
+    arrays = _rescaled(node)
+    play = lambda: library.relays(STEPS, *_places(arrays), node.shift, pointer(arrays["out"]))  # noqa: E731
+    return play, arrays
+
+
+@neurons_in_c.register
+def _(node: IntegerReadout, library: Any, active: int) -> tuple[Play, dict[str, Array]]:
+    arrays = _rescaled(node) | {"v": wide(np.zeros(node.neurons))}
+    numbers = (node.shift, int(node.decay))
+    play = lambda: library.readouts(  # noqa: E731
+        STEPS, *_places(arrays), *numbers, pointer(arrays["v"]), pointer(arrays["out"])
     )
+    return play, arrays
 
 
-@_neurons.register
-def _(node: IntegerRelay, library: Any, active: int) -> float:
-    n, sums, out = node.neurons, np.arange(node.neurons), np.zeros(node.neurons, np.int32)
-    factor, bias = _words(node.multiplier), _words(node.bias)
-    return best(
-        lambda: library.relays(CHUNK, n, pointer(sums), pointer(factor), pointer(bias), node.shift, pointer(out)), CHUNK
-    )
-
-
-@_neurons.register
-def _(node: IntegerReadout, library: Any, active: int) -> float:
-    n, sums, out, v = node.neurons, np.arange(node.neurons), np.zeros(node.neurons, np.int32), np.zeros(node.neurons)
-    factor, bias, state = _words(node.multiplier), _words(node.bias), v.astype(np.int64)
-    return best(
-        lambda: library.readouts(
-            CHUNK, n, pointer(sums), pointer(factor), pointer(bias), node.shift, int(node.decay), pointer(state),
-            pointer(out),
-        ),
-        CHUNK,
-    )  # fmt: skip
-
-
-@_neurons.register
-def _(node: IntegerScan, library: Any, active: int) -> float:
+@neurons_in_c.register
+def _(node: IntegerScan, library: Any, active: int) -> tuple[Play, dict[str, Array]]:
     draw = np.random.default_rng(0)
     channels, states = node.alpha.shape
-    exp2 = np.array([round(2.0 ** (20 - i / 64)) for i in range(65)])
-    left, step = exp2[:64].astype(np.int32), np.diff(exp2).astype(np.int32)
-    alpha = np.ascontiguousarray(node.alpha.T)
-    delta, du = draw.integers(0, 2**19, channels), draw.integers(-(2**20), 2**20, channels)
-    b, c = draw.integers(-(2**15), 2**15, states), draw.integers(-(2**15), 2**15, states)
-    h, y = np.zeros((states, channels), np.int64), np.zeros(channels, np.int64)
-    return best(
-        lambda: library.scan(
-            CHUNK, states, channels, pointer(alpha), node.alpha_shift, pointer(delta), pointer(du), pointer(b),
-            node.b_shift, pointer(c), node.c_shift, pointer(left), pointer(step), pointer(h), pointer(y),
-        ),
-        CHUNK,
-    )  # fmt: skip
+    own = [node.dt_multiplier, node.dt_bias, node.u_multiplier, node.u_bias, node.d_skip]
+    arrays = {
+        "u": wide(draw.integers(-(2**12), 2**12, channels)),
+        "dt": wide(draw.integers(-(2**12), 2**12, channels)),
+        "b": draw.integers(-(2**12), 2**12, states).astype(np.int32),
+        "c": draw.integers(-(2**12), 2**12, states).astype(np.int32),
+        "own": wide(np.stack(own)),
+        "alpha": wide(node.alpha.T),
+        "exp2": exp2_words(),
+        "log": softplus_words(),
+    }
+    arrays["h"], arrays["out"] = np.zeros_like(arrays["alpha"]), np.zeros_like(arrays["u"])
+    shifts = (node.u_shift, node.dt_shift, node.alpha_shift, node.du_shift, node.b_shift, node.c_shift, node.d_shift)
+    shape = ScanShape(states, len(arrays["u"]), *shifts)
+    play = lambda: library.scan(STEPS, ctypes.byref(shape), *(pointer(a) for a in arrays.values()))  # noqa: E731
+    return play, arrays
 
 
-def _words(values: Any) -> Array:
-    return np.ascontiguousarray(values, np.int64)
+def _rescaled(node: IntegerRelay | IntegerReadout) -> dict[str, Array]:
+    sums, factor, bias = wide(np.arange(node.neurons)), wide(node.multiplier), wide(node.bias)
+    return {"sums": sums, "factor": factor, "bias": bias, "out": np.zeros_like(sums)}
+
+
+def _places(arrays: dict[str, Array]) -> tuple[Any, ...]:
+    return len(arrays["sums"]), *(pointer(arrays[name]) for name in ("sums", "factor", "bias"))

@@ -19,6 +19,8 @@ _layer: Any = importlib.import_module("bim_neuro.simulation.kernels.layer")
 _synapses: Any = importlib.import_module("bim_neuro.simulation.kernels.synapses")
 _loop: Any = numba.njit(_nrt=False, nogil=True)
 ROUNDS = 15
+REPEATS = 16  # a call from Python takes as long as some steps
+STEPS = REPEATS * CHUNK
 
 _gather, _count_operations = _synapses.gather, _synapses.count_operations
 _law, _compact = _layer.law, _layer.compact
@@ -28,13 +30,15 @@ WIDTH, MESSAGES, SPIKES = layout.WIDTH, layout.MESSAGES, layout.SPIKES
 @_loop  # type: ignore[untyped-decorator]
 def _all_synapses(tables: Any, work: Any, index: int, t0: int, t1: int) -> None:
     node = tables.nodes[index]
-    for t in range(t0, t1):
-        _gather(tables, work, node, 0, node[WIDTH], t, t0)
+    for _ in range(REPEATS):
+        for t in range(t0, t1):
+            _gather(tables, work, node, 0, node[WIDTH], t, t0)
 
 
 @_loop  # type: ignore[untyped-decorator]
 def _all_counters(tables: Any, work: Any, index: int, t0: int, t1: int) -> None:
-    _count_operations(tables, work, tables.nodes[index], work.counters[index], t0, t1, 0)
+    for _ in range(REPEATS):
+        _count_operations(tables, work, tables.nodes[index], work.counters[index], t0, t1, 0)
 
 
 @_loop  # type: ignore[untyped-decorator]
@@ -43,12 +47,13 @@ def _all_neurons(tables: Any, work: Any, index: int, t0: int, t1: int) -> None:
     node = tables.nodes[index]
     width = node[WIDTH]
     message = work.messages[node[MESSAGES] : node[MESSAGES] + width]
-    for t in range(t0, t1):
-        if node[SPIKES]:
-            _gather(tables, work, node, 0, width, t, t0)
-        _law(tables, work, node, message, 0, width)
-        if node[SPIKES]:
-            _compact(work.flags[:width], work.flag_words, message, 0)
+    for _ in range(REPEATS):
+        for t in range(t0, t1):
+            if node[SPIKES]:
+                _gather(tables, work, node, 0, width, t, t0)
+            _law(tables, work, node, message, 0, width)
+            if node[SPIKES]:
+                _compact(work.flags[:width], work.flag_words, message, 0)
 
 
 def parts(graph: Any, x: Array) -> dict[str, float]:
@@ -63,7 +68,7 @@ def parts(graph: Any, x: Array) -> dict[str, float]:
     output, stages = np.zeros((1, graph.nodes[graph.output].neurons), np.int64), (0, len(plan.tables.stages))
 
     def play() -> None:
-        run(plan.tables, work, x, output, probes, stages, (0, steps), (steps, period), CHUNK, (0, 1), NO_SYNC)
+        run(plan.tables, work, x, output, probes, stages, (0, steps), (steps, period, period), CHUNK, (0, 1), NO_SYNC)
 
     found = {"whole": best(play, steps), "synapses": 0.0, "counters": 0.0}
     t1 = steps // CHUNK * CHUNK
@@ -72,10 +77,10 @@ def parts(graph: Any, x: Array) -> dict[str, float]:
         if kind == "source":
             continue
         arguments = (plan.tables, work, index, t1 - CHUNK, t1)
-        synapses = best(lambda a=arguments: _all_synapses(*a), CHUNK)
+        synapses = best(lambda a=arguments: _all_synapses(*a), STEPS)
         found["synapses"] += synapses
-        found["counters"] += best(lambda a=arguments: _all_counters(*a), CHUNK)
-        neurons = best(lambda a=arguments: _all_neurons(*a), CHUNK)
+        found["counters"] += best(lambda a=arguments: _all_counters(*a), STEPS)
+        neurons = best(lambda a=arguments: _all_neurons(*a), STEPS)
         found[kind] = found.get(kind, 0.0) + neurons - (synapses if graph.nodes[name].message_bits == 1 else 0)
     return found
 
