@@ -83,7 +83,7 @@ def check_fields(who: str, value: Any) -> None:
     """Refuse a field of the wrong type, and numbers that are not finite or leave 64 bits."""
     for field in fields(value):
         found: Any = getattr(value, field.name)
-        kind = str(field.type)
+        kind = "Array" if str(field.type).startswith("Annotated[Array, ") else str(field.type)
         wrong = not isinstance(found, _TYPES[kind]) or (isinstance(found, bool) and kind != "bool")
         if wrong:
             raise InputError(f"{who}: {field.name} is {found!r:.60}, not of type {kind}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from .nodes import InputSeen
 from .nodes.arithmetic import Array
 from .printable import counted, plain
+from .shapes import Int, Real
 
 
 @dataclass
@@ -19,11 +20,11 @@ class LayerCount:
     ``synops_hardware`` counts zeros in a dense list too; ``messages`` are graded messages or spikes sent.
     """
 
-    synops_hardware: Array
-    synops_effective: Array
-    updates: Array
-    messages: Array
-    saturations: Array
+    synops_hardware: Annotated[Array, Int("period")]
+    synops_effective: Annotated[Array, Int("period")]
+    updates: Annotated[Array, Int("period")]
+    messages: Annotated[Array, Int("period")]
+    saturations: Annotated[Array, Int("period")]
 
     def __repr__(self) -> str:
         return f"<LayerCount of {counted(len(self.updates), 'step')}: {self.totals()}>"
@@ -51,8 +52,8 @@ class RunRecord:
     steps: int
     period: int
     layers: dict[str, LayerCount]
-    output: Array
-    probes: dict[str, Array] = field(default_factory=dict)
+    output: Annotated[Array, Real("samples neurons")]
+    probes: dict[str, Annotated[Array, Real("samples period ...")]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     learning_updates: dict[str, int] = field(default_factory=dict)
     seen: InputSeen | None = None

@@ -13,12 +13,13 @@ that saturates there. The bias is a mantissa of 13 bits a neuron times a power o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from ..errors import InputError
 from ..printable import outline
+from ..shapes import Int, Real
 from .arithmetic import WORD_MAX, Array, multiply_shift, saturate
 from .node import State, Step
 
@@ -37,7 +38,7 @@ class LIF:
     size: int
     decay: float
     v_threshold: float
-    bias: Array
+    bias: Annotated[Array, Real("size")]
     current_decay: float = 0.0
 
     kind: ClassVar[str] = "lif"
@@ -73,7 +74,7 @@ class IntegerLIF:
     du: int
     dv: int
     v_threshold: int
-    bias_mant: Array
+    bias_mant: Annotated[Array, Int("size")]
     bias_exp: int = 0
 
     kind: ClassVar[str] = "lif"

@@ -8,11 +8,12 @@ The integer law (N10) rescales the accumulated int8 products, decays by a 16-bit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from ..printable import outline
+from ..shapes import Int, Real
 from .arithmetic import Array, multiply_shift, rescale, saturate
 from .node import State, Step
 
@@ -22,7 +23,7 @@ class Readout:
     """Float law. ``decay`` per step, a scalar; ``bias`` (classes,); ``v_range`` the largest |v| (`ranges`)."""
 
     decay: float
-    bias: Array
+    bias: Annotated[Array, Real("classes")]
     v_range: float = 0.0
 
     kind: ClassVar[str] = "readout"
@@ -50,9 +51,9 @@ class IntegerReadout:
     """N10. ``decay`` in units of 2^-16; ``multiplier`` (classes,), ``shift``, ``bias`` as in the relay."""
 
     decay: int
-    multiplier: Array
+    multiplier: Annotated[Array, Int("classes")]
     shift: int
-    bias: Array
+    bias: Annotated[Array, Int("classes")]
 
     kind: ClassVar[str] = "readout"
     lava_process: ClassVar[str] = ""

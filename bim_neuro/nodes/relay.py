@@ -8,11 +8,12 @@ The integer law (N8) rescales the accumulated int8 products into a 16-bit messag
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from ..printable import outline
+from ..shapes import Int, Real
 from .arithmetic import Array, rescale, saturate
 from .node import State, Step
 
@@ -23,7 +24,7 @@ MESSAGE_MAX = 2**15 - 1
 class Relay:
     """Float law. ``bias`` (neurons,); ``message_range`` is the largest |r| (`ranges`)."""
 
-    bias: Array
+    bias: Annotated[Array, Real("neurons")]
     message_range: float = 0.0
 
     kind: ClassVar[str] = "relay"
@@ -49,9 +50,9 @@ class Relay:
 class IntegerRelay:
     """N8. ``multiplier`` (neurons,) and ``shift`` bring the sum into message units; ``bias`` is in message units."""
 
-    multiplier: Array
+    multiplier: Annotated[Array, Int("neurons")]
     shift: int
-    bias: Array
+    bias: Annotated[Array, Int("neurons")]
 
     kind: ClassVar[str] = "relay"
     lava_process: ClassVar[str] = ""

@@ -12,11 +12,12 @@ Mamba's recurrence (ZOH for A, Euler for B) with every projection read in parall
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 
 from ..printable import outline
+from ..shapes import Int, Real
 from .arithmetic import (
     FACTOR_MAX,
     FRACTION_BITS,
@@ -48,10 +49,10 @@ class ScanRange:
 class Scan:
     """Float law. ``a`` (D, N) is A itself, negative; ``d_skip``, ``bias_u``, ``bias_dt`` (D,)."""
 
-    a: Array
-    d_skip: Array
-    bias_u: Array
-    bias_dt: Array
+    a: Annotated[Array, Real("D N")]
+    d_skip: Annotated[Array, Real("D")]
+    bias_u: Annotated[Array, Real("D")]
+    bias_dt: Annotated[Array, Real("D")]
     ranges: ScanRange = ScanRange()
 
     kind: ClassVar[str] = "scan"
@@ -99,16 +100,16 @@ class IntegerScan:
     ``alpha`` (D, N) is |A| log2(e) in units of 2^-alpha_shift; ``d_skip`` (D,) a 24-bit word.
     """
 
-    alpha: Array
+    alpha: Annotated[Array, Int("D N")]
     alpha_shift: int
-    d_skip: Array
+    d_skip: Annotated[Array, Int("D")]
     d_shift: int
-    u_multiplier: Array
+    u_multiplier: Annotated[Array, Int("D")]
     u_shift: int
-    u_bias: Array
-    dt_multiplier: Array
+    u_bias: Annotated[Array, Int("D")]
+    dt_multiplier: Annotated[Array, Int("D")]
     dt_shift: int
-    dt_bias: Array
+    dt_bias: Annotated[Array, Int("D")]
     du_shift: int
     b_shift: int
     c_shift: int

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
 from ..nodes.arithmetic import Array
 from ..printable import outline
+from ..shapes import Bool
 
 
 @dataclass
 class LearnRecord:
     """What a run did: ``correct`` (samples,) before each update; counts by group."""
 
-    correct: Array
+    correct: Annotated[Array, Bool("samples")]
     updates: dict[str, int] = field(default_factory=dict)  # synapses visited
     changed: dict[str, int] = field(default_factory=dict)  # weights that moved
     clipped: dict[str, int] = field(default_factory=dict)  # weights at their limit
