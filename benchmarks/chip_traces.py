@@ -16,7 +16,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks.chip_cue import random_model
-from bim_neuro.compilers.plasticity.block import plastic_block, real_weights, roles_of
+from bim_neuro.compilers.plasticity.block import plastic_block, real_weights
+from bim_neuro.compilers.plasticity.roles import roles_of
 from bim_neuro.jobs.learn import CALIBRATION
 from bim_neuro.model.checkpoint import Checkpoint, load_checkpoint
 from bim_neuro.model.export import export

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import DoesNotFit, Finding
 from ...graph import Edge, FloatGraph, IntegerGraph
-from ...nodes import Dense, Diagonal, IntegerLIF, IntegerRelay, IntegerScan, Relay, Scan
+from ...nodes import LIF, Dense, IntegerLIF, IntegerRelay, Relay, Scan
 from ...nodes.arithmetic import FRACTION_BITS, WORD_MAX, Array
 from ...nodes.node import Node
 from ...nodes.relay import MESSAGE_MAX
@@ -27,6 +27,7 @@ from ...plasticity.surrogate import PsiLIF
 from ..calibrate import bounded
 from ..quantise import as_factor, exponent_for, quantise
 from .block import SURROGATE_SLOPE, soma_unit
+from .roles import Roles, dense_weight, float_parts, integer_parts, part, roles_of, tap_weight, weight_into
 from .rule_compiler import Units
 
 PRE_DELAY = 2
@@ -46,22 +47,21 @@ class PlasticChannel:
     units: Units
     tag_unit: Array
     graph: IntegerGraph
-    block: str
+    roles: Roles
 
     def streams(self, x: Array) -> _Streams:
         """Return what arrives at dt, B and C when x (steps, M) is sent on the plastic lines: dt and B a step ahead."""
         c = self._relayed("C", x)
         late = np.concatenate([self._relayed("C", np.zeros_like(x[:1])), c[:-1]])
-        return {"dt": x @ self._weight(f"{self.block}.scan", "dt").T, "B": self._relayed("B", x), "C": late}
+        return {"dt": x @ self._weight(self.roles.scan, "dt").T, "B": self._relayed("B", x), "C": late}
 
     def _relayed(self, port: str, x: Array) -> Array:
-        name = f"{self.block}.{port}"
-        relay = self.graph.nodes[name]
-        assert isinstance(relay, IntegerRelay)
+        name = self.roles.relays[port]
+        relay = part(self.graph, name, IntegerRelay)
         return np.stack([relay.step({}, {"a": row}).message for row in x @ self._weight(name, "a").T])
 
     def _weight(self, name: str, port: str) -> Array:
-        return _weights(self.graph, name, port).astype(np.int64)
+        return weight_into(self.graph, name, port).astype(np.int64)
 
 
 def plastic_channel(
@@ -72,23 +72,20 @@ def plastic_channel(
     ``signal_unit`` is the real value of one unit of the port ``e``, ``largest_signal`` the largest |e C psi| that y3
     shall hold in the channel of the coarsest tag. Plastic weights may grow ``room`` times beyond the largest.
     """
-    block = next(name for name in reversed(reference.order) if isinstance(reference.nodes[name], Scan)).split(".")[0]
-    folded = _folded(bounded(reference), block)
-    graph = quantise(folded, {f"{block}.scan.u": room})
-    scan, lif, real = (graph.nodes[f"{block}.scan"], graph.nodes[f"{block}.lif"], folded.nodes[f"{block}.scan"])
-    assert isinstance(scan, IntegerScan)
-    assert isinstance(lif, IntegerLIF)
-    assert isinstance(real, Scan)
-    soma = _soma(lif, folded.nodes[f"{block}.lif"], f"{block}.lif")
-    words = WORDS_A_WEIGHT * _weights(graph, f"{block}.scan", "u").astype(np.int64)
-    draft = PlasticChannel(SelectiveChannel(scan, soma, 0, 0, seed), words, Units(), np.ones(len(words)), graph, block)
+    roles = roles_of(reference)
+    folded = _folded(bounded(reference), roles)
+    graph = quantise(folded, {f"{roles.scan}.u": room})
+    real, parts = float_parts(folded, roles), integer_parts(graph, roles)
+    scan, soma = parts.scan, _soma(parts.lif, real.lif, roles.lif)
+    words = WORDS_A_WEIGHT * weight_into(graph, roles.scan, "u").astype(np.int64)
+    draft = PlasticChannel(SelectiveChannel(scan, soma, 0, 0, seed), words, Units(), np.ones(len(words)), graph, roles)
     gate, trace = _largest(draft, x)
     immediate_shift = np.array([_shift(ratio) for ratio in np.maximum(gate / (SIGN_OFFSET - 1), trace / _TAG_ROOM)])
-    tag_unit = _gate_unit(folded, real, block) * 2.0**immediate_shift
-    read_unit = signal_unit * 2.0 ** (SIGNAL_SHIFT - _exponent(folded, f"{block}.C"))
+    tag_unit = _gate_unit(real.scan, real.relays["B"]) * 2.0**immediate_shift
+    read_unit = signal_unit * 2.0 ** (SIGNAL_SHIFT - _exponent(real.relays["C"]))
     signal_shift = _shift(largest_signal / read_unit / (SIGN_OFFSET - 1)) + immediate_shift.max() - immediate_shift
     units = Units(
-        weight=room * float(np.abs(_weights(folded, f"{block}.scan", "u")).max()) / WEIGHT_MAX / WORDS_A_WEIGHT,
+        weight=room * float(np.abs(weight_into(folded, roles.scan, "u")).max()) / WEIGHT_MAX / WORDS_A_WEIGHT,
         tag=float(tag_unit[0]),
         immediate=float(tag_unit[0]),
         signal=float(read_unit * 2.0 ** signal_shift[0]),
@@ -97,49 +94,36 @@ def plastic_channel(
     return replace(draft, neuron=neuron, units=units, tag_unit=tag_unit)
 
 
-def _soma(lif: IntegerLIF, real: Node, layer: str) -> PsiLIF:
+def _soma(lif: IntegerLIF, real: LIF, layer: str) -> PsiLIF:
     unit = soma_unit(real, lif, layer)
     factor, shift = as_factor(np.asarray(unit * SURROGATE_SLOPE * 2**12))
     return PsiLIF(lif, int(factor), shift)
 
 
-def _folded(graph: FloatGraph, block: str) -> FloatGraph:
+def _folded(graph: FloatGraph, roles: Roles) -> FloatGraph:
     """Return the graph with the relay of u and its one tap folded into the weights."""
-    scan, relay = f"{block}.scan", f"{block}.u"
-    real = graph.nodes[scan]
-    assert isinstance(real, Scan)
-    taps = [edge for edge in graph.into(scan) if edge.port == "u"]
-    source = graph.into(relay)[0].source
-    if real.a.shape[1] != 1 or len(taps) != 1 or getattr(graph.nodes[source], "graded", False):
-        has = f"{real.a.shape[1]} states, {len(taps)} taps"
+    scan, relay, taps = roles.scan, roles.relays["u"], roles.taps
+    states, fed = float_parts(graph, roles).scan.a.shape[1], roles.edges["w_u"]
+    if states != 1 or len(taps) != 1 or getattr(graph.nodes[fed.source], "graded", False):
+        has = f"{states} states, {len(taps)} taps"
         message = f"layer '{scan}': {has}; the learning engine follows spikes, one state and one tap"
         hint = "train with --states 1 --set train.taps=1 and spikes as input, or take --set learn.placement=neurons"
-        raise DoesNotFit([Finding("learning-states", scan, message, real.a.shape[1], 1, hint)])
-    tap = taps[0].synapse
-    assert isinstance(tap, Diagonal)
-    direct = Edge(source, scan, "u", Dense(tap.weight[:, None] * _weights(graph, relay, "a")))
-    kept = tuple(edge for edge in graph.edges if edge is not taps[0] and edge.target != relay)
+        raise DoesNotFit([Finding("learning-states", scan, message, states, 1, hint)])
+    direct = Edge(fed.source, scan, "u", Dense(tap_weight(taps[0])[:, None] * dense_weight(fed)))
+    kept = tuple(edge for edge in graph.edges if edge.name != taps[0].name and edge.target != relay)
     nodes: dict[str, Node] = {name: node for name, node in graph.nodes.items() if name != relay}
     return replace(graph.with_nodes(nodes), edges=(*kept, direct))
 
 
-def _weights(graph: FloatGraph | IntegerGraph, target: str, port: str) -> Array:
-    synapse = next(edge.synapse for edge in graph.into(target) if edge.port == port)
-    assert isinstance(synapse, Dense)
-    return synapse.weight
+def _exponent(relay: Relay) -> int:
+    return exponent_for(relay.message_range, MESSAGE_MAX)
 
 
-def _exponent(graph: FloatGraph, relay: str) -> int:
-    node = graph.nodes[relay]
-    assert isinstance(node, Relay)
-    return exponent_for(node.message_range, MESSAGE_MAX)
-
-
-def _gate_unit(graph: FloatGraph, real: Scan, block: str) -> float:
+def _gate_unit(real: Scan, relay_b: Relay) -> float:
     """Return the real value of one unit of delta B as the channel computes it (the formats of `quantise`)."""
     u = exponent_for(real.ranges.u, U_MAX)
     du = min(exponent_for(real.ranges.du, WORD_MAX), u + FRACTION_BITS)
-    h = min(exponent_for(real.ranges.h, WORD_MAX), du + _exponent(graph, f"{block}.B"))
+    h = min(exponent_for(real.ranges.h, WORD_MAX), du + _exponent(relay_b))
     return float(2.0 ** -(FRACTION_BITS - du + h))
 
 

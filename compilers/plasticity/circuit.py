@@ -16,7 +16,7 @@ import numpy as np
 
 from ...graph import FloatGraph
 from ...hardware import HardwareProfile
-from ...nodes import Diagonal, IntegerReadout
+from ...nodes import IntegerReadout
 from ...nodes.arithmetic import Array, multiply_shift, saturate
 from ...plasticity.learning_engine.compiled import FastSynapses
 from ...plasticity.learning_engine.law import WORDS_A_WEIGHT
@@ -28,8 +28,9 @@ from ...plasticity.record import Rate
 from ...plasticity.request import Plasticity
 from ...plasticity.trace_process.block import PlasticBlock
 from ...plasticity.trace_process.pairs import AMPLITUDE_BITS, IMPULSE_BITS, pair_stdp
-from .block import ROOM, roles_of
+from .block import ROOM
 from .channel import PlasticChannel, plastic_channel
+from .roles import dense_weight, part, roles_of, tap_weight
 from .rule_compiler import IMPULSES, CompiledRule, compile_rule
 
 TAG_RULES = ("rtrl", "hybrid")
@@ -53,8 +54,7 @@ def engine_learner(
     Raises DoesNotFit with every limit of the engine that the request passes.
     """
     p, weights = block.plasticity, block.weights()
-    readout = block.graph.nodes[block.readout]
-    assert isinstance(readout, IntegerReadout)
+    readout = part(block.graph, block.readout, IntegerReadout)
     spikes = [block_spikes(block, weights, sample)[0] for sample in x]
     tau = 1 / max(-log(max(readout.decay, 1) / 2**16), 1 / LONGEST_TAU)
     plan = _error_plan(p, spikes, readout) if "w_o" in p.synapses else _ErrorPlan(0, 1, 1.0)
@@ -69,7 +69,7 @@ def engine_learner(
     if "w_u" in p.synapses and p.rule in INPUT_RULES:
         channel = plastic_channel(reference, x, signal_unit=1.0, largest_signal=1.0, room=ROOM, seed=p.seed)
         request, channel = _input_request(block, channel, loop, spikes, x, y)
-        rules["w_u"] = compile_rule(request, profile, layer=f"{channel.block}.scan")
+        rules["w_u"] = compile_rule(request, profile, layer=channel.roles.scan)
         synapses = FastSynapses(rules["w_u"].rule, channel.words, randoms(mode, p.seed + 1))
         inputs = PlasticInput(channel, synapses, _weights_a_word(reference, block, channel))
     traces = [trace.tau for made in rules.values() for name, trace in made.rule.traces if name[0] == "x"]
@@ -176,11 +176,9 @@ def _pairs(p: Plasticity, x: Array, spikes: Array) -> Array:
 def _weights_a_word(reference: FloatGraph, block: PlasticBlock, channel: PlasticChannel) -> Array:
     """Return how many int8 weights of w_u, before relay and tap, one plastic word is, (D,)."""
     roles = roles_of(reference)
-    tap = next(edge.synapse for edge in reference.into(roles.scan) if edge.port == "u")
-    assert isinstance(tap, Diagonal)
-    largest = float(np.abs(roles.edges["w_u"].synapse.weight).max())  # type: ignore[attr-defined]
+    largest = float(np.abs(dense_weight(roles.edges["w_u"])).max())
     unit = ROOM * largest / block.plasticity.weight_limit
-    strength = np.asarray(tap.weight, np.float64)
+    strength = np.asarray(tap_weight(roles.taps[0]), np.float64)
     return np.divide(channel.units.weight, strength * unit, out=np.zeros_like(strength), where=strength != 0)
 
 

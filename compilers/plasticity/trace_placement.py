@@ -18,7 +18,6 @@ from math import ceil
 from ...errors import DoesNotFit, Finding
 from ...graph import PlacedGraph
 from ...hardware import HardwareProfile
-from ...nodes import IntegerScan
 from ...plasticity.learning_engine.rule import WIDTHS
 from ...plasticity.request import GROUPS, Plasticity
 from ...plasticity.trace_process.block import PlasticBlock
@@ -93,7 +92,6 @@ def _engine(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfil
 def _channel(block: PlasticBlock, plasticity: Plasticity) -> Iterator[Finding]:
     """What learns below the readout is w_u of spikes, one tap and one state."""
     scan = block.process.scan
-    assert isinstance(scan, IntegerScan)
     layer, states, taps = _layer(block), scan.alpha.shape[1], block.process.conv.shape[1]
     hint = "--set learn.placement=neurons, or a model with one state a channel and one conv tap"
     if plasticity.rule not in INPUT_RULES:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plastic_models import Case, plastic_case
 
 from benchmarks.chip_traces import by_kernel, by_law, cosines, float_gradient, gradient, real_network
-from bim_neuro.compilers.plasticity.block import roles_of
+from bim_neuro.compilers.plasticity.roles import roles_of
 from bim_neuro.errors import DoesNotFit
 from bim_neuro.plasticity.noise import noise
 from bim_neuro.plasticity.request import ROUNDINGS

@@ -16,8 +16,7 @@ from ....plasticity.learning_engine.compiled import FastSynapses
 from ....plasticity.learning_engine.learner import EngineLearner
 from ....plasticity.trace_process.law import NAMES
 from ....plasticity.trace_process.learner import Learner
-from .run import learn_by_engine
-from .run_traces import learn_by_traces
+from .run import learn_by_engine, learn_by_traces
 
 LESSONS = 4
 """Samples whose learning is played: some seconds of Lava."""

@@ -1,7 +1,7 @@
-"""Learning on Lava: a circuit of `bim_neuro.plasticity` becomes LearningDense between Lava processes, run in a child.
+"""Learning on Lava, in a child process: by its learning engine, or by a block with its trace process.
 
-The synapses and their learning are Lava's own (LearningDense, bit-approximate), and so is a plain LIF behind them;
-neurons with learning outputs are ours, as Lava ships none that works.
+By the engine the synapses and their learning are Lava's own (LearningDense, bit-approximate), and so is a plain LIF
+behind them; neurons with learning outputs are ours, as Lava ships none that works. By traces all that learns is ours.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from ....nodes.arithmetic import Array
 from ....plasticity.learning_engine.circuit import Circuit, Recording
 from ....plasticity.learning_engine.learner import EngineLearner
-from ..run import play
+from ....plasticity.trace_process.block import PlasticBlock
+from ....plasticity.trace_process.learner import Learner
+from ..run import by_sample, play
 
 
 def learn_on_lava(circuit: Circuit, *, record: bool = True, time_limit: float | None = None) -> Recording:
@@ -28,3 +30,32 @@ def learn_by_engine(learner: EngineLearner, x: Array, y: Array, *, time_limit: f
     """
     steps = len(x) * (len(learner.gate(x.shape[1])) + learner.gap)
     return play("plasticity.build_circuit", "build_lesson", (learner, x, y), steps, time_limit)[0]
+
+
+def traces_on_lava(block: PlasticBlock, x: Array, *, time_limit: float | None = None) -> dict[str, Array]:
+    """Play x (samples, T, lines); return every trace by name, 'spikes' and 'answer', (samples, T, ...) each.
+
+    Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks or passes ``time_limit``
+    (seconds).
+    """
+    samples, steps, _ = x.shape
+    depth, period = block.graph.depth, block.graph.period(steps)
+    total = samples * period + max(depth.values())
+    rows, _ = play("plasticity.build_traces", "build_traces", (block, x), total, time_limit)
+    depths = {name: depth[block.readout if name == "answer" else block.scan] for name in rows}
+    return {name: by_sample(row, depths[name], samples, period)[:, :steps] for name, row in rows.items()}
+
+
+def learn_by_traces(
+    learner: Learner, x: Array, y: Array, *, time_limit: float | None = None
+) -> tuple[dict[str, Array], list[dict[str, Array]]]:
+    """Learn on Lava from x (samples, T, lines) and y.
+
+    Return the int8 weights by group, (steps of Lava, post, pre), and of each sample what it was learnt from: every
+    trace by name, 'spikes', 'output', and the weights after it. ``learner`` is what it was, but for its rates.
+    """
+    learner.prepare(x, y)
+    graph, (samples, steps, _) = learner.block.graph, x.shape
+    total = samples * (graph.period(steps) + graph.depth[learner.block.readout]) + max(graph.depth.values())
+    rows, lessons = play("plasticity.build_traces", "build_lesson", (learner, x, y), total, time_limit)
+    return rows, [lessons[f"lesson{sample}"] for sample in range(samples)]

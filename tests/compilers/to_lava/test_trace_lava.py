@@ -9,7 +9,7 @@ import pytest
 from plastic_models import Case, plastic_case
 
 from benchmarks.chip_traces import by_kernel
-from bim_neuro.compilers.to_lava.plasticity.run_traces import learn_by_traces, traces_on_lava
+from bim_neuro.compilers.to_lava.plasticity.run import learn_by_traces, traces_on_lava
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.trace_process.law import NAMES
 from bim_neuro.plasticity.trace_process.learner import Learner
