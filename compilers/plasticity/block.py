@@ -16,6 +16,7 @@ from ...graph import FloatGraph, IntegerGraph
 from ...nodes import LIF, Dense, IntegerLIF, IntegerReadout, Readout, ScanRange
 from ...nodes.arithmetic import FRACTION_BITS, WORD_MAX, Array
 from ...nodes.lif import ACCUMULATOR_SHIFT
+from ...nodes.node import Node
 from ...nodes.synapses import WEIGHT_MAX
 from ...plasticity.request import Plasticity
 from ...plasticity.trace_process.block import PlasticBlock
