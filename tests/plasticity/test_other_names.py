@@ -11,9 +11,11 @@ from small_models import small_checkpoint, small_input
 
 from bim_neuro.compilers.plasticity.block import plastic_block
 from bim_neuro.compilers.plasticity.channel import plastic_channel
+from bim_neuro.compilers.plasticity.circuit import engine_learner
 from bim_neuro.compilers.plasticity.roles import roles_of
 from bim_neuro.errors import DoesNotFit
 from bim_neuro.graph import FloatGraph
+from bim_neuro.hardware import load_profile
 from bim_neuro.model.export import export
 from bim_neuro.nodes import LIF, Dense
 from bim_neuro.plasticity.request import Plasticity
@@ -54,6 +56,24 @@ def test_a_renamed_block_is_the_same_channel_of_the_learning_engine() -> None:
     assert made[0].units == made[1].units
     for name, stream in made[0].streams(case.x[0]).items():
         np.testing.assert_array_equal(made[1].streams(case.x[0])[name], stream)
+
+
+def test_a_renamed_block_learns_the_same_weights_in_the_tags_of_the_learning_engine() -> None:
+    case = plastic_case(2, samples=8, steps=24, spiking=True, channels=16, states=1, taps=1)
+    scan = roles_of(case.reference).scan
+    usual = case.reference.with_nodes(
+        {**case.reference.nodes, scan: replace(case.reference.nodes[scan], d_skip=np.full(16, 1e-3))}
+    )
+    ends, before = [], {}
+    for graph in (usual, renamed(usual, letters(usual))):
+        block = plastic_block(graph, Plasticity("rtrl", rate=0.4), case.x)
+        made = engine_learner(graph, block, load_profile("loihi2"), case.x, case.y)
+        before = {group: np.array(synapses.weights) for group, synapses in made.plastic.items()}
+        made.run(case.x, case.y)
+        ends.append({group: np.array(synapses.weights) for group, synapses in made.plastic.items()})
+    for group in ("w_u", "w_o"):
+        assert (ends[0][group] != before[group]).any()
+        np.testing.assert_array_equal(ends[1][group], ends[0][group])
 
 
 def test_a_part_of_another_kind_is_refused_by_its_name() -> None:

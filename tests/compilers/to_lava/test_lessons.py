@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -21,6 +22,7 @@ from bim_neuro.nodes import Scan
 from bim_neuro.plasticity.learning_engine.learner import EngineLearner
 from bim_neuro.plasticity.request import Plasticity
 from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.report.models.learning import LearningVerification, LearntAlike
 from bim_neuro.report.thresholds import _lessons
 
 LOIHI2 = load_profile("loihi2")
@@ -157,7 +159,9 @@ def test_a_placement_without_a_counterpart_on_lava_is_said(tmp_path: Path) -> No
 
 
 def test_a_difference_in_learning_is_a_missed_threshold() -> None:
-    rows = [{"what": "weights", "values": 10, "equal": 8}, {"what": "spikes", "values": 3, "equal": 3}]
-    check = {"backend": "lava", "samples": 4, "synapses": "ours", "rows": rows, "left_out": ""}
-    assert list(_lessons({"verify": check})) == ["lava differs in 2 of 10 weights while learning"]
-    assert list(_lessons(None)) == list(_lessons({"verify": None})) == []
+    rows = (LearntAlike("weights", values=10, equal=8), LearntAlike("spikes", values=3, equal=3))
+    check = LearningVerification("lava", samples=4, synapses="ours", rows=rows, left_out="")
+    learning: Any = SimpleNamespace(verify=check)
+    assert list(_lessons(learning)) == ["lava differs in 2 of 10 weights while learning"]
+    learning.verify = None
+    assert list(_lessons(None)) == list(_lessons(learning)) == []
