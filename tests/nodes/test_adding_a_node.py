@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,8 +155,21 @@ def test_what_the_engine_does_not_know_is_refused(refused: Callable[[], object])
 # ---- 2 to 5 and 7: one function each
 
 
+EXTENDED = (
+    ranges_of,
+    with_ranges,
+    bound,
+    quantise_node,
+    of_node,
+    form,
+    message_bound,
+    nir_check._shapes,
+    nir_standard._write,
+)
+
+
 @pytest.fixture
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for cls in (Doubler, IntegerDoubler):
         monkeypatch.setitem(pack._CLASSES, cls.__name__, cls)
     monkeypatch.setattr(pack, "_NODES", (*pack._NODES, Doubler, IntegerDoubler))
@@ -200,6 +214,18 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
         layer.nodes[name] = nir.Scale(np.full(node.size, 2.0, np.float32))
         layer.synapses(name, "a", [name])
 
+    yield
+    for function in EXTENDED:
+        forget(function, Doubler, IntegerDoubler)
+
+
+def forget(function: Any, *classes: type) -> None:
+    """Take classes out of a singledispatch, which has no call for it: its ``registry`` is a view of the dict."""
+    (registry,) = gc.get_referents(function.registry)
+    for cls in classes:
+        registry.pop(cls, None)
+    function._clear_cache()
+
 
 @pytest.mark.usefixtures("registered")
 def test_a_node_added_by_the_page_has_equal_integers_on_law_and_engine(tmp_path: Any) -> None:
@@ -221,9 +247,30 @@ def test_a_node_added_by_the_page_has_equal_integers_on_law_and_engine(tmp_path:
 
     on_chip = place(program, load_profile("loihi2"))
     assert {core.layer for core in on_chip.cores} == {"double", "lif"}
-    cost = price(on_chip, engine, load_profile("loihi2"))
-    assert [what for what in cost.unpriced if "doubler" in what]  # the profile has no price for its update
+    words = sum(node.state_words * node.neurons for name, node in program.nodes.items() if name != "input")
+    assert on_chip.cores_of("double")[0].resources["neuron_words"][0] == words == 6 + 4  # both layers share the core
+    for name, count in law.layers.items():
+        assert engine.layers[name].totals() == count.totals(), name
+    assert law.layers["double"].updates.sum() == 8 * 12 * 6
+
+    loihi = load_profile("loihi2")
+    assert [what for what in price(on_chip, engine, loihi).unpriced if "doubler" in what]  # its update has no price
+    passes = {**loihi.passes_per_update, "doubler": loihi.passes_per_update["relay"]}
+    cost = price(on_chip, engine, replace(loihi, passes_per_update=passes))
+    assert not [what for what in cost.unpriced if "doubler" in what]
+    updates = next(layer for layer in cost.layers if layer.layer == "double").events["updates"]
+    each = passes["doubler"].number * loihi.energy.update_pass_pj.number
+    assert updates.value == pytest.approx(12 * 6 * each)
 
     write_nir(measured, tmp_path / "doubler.nir")
     again = read_nir(tmp_path / "doubler.nir")
     assert again.nodes["double"] == measured.nodes["double"]
+
+
+def test_what_the_toy_registers_can_be_taken_away_again() -> None:
+    passing: Any = type("Passing", (), {})
+    message_bound.register(passing, lambda node, name: 3)
+    assert message_bound(passing(), "double") == 3
+    forget(message_bound, passing)
+    with pytest.raises(InputError, match="Passing has no 'message_bound'"):
+        message_bound(passing(), "double")
