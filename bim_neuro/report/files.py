@@ -17,7 +17,7 @@ from ..intake import read_json
 from ..printable import as_json, csv_cell
 from ..printable import plain as visible
 from .html import render
-from .models import VERSION, KeyMissing, Layer, Range, Summary, plain, read
+from .models import VERSION, Layer, OtherKeys, Range, Summary, plain, read
 from .terminal import as_text, show
 
 DAMAGE = (ValueError, RecursionError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -68,7 +68,8 @@ def read_summary(folder: Path) -> Summary:
         raise InputError(f"{folder} holds no summary.json", "give the folder bim-compile wrote with -o")
     data = read_json(path)
     try:
-        summary = read(Summary, {"schema_version": VERSION, **data} if isinstance(data, dict) else data)
+        first = isinstance(data, dict) and data.get("schema_version", 1) == 1
+        summary = read(Summary, {**data, "schema_version": VERSION} if first else data)
         show(summary, folder=None, console=Console(file=io.StringIO(), emoji=False))
         return summary
     except DAMAGE as error:
@@ -83,10 +84,10 @@ def _other_version(path: Path, data: Any, error: Exception) -> InputError | None
     version, command = data.get("schema_version", 1), data.get("command")
     if isinstance(version, int) and version > VERSION:
         return InputError(
-            f"{path} was written by a newer bim-neuro: schema_version {version}, this one reads {VERSION}",
+            f"{path} was written by a newer bim-neuro: schema_version {version!s:.20}, this one reads {VERSION}",
             "update bim-neuro, or compile again",
         )
-    if version == VERSION or not isinstance(error, KeyMissing):
+    if version == VERSION or not isinstance(error, OtherKeys):
         return None
     anew = f"compile again: {command:.200}" if isinstance(command, str) else "compile again"
     return InputError(f"{path} was written by an older bim-compile: {error!s:.100}", anew)

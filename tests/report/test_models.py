@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from commands import ROOT, bim_compile, bim_report, save_input, save_model
 
 from bim_neuro.report import read_summary
-from bim_neuro.report.models import KeyMissing, Misshapen, Summary, made, plain, read, schema_of
+from bim_neuro.report.models import Misshapen, OtherKeys, Summary, made, plain, read, schema_of
 from bim_neuro.report.models.says import Items, Unit, Within
 
 SCHEMA = json.loads((ROOT / "docs" / "summary.schema.json").read_text())
@@ -55,7 +56,10 @@ def data(written: Callable[[str], Path]) -> dict[str, Any]:
 
 
 def test_the_schema_in_the_docs_is_what_the_models_generate() -> None:
-    assert schema_of(Summary, "summary.json") == SCHEMA, "run python scripts/summary_schema.py"
+    script = runpy.run_path(str(ROOT / "scripts" / "summary_schema.py"))
+    assert script["text"]() == (ROOT / "docs" / "summary.schema.json").read_text(), (
+        "run python scripts/summary_schema.py"
+    )
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -81,13 +85,16 @@ def test_the_keys_of_a_model_are_written_in_their_order(data: dict[str, Any]) ->
     assert list(data) == [field.name for field in fields(Summary)] == list(SCHEMA["properties"])
 
 
-def test_a_check_lists_findings_and_cores_as_a_summary_does(tmp_path: Path) -> None:
+def test_what_refuses_a_model_lists_findings_and_cores_as_a_summary_does(tmp_path: Path) -> None:
     from small_models import small_checkpoint
 
     large = save_model(tmp_path / "large.pt", small_checkpoint(channels=20_000, states=1, taps=1))
     found = json.loads(bim_compile(large, "--check", "--json").out)
+    refused = json.loads(bim_compile(large, "--input", save_input(tmp_path / "x.npz"), "--json").out)
     assert not found["fits"]
-    for part, values in (("Finding", found["findings"]), ("Cores", [found["cores"]])):
+    assert refused["error"]["exit_code"] == 1
+    lists = (("Finding", found["findings"]), ("Finding", refused["findings"]), ("Cores", [found["cores"]]))
+    for part, values in lists:
         assert values
         for value in values:
             jsonschema.validate(value, _definition(part))
@@ -133,14 +140,25 @@ def test_a_folder_of_version_1_is_read_and_compared(
     assert {row["verdict"] for row in json.loads(ended.out)["rows"]} == {"same"}
 
 
-def test_a_folder_of_version_1_that_lacks_a_key_says_how_to_make_it_anew(data: dict[str, Any], tmp_path: Path) -> None:
-    del data["schema_version"], data["sequences"]
+@pytest.mark.parametrize(
+    ("change", "said_so"),
+    [
+        (lambda summary: summary.pop("sequences"), "sequences is missing"),
+        (lambda summary: summary["layers"][0].update(cost=1), "layers[0].cost is no key we know"),
+        (lambda summary: summary.update(backend="fast"), "backend is 'fast', not one of"),
+    ],
+)
+def test_a_folder_of_an_older_version_with_other_keys_says_how_to_make_it_anew(
+    change: Callable[[dict[str, Any]], Any], said_so: str, data: dict[str, Any], tmp_path: Path
+) -> None:
+    del data["schema_version"]
+    change(data)
     (tmp_path / "summary.json").write_text(json.dumps(data | {"command": "bim-compile a.pt -o b"}))
     for words in ((tmp_path,), ("compare", tmp_path, tmp_path)):
         ended = bim_report(*words)
         assert ended.code == 2
         said = " ".join(ended.err.split())
-        assert "was written by an older bim-compile: sequences is missing" in said
+        assert f"was written by an older bim-compile: {said_so}" in said
         assert "hint: compile again: bim-compile a.pt -o b" in said
 
 
@@ -205,5 +223,5 @@ def test_a_model_is_read_and_written() -> None:
     assert toy == Toy((Part(1),), {"a": Other("x"), "b": Part(None)}, None)
     assert plain(toy) == values
     assert plain(read(Toy, values | {"note": "n"})) == values | {"note": "n"}
-    with pytest.raises(KeyMissing, match=r"parts\[0\]\.size is missing"):
+    with pytest.raises(OtherKeys, match=r"parts\[0\]\.size is missing"):
         made(Toy, values | {"parts": [{}]})

@@ -9,7 +9,7 @@ from .asked import Asked, Hashes, Sequences
 from .costs import BusyTime, Dense, Energy, Latency, LayerEnergy, Processor
 from .learning import Learning, LearningVerification
 from .parts import Backend, Judge, Objective, Quantity, Range
-from .plain import KeyMissing, Misshapen, made, plain, read
+from .plain import Misshapen, OtherKeys, made, plain, read
 from .program import Constant, Cores, Encoder, Finding, Placement, WorstCore
 from .run import Accuracy, Agreement, Compared, Layer, Metrics, NeuroBench, Sides, Verification
 from .schema import schema_of
@@ -31,7 +31,6 @@ __all__ = [
     "Finding",
     "Hashes",
     "Judge",
-    "KeyMissing",
     "Latency",
     "Layer",
     "LayerEnergy",
@@ -41,6 +40,7 @@ __all__ = [
     "Misshapen",
     "NeuroBench",
     "Objective",
+    "OtherKeys",
     "Placement",
     "Processor",
     "Quantity",

@@ -21,8 +21,8 @@ class Misshapen(ValueError):
     """A value is not what its model says."""
 
 
-class KeyMissing(Misshapen):
-    """A key is not there: an older version did not write it."""
+class OtherKeys(Misshapen):
+    """A key is missing or not known, or a word is no choice of today: another version may have written it."""
 
 
 def made(model: type[Model], values: Mapping[str, Any]) -> Model:
@@ -31,7 +31,7 @@ def made(model: type[Model], values: Mapping[str, Any]) -> Model:
 
 
 def read(model: type[Model], data: Any) -> Model:
-    """Return a model of what a file holds; a missing key raises KeyMissing, whatever else is wrong Misshapen."""
+    """Return a model of what a file holds; keys and words of another version raise OtherKeys, else Misshapen."""
     return _model(model, data, "", _checked)
 
 
@@ -55,9 +55,9 @@ def _model(model: type[Model], data: Any, where: str, leaf: _Leaf) -> Model:
     keys = {key.name: key for key in keys_of(model)}
     for name, key in keys.items():
         if name not in data and not key.optional:
-            raise KeyMissing(f"{_at(where, name)} is missing")
+            raise OtherKeys(f"{_at(where, name)} is missing")
     if unknown := data.keys() - keys.keys():
-        raise Misshapen(f"{_at(where, min(unknown, key=str))} is no key we know")
+        raise OtherKeys(f"{_at(where, min(unknown, key=str))} is no key we know")
     given = {name: _value(key.hint, data[name], _at(where, name), leaf) for name, key in keys.items() if name in data}
     return model(**given)
 
@@ -103,7 +103,7 @@ def _checked(hint: Any, data: Any, where: str) -> Any:
         return data
     if get_origin(hint) is Literal:
         if not any(type(data) is type(word) and data == word for word in get_args(hint)):
-            raise Misshapen(f"{where} is {data!r:.40}, not one of {', '.join(map(str, get_args(hint)))}")
+            raise OtherKeys(f"{where} is {data!r:.40}, not one of {', '.join(map(str, get_args(hint)))}")
         return data
     types = [bare(member)[0] for member in choices(hint) or (hint,)]
     if not any(_fits(kind, data) for kind in types):
