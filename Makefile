@@ -9,6 +9,8 @@ DATA ?=
 OUT := out
 PYTEST_ARGS ?=
 TESTS ?=
+# Rooms whose quick tests run in this process: seeing lines makes tests a third slower, so CI does not for all.
+COVERED := tests/nodes tests/hardware tests/estimates tests/compilers/placement
 CASES ?= 2000
 SEED ?= 0
 FORMAT ?=
@@ -18,7 +20,7 @@ BIN := $(VENV)/bin
 ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures browser test test-all fuzz kills lint types train-digits train-ecg bench clean dist environment
+.PHONY: help demo pictures browser test test-all coverage fuzz kills lint types train-digits train-ecg bench clean dist environment
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +36,12 @@ test: environment ## run the quick tests, some minutes (PYTHON=3.10 for another 
 
 test-all: environment ## run every test (TESTS="-m slow": those that make test leaves out; TESTS=FILE: one file)
 	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+
+coverage: environment ## print which lines the quick tests of some rooms run (TESTS= for others); no gate
+	@rm -f .coverage
+	$(BIN)/python -m coverage run -m pytest -q -m "not slow and not lava" $(or $(TESTS),$(COVERED))
+	$(BIN)/python -m coverage report
+	@echo "not seen: kernels that numba compiles, and what runs in child processes (commands, Lava, readers of files)"
 
 fuzz: environment ## break files at random and read them: CASES=2000 a format, SEED=0, FORMAT=pt, CASE=17 for one again
 	$(BIN)/python scripts/fuzz.py --cases $(CASES) --seed $(SEED) $(if $(FORMAT),--format $(FORMAT)) $(if $(CASE),--case $(CASE))
@@ -71,5 +79,5 @@ dist: environment ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation
 
 clean: ## remove what the commands above made, the environment excepted
-	rm -rf build dist out out-* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist out out-* .pytest_cache .mypy_cache .ruff_cache .coverage .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
