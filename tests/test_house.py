@@ -251,7 +251,7 @@ def test_ci_runs_everything_on_the_default_python_and_leaves_out_what_is_not_her
     assert ended.returncode == 0, ended
     asked = [line.split(" PYTHON=")[0] for line in ended.stdout.splitlines() if line.startswith("make ")]
     first = ("environment", "lint", "types", "demo", "test")
-    targets = [*first, "test-all TESTS=-m slow", "fuzz CASES=100", "kills KILLS=12"]
+    targets = [*first, "test-all TESTS=-m slow", "coverage", "fuzz CASES=100", "kills KILLS=12"]
     assert asked[: len(targets)] == [f"make {target}" for target in targets]
     assert "== Python 3.12: not on this machine, left out" in ended.stdout
     assert ended.stdout.count("make test: ===== 3 passed in 1.00s =====") == 1
