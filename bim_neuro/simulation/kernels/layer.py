@@ -168,7 +168,7 @@ def _clear_state(kind: int, states: int, width: int, first: int, last: int, stat
 def compact(flags: Array, words: Array, message: Array, first: int) -> int:
     """List the neurons whose flag is set, from ``first`` on, eight at a time, without a branch that chance decides.
 
-    The product with bits 7, 14, ... 56 brings flag k of a word to bit 56 + k; that with ones sums its flags into byte 7.
+    The product with bits 7, 14, ... 56 brings flag k of a word to bit 56 + k; that with ones sums its flags there.
     All eight places are written, those that count first: as many flags as were read are room enough.
     """
     count = _u64(0)
