@@ -25,7 +25,17 @@ import nir
 import numpy as np
 
 HERE = Path(__file__).resolve().parents[1]
-VOLATILE = {"seconds", "command", "versions", "version", "date", "request", "schema_version", "peak_memory_mib"}
+VOLATILE = {
+    "bim_neuro",
+    "seconds",
+    "command",
+    "versions",
+    "version",
+    "date",
+    "request",
+    "schema_version",
+    "peak_memory_mib",
+}
 """Keys of summary.json that say when, how fast or by what a run was made."""
 
 
