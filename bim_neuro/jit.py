@@ -18,7 +18,7 @@ import numba  # type: ignore[import-untyped,unused-ignore]
 from numba import types
 from numba.extending import intrinsic  # type: ignore[import-untyped,unused-ignore]
 
-__all__ = ["compiled", "entry", "inlined", "intrinsic", "kernel", "part", "section", "types", "vectorised"]
+__all__ = ["compiled", "entry", "inlined", "intrinsic", "is_kept", "kernel", "part", "section", "types", "vectorised"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,6 +76,17 @@ def _compile(function: F, **options: Any) -> F:
         made._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
         _forgive(made._cache)
     return cast(F, made)
+
+
+def is_kept(function: Callable[..., Any]) -> bool:
+    """Whether a kernel needs no compiling: it is plain Python, or this process or the disk has its machine code."""
+    made: Any = function
+    if not hasattr(made, "signatures") or made.signatures:
+        return True
+    try:
+        return bool(made._cache._cache_file._load_index())
+    except Exception:  # noqa: BLE001  unpickling raises whatever damaged bytes lead it to; some kernels have no cache
+        return False
 
 
 @cache

@@ -70,6 +70,18 @@ def test_kernels_work_where_nothing_can_be_kept(installed: Path, tmp_path: Path,
         assert numba.njit(outer)(1) == 2
 
 
+def test_a_kernel_says_whether_it_needs_the_compiler(installed: Path, tmp_path: Path) -> None:
+    fresh = jit.entry(one_more(installed))
+    assert not jit.is_kept(fresh)
+    fresh(1)
+    assert jit.is_kept(fresh)
+    assert jit.is_kept(jit.entry(one_more(installed))), "the disk has it"
+    [index] = (tmp_path / "home").rglob("*.nbi")
+    index.write_bytes(b"half a file")
+    assert not jit.is_kept(jit.entry(one_more(installed)))
+    assert jit.is_kept(one_more(installed)), "plain Python"
+
+
 def test_a_cache_that_cannot_be_written_any_more_costs_no_more_than_time(installed: Path, tmp_path: Path) -> None:
     function = jit.entry(one_more(installed))
     home = tmp_path / "home"

@@ -33,7 +33,9 @@ class Summary:
     input: Annotated[str, "Where the samples come from: a path, or a task and its split."]
     sequences: Annotated[Sequences, "Which sequences were run."]
     target: Annotated[str, "Name of the hardware profile."]
-    backend: Annotated[Backend, "What computed the integers of `layers`."]
+    backend: Annotated[
+        Backend, "What computed the integers of `layers`; `engine` may be the numpy law, see docs/engine.md."
+    ]
     dt: Annotated[float, "Duration of one step of the model.", Unit("s"), Within(above=0)]
     samples: Annotated[Some, "Samples that were run; counts are totals over them."]
     steps: Annotated[Some, "Steps of one sample."]

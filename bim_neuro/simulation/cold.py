@@ -1,0 +1,38 @@
+"""Cold start: whether the numpy law has ended a run before the kernels of the engine would be compiled.
+
+Both give the same integers and counts (tests/simulation). So after an installation, or where nothing can be kept on the
+disk, a short run need not wait for a compiler; what a run costs is estimated, not tried, from the size of its arrays.
+"""
+
+from __future__ import annotations
+
+from ..graph import IntegerGraph
+from ..jit import is_kept
+from ..nodes.arithmetic import ceil_div
+from .kernels import run
+from .reference import BATCH
+
+SHORT = 3.0
+"""Seconds of a run that is not worth the compiler, which takes three times as long on an idle core of an AMD EPYC."""
+CALL = 15e-6  # seconds of a node or a synapse, a step of a batch, on the same core
+WORD = 20e-9  # of a message or state of a sample, a step
+WEIGHT = 4e-9  # of a synapse, a step of a batch: its weights are turned into float64
+
+
+def kernels_are_ready() -> bool:
+    """Whether this process, or the disk, has the machine code of the kernels."""
+    return is_kept(run)
+
+
+def is_short(graph: IntegerGraph, samples: int, steps: int) -> bool:
+    """Whether the numpy law has ended a run before the kernels would be compiled."""
+    return numpy_seconds(graph, samples, steps) < SHORT
+
+
+def numpy_seconds(graph: IntegerGraph, samples: int, steps: int) -> float:
+    """Estimate how long the numpy law takes."""
+    words = sum(node.neurons * (1 + node.state_words) for node in graph.nodes.values())
+    synapses = sum(edge.synapse.count for edge in graph.edges)
+    calls = (len(graph.nodes) + len(graph.edges)) * CALL + synapses * WEIGHT
+    total = graph.period(steps) + max(graph.depth.values())
+    return total * (ceil_div(samples, BATCH) * calls + samples * words * WORD)

@@ -1,0 +1,81 @@
+"""After an installation a short run does not wait for the compiler: the numpy law gives the same record."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import bim_compile, content, finish, save_input, save_model, start
+from small_models import small_graphs
+
+from bim_neuro.simulation import cold
+
+KERNEL = "run.run-*.nbi"
+VOLATILE = ("seconds", "command", "request", "placement")
+
+
+def figures(folder: Path) -> dict[str, Any]:
+    summary = json.loads((folder / "summary.json").read_text())
+    return {key: value for key, value in summary.items() if key not in VOLATILE}
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[object]:
+    model = save_model(tmp_path / "model.pt")
+    return [model, "--input", save_input(tmp_path / "x.npz"), "-o", tmp_path / "out"]
+
+
+def test_a_short_run_compiles_nothing_and_leaves_the_same_figures(words: list[object], tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    ended = finish(start("compile", *words, env={"NUMBA_CACHE_DIR": str(kept)}))
+    assert ended.code == 0, ended.err
+    assert not list(kept.rglob(KERNEL))
+    first, messages = figures(tmp_path / "out"), content(tmp_path / "out")["model.bimn"]
+    assert first["backend"] == "engine"
+    warm(tmp_path)
+    assert bim_compile(*words).code == 0
+    seconds = json.loads((tmp_path / "out" / "summary.json").read_text())["seconds"]
+    assert "kernels" in seconds, "the second run was the engine's"
+    assert figures(tmp_path / "out") == first
+    assert content(tmp_path / "out")["model.bimn"] == messages
+
+
+def warm(folder: Path) -> None:
+    """Compile the kernels in this process, or find them."""
+    from bim_neuro.simulation.compiled import load_kernels
+
+    load_kernels()
+    assert cold.kernels_are_ready()
+
+
+def test_a_comparison_waits_for_the_kernels(
+    words: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the law would be held against itself."""
+    monkeypatch.setattr(cold, "kernels_are_ready", lambda: False)
+    assert bim_compile(*words, "--verify", "reference").code == 0
+    assert "kernels" in json.loads((tmp_path / "out" / "summary.json").read_text())["seconds"]
+
+
+def test_a_run_is_short_by_its_steps_samples_and_synapses() -> None:
+    small, large = small_graphs()[1], small_graphs(channels=200, states=16)[1]
+    assert cold.is_short(small, 10, 100)
+    assert not cold.is_short(small, 10, 100_000)
+    assert not cold.is_short(small, 1_000_000, 100)
+    assert cold.numpy_seconds(large, 10, 100) > cold.numpy_seconds(small, 10, 100)
+
+
+def test_the_disk_is_asked_whether_kernels_are_there(tmp_path: Path) -> None:
+    code = "from bim_neuro.simulation import cold; print(cold.kernels_are_ready())"
+
+    def asked(code: str, **variables: str) -> str:
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path), **variables}
+        ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        return ran.stdout.strip()
+
+    assert asked(code, NUMBA_CACHE_DIR=str(tmp_path / "empty")) == "False"
+    assert asked(code, NUMBA_DISABLE_JIT="1") == "True"
