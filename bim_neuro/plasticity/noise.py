@@ -1,6 +1,6 @@
 """Noise for rounding: a hash of (seed, counter), so that every word has its own and any order gives the same.
 
-    z = (seed * C1 + counter) * C2;  z ^= z >> 30;  z *= C3;  z ^= z >> 27;  z *= C4;  z ^= z >> 31
+    z = (seed * C1 + counter + 1) * C2;  z ^= z >> 30;  z *= C3;  z ^= z >> 27;  z *= C4;  z ^= z >> 31
 
 The finaliser is SplitMix64's (Steele, Lea, Flood 2014). A chip would use one shift register a core; what matters here
 is that draws are independent and can be repeated by every backend.
@@ -15,6 +15,7 @@ import numpy as np
 from ..jit import kernel
 from ..nodes.arithmetic import Array
 
+# Unsigned, all of them: of a signed and an unsigned word numba makes a float, and a signed shift keeps the sign.
 _STRIDE = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
@@ -36,7 +37,7 @@ def noise(seed: int, first: int, shape: tuple[int, ...], bits: int) -> Array:
 @kernel
 def random_bits(seed: Any, counter: Any) -> Any:
     """Return the 64 bits of one counter, of which `noise` takes the highest; both unsigned."""
-    z = (seed * _SEED_STRIDE + counter + _ONE) * _STRIDE
+    z = (seed * _SEED_STRIDE + counter + _ONE) * _STRIDE  # 1 more, for 0 would be hashed to 0
     z = (z ^ (z >> _S30)) * _MIX1
     z = (z ^ (z >> _S27)) * _MIX2
     return z ^ (z >> _S31)

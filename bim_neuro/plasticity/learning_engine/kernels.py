@@ -22,7 +22,7 @@ _LOW, _HIGH = np.int32(-(2**15) - 1), np.int32(2**15 - 1)
 _DEEPEST = -257  # a tag that the next update clips, whatever the products say
 _TRACE_MAX = 127
 _S57, _S11 = np.uint64(57), np.uint64(11)  # the highest 7 bits of 64, and the 53 of a float
-_i32 = np.int32
+_i32 = np.int32  # at every step, or numba widens a product to 64 bits and a vector holds half as many
 
 
 @compiled
@@ -128,6 +128,22 @@ def add_row(sums: Array, lost: Array, line: Any, post: Array, words: Array, righ
 
 
 @compiled
+def widen(words: Array, sums: Array, lost: Array) -> None:
+    """N16. Begin the accumulators of one line from its words, with 7 bits below the last."""
+    for i in range(len(words)):
+        sums[i] = _i32(words[i] << 7)
+        lost[i] = False
+
+
+@compiled
+def meet(line: Array, rows: Array, words: Array, fired: Array, times: Array, into: Array) -> None:
+    """Multiply a y0 product's factors where a row spiked, each at its own step, (post,); elsewhere it is 0."""
+    into[:] = 0
+    for i in fired:
+        into[i] = _i32(_i32(line[times[i]] * rows[times[i], i]) * words[i])
+
+
+@compiled
 def round_row(
     sums: Array, lost: Array, words: Array, low: int, high: int, shared: int, seed: Any, counter: int, stride: int
 ) -> tuple[int, int, int]:
@@ -135,7 +151,7 @@ def round_row(
     moved, saturated, deepest = 0, 0, 0
     for i in range(len(sums)):
         word = sums[i] >> 7
-        fraction = sums[i] & 127
+        fraction = sums[i] & 127  # with >> 7, which rounds down: never negative, so that one draw serves both signs
         if fraction:
             random = shared if shared >= 0 else int(random_bits(seed, np.uint64(counter + i * stride)) >> _S57)
             word += random < fraction
@@ -164,9 +180,9 @@ def learn(
     some = np.array([np.any(lines[p]) and np.any(rows[p]) for p in range(count)])
     fired = np.nonzero(ty)[0]
     sums, lost = np.zeros((2, post), np.int32), np.zeros((2, post), np.bool_)
-    words, one_line, met = np.zeros(post, np.int32), np.zeros(post, np.int32), np.zeros(post, np.int32)
+    words, met, ones = np.zeros(post, np.int32), np.zeros(post, np.int32), np.ones(post, np.int32)
     moved, saturated = 0, np.zeros(2, np.int64)
-    careful = deep[0] > 0
+    careful = deep[0] > 0  # a tag at -257 is clipped by any product, so that none of them may be skipped
     for j in range(pre):
         begun = np.zeros(2, np.bool_)
         for p in range(count):
@@ -187,16 +203,11 @@ def learn(
             if not begun[target]:
                 begun[target] = True
                 own = weights[j] if target == WEIGHT else tags[j]
-                for i in range(post):
-                    sums[target, i] = _i32(own[i] << 7)
-                    lost[target, i] = False
+                widen(own, sums[target], lost[target])
             of_words(weights[j], tags[j], factors[p], words)
             if dependency == Y0:
-                met[:] = 0
-                for k in fired:
-                    met[k] = _i32(_i32(lines[p][ty[k], j] * rows[p][ty[k], k]) * words[k])
-                one_line[:] = 1
-                add_row(sums[target], lost[target], _i32(mantissa), met, one_line, _i32(right), _i32(left))
+                meet(lines[p][:, j], rows[p], words, fired, ty, met)
+                add_row(sums[target], lost[target], _i32(mantissa), met, ones, _i32(right), _i32(left))
             else:
                 line = _i32(0) if idle else line
                 add_row(sums[target], lost[target], line, rows[p][t], words, _i32(right), _i32(left))

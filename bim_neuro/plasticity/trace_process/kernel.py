@@ -16,15 +16,18 @@ from ..noise import random_bits
 from ..surrogate import psi_word
 from .parameters import EachTrace, Parameters, Room, Rounding, Sample, Signals, Weights
 
-_FACTOR = 2**16 - 1
+_ONE = 2**16
+_FACTOR = _ONE - 1
 _LOG2E = round(np.log2(np.e) * 2**15)
 STOCHASTIC, NEAREST, TRUNCATE = 0, 1, 2  # places in request.ROUNDINGS
-# Where the draws of each trace begin within a step's, as in `law.TraceProcess._place`.
+# Where the draws of each trace begin within a step's, as in `law.TraceProcess._place`; a step has room for 16 of them,
+# 2^28 draws, so that no two words of a run share one.
 _S_DT, _V_DT, _R_DT, _S_U, _V_U, _R_U, _S_B, _V_B, _R_B, _V_C, _R_C, _R_O = (np.uint64(i << 24) for i in range(12))
 
 
 @inlined
 def _shifted(word: int, left: int) -> int:
+    # a machine shifts by the lowest 6 bits of a count alone; by 62 a word is already 0 or -1, as in the law
     return word << left if left >= 0 else word >> min(-left, 62)
 
 
@@ -32,6 +35,7 @@ def _shifted(word: int, left: int) -> int:
 def _rounded(total: int, rounding: Rounding, draw: np.uint64) -> int:
     """N21. total / 2^16, rounded."""
     if rounding.mode == STOCHASTIC:
+        # the highest 16 bits, as `noise.noise` takes them; signed before the sum, or it would be a float
         return int((total + np.int64(random_bits(rounding.seed, draw) >> np.uint64(48))) >> 16)
     if rounding.mode == NEAREST:
         return (total + (1 << 15)) >> 16
@@ -118,13 +122,14 @@ def _scan(p: Parameters, w: Weights, x: Array, room: Room, now: int, d: int, lea
     u = clip(rescale(total, each.u_multiplier[d], k.u_shift, each.u_bias[d]), 32767)
     z = rescale(_read(w.w_dt[d], x[now]), each.dt_multiplier[d], k.dt_shift, each.dt_bias[d])
     delta = clip(softplus(clip(z, WORD_MAX)), WORD_MAX)
+    # 2^-20 to 2^-16 are 4 bits fewer; 2^-0 would be 2^16, which 16 bits do not hold
     slope = _FACTOR - min(exp2_minus(shift_towards_zero(delta * _LOG2E, 15)) >> 4, _FACTOR)
     du = clip(shift_towards_zero(delta * u, k.du_shift), WORD_MAX)
-    fed = shift_towards_zero(u * (slope << 4), k.du_shift)
+    fed = shift_towards_zero(u * (slope << 4), k.du_shift)  # the slope in delta's unit, 2^-20, as N9 makes delta u
     y = 0
     b, h, g, drive, decay = room.b, room.h[d], room.g[d], room.drive[d], room.decay[d]
     for n in range(len(b)):
-        rate = min(shift_towards_zero(delta * p.alpha[d, n], k.alpha_shift), 2**24 - 1)
+        rate = min(shift_towards_zero(delta * p.alpha[d, n], k.alpha_shift), 2**24 - 1)  # all that exp2 reads
         decay[n] = min(exp2_minus(rate) >> 4, _FACTOR)
         kept = shift_towards_zero(h[n] * decay[n], 16)
         h[n] = clip(kept + shift_towards_zero(du * b[n], k.b_shift), WORD_MAX)
@@ -140,7 +145,7 @@ def _scan(p: Parameters, w: Weights, x: Array, room: Room, now: int, d: int, lea
 def _fire(p: Parameters, room: Room, d: int, y: int) -> int:
     """Move a channel's LIF on by y, and its psi; return kappa, what a change of the membrane before is worth in it."""
     k = p.constants
-    leak = (4096 - k.dv) << 4
+    leak = (4096 - k.dv) << 4  # a decay over 2^12, as a factor over 2^16
     back = clip(shift_towards_zero(room.v[d] * k.v_factor, k.v_shift), WORD_MAX)
     kappa = leak * (1 - room.s[d]) - shift_towards_zero(back * shift_towards_zero(room.psi[d] * leak, 16), 12)
     room.u_lif[d] = _wrap(shift_towards_zero(room.u_lif[d] * (4096 - (k.du + 1)), 12) + (y << 6))
@@ -164,6 +169,7 @@ def _answer(p: Parameters, w: Weights, spikes: Array, room: Room, output: Array)
 
 @kernel
 def _read(row: Array, x: Array) -> int:
+    """What one neuron hears of a line through its row of weights."""
     total = 0
     for j in range(len(x)):
         total += row[j] * x[j]
@@ -172,6 +178,7 @@ def _read(row: Array, x: Array) -> int:
 
 @part
 def _wrap(u: int) -> int:
+    """N7. A current beyond 2^23 wraps, as in Lava: 2^23 itself is kept, -2^23 is not."""
     return u - 2**24 if u > 2**23 else (u + 2**24 if u <= -(2**23) else u)
 
 
@@ -200,16 +207,16 @@ def _trace(
         left = 16 + unit.s_b[d] - unit.v_b[d]
         lost += _roll(t.v_b[d, n], kappa, t.s_b[d, n], c[n], left, rounding, draw + _V_B)
         lost += _roll(t.v_c[d, n], kappa, line, room.h[d, n], 16 - unit.v_c[d], rounding, draw + _V_C)
-        lost += _roll(t.r_b[d, n], 65536, t.v_b[d, n], shown, unit.v_b[d] - unit.r_b[d], rounding, draw + _R_B)
-        lost += _roll(t.r_c[d, n], 65536, t.v_c[d, n], shown, unit.v_c[d] - unit.r_c[d], rounding, draw + _R_C)
+        lost += _roll(t.r_b[d, n], _ONE, t.v_b[d, n], shown, unit.v_b[d] - unit.r_b[d], rounding, draw + _R_B)
+        lost += _roll(t.r_c[d, n], _ONE, t.v_c[d, n], shown, unit.v_c[d] - unit.r_c[d], rounding, draw + _R_C)
     draw = counter + np.uint64(d * inputs)
     lost += _roll(t.v_dt[d], kappa, seen_dt, 1, 16 + unit.s_dt[d] - unit.v_dt[d], rounding, draw + _V_DT)
     for j in range(inputs):  # two terms, each shifted by itself
         room.terms[j] = _shifted(seen_u[j], 16 + unit.s_u[d] - unit.v_u[d])
         room.terms[j] += _shifted(p.channels.d_skip[d] * reach[j], 16 + k.skip_shift - unit.v_u[d])
     lost += _roll(t.v_u[d], kappa, room.terms, 1, 0, rounding, draw + _V_U)
-    lost += _roll(t.r_dt[d], 65536, t.v_dt[d], shown, unit.v_dt[d] - unit.r_dt[d], rounding, draw + _R_DT)
-    lost += _roll(t.r_u[d], 65536, t.v_u[d], shown, unit.v_u[d] - unit.r_u[d], rounding, draw + _R_U)
+    lost += _roll(t.r_dt[d], _ONE, t.v_dt[d], shown, unit.v_dt[d] - unit.r_dt[d], rounding, draw + _R_DT)
+    lost += _roll(t.r_u[d], _ONE, t.v_u[d], shown, unit.v_u[d] - unit.r_u[d], rounding, draw + _R_U)
     total = (t.r_o[d] << 16) + _shifted(sent, -unit.r_o[d])
     moved = _rounded(total, rounding, counter + _R_O + np.uint64(d))
     t.r_o[d] = clip(moved, rounding.top)

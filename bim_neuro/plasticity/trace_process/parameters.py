@@ -10,46 +10,49 @@ from ...nodes.arithmetic import Array
 
 
 class Constants(NamedTuple):
-    """Numbers that hold for the whole block; int64. Names are those of the node or process they come from."""
+    """Numbers that hold for the whole block; int64. Names are those of the node or process they come from.
 
-    u_shift: int
-    dt_shift: int
-    alpha_shift: int
-    du_shift: int
-    b_shift: int
-    c_shift: int
-    d_shift: int
-    rate_shift: int
-    drive_shift: int
-    skip_shift: int
-    psi_factor: int
+    A shift is how many bits a product loses, towards zero.
+    """
+
+    u_shift: int  # of the convolved sum times u_multiplier
+    dt_shift: int  # of the sum at port dt times dt_multiplier
+    alpha_shift: int  # of delta times alpha: the exponent of the decay, in units of 2^-20
+    du_shift: int  # of delta times u
+    b_shift: int  # of delta u times B: what the state is fed
+    c_shift: int  # of the state times C
+    d_shift: int  # of u times d_skip
+    rate_shift: int  # of what g loses by the decay, times the rate
+    drive_shift: int  # of delta times B
+    skip_shift: int  # unit of D_skip reach: 2^skip_shift
+    psi_factor: int  # with its shift: from a membrane to units of psi's table, 2^-12
     psi_shift: int
-    v_factor: int
+    v_factor: int  # with its shift: from a membrane to units of 2^-12
     v_shift: int
-    du: int  # decays of the LIF, over 2^12
+    du: int  # decays of the LIF's current, without Lava's hidden 1, and of its membrane; over 2^12
     dv: int
-    v_threshold: int
-    relay_u_shift: int
+    v_threshold: int  # in units of 2^6 of the membrane
+    relay_u_shift: int  # of the sum that a relay hears times its multiplier
     relay_b_shift: int
     relay_c_shift: int
-    readout_shift: int
-    readout_decay: int
-    bits: int
-    rounding: int
-    seed: int
+    readout_shift: int  # of the sum that the readout hears times its multiplier
+    readout_decay: int  # what the readout keeps from step to step, over 2^16
+    bits: int  # of a trace word, sign included
+    rounding: int  # place in request.ROUNDINGS
+    seed: int  # of the noise that rounds
 
 
 class Channels(NamedTuple):
     """Numbers of every channel, (D,) int64."""
 
-    d_skip: Array
-    u_multiplier: Array
-    u_bias: Array
+    d_skip: Array  # what y hears of u directly, over 2^d_shift
+    u_multiplier: Array  # over 2^u_shift, as the others over their shift
+    u_bias: Array  # added after the shift
     dt_multiplier: Array
-    dt_bias: Array
+    dt_bias: Array  # units of 2^-16, as softplus reads them
     relay_u_multiplier: Array
     relay_u_bias: Array
-    lif_bias: Array
+    lif_bias: Array  # added to the membrane every step, in its unit
 
 
 class States(NamedTuple):
@@ -102,11 +105,11 @@ class Parameters(NamedTuple):
     channels: Channels
     states: States
     readout: Readout
-    alpha: Array  # (D, N)
-    rate: Array  # (D, N)
-    conv: Array  # (D, K)
-    omega: Array  # (T,)
-    units: EachTrace  # (D,) each
+    alpha: Array  # (D, N), |A| log2(e) over 2^alpha_shift
+    rate: Array  # (D, N), |A| over 2^rate_shift
+    conv: Array  # (D, K), the tap of this step first
+    omega: Array  # (T,), what a step counts in the readout's sum
+    units: EachTrace  # (D,) each: the last bit is 2^unit words of the block
 
 
 class Signals(NamedTuple):
