@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...jit import compiled
+from ...jit import compiled, inlined
 from ...nodes.arithmetic import Array
 from ..noise import random_bits
 
@@ -127,7 +127,7 @@ def add_row(sums: Array, lost: Array, line: Any, post: Array, words: Array, righ
         sums[i] = clipped
 
 
-@compiled
+@inlined
 def widen(words: Array, sums: Array, lost: Array) -> None:
     """N16. Begin the accumulators of one line from its words, with 7 bits below the last."""
     for i in range(len(words)):
@@ -135,12 +135,12 @@ def widen(words: Array, sums: Array, lost: Array) -> None:
         lost[i] = False
 
 
-@compiled
-def meet(line: Array, rows: Array, words: Array, fired: Array, times: Array, into: Array) -> None:
-    """Multiply a y0 product's factors where a row spiked, each at its own step, (post,); elsewhere it is 0."""
+@inlined
+def meet(lines: Array, j: int, rows: Array, words: Array, fired: Array, times: Array, into: Array) -> None:
+    """Multiply a y0 product's factors where a row spiked, each at its own step, (post,); elsewhere 0."""
     into[:] = 0
     for i in fired:
-        into[i] = _i32(_i32(line[times[i]] * rows[times[i], i]) * words[i])
+        into[i] = _i32(_i32(lines[times[i], j] * rows[times[i], i]) * words[i])
 
 
 @compiled
@@ -206,7 +206,7 @@ def learn(
                 widen(own, sums[target], lost[target])
             of_words(weights[j], tags[j], factors[p], words)
             if dependency == Y0:
-                meet(lines[p][:, j], rows[p], words, fired, ty, met)
+                meet(lines[p], j, rows[p], words, fired, ty, met)
                 add_row(sums[target], lost[target], _i32(mantissa), met, ones, _i32(right), _i32(left))
             else:
                 line = _i32(0) if idle else line
