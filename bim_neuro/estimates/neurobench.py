@@ -55,6 +55,9 @@ class ActivityCounter:
 
     def __init__(self, graph: IntegerGraph, steps: int) -> None:
         self.graph, self.steps, self.counted = graph, steps, Activity()
+        self._leaving: dict[str, list[Edge]] = {name: [] for name in graph.nodes}
+        for edge in _weighted(graph):
+            self._leaving[edge.source].append(edge)
         self._membranes: dict[tuple[int, str], Array] = {}  # of a window's last step, by its first sample and node
         self._lock = Lock()
 
@@ -62,11 +65,10 @@ class ActivityCounter:
         """Count one window: the phases from ``first`` on of a node."""
         message, node = values["message"], self.graph.nodes[name]
         counted = Activity()
-        for edge in _weighted(self.graph):
-            if edge.source == name:
-                sent = message[:, : max(0, self.steps - _late(self.graph, edge) - first)]
-                _, operations = edge.synapse.synops(np.count_nonzero(sent, axis=(0, 1)))
-                counted += Activity(acs=operations) if node.message_bits == 1 else Activity(macs=operations)
+        for edge in self._leaving[name]:
+            sent = message[:, : max(0, self.steps - _late(self.graph, edge) - first)]
+            _, operations = edge.synapse.synops(np.count_nonzero(sent, axis=(0, 1)))
+            counted += Activity(acs=operations) if node.message_bits == 1 else Activity(macs=operations)
         within = max(0, self.steps - first)
         if node.kind == "lif":
             sent = message[:, :within]

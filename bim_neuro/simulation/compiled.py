@@ -113,7 +113,7 @@ class Engine:
         playing = Playing(choice.plan, choice.products, x, probe is True, probe_folder, watches)
         batch = max(1, min(tuning.batch, SPAN // playing.total, _fair(len(x), playing.total, threads)))
         blocks = [slice(first, min(first + batch, len(x))) for first in range(0, len(x), batch)]
-        workers = min(max(1, threads // (tuning.neuron_threads or 1)), len(blocks))
+        workers = min(max(1, threads // (tuning.neuron_threads or 1)), len(blocks), playing.affordable_workers())
         blocks = playing.make_windows(blocks, tuning.room // workers)
         team = self._team(choice, tuning.neuron_threads, threads // workers, x)
         with blas_threads(threads // workers) if choice.products else nullcontext():

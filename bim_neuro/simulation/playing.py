@@ -24,6 +24,8 @@ from .reference import Progress
 from .tables import CHUNK, Plan
 from .windows import Windows, by_name, probe_array
 
+WORKERS_BYTES = 2**31  # of all workers; where a graph takes more of it, its threads share samples
+LEAST_WINDOW = 4  # phases of a node that are handed out at once, however large the graph
 SPAN = 2**15  # steps a kernel runs before Python may look up: an interrupt, the progress bar
 
 
@@ -70,17 +72,23 @@ class Playing:
         self.probes = probe_array((samples, words), self.probe_folder)
         self.counters = np.zeros((len(self.plan.names), 5, self.period), np.int64)
 
+    def affordable_workers(self) -> int:
+        """Return how many workers take no more memory than a run may: a ring of messages each, and windows."""
+        windows = 2 * LEAST_WINDOW * self.plan.tables.probe_words * WORD_BYTES if self.watches else 0
+        return max(1, WORKERS_BYTES // (4 * self.plan.sizes["messages"] + windows))
+
     def make_windows(self, blocks: list[slice], room: int) -> list[slice]:
         """Where the run is watched, choose windows that a worker has ``room`` for; return blocks that fit them.
 
-        A block of samples is one window, or a sample is many: of each node's phases the last two windows are held.
+        A block of samples is one window, or a sample is many: of each node's phases the last two windows are held,
+        the one that is being filled, up to its own depth late, and the one before.
         """
         if self.probe or not self.watches:
             return blocks
         a_phase = self.plan.tables.probe_words * WORD_BYTES
         if (fit := room // (a_phase * self.period)) >= 1:
             return [slice(at, min(at + fit, b.stop)) for b in blocks for at in range(b.start, b.stop, fit)]
-        self.rows = 2 * max(1, max(self.graph.depth.values()), room // (2 * a_phase))
+        self.rows = min(self.period, 2 * max(LEAST_WINDOW, room // (2 * a_phase)))
         return [slice(at, at + 1) for at in range(len(self.x))]
 
     def play(self, blocks: list[slice], workers: int, team: Team, progress: Progress | None) -> None:

@@ -25,7 +25,7 @@ from bim_neuro.graph import IntegerGraph
 from bim_neuro.intake import limits
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.simulation import Engine, Tuning, reference, simulate, simulate_float
+from bim_neuro.simulation import Engine, Tuning, playing, reference, simulate, simulate_float
 from bim_neuro.training.predict import predict
 from bim_neuro.training.trainer import Recipe, train
 
@@ -63,6 +63,24 @@ def equal(left: dict[str, Array], right: dict[str, Array]) -> None:
 def case(request: pytest.FixtureRequest) -> tuple[IntegerGraph, Array]:
     graph = random_graph(request.param, layers=5, width=9, loud=bool(request.param % 2), loops=request.param > 2)
     return graph, random_input(graph, 1, samples=3, steps=40, activity=0.3)
+
+
+@pytest.mark.parametrize("allowed", [1, 2**16])
+def test_a_large_graph_has_fewer_workers_and_the_same_record(
+    case: tuple[IntegerGraph, Array], allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, x = case
+    unbounded = Engine(graph)
+    many = unbounded.run(np.repeat(x, 30, axis=0), threads=4)
+    assert len(unbounded.plan.idle) == 4
+    monkeypatch.setattr(playing, "WORKERS_BYTES", allowed)
+    engine = Engine(graph)
+    few = engine.run(np.repeat(x, 30, axis=0), threads=4)
+    assert len(engine.plan.idle) <= max(1, allowed // (4 * engine.plan.sizes["messages"]))
+    assert few.layers.keys() == many.layers.keys()
+    for name, count in many.layers.items():
+        assert few.layers[name].totals() == count.totals()
+    np.testing.assert_array_equal(few.output, many.output)
 
 
 @pytest.mark.parametrize("options", [{}, {"neuron_threads": 2}, {"path": "gemm"}])
