@@ -22,7 +22,7 @@ from bim_neuro.model.checkpoint import Checkpoint, load_checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.request import GROUPS, Plasticity
-from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.plasticity.trace_process.learner import TraceLearner
 from bim_neuro.simulation.compiled import Engine
 from bim_neuro.tasks import Dataset, Task, load_task
 
@@ -56,7 +56,7 @@ def adapt_once(model: Checkpoint, task: Task, shift: Shift, plasticity: Plastici
     stream = task.train.take(np.concatenate([rng.permutation(len(task.train)) for _ in range(passes)])[:STREAM])
     x = model.encoder.encode(shift(stream.x))
     block = plastic_block(export(model), plasticity, x[:CALIBRATION])
-    learner = Learner(block)
+    learner = TraceLearner(block)
     assert stream.y is not None
     record = learner.run(x, stream.y)
     old, before = (accuracy(model, block.graph, split, s) for s in (None, shift))

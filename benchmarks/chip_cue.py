@@ -26,7 +26,7 @@ from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import fit_encoder
 from bim_neuro.plasticity.record import LearnRecord
 from bim_neuro.plasticity.request import ROUNDINGS, Plasticity
-from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.plasticity.trace_process.learner import TraceLearner
 from bim_neuro.simulation.compiled import Engine
 from bim_neuro.tasks import Task
 from bim_neuro.tasks.cue import load_cue_task
@@ -90,7 +90,7 @@ def learn_cue(setup: Setup, seed: int, split: str = "test") -> dict[str, Any]:
     order = np.concatenate([np.arange(len(x)), *(rng.permutation(len(x)) for _ in range(setup.sequences // len(x)))])
     stream = order[: setup.sequences]
     assert task.train.y is not None
-    learner = Learner(block, forgetful=setup.forgetful)
+    learner = TraceLearner(block, forgetful=setup.forgetful)
     try:
         record = learner.run(x[stream], task.train.y[stream])
     except InputError:  # words so narrow that no spike leaves a trace: nothing is learnt

@@ -39,7 +39,7 @@ from bim_neuro.errors import InputError
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.record import RunRecord
 from bim_neuro.simulation import Engine, Tuning, simulate
-from bim_neuro.simulation.compiled import cores
+from bim_neuro.simulation.compiled import usable_cores
 
 from .cases import Case, cases, lif_chain
 from .curves import curves, plot
@@ -133,7 +133,7 @@ def _sent(record: RunRecord, steps: int) -> dict[str, float]:
 
 def _over_neurons(engine: Engine, x: Array) -> dict[str, float]:
     """Return steps a second of one sample on the clock, by the number of threads that share its neurons."""
-    times: dict[int, list[float]] = {threads: [] for threads in range(1, cores() + 1)}
+    times: dict[int, list[float]] = {threads: [] for threads in range(1, usable_cores() + 1)}
     for _ in range(ROUNDS + 1):
         for threads, found in times.items():
             start = time.perf_counter()

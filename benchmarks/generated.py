@@ -15,7 +15,7 @@ from bim_neuro.nodes import (
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
-    Soma,
+    SomaWire,
     Source,
 )
 from bim_neuro.nodes.arithmetic import Array
@@ -35,7 +35,7 @@ def bim(width: int, states: int, blocks: int, seed: int = 0) -> IntegerGraph:
         nodes |= {u: _relay(width), b: _relay(states), c: _relay(states), scan: _scan(width, states), lif: _lif(width)}
         edges += [Edge(before, name, "a", _dense(draw, nodes[name].neurons, width)) for name in (u, b, c)]
         edges += [Edge(u, scan, "u", Diagonal(_weights(draw, (width,))), delay) for delay in range(TAPS)]
-        edges += [Edge(before, scan, "dt", _dense(draw, width, width)), Edge(scan, lif, "i", Soma())]
+        edges += [Edge(before, scan, "dt", _dense(draw, width, width)), Edge(scan, lif, "i", SomaWire())]
         edges += [Edge(name, scan, port, Broadcast(states, width)) for name, port in ((b, "B"), (c, "C"))]
         before = lif
     nodes["readout"] = IntegerReadout(60_000, np.full(10, 100), 8, np.zeros(10, np.int64))

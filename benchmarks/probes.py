@@ -31,8 +31,8 @@ from torch.nn import functional as F
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.training.online import ForwardGradient
 from bim_neuro.training.rules import Learner, Learning
-from bim_neuro.training.stdp import Window
-from bim_neuro.training.steps import Weights, begin, record
+from bim_neuro.training.stdp import PairWindow
+from bim_neuro.training.steps import BlockWeights, begin, record
 from bim_neuro.training.traces import Traces
 
 
@@ -77,7 +77,7 @@ def window(networks: int = 60, before: int = 15, after: int = 45) -> tuple[dict[
         x = (torch.rand(before + after, 1, inputs) < 0.2).float()
         x[:, :, 0] = 0
         x[before, :, 0] = 1
-        weights, traces = Weights.of(block), Traces(block, 1)
+        weights, traces = BlockWeights.of(block), Traces(block, 1)
         steps, _ = record(block, x, begin(block, 1), weights)
         each = []
         for t in range(before + after):
@@ -89,7 +89,7 @@ def window(networks: int = 60, before: int = 15, after: int = 45) -> tuple[dict[
     lags = np.arange(-before, after)
     tail = lags >= 4
     slope = float(np.polyfit(lags[tail], np.log(size[tail]), 1)[0])
-    stdp = Window().at(torch.as_tensor(lags, dtype=torch.float32)).numpy()
+    stdp = PairWindow().at(torch.as_tensor(lags, dtype=torch.float32)).numpy()
     figure, axes = plt.subplots()
     axes.plot(lags, size / size.max(), label="|trace|, mean")
     axes.plot(lags, mean / size.max(), label="trace, signed mean")

@@ -27,7 +27,7 @@ from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import Encoder
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.plasticity.learning_engine.circuit import Circuit, run
+from bim_neuro.plasticity.learning_engine.circuit import Circuit, run_circuit
 from bim_neuro.plasticity.learning_engine.compiled import FastSynapses
 from bim_neuro.plasticity.learning_engine.law import TAG_BOUNDS
 from bim_neuro.plasticity.learning_engine.rule import SIGN_OFFSET
@@ -160,7 +160,7 @@ def tag_fidelity(s: Setting, sequence: int = 0, mode: str = "synapse") -> tuple[
     x = s.x[sequence : sequence + 1]
     wanted = exact(s.network, x).traces(x)[0]
     made, _ = circuit(s, sequence, np.zeros((STEPS, CHANNELS)), RATES[0])
-    tags = run(made, mode, FastSynapses)["tags"]
+    tags = run_circuit(made, mode, FastSynapses)["tags"]
     held = tags * s.channel.tag_unit[:, None]
     full = np.abs(tags) >= TAG_BOUNDS[1]
     until = np.where(full.any(axis=0), full.argmax(axis=0), STEPS)
@@ -193,7 +193,7 @@ def engine_update(s: Setting, wanted: Exact, signal: Array, mode: str, rate: flo
     words, products, agree = np.zeros((CHANNELS, LINES)), np.zeros((CHANNELS, LINES)), []
     for sequence in range(len(s.x)):
         made, got = circuit(s, sequence, signal[sequence], rate)
-        ran = run(made, mode, FastSynapses)
+        ran = run_circuit(made, mode, FastSynapses)
         words += (ran["weights"][-1] - s.channel.words) * s.channel.units.weight / got
         y3 = ran["y3"][1:] - SIGN_OFFSET
         products += np.einsum("td,tdm->dm", y3, ran["tags"][:-1]) * s.channel.units.signal * s.channel.units.tag

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar, cast
 
 from .errors import InputError
-from .nodes import Encoder, Soma, Synapse
+from .nodes import Encoder, SomaWire, Synapse
 from .nodes.node import IntegerNode, Node
 from .order import closing, sources_first
 from .printable import counted, outline, plain
@@ -165,13 +165,13 @@ class IntegerGraph(Graph[IntegerNode]):
 
 def hosts(graph: IntegerGraph) -> dict[str, str]:
     """Return {layer: layer whose cores hold it}, itself or the scan whose soma it is; the source has none."""
-    scan_of = {edge.target: edge.source for edge in graph.edges if isinstance(edge.synapse, Soma)}
+    scan_of = {edge.target: edge.source for edge in graph.edges if isinstance(edge.synapse, SomaWire)}
     return {name: scan_of.get(name, name) for name in graph.order if name != graph.source}
 
 
 def axons(graph: IntegerGraph, layers: Collection[str]) -> list[Edge]:
     """Return the edges on which layers send messages: all but the wire inside a microcode neuron."""
-    return [edge for edge in graph.edges if edge.source in layers and not isinstance(edge.synapse, Soma)]
+    return [edge for edge in graph.edges if edge.source in layers and not isinstance(edge.synapse, SomaWire)]
 
 
 @dataclass(frozen=True)

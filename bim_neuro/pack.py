@@ -29,17 +29,19 @@ from .nodes import (
     Relay,
     Scan,
     ScanRange,
-    Soma,
+    SomaWire,
     Source,
 )
 from .nodes.arithmetic import Array
 from .nodes.lif import split_bias
 
+_NAMES: dict[type, str] = {SomaWire: "Soma"}
+"""Classes that have another name in files, where names stay."""
 _CLASSES: dict[str, type] = {
-    cls.__name__: cls
+    _NAMES.get(cls, cls.__name__): cls
     for cls in (
         *(Source, Relay, Scan, ScanRange, LIF, Readout, IntegerRelay, IntegerScan, IntegerLIF, IntegerReadout),
-        *(Dense, Diagonal, Broadcast, Soma, Encoder, Edge, FloatGraph, IntegerGraph),
+        *(Dense, Diagonal, Broadcast, SomaWire, Encoder, Edge, FloatGraph, IntegerGraph),
     )
 }
 _ARRAY = "array"
@@ -53,7 +55,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 _MAX_NUMBER = {"int": 2**63 - 1, "float": float(np.finfo(np.float64).max)}
 _NODES = (Source, Relay, Scan, LIF, Readout, IntegerRelay, IntegerScan, IntegerLIF, IntegerReadout)
-_SYNAPSES = (Dense, Diagonal, Broadcast, Soma)
+_SYNAPSES = (Dense, Diagonal, Broadcast, SomaWire)
 
 Header = dict[str, Any]
 
@@ -107,7 +109,7 @@ def _pack(value: Any, path: str, arrays: dict[str, Array]) -> Any:
         return {_ARRAY: path}
     if is_dataclass(value) and not isinstance(value, type):
         packed = {f.name: _pack(getattr(value, f.name), f"{path}/{f.name}", arrays) for f in fields(value)}
-        return {"type": type(value).__name__, **packed}
+        return {"type": _NAMES.get(type(value), type(value).__name__), **packed}
     if isinstance(value, dict):
         return {"type": "dict", "items": {key: _pack(item, f"{path}/{key}", arrays) for key, item in value.items()}}
     if isinstance(value, tuple | list):

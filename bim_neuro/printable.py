@@ -57,7 +57,7 @@ def as_json(data: Any, indent: int | None = 2) -> str:
     return json.dumps(_strict(data), indent=indent, separators=separators, allow_nan=False)
 
 
-def shown(data: Any) -> Any:
+def printable_data(data: Any) -> Any:
     """Return data with every text in it, keys too, made `plain`."""
     return _each_text(data, plain)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import Finding, not_registered
 from ..graph import FloatGraph
-from ..nodes import Broadcast, Dense, Diagonal, Readout, Relay, Scan, Soma
+from ..nodes import Broadcast, Dense, Diagonal, Readout, Relay, Scan, SomaWire
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.ranges import ranges_of, unmeasured, with_ranges
@@ -75,7 +75,7 @@ def range_findings(graph: FloatGraph) -> Iterator[Finding]:
     yield Finding("range", missing[0], message, len(missing), 0, hint, severity="warning")
 
 
-def bounded(graph: FloatGraph) -> FloatGraph:
+def with_bounds(graph: FloatGraph) -> FloatGraph:
     """Return the graph with every range that nobody measured, bounded: no input reaches beyond."""
     if not uncalibrated(graph):
         return graph
@@ -115,8 +115,8 @@ def _(synapse: Dense | Diagonal, message: Array) -> Array:
 
 
 @magnitude.register(Broadcast)
-@magnitude.register(Soma)
-def _(synapse: Broadcast | Soma, message: Array) -> Array:
+@magnitude.register(SomaWire)
+def _(synapse: Broadcast | SomaWire, message: Array) -> Array:
     return message
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import Finding, not_registered
 from ..graph import Edge, IntegerGraph
-from ..nodes import Broadcast, Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, Soma, Source
+from ..nodes import Broadcast, Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, SomaWire, Source
 from ..nodes.arithmetic import FACTOR_MAX, WORD_MAX, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, BIAS_EXP_MAX, BIAS_HIGH, BIAS_LOW, DECAY_BITS, V_THRESHOLD_MAX
 from ..nodes.synapses import Synapse
@@ -95,7 +95,7 @@ def wide_sums(graph: IntegerGraph) -> Iterator[Finding]:
         spiking = isinstance(node, IntegerLIF)
         limit = LAVA_CURRENT_MAX if spiking else LAVA_SUM_MAX
         for port in node.ports:
-            edges = [e for e in graph.into(layer) if e.port == port and not isinstance(e.synapse, Soma)]
+            edges = [e for e in graph.into(layer) if e.port == port and not isinstance(e.synapse, SomaWire)]
             largest = largest_sum(graph, edges)
             may = f"layer '{layer}' may receive {largest:,} in a step"
             if spiking and largest > DENDRITE_MAX:
@@ -127,8 +127,8 @@ def gains(synapse: Synapse) -> tuple[Array, Array]:
 
 
 @gains.register(Broadcast)
-@gains.register(Soma)
-def _(synapse: Broadcast | Soma) -> tuple[Array, Array]:
+@gains.register(SomaWire)
+def _(synapse: Broadcast | SomaWire) -> tuple[Array, Array]:
     return np.ones(1, np.int64), np.zeros(1, np.int64)
 
 

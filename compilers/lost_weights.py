@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import not_registered
 from ..graph import Edge
-from ..nodes import LIF, Broadcast, Dense, Diagonal, Soma
+from ..nodes import LIF, Broadcast, Dense, Diagonal, SomaWire
 from ..nodes.arithmetic import Array
 from ..nodes.synapses import WEIGHT_MAX, Synapse
 from .constants import FAR, Place, Rounded
@@ -22,8 +22,8 @@ def of_synapse(synapse: Synapse, got: Synapse, edge: Edge, place: Place) -> Iter
 
 
 @of_synapse.register(Broadcast)
-@of_synapse.register(Soma)
-def _(synapse: Broadcast | Soma, got: Synapse, edge: Edge, place: Place) -> Iterator[Rounded]:
+@of_synapse.register(SomaWire)
+def _(synapse: Broadcast | SomaWire, got: Synapse, edge: Edge, place: Place) -> Iterator[Rounded]:
     yield from ()
 
 

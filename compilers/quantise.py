@@ -37,7 +37,7 @@ from ..nodes.relay import MESSAGE_MAX
 from ..nodes.scan import U_MAX, Y_MAX
 from ..nodes.source import GRADED_BITS
 from ..nodes.synapses import WEIGHT_MAX
-from .calibrate import bounded, largest_message, magnitude
+from .calibrate import largest_message, magnitude, with_bounds
 from .quantise_weights import Scales, quantise_port, row_maximum
 
 HEADROOM = 2.0  # how far beyond the calibrated range a format reaches before it saturates
@@ -78,7 +78,7 @@ def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> Inte
 
 def quantise_with_units(graph: FloatGraph, room: Mapping[str, float] | None = None) -> tuple[IntegerGraph, Units]:
     """Return what `quantise` does, and what its integers are worth; `DoesNotFit` with the findings of all layers."""
-    room, graph = room or {}, bounded(graph)
+    room, graph = room or {}, with_bounds(graph)
     findings: list[Finding] = []
     done: dict[str, Quantised] = {}
     edges: dict[str, Edge] = {}

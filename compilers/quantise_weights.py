@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import not_registered
 from ..graph import Edge
-from ..nodes import Broadcast, Dense, Diagonal, Soma
+from ..nodes import Broadcast, Dense, Diagonal, SomaWire
 from ..nodes.arithmetic import Array
 from ..nodes.synapses import WEIGHT_MAX, Synapse
 
@@ -59,8 +59,8 @@ def row_maximum(synapse: Synapse, width: int) -> Array:
 
 
 @row_maximum.register(Broadcast)
-@row_maximum.register(Soma)
-def _(synapse: Broadcast | Soma, width: int) -> Array:
+@row_maximum.register(SomaWire)
+def _(synapse: Broadcast | SomaWire, width: int) -> Array:
     return np.zeros(width)
 
 
@@ -81,8 +81,8 @@ def quantise_synapse(synapse: Synapse, unit: Array) -> Synapse:
 
 
 @quantise_synapse.register(Broadcast)
-@quantise_synapse.register(Soma)
-def _(synapse: Broadcast | Soma, unit: Array) -> Synapse:
+@quantise_synapse.register(SomaWire)
+def _(synapse: Broadcast | SomaWire, unit: Array) -> Synapse:
     return synapse
 
 

@@ -37,7 +37,7 @@ from ..nodes.lif import ACCUMULATOR_SHIFT, DECAY_BITS
 from ..nodes.node import IntegerNode, Node
 from ..nodes.scan import U_MAX
 from ..nodes.synapses import WEIGHT_MAX
-from .calibrate import bounded
+from .calibrate import with_bounds
 from .constants import FAR, Place, Rounded
 from .lost_weights import of_synapse
 from .quantise import LONG, Units, exponent_for
@@ -52,7 +52,7 @@ _EXACT = 1e-6
 def rounding(graph: FloatGraph, integer: IntegerGraph, units: Units) -> tuple[Rounded, ...]:
     """Return every constant of the nodes, then of the synapses, as the float graph asks for it and as it was got."""
     found: list[Rounded] = []
-    graph = bounded(graph)
+    graph = with_bounds(graph)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # what is infinitely far off is a finding
         for name, node in graph.nodes.items():
             found += of_node(node, integer.nodes[name], Place(graph, name, units))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..graph import Edge, FloatGraph, IntegerGraph
 from ..hardware import HardwareProfile
-from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, Soma, Source
+from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, SomaWire, Source
 from ..nodes.node import Node
 from .align import align
 from .placement.design_rules import check
@@ -61,7 +61,7 @@ def _bim() -> FloatGraph:
         Edge("u", "scan", "u", Diagonal(_ONE)),
         Edge("input", "scan", "dt", _WEIGHT),
         *(Edge(name, "scan", name, Broadcast(1, 1)) for name in "BC"),
-        Edge("scan", "lif", "i", Soma()),
+        Edge("scan", "lif", "i", SomaWire()),
         Edge("lif", "readout", "a", _WEIGHT),
     )
     return FloatGraph(nodes, edges, DT_S, Encoder("graded", _ONE, _ZERO))

@@ -18,7 +18,7 @@ from bim_neuro.nodes import (
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
-    Soma,
+    SomaWire,
     Source,
 )
 from bim_neuro.nodes.arithmetic import Array
@@ -76,7 +76,7 @@ def _grow(
         edges.extend(_edge(draw, nodes, str(source), name, port, neurons) for source in sources)
     if kind == "scan" and draw.random() < 0.7:  # a soma in the same neuron
         nodes[f"{name}.lif"] = _node(draw, "lif", size, loud)
-        edges.append(Edge(name, f"{name}.lif", "i", Soma()))
+        edges.append(Edge(name, f"{name}.lif", "i", SomaWire()))
 
 
 def _edge(

@@ -45,7 +45,7 @@ from bim_neuro.simulation import Engine, Stream, Tuning, simulate, simulate_floa
 from bim_neuro.simulation.agreement import verify
 from bim_neuro.tasks import Dataset, load_task
 from bim_neuro.training.rules import Learning
-from bim_neuro.training.stdp import Window
+from bim_neuro.training.stdp import PairWindow
 from bim_neuro.training.trainer import Recipe
 
 X = small_input(2, 6)
@@ -245,15 +245,15 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "encoder": (lambda f: plan_for(load_task("cue"), encoder="spikes"), "unknown encoder 'spikes'"),
     "learning": (lambda f: plan_for(load_task("cue"), learning="rtrl"), "learning is 'rtrl'"),
     "resume file": (lambda f: plan_for(load_task("cue"), resume_file=3), "resume_file is 3"),
-    "train nothing": (lambda f: train_task(None, f / "m.pt"), "plan is None, a Plan is needed"),
+    "train nothing": (lambda f: train_task(None, f / "m.pt"), "plan is None, a TrainingPlan is needed"),
     "train to 3": (lambda f: train_task(plan_for(load_task("cue"), epochs=1), 3), "path is 3"),
     "keep": (lambda f: Recipe(keep="first"), "unknown keep 'first'"),
     "seed": (lambda f: Recipe(seed=-1), "recipe: seed is -1"),
     "rule": (lambda f: Learning(rule=[]), "unknown rule a list"),
     "lambda": (lambda f: Learning(mix="x"), "lambda is 'x'"),
     "online": (lambda f: Learning("rtrl", online=0.5), "0.5, a whole number from 1"),
-    "window": (lambda f: Learning(window=3), "window is 3, a Window is needed"),
-    "tau": (lambda f: Window(tau_plus=0), "STDP window: tau_plus is 0"),
+    "window": (lambda f: Learning(window=3), "window is 3, a PairWindow is needed"),
+    "tau": (lambda f: PairWindow(tau_plus=0), "STDP window: tau_plus is 0"),
     # plasticity
     "synapses 5": (lambda f: Plasticity(synapses=5), "plasticity: synapses is 5, a tuple is needed"),
     "synapses text": (lambda f: Plasticity(synapses="w_u"), "plasticity: synapses is 'w_u'"),

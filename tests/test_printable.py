@@ -25,7 +25,7 @@ from bim_neuro.printable import as_json, counted, csv_cell, escape, plain
 from bim_neuro.report import targets
 from bim_neuro.report.models import Summary, made
 from bim_neuro.report.side_by_side import render_comparison, show_comparison
-from bim_neuro.report.terminal import as_text, show
+from bim_neuro.report.terminal import report_text, show
 from bim_neuro.report.training import show_training
 
 EVIL = "[/other]\x1b[31m\u202ered\x07\n=\udcff b'x' \\"
@@ -95,10 +95,10 @@ def test_json_is_strict_whatever_the_texts_and_numbers_are() -> None:
 
 def test_every_text_of_a_report_is_escaped_in_the_terminal_and_in_the_page(finished: Path) -> None:
     summary = made(Summary, poisoned(json.loads((finished / "summary.json").read_text())))
-    for text in (printed(show, summary, finished / EVIL), as_text(summary)):
+    for text in (printed(show, summary, finished / EVIL), report_text(summary)):
         seen(text)
         assert text.count("[/other]") > 20
-    page = report.html.render(summary, json.loads((finished / "mapping.json").read_text()), {}, as_text(summary))
+    page = report.html.render(summary, json.loads((finished / "mapping.json").read_text()), {}, report_text(summary))
     seen(page)
     data = json.loads(page.split('id="data">')[1].split("</script>")[0])  # JSON would bring a character back
     seen(json.dumps(data, ensure_ascii=False))
@@ -111,7 +111,7 @@ def test_a_comparison_and_a_target_are_escaped(finished: Path) -> None:
     comparison = report.compare([finished, Path(f"b{EVIL}")], summaries)
     seen(printed(show_comparison, comparison))
     seen(render_comparison(comparison))
-    seen(printed(targets.show_targets, poisoned(targets.targets())))
+    seen(printed(targets.show_targets, poisoned(targets.target_rows())))
     row = poisoned(targets.target(targets.load_profile("loihi2")))
     seen(printed(targets.show_target, row))
 

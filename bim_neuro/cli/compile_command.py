@@ -199,7 +199,7 @@ def _run(asked: Asked) -> None:
 def _list_targets(asked: Asked) -> None:
     from ..report import targets
 
-    content = targets.targets()
+    content = targets.target_rows()
     if asked.as_json:
         print_json(content)
     else:

@@ -22,7 +22,7 @@ from .streams import run_app
 
 if TYPE_CHECKING:
     from ..jobs.request import TrainRequest
-    from ..jobs.train import Plan
+    from ..jobs.train import TrainingPlan
     from ..training.trainer import Epoch
 
 train_app = new_app(Command("bim-train", TRAIN))
@@ -132,7 +132,7 @@ class _Course:
     def __init__(self, bar: Progress) -> None:
         self.bar, self.tell = bar, Paced()
 
-    def begins(self, plan: Plan) -> None:
+    def begins(self, plan: TrainingPlan) -> None:
         for note in plan.task.notes:
             remark(note)
         for finding in plan.findings:

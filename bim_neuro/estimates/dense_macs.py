@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..graph import IntegerGraph
 from ..hardware import Quantity
-from ..nodes import Broadcast, Soma
+from ..nodes import Broadcast, SomaWire
 from .terms import Range, Term
 
 
@@ -59,7 +59,7 @@ def dense_energy(graph: IntegerGraph, steps: int) -> tuple[DenseProcessor, ...]:
 
 
 def _weights_into(graph: IntegerGraph, layer: str) -> int:
-    return sum(edge.synapse.count for edge in graph.into(layer) if not isinstance(edge.synapse, Broadcast | Soma))
+    return sum(edge.synapse.count for edge in graph.into(layer) if not isinstance(edge.synapse, Broadcast | SomaWire))
 
 
 def _neurons(graph: IntegerGraph, layer: str) -> int:

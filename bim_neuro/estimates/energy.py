@@ -24,7 +24,7 @@ from ..graph import IntegerGraph, PlacedGraph, axons
 from ..hardware import HardwareProfile, Quantity
 from ..printable import outline
 from ..record import RunRecord
-from .latency import LatencyReport, check_run, latency
+from .latency import LatencyReport, check_record, latency
 from .terms import UNPRICED, Range, Term, left_out, total, update_term, weakest
 
 _PJ_PER_US_MW = 1000  # 1 us * 1 mW = 1 nJ
@@ -84,7 +84,7 @@ def price(
     placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, time: LatencyReport | None = None
 ) -> EnergyReport:
     """Return what the recorded events cost on the profile's chip, per sample; ``time`` as `latency` returned it."""
-    check_run(placed, record, profile)
+    check_record(placed, record, profile)
     if time is not None:
         arguments.instance(time, LatencyReport, "time", "latency(placed, record, profile) returns one")
     time, samples = time or latency(placed, record, profile), record.samples

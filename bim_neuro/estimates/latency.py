@@ -88,7 +88,7 @@ class _Work:
 
 def latency(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> LatencyReport:
     """Return how long the recorded run takes on the profile's chip; the graph must be aligned."""
-    check_run(placed, record, profile)
+    check_record(placed, record, profile)
     graph, work, cores = placed.graph, _work(placed, record, profile), _cores(placed)
     busy = {held: _busy_ns(held, graph, work).sum(axis=0) / _NS_PER_US for held in cores}
     fullest = max(busy, key=lambda held: float(busy[held][1].max()))
@@ -137,7 +137,7 @@ def sample_us(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, 
     return np.asarray(np.maximum(floor, barrier + longest / _NS_PER_US).sum(axis=1))
 
 
-def check_run(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> None:
+def check_record(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> None:
     """Refuse a record of another program."""
     arguments.instance(placed, PlacedGraph, "placed", "a program's is program.placed")
     arguments.instance(record, RunRecord, "record", "program.run(x) returns one")

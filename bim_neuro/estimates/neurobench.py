@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Edge, IntegerGraph
-from ..nodes import Broadcast, Soma
+from ..nodes import Broadcast, SomaWire
 from ..nodes.arithmetic import WORD_BITS, Array
 from ..nodes.node import IntegerNode
 from ..record import RunRecord
@@ -107,7 +107,7 @@ def neurobench(graph: IntegerGraph, counted: Activity, samples: int, steps: int)
 
 
 def _weighted(graph: IntegerGraph) -> Iterator[Edge]:
-    return (edge for edge in graph.edges if not isinstance(edge.synapse, Broadcast | Soma))
+    return (edge for edge in graph.edges if not isinstance(edge.synapse, Broadcast | SomaWire))
 
 
 def _late(graph: IntegerGraph, edge: Edge) -> int:

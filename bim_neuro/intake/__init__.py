@@ -8,7 +8,7 @@ from .child import Answer, Format, read
 from .hdf5 import Tree, Unread, read_hdf5
 from .json_file import read_json
 from .kind import Opened, check_kind, check_place, is_hdf5, opened
-from .limits import HINT, Budget, allow_memory, check_available, check_run, memory_of_a_run
+from .limits import HINT, Budget, allow_memory, check_available, check_run_memory, memory_of_a_run
 from .npz import NPZ, Header, read_npz, read_npz_headers
 from .toml import read_toml
 from .torch_file import read_torch
@@ -29,7 +29,7 @@ __all__ = [
     "check_available",
     "check_kind",
     "check_place",
-    "check_run",
+    "check_run_memory",
     "is_hdf5",
     "memory_of_a_run",
     "opened",

@@ -48,7 +48,7 @@ def memory_of_a_run() -> int:
     return max(RUN_BYTES, _allowed.bytes)
 
 
-def check_run(what: str, size: int) -> None:
+def check_run_memory(what: str, size: int) -> None:
     """Refuse to take ``size`` bytes for ``what`` where that is more than a run may keep."""
     if size > memory_of_a_run():
         hint = "give fewer --samples or --steps, or more memory, as --set run.max_memory=8G"

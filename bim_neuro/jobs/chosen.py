@@ -75,7 +75,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class LearningStream:
     """What a model learns on, and what that is measured on before and after: the first of ``tests`` above all."""
 
     stream: Chosen

@@ -30,7 +30,7 @@ from .learn_stream import learn_first, learned_file
 from .request import Outcome, Request, Stage
 from .sequences import to_run
 from .shards import Shards
-from .simulate import check_backends, first_sample, run, shards_for
+from .simulate import check_backends, first_sample, run_request, shards_for
 
 ARTEFACT_SAMPLES = 4
 ARTEFACT_STEPS = 512  # of each; a self-test is to be quick, and small beside the program
@@ -52,7 +52,7 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
     played = _played(program, raw, request, stage, watch)
     stage("simulate", len(raw))
     shards = shards_for(program, raw, played)
-    ran = run(program, raw, played, watch, advance, shards)
+    ran = run_request(program, raw, played, watch, advance, shards)
     record = replace(ran.record, backend=request.backend)
     stage("place", None)
     with watch.stage("place"):

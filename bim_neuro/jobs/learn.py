@@ -35,7 +35,7 @@ from ..plasticity.learning_engine.learner import EngineLearner
 from ..plasticity.record import LearnRecord
 from ..plasticity.request import Plasticity
 from ..plasticity.trace_process.block import PlasticBlock
-from ..plasticity.trace_process.learner import WARM_UP, Learner
+from ..plasticity.trace_process.learner import WARM_UP, TraceLearner
 from ..program import Program
 from ..simulation.compiled import Engine
 from ..tasks import Dataset
@@ -80,10 +80,10 @@ def learn(
     encoded, seen = program.encode_and_see(stream.x)
     below = _below(program, encoded)
     block, where, learner = _prepared(program, plasticity, below, y)
-    before = {name: accuracy(block.graph, program, test) for name, test in tests.items()}
+    before = {name: integer_accuracy(block.graph, program, test) for name, test in tests.items()}
     record = learner.run(below, y, progress=progress)
     graph = learner.graph()
-    after = {name: accuracy(graph, program, test) for name, test in tests.items()}
+    after = {name: integer_accuracy(graph, program, test) for name, test in tests.items()}
     reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
     placed = place(graph, program.profile)
     learnt = replace(program, reference=reference, placed=placed, exponents=block.exponents)
@@ -158,7 +158,7 @@ def lessons(
     if placement == "tags":
         engine = engine_learner(program.reference, block, program.profile, below, y, mode="lava")
         return verify_learning(engine, below, y, time_limit=time_limit)
-    learner = Learner(block)
+    learner = TraceLearner(block)
     learner.prepare(below, y)
     return verify_learning(learner, below, y, time_limit=time_limit)
 
@@ -218,16 +218,16 @@ def would_learn(program: Program, plasticity: Plasticity, stream: Dataset) -> No
 
 def _prepared(
     program: Program, plasticity: Plasticity, below: Array, y: Array
-) -> tuple[PlasticBlock, LearningPlacement, Learner | EngineLearner]:
+) -> tuple[PlasticBlock, LearningPlacement, TraceLearner | EngineLearner]:
     """Return the block with room to learn, where its traces live, and the learner."""
     block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
     where = choose(block, program.placed, plasticity, program.profile)
     if where.where != "tags":
-        return block, where, Learner(block)
+        return block, where, TraceLearner(block)
     return block, where, engine_learner(program.reference, block, program.profile, below[:WARM_UP], y[:WARM_UP])
 
 
-def accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> float:
+def integer_accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> float:
     """Return the share of right answers of the integer graph."""
     if data.y is None:
         raise InputError("samples without labels have no accuracy", "give y (samples,) in the .npz")

@@ -21,7 +21,7 @@ from ..nodes.arithmetic import Array
 from ..program import Program
 from ..tasks import SPLITS, Dataset, Recordings, Task, load_task, read_recordings
 from ..trained_on import KEY, TrainedOn, sample_hashes
-from .chosen import Chosen, Stream, Wanted
+from .chosen import Chosen, LearningStream, Wanted
 
 ALL = "all"
 _DIGITS = 18  # that a number of samples may have
@@ -36,7 +36,7 @@ def to_run(program: Program, wanted: Wanted) -> Chosen:
     return _labelled(chosen, program).first(wanted.samples)
 
 
-def to_learn(program: Program, wanted: Wanted) -> Stream:
+def to_learn(program: Program, wanted: Wanted) -> LearningStream:
     """Choose what a model learns on and is measured on: never the stream itself, where anything else is at hand."""
     if wanted.split is not None:
         hint = "learning streams the train split and is measured on the test split; leave --split out"
@@ -54,7 +54,7 @@ def to_learn(program: Program, wanted: Wanted) -> Stream:
     if program.graph.task != "own":
         tests.append(_chosen(None, program, wanted, "test"))
     judged = [_heard(_labelled(test, program), stream.hashes) for test in tests]
-    return Stream(_labelled(stream, program), {test.origin: test for test in judged})
+    return LearningStream(_labelled(stream, program), {test.origin: test for test in judged})
 
 
 def note_learnt(program: Program, hashes: Array, steps: int) -> Program:

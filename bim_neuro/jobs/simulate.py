@@ -24,7 +24,7 @@ SHARD = 2048  # samples; a longer run leaves its finished shards beside the outp
 SHARD_STEPS = 2**20  # steps of all samples of a shard: long samples come in smaller ones
 
 
-def run(
+def run_request(
     program: Program,
     raw: Array,
     request: Request,

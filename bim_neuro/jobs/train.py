@@ -40,7 +40,7 @@ _CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", "channels", 
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What to train: a task and the choices that differ from its default."""
 
     task: Task
@@ -63,7 +63,9 @@ class Plan:
         return (*self.task.findings, *self.fit.findings)
 
 
-def plan_for(task: Task, resume_file: Path | None = None, learning: Learning | None = None, **changes: Any) -> Plan:
+def plan_for(
+    task: Task, resume_file: Path | None = None, learning: Learning | None = None, **changes: Any
+) -> TrainingPlan:
     """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
     default = DEFAULTS[arguments.choice(arguments.instance(task, Task, "task").name, tuple(DEFAULTS), "task")]
     known = [field.name for kind in (Recipe, Default) for field in fields(kind)]
@@ -74,7 +76,7 @@ def plan_for(task: Task, resume_file: Path | None = None, learning: Learning | N
     resume_file = None if resume_file is None else arguments.path(resume_file, "resume_file")
     given = {name: value for name, value in changes.items() if value is not None}
     shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
-    return Plan(
+    return TrainingPlan(
         task, replace(default, recipe=replace(default.recipe, **given), **shape), resume_file, learning or Learning()
     )
 
@@ -82,7 +84,7 @@ def plan_for(task: Task, resume_file: Path | None = None, learning: Learning | N
 def train_to_file(
     request: TrainRequest,
     *,
-    begins: Callable[[Plan], None],
+    begins: Callable[[TrainingPlan], None],
     epoch: Callable[[Epoch], None],
     tested: Callable[[int], None],
 ) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def _write_record(record: dict[str, Any], file: Path | None) -> None:
 
 
 def train_task(
-    plan: Plan,
+    plan: TrainingPlan,
     path: Path,
     *,
     command: str = "",
@@ -137,7 +139,7 @@ def train_task(
 
     ``file`` is the request as --config reads it; it is written beside the model.
     """
-    arguments.instance(plan, Plan, "plan")
+    arguments.instance(plan, TrainingPlan, "plan")
     path = arguments.new_file(path)
     start = time.perf_counter()
     task, encoder = plan.task, plan.encoder
@@ -178,7 +180,7 @@ def train_task(
     return checkpoint
 
 
-def _record(plan: Plan, run: TrainingProgress) -> dict[str, Any]:
+def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
     """Return what a training was and what it reached."""
     recipe = plan.default.recipe
     return {
@@ -221,7 +223,7 @@ def _encoded(encoder: Encoder, data: Dataset) -> tuple[Array, Array]:
     return encoder.to_float(encoder.encode(data.x)).astype(np.float32), data.y
 
 
-def _score(plan: Plan) -> Callable[[Array, Array], float]:
+def _score(plan: TrainingPlan) -> Callable[[Array, Array], float]:
     if plan.default.score == "accuracy":
         return accuracy
     return lambda y, predicted: float(metrics(y, predicted, plan.task.class_names)["macro_f1"])

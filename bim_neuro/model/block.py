@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Soma = Literal["hard", "soft", "none"]
+Reset = Literal["hard", "soft", "none"]
 
 
 class BlockState(NamedTuple):
@@ -49,7 +49,7 @@ class BIMBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.channels, self.states, self.taps, self.surrogate_slope = channels, states, taps, surrogate_slope
-        self.soma: Soma = "hard"
+        self.soma: Reset = "hard"
         self.reset_gradient = True
         self.w_u = _projection(channels, inputs)
         self.conv = nn.Parameter(_initial_taps(channels, taps))

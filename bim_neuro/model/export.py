@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph import Edge, Extra, FloatGraph
-from ..nodes import LIF, Broadcast, Dense, Diagonal, Readout, Relay, Scan, ScanRange, Soma
+from ..nodes import LIF, Broadcast, Dense, Diagonal, Readout, Relay, Scan, ScanRange, SomaWire
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from .checkpoint import Checkpoint
@@ -52,7 +52,7 @@ def _add_block(
     edges += [Edge(u, scan, "u", Diagonal(w["conv"][:, k]), delay=k) for k in range(w["conv"].shape[1])]
     edges += [Edge(x, scan, "dt", Dense(w["w_dt"]))]
     edges += [Edge(relay, scan, port, Broadcast(len(w["b_b"]), channels)) for relay, port in ((b, "B"), (c, "C"))]
-    edges += [Edge(scan, lif, "i", Soma())]
+    edges += [Edge(scan, lif, "i", SomaWire())]
     return lif
 
 

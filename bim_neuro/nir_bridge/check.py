@@ -12,7 +12,7 @@ import numpy as np
 from .. import arguments
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
-from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, Soma, Source
+from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, SomaWire, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.synapses import Synapse
@@ -181,5 +181,5 @@ def _(synapse: Broadcast, source: int, width: int, targets: int) -> Shapes:
 
 
 @_geometry.register
-def _(synapse: Soma, source: int, width: int, targets: int) -> Shapes:
+def _(synapse: SomaWire, source: int, width: int, targets: int) -> Shapes:
     return {"source": (source, width)}

@@ -24,13 +24,13 @@ import numpy as np
 from ..errors import DoesNotFit, Finding, InputError
 from ..graph import Edge, Extra, FloatGraph
 from ..intake import HINT, Budget
-from ..nodes import LIF, Dense, Diagonal, Encoder, Readout, Relay, Soma, Source
+from ..nodes import LIF, Dense, Diagonal, Encoder, Readout, Relay, SomaWire, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from .discretise import Law, discretise
 from .hdf5 import NirGraph
 from .integrator import Integrator
-from .linear import Form, Origin, bytes_of_sum, message_of, sum_of
+from .linear import LinearForm, Origin, bytes_of_sum, message_of, sum_of
 from .structure import input_lines, misfits, sources_first
 from .support import FIELDS, NEURONS, SPIKING
 
@@ -60,7 +60,7 @@ class _Conversion:
         self, nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None, budget: Budget
     ) -> None:
         self.nir, self.dt, self.integrator, self.encoder = nir, dt, integrator, encoder
-        self.forms: dict[str, Form] = {}
+        self.forms: dict[str, LinearForm] = {}
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
         self.assumptions: list[str] = []
@@ -100,7 +100,7 @@ class _Conversion:
             raise InputError(f"{claim}, this graph may have {limit:,}", HINT)
         return width
 
-    def _input_of(self, name: str) -> Form:
+    def _input_of(self, name: str) -> LinearForm:
         """Return the sum of all wires into a node."""
         forms = [self.forms[start] for start in self.before[name]]
         if len(forms) == 1:
@@ -112,7 +112,7 @@ class _Conversion:
         """Count memory for a node before it is made; refused by name where the file does not justify it."""
         self.budget.take(f"node '{name}' ({self.nir.nodes[name].type})", size)
 
-    def _linear(self, name: str, form: Form) -> Form:
+    def _linear(self, name: str, form: LinearForm) -> LinearForm:
         """Fold a node without memory, or a delay, into the form it reads."""
         node = self.nir.nodes[name]
         if node.type in ("Linear", "Affine"):
@@ -127,14 +127,14 @@ class _Conversion:
             return self._delay(name, form)
         return form
 
-    def _delay(self, name: str, form: Form) -> Form:
+    def _delay(self, name: str, form: LinearForm) -> LinearForm:
         steps = np.rint(self._field(name, "delay", form.width) / self.dt)
         if form.bias[steps > 0].any():
             self.assumptions.append(f"the constant that '{name}' delays is there from the first step on")
         self._take(name, len(np.unique(steps)) * form.nbytes)
         return form.delayed(steps.astype(np.int64))
 
-    def _add_neuron(self, name: str, form: Form) -> None:
+    def _add_neuron(self, name: str, form: LinearForm) -> None:
         self._take(name, 2 * form.nbytes)
         law = discretise(
             self.nir.nodes[name].type, partial(self._field, name, width=form.width), self.dt, self.integrator
@@ -146,13 +146,13 @@ class _Conversion:
         else:
             self._add_lif(name, form, law)
 
-    def _add_readout(self, name: str, form: Form, law: Law) -> None:
+    def _add_readout(self, name: str, form: LinearForm, law: Law) -> None:
         rest = self._field(name, "v_leak", form.width) if self.nir.nodes[name].type == "LI" else np.zeros(form.width)
         self.nodes[name] = Readout(law.decay, law.gain * form.bias)
         self.forms[name] = message_of(name, form.width).shifted(rest)
         self._connect(form.scaled(law.gain), name)
 
-    def _add_lif(self, name: str, form: Form, law: Law) -> None:
+    def _add_lif(self, name: str, form: LinearForm, law: Law) -> None:
         current = law.gain * form.bias
         if law.current_decay and form.bias.any():
             self._add_constant(name, current)
@@ -161,7 +161,7 @@ class _Conversion:
         self.forms[name] = message_of(name, form.width)
         self._connect(form.scaled(law.gain), name, "i")
 
-    def _add_relayed(self, name: str, form: Form, law: Law) -> None:
+    def _add_relayed(self, name: str, form: LinearForm, law: Law) -> None:
         """Add a LIF that reads voltages: a relay beside its soma adds them up, and whatever is constant."""
         current, leak = law.gain * form.bias, law.leak
         if not law.current_decay:
@@ -170,7 +170,7 @@ class _Conversion:
         self.nodes[name] = LIF(form.width, law.decay, law.v_threshold, leak, law.current_decay)
         self.forms[name] = message_of(name, form.width)
         self._connect(form.scaled(law.gain), relay)
-        self.edges.append(Edge(relay, name, "i", Soma()))
+        self.edges.append(Edge(relay, name, "i", SomaWire()))
 
     def _add_constant(self, name: str, current: Array) -> None:
         """Let one neuron that fires every step carry a bias, where the bias passes a synaptic current first."""
@@ -180,7 +180,7 @@ class _Conversion:
         self.nodes[always] = LIF(1, decay=0.0, v_threshold=0.5, bias=np.ones(1))
         self.edges.append(Edge(always, name, "i", Dense(current[:, None])))
 
-    def _connect(self, form: Form, name: str, port: str = "a") -> None:
+    def _connect(self, form: LinearForm, name: str, port: str = "a") -> None:
         """Lead messages into a node; where spikes and voltages meet, each through a relay of their own."""
         synapses, voltages = form.synapses(), self._voltages(form)
         parts = [voltages, synapses.keys() - voltages]
@@ -191,7 +191,7 @@ class _Conversion:
                 many = origins is voltages and isinstance(synapse, Dense)
                 self.edges.append(Edge(self._sender(source) if many else source, end, port, synapse, delay))
 
-    def _voltages(self, form: Form) -> set[Origin]:
+    def _voltages(self, form: LinearForm) -> set[Origin]:
         """Return what of a form are voltages, not spikes."""
         return {origin for origin in form.synapses() if isinstance(self.nodes[origin[0]], Readout)}
 

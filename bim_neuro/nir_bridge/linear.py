@@ -20,7 +20,7 @@ Origin = tuple[str, int]  # whose message, how many steps ago
 
 
 @dataclass(frozen=True)
-class Form:
+class LinearForm:
     """``maps`` by origin, ``bias`` (width,)."""
 
     maps: dict[Origin, Array]
@@ -39,26 +39,26 @@ class Form:
         """Return what the form takes once it passed through a weight matrix of ``rows`` rows."""
         return 8 * rows + sum(8 * rows * int(m.shape[-1]) + _OBJECT_BYTES for m in self.maps.values())
 
-    def through(self, weight: Array) -> Form:
+    def through(self, weight: Array) -> LinearForm:
         """Pass through a weight matrix (post, pre)."""
         return self._mapped(lambda m: weight * m if m.ndim == 1 else weight @ m, weight @ self.bias)
 
-    def scaled(self, factor: Array) -> Form:
+    def scaled(self, factor: Array) -> LinearForm:
         """Multiply by one factor a neuron."""
         return self._mapped(lambda m: _rows(factor, m), factor * self.bias)
 
-    def shifted(self, bias: Array) -> Form:
+    def shifted(self, bias: Array) -> LinearForm:
         """Add a bias."""
-        return Form(self.maps, self.bias + bias)
+        return LinearForm(self.maps, self.bias + bias)
 
-    def delayed(self, steps: Array) -> Form:
+    def delayed(self, steps: Array) -> LinearForm:
         """Delay each neuron by its own number of steps; the bias is taken as it always was."""
         parts = [
             ((source, delay + int(step)), _rows((steps == step).astype(np.float64), m))
             for step in np.unique(steps)
             for (source, delay), m in self.maps.items()
         ]
-        return Form(_merged(parts), self.bias)
+        return LinearForm(_merged(parts), self.bias)
 
     def is_message_of(self) -> str | None:
         """Return the neuron whose message this is, unchanged; None if it is anything else."""
@@ -71,22 +71,22 @@ class Form:
         """Return a synapse for each origin that reaches a neuron."""
         return {key: Diagonal(m) if m.ndim == 1 else Dense(m) for key, m in self.maps.items() if m.any()}
 
-    def _mapped(self, law: Callable[[Array], Array], bias: Array) -> Form:
-        return Form({key: law(m) for key, m in self.maps.items()}, bias)
+    def _mapped(self, law: Callable[[Array], Array], bias: Array) -> LinearForm:
+        return LinearForm({key: law(m) for key, m in self.maps.items()}, bias)
 
 
-def message_of(name: str, width: int) -> Form:
+def message_of(name: str, width: int) -> LinearForm:
     """Return the form of a neuron's own message."""
-    return Form({(name, 0): np.ones(width)}, np.zeros(width))
+    return LinearForm({(name, 0): np.ones(width)}, np.zeros(width))
 
 
-def sum_of(forms: Sequence[Form]) -> Form:
+def sum_of(forms: Sequence[LinearForm]) -> LinearForm:
     """Add the wires into one node."""
     parts = [part for form in forms for part in form.maps.items()]
-    return Form(_merged(parts), np.sum([form.bias for form in forms], axis=0))
+    return LinearForm(_merged(parts), np.sum([form.bias for form in forms], axis=0))
 
 
-def bytes_of_sum(forms: Sequence[Form]) -> int:
+def bytes_of_sum(forms: Sequence[LinearForm]) -> int:
     """Return what `sum_of` takes: a diagonal that meets a matrix becomes one."""
     dense = {key for form in forms for key, m in form.maps.items() if m.ndim == 2}
     widened = sum(8 * len(m) ** 2 for form in forms for key, m in form.maps.items() if m.ndim == 1 and key in dense)

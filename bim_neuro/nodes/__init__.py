@@ -6,7 +6,7 @@ from .readout import IntegerReadout, Readout
 from .relay import IntegerRelay, Relay
 from .scan import IntegerScan, Scan, ScanRange
 from .source import Encoder, InputSeen, Source
-from .synapses import Broadcast, Dense, Diagonal, Soma, Synapse
+from .synapses import Broadcast, Dense, Diagonal, SomaWire, Synapse
 
 __all__ = [
     "LIF",
@@ -24,7 +24,7 @@ __all__ = [
     "Relay",
     "Scan",
     "ScanRange",
-    "Soma",
+    "SomaWire",
     "Source",
     "Synapse",
     "fit",

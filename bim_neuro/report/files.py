@@ -18,7 +18,7 @@ from ..printable import as_json, csv_cell
 from ..printable import plain as visible
 from .html import render
 from .models import VERSION, Layer, OtherKeys, Range, Summary, plain, read
-from .terminal import as_text, show
+from .terminal import report_text, show
 
 DAMAGE = (ValueError, RecursionError, LookupError, TypeError, AttributeError, ArithmeticError)
 """What values of the wrong kind in a file of ours lead to."""
@@ -30,7 +30,7 @@ FILES = (
 
 def write_files(summary: Summary, placed: PlacedGraph, series: dict[str, Any], folder: Path) -> None:
     """Fill a folder with the report."""
-    mapping, text = _mapping(placed), as_text(summary)
+    mapping, text = _mapping(placed), report_text(summary)
     content = {
         "summary.json": as_json(summary.as_dict()) + "\n",
         "summary.csv": _csv([_headline(summary)]),
@@ -53,7 +53,7 @@ def render_again(folder: Path) -> str:
     except InputError as error:
         raise InputError(error.message, "compile again: an older bim-compile did not write it") from None
     try:
-        return render(summary, mapping, series, as_text(summary))
+        return render(summary, mapping, series, report_text(summary))
     except DAMAGE as error:
         raise InputError(f"{folder} holds damaged files: {type(error).__name__} {error!s:.200}") from None
 

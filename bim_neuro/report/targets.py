@@ -12,7 +12,7 @@ from ..hardware import HardwareProfile, list_profiles, load_profile, numbers, ov
 from ..printable import escape, marked
 
 
-def targets() -> list[dict[str, Any]]:
+def target_rows() -> list[dict[str, Any]]:
     """Return one row for each profile that comes with the package."""
     return [_overview(load_profile(name)) for name in list_profiles()]
 

@@ -47,7 +47,7 @@ def show(summary: Summary, folder: Path | None, console: Console) -> None:
         console.print(f"report: {escape(str(folder / 'summary.txt'))}", soft_wrap=True)
 
 
-def as_text(summary: Summary) -> str:
+def report_text(summary: Summary) -> str:
     """Return the report as plain text: summary.txt."""
     text = io.StringIO()
     show(summary, folder=None, console=Console(file=text, width=_TEXT_WIDTH, highlight=False, emoji=False))

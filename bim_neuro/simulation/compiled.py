@@ -23,7 +23,7 @@ from ..nodes.arithmetic import Array, ceil_div
 from ..nodes.node import IntegerNode
 from ..record import RunRecord
 from .crew import ALONE, Team, layer_seconds, worth_splitting
-from .dense import PATHS, Product, blas_threads, choose_products, products_of
+from .dense import PATHS, DenseProduct, blas_threads, choose_products, products_of
 from .kernels.layout import SENT, TEAM_MAX, UPDATES
 from .playing import SPAN, Playing
 from .probes import ROOM, Probe, Watch, watching
@@ -108,7 +108,7 @@ class Engine:
         if probe_folder is not None and not arguments.path(probe_folder, "probe_folder").is_dir():
             raise InputError(f"probe_folder {probe_folder} is no folder")
         probe_folder = None if probe_folder is None else Path(probe_folder)
-        choice, threads = self._choose(tuning.path, x), threads or cores()
+        choice, threads = self._choose(tuning.path, x), threads or usable_cores()
         kept, watches = watching(self.graph, probe, watch, len(x), self.graph.period(x.shape[1]), np.int64)
         playing = Playing(choice.plan, choice.products, x, probe is True, probe_folder, watches)
         batch = max(1, min(tuning.batch, SPAN // playing.total, _fair(len(x), playing.total, threads)))
@@ -163,7 +163,7 @@ class _Choice:
     """Which synapses BLAS multiplies, the plan that leaves them out, and the reasons as the record tells them."""
 
     plan: Plan
-    products: list[Product]
+    products: list[DenseProduct]
     paths: list[dict[str, Any]]
 
 
@@ -177,7 +177,7 @@ def load_kernels() -> None:
     Engine(graph).run(np.ones((1, 1, 1), np.int8), threads=1, tuning=Tuning(path="gemm"))
 
 
-def cores() -> int:
+def usable_cores() -> int:
     """Return the cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -190,5 +190,5 @@ def idle_cores() -> int:
     try:
         running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0])
     except (OSError, ValueError, IndexError):
-        return cores()
-    return max(1, cores() - (running - 1))
+        return usable_cores()
+    return max(1, usable_cores() - (running - 1))

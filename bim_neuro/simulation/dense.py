@@ -29,7 +29,7 @@ PRODUCT_STEP = 2e-6  # writing messages out as a matrix and reading the sums bac
 
 
 @dataclass(frozen=True)
-class Product:
+class DenseProduct:
     """A dense synapse left to BLAS: ``weight`` (pre, post) in the precision that is exact, ``stage`` that it feeds."""
 
     place: int
@@ -64,7 +64,7 @@ def choose_products(plan: Plan, activity: dict[str, float], path: str) -> list[d
     return choices
 
 
-def products_of(plan: Plan, choices: list[dict[str, Any]]) -> list[Product]:
+def products_of(plan: Plan, choices: list[dict[str, Any]]) -> list[DenseProduct]:
     """Return the products of the synapses whose choice is 'gemm', in the order of the stages they feed."""
     products = []
     for choice in choices:
@@ -75,11 +75,11 @@ def products_of(plan: Plan, choices: list[dict[str, Any]]) -> list[Product]:
         if not isinstance(synapse, Dense):
             raise InputError(f"synapse '{choice['synapse']}' is not dense")
         exact = np.float32 if largest_sum(plan, place) < 2**24 else np.float64
-        products.append(Product(place, _stage(plan, place), np.ascontiguousarray(synapse.weight.T, exact)))
+        products.append(DenseProduct(place, _stage(plan, place), np.ascontiguousarray(synapse.weight.T, exact)))
     return sorted(products, key=lambda product: product.stage)
 
 
-def multiply(tables: Tables, work: Work, product: Product, t0: int, t1: int) -> None:
+def multiply(tables: Tables, work: Work, product: DenseProduct, t0: int, t1: int) -> None:
     """Write into ``work.products`` what one synapse adds at steps t0 to t1."""
     pre, post = product.weight.shape
     edge = tables.edges[product.place]

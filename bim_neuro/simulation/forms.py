@@ -17,7 +17,7 @@ from ..nodes import (
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
-    Soma,
+    SomaWire,
     Source,
     Synapse,
 )
@@ -212,7 +212,7 @@ def _(synapse: Broadcast, name: str) -> Shape:
 
 
 @shape_of.register
-def _(synapse: Soma, name: str) -> Shape:
+def _(synapse: SomaWire, name: str) -> Shape:
     return Shape(layout.IDENTITY, np.zeros(0), np.zeros(0, np.int64), 0, -1, -1)
 
 

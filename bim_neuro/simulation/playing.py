@@ -16,7 +16,7 @@ from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..record import LayerCount, RunRecord
 from .crew import Crew, Team
-from .dense import Product, multiply
+from .dense import DenseProduct, multiply
 from .forms import LINE_MAX
 from .kernels import run
 from .probes import WORD_BYTES, Kept, Watch, check_whole
@@ -54,7 +54,7 @@ class Playing:
     """One call of `simulate_engine`: what all threads share."""
 
     plan: Plan
-    products: list[Product]
+    products: list[DenseProduct]
     x: Array
     probe: bool
     probe_folder: Path | None

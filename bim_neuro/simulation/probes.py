@@ -14,7 +14,7 @@ import numpy as np
 from .. import arguments
 from ..errors import InputError
 from ..graph import Graph
-from ..intake import check_available, check_run, memory_of_a_run
+from ..intake import check_available, check_run_memory, memory_of_a_run
 from ..nodes.arithmetic import Array
 
 Probe = bool | Collection[str]
@@ -49,7 +49,7 @@ def check_whole(graph: Graph[Any], samples: int, period: int) -> None:
 def check_kept(graph: Graph[Any], samples: int, steps: int) -> None:
     """Refuse a comparison, or a run on Lava, that would keep more messages and states than a run may."""
     what = f"all messages and states of {samples:,} samples of {steps:,} steps, which Lava and --verify keep,"
-    check_run(what, WORD_BYTES * words(graph) * samples * steps)
+    check_run_memory(what, WORD_BYTES * words(graph) * samples * steps)
 
 
 def samples_at_once(graph: Graph[Any], kept: Collection[str], samples: int, steps: int) -> int:
@@ -60,7 +60,7 @@ def samples_at_once(graph: Graph[Any], kept: Collection[str], samples: int, step
     probed = sum(_kept_bytes(node, key) for name, node in graph.nodes.items() for key in shapes(node)
                  if f"{name}.{key}" in kept)  # fmt: skip
     a_sample = steps * (_ENCODING * WORD_BYTES * graph.nodes[graph.source].neurons + 2 * probed)
-    check_run(f"the messages of one sample of {steps:,} steps, kept to compare,", a_sample)
+    check_run_memory(f"the messages of one sample of {steps:,} steps, kept to compare,", a_sample)
     at_once: int = max(1, min(samples, memory_of_a_run() // a_sample))
     return at_once
 

@@ -22,11 +22,11 @@ def logistic_regression_baseline(task: Task) -> Metrics:
 
     train, test = task.split("train"), task.split("test")
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
-    model.fit(_flat(train), labels(train))
-    return metrics(labels(test), model.predict(_flat(test)), task.class_names)
+    model.fit(_flat(train), labels_of(train))
+    return metrics(labels_of(test), model.predict(_flat(test)), task.class_names)
 
 
-def labels(data: Dataset) -> Int64Array:
+def labels_of(data: Dataset) -> Int64Array:
     """``data.y``; InputError where it has none."""
     if data.y is None:
         raise InputError("these sequences have no labels")

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..model.block import BIMBlock
-from .steps import Steps, Weights
+from .steps import BlockWeights, Steps
 from .traces import Keep, Traces, parameters
 
 
@@ -45,7 +45,9 @@ class ClassTraces(Traces):
             trace.zero_()
 
     @torch.no_grad()
-    def read_classes(self, steps: Steps, t: int, weights: Weights, rho: float, omega: Tensor, reach: Tensor) -> None:
+    def read_classes(
+        self, steps: Steps, t: int, weights: BlockWeights, rho: float, omega: Tensor, reach: Tensor
+    ) -> None:
         """R <- rho R + omega G psi (E - dth); reach is G (batch, C, D), omega (batch,)."""
         emit = omega[:, None, None] * reach * steps.psi[t][:, None, :]
         carried = rho * float(self.keep.readout)
@@ -64,7 +66,7 @@ class ClassTraces(Traces):
 
 
 @torch.no_grad()
-def through(block: BIMBlock, steps: Steps, t: int, reach: Tensor, weights: Weights) -> Tensor:
+def through(block: BIMBlock, steps: Steps, t: int, reach: Tensor, weights: BlockWeights) -> Tensor:
     """Take G from a block's spikes (batch, C, D) to the block's inputs (batch, C, M), inside step t.
 
     dy/dx = (sum_n C (A decay h + B u)) slope W_dt + (delta sum_n C B + D_skip) conv_0 W_u + C delta u W_B + h W_C

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..model.block import BIMBlock
 from .kernels import Law, Record, Sums, advance
-from .steps import Steps, Weights
+from .steps import BlockWeights, Steps
 from .traces import Keep, Traces, parameters
 
 GROUP = 32
@@ -37,7 +37,7 @@ class FusedTraces(Traces):
         self._local = zeros(block.channels, local)
         self._shared = zeros(len(self.groups), 2, layout.states, one)
 
-    def run(self, steps: Steps, weights: Weights, rho: float, omega: Tensor, signal: Tensor | None = None) -> None:
+    def run(self, steps: Steps, weights: BlockWeights, rho: float, omega: Tensor, signal: Tensor | None = None) -> None:
         emit = omega[..., None] * steps.psi
         kappa = steps.kappa * float(self.keep.membrane)
         if signal is None:

@@ -54,7 +54,7 @@ class Sums(NamedTuple):
     shared: Array  # (2, N, M + 1)
 
 
-class Scan(NamedTuple):
+class ScanTraces(NamedTuple):
     """The traces S of one channel."""
 
     a: Array  # (N,)
@@ -136,14 +136,14 @@ def _lines(memory: Array, one: int, reach: int) -> Lines:
 
 
 @section
-def _levels(row: Array, states: int, one: int, reach: int) -> tuple[Scan, Membrane, Side, Side]:
+def _levels(row: Array, states: int, one: int, reach: int) -> tuple[ScanTraces, Membrane, Side, Side]:
     """Name the parts of one channel's numbers without copying: S, E by family, E and R by how they are carried."""
     wide, local = states * one, states + one + reach
     later = local + 2 * wide + 3  # numbers of E, and of R
     s, e = row[: len(row) - 2 * later], row[len(row) - 2 * later : len(row) - later]
     r = row[len(row) - later :]
     s_u, s_b = states + wide, len(s) - wide  # where these families begin
-    scan = Scan(
+    scan = ScanTraces(
         s[:states],
         s[states:s_u].reshape(states, one),
         s[s_u:s_b].reshape(states, reach),
@@ -176,7 +176,7 @@ def _look(record: Record, law: Law, lines: Lines, t: int, i: int, d: int) -> Non
 
 
 @section
-def _advance_scan(record: Record, law: Law, scan: Scan, lines: Lines, t: int, i: int, d: int) -> None:
+def _advance_scan(record: Record, law: Law, scan: ScanTraces, lines: Lines, t: int, i: int, d: int) -> None:
     """S <- decay S + immediate term, family by family; sum_n C S is taken on the way, while S is in a register."""
     x1, f1, sum_dt, sum_u = lines.x1, lines.f1, lines.sum_dt, lines.sum_u
     s_dt, s_u, s_b = scan.dt, scan.u, scan.b
@@ -204,7 +204,7 @@ def _advance_scan(record: Record, law: Law, scan: Scan, lines: Lines, t: int, i:
 
 @section
 def _advance_membrane(
-    record: Record, law: Law, scan: Scan, membrane: Membrane, lines: Lines, t: int, i: int, d: int
+    record: Record, law: Law, scan: ScanTraces, membrane: Membrane, lines: Lines, t: int, i: int, d: int
 ) -> None:
     """E <- kappa E + sum_n C S + direct terms, family by family."""
     x1, f1, s_b = lines.x1, lines.f1, scan.b

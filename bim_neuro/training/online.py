@@ -24,7 +24,7 @@ from ..model.network import BIMNetwork
 from .depth import ClassTraces, through
 from .fused import FusedTraces
 from .readout import Head, Loss, ReadoutTraces, discounted, even_shares
-from .steps import Memory, Steps, Weights, begin, record
+from .steps import BlockMemory, BlockWeights, Steps, begin, record
 from .traces import Keep, Traces
 
 Credit = Literal["spatial", "local"]
@@ -96,7 +96,7 @@ class ForwardGradient:
 
     def begin(self) -> None:
         """Begin new sequences: every state and trace is 0."""
-        self.memory: list[Memory] = [begin(block, self.batch) for block in self.blocks]
+        self.memory: list[BlockMemory] = [begin(block, self.batch) for block in self.blocks]
         self.readouts = {
             index: ReadoutTraces(head, self.batch, self.keep.readout)
             for index, head in enumerate(self.heads)
@@ -144,7 +144,7 @@ class ForwardGradient:
         listeners: Sequence[Listener] = (),
     ) -> float:
         """Take one record x (T, batch, inputs) in, shares p (T, batch); return the loss of its steps."""
-        weights = [Weights.of(block) for block in self.blocks]
+        weights = [BlockWeights.of(block) for block in self.blocks]
         records: list[Steps] = []
         for index, block in enumerate(self.blocks):
             steps, self.memory[index] = record(block, x, self.memory[index], weights[index])
@@ -203,7 +203,7 @@ class ForwardGradient:
         return total
 
     def _advance_below(
-        self, records: list[Steps], weights: list[Weights], rho: float, omega: Tensor, error: Tensor | None
+        self, records: list[Steps], weights: list[BlockWeights], rho: float, omega: Tensor, error: Tensor | None
     ) -> None:
         """Take the blocks that have no readout of their own through the record, from the top down in each step."""
         if all(head is not None for head in self.heads):

@@ -34,7 +34,7 @@ from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
 from .online import ForwardGradient, LocalReadouts
 from .readout import Loss
-from .stdp import PairTraces, ThreeFactorTraces, Window
+from .stdp import PairTraces, PairWindow, ThreeFactorTraces
 from .steps import Steps
 from .traces import Keep
 
@@ -72,13 +72,13 @@ class Learning:
     credit: str = "spatial"
     online: int | None = None
     stdp_rate: float = 1.0
-    window: Window = field(default_factory=Window)
+    window: PairWindow = field(default_factory=PairWindow)
     sparsity: float | None = None
 
     def __post_init__(self) -> None:
         arguments.choice(self.rule, tuple(RULES), "rule")
         arguments.choice(self.credit, ("spatial", "local"), "credit")
-        arguments.instance(self.window, Window, "window")
+        arguments.instance(self.window, PairWindow, "window")
         if not 0 <= arguments.number(self.mix, "lambda") <= 1:
             raise InputError(f"lambda is {self.mix}, it must lie in [0, 1]", "1 is the gradient alone, 0 STDP alone")
         if self.sparsity is not None and not 0 <= arguments.number(self.sparsity, "sparsity") < 1:

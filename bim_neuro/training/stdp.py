@@ -29,7 +29,7 @@ from .readout import leak_on
 
 
 @dataclass(frozen=True)
-class Window:
+class PairWindow:
     """The STDP window; time constants in steps."""
 
     a_plus: float = 1.0
@@ -50,7 +50,7 @@ class Window:
 class PairTraces:
     """Omega of one projection, M inputs to D channels, added up over a batch and over time."""
 
-    def __init__(self, window: Window, batch: int, inputs: int, channels: int, like: Tensor) -> None:
+    def __init__(self, window: PairWindow, batch: int, inputs: int, channels: int, like: Tensor) -> None:
         self.window = window
         self.pre, self.post = like.new_zeros(batch, inputs), like.new_zeros(batch, channels)
         self.omega = like.new_zeros(channels, inputs)
@@ -69,7 +69,7 @@ class ThreeFactorTraces:
     """S-TLLR's eligibilities of one projection, with the readout's memory as in `Traces.read`: (batch, D, M)."""
 
     def __init__(
-        self, window: Window, batch: int, inputs: int, channels: int, like: Tensor, a_pre: float = -1.0
+        self, window: PairWindow, batch: int, inputs: int, channels: int, like: Tensor, a_pre: float = -1.0
     ) -> None:
         self.window, self.a_pre = window, a_pre
         self.pre, self.post = like.new_zeros(batch, inputs), like.new_zeros(batch, channels)

@@ -25,7 +25,7 @@ from ..model.block import BIMBlock
 from . import kernels
 
 
-class Memory(NamedTuple):
+class BlockMemory(NamedTuple):
     """What a block carries between records: K - 1 inputs and projections (oldest first), scan, soma, last surrogate."""
 
     x: Tensor  # (taps - 1, batch, M)
@@ -58,7 +58,7 @@ class Steps:
         return len(self.delta)
 
 
-class Weights(NamedTuple):
+class BlockWeights(NamedTuple):
     """The block's parameters in the form the scan reads, detached."""
 
     a: Tensor  # (D, N), -exp(a_log)
@@ -68,7 +68,7 @@ class Weights(NamedTuple):
     threshold: float
 
     @classmethod
-    def of(cls, block: BIMBlock) -> Weights:
+    def of(cls, block: BIMBlock) -> BlockWeights:
         threshold = 0.0 if block.soma == "none" else float(block.threshold.detach())
         return cls(
             -torch.exp(block.a_log.detach()), block.conv.detach(), block.d_skip.detach(),
@@ -76,19 +76,19 @@ class Weights(NamedTuple):
         )  # fmt: skip
 
 
-def begin(block: BIMBlock, batch: int) -> Memory:
+def begin(block: BIMBlock, batch: int) -> BlockMemory:
     """Return the memory before the first step."""
     zeros = block.w_u.detach().new_zeros
     channel = zeros(batch, block.channels)
     history = block.taps - 1
-    return Memory(
+    return BlockMemory(
         zeros(history, batch, block.w_u.shape[1]), zeros(history, batch, block.channels),
         zeros(batch, block.channels, block.states), channel, channel, channel,
     )  # fmt: skip
 
 
 @torch.no_grad()
-def record(block: BIMBlock, x: Tensor, memory: Memory, weights: Weights) -> tuple[Steps, Memory]:
+def record(block: BIMBlock, x: Tensor, memory: BlockMemory, weights: BlockWeights) -> tuple[Steps, BlockMemory]:
     """Run x (T, batch, M) through the block from ``memory``; nothing is kept but this record and the next memory."""
     steps, history = len(x), block.taps - 1
     xs, ws = torch.cat([memory.x, x]), torch.cat([memory.w, x @ block.w_u.T])
@@ -101,7 +101,7 @@ def record(block: BIMBlock, x: Tensor, memory: Memory, weights: Weights) -> tupl
     v, s, psi = _fire(block, y, memory, weights)
     kappa, direct = _soma_terms(block, u, v[:-1], s[:-1], psi[:-1], weights)
     recorded = Steps(xs, ws, delta, slope, u, b, c, decay, h, kappa, psi[1:], direct, s[1:])
-    return recorded, Memory(xs[steps:], ws[steps:], h[-1], v[-1], s[-1], psi[-1])
+    return recorded, BlockMemory(xs[steps:], ws[steps:], h[-1], v[-1], s[-1], psi[-1])
 
 
 def _scan(delta: Tensor, u: Tensor, b: Tensor, a: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,7 +117,7 @@ def _scan(delta: Tensor, u: Tensor, b: Tensor, a: Tensor, h: Tensor) -> tuple[Te
     return decay, states
 
 
-def _fire(block: BIMBlock, y: Tensor, memory: Memory, weights: Weights) -> tuple[Tensor, Tensor, Tensor]:
+def _fire(block: BIMBlock, y: Tensor, memory: BlockMemory, weights: BlockWeights) -> tuple[Tensor, Tensor, Tensor]:
     """Return v, s and psi (T + 1, batch, D), each beginning with the step before."""
     if block.soma == "none":
         v = torch.cat([memory.v[None], y])
@@ -137,7 +137,7 @@ def _fire(block: BIMBlock, y: Tensor, memory: Memory, weights: Weights) -> tuple
 
 
 def _soma_terms(
-    block: BIMBlock, u: Tensor, v: Tensor, s: Tensor, psi: Tensor, weights: Weights
+    block: BIMBlock, u: Tensor, v: Tensor, s: Tensor, psi: Tensor, weights: BlockWeights
 ) -> tuple[Tensor, Tensor]:
     """Return kappa and the direct terms of the docstring above, from the states of the step before."""
     leak, threshold = weights.leak, weights.threshold

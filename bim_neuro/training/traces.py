@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 from ..model.block import BIMBlock
-from .steps import Steps, Weights
+from .steps import BlockWeights, Steps
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Traces:
         self.views = self.layout.views(self.memory)
         self._gradient: dict[str, Tensor] = {}
 
-    def run(self, steps: Steps, weights: Weights, rho: float, omega: Tensor, signal: Tensor | None = None) -> None:
+    def run(self, steps: Steps, weights: BlockWeights, rho: float, omega: Tensor, signal: Tensor | None = None) -> None:
         """Advance through all steps; omega (T, batch). Where ``signal`` (T, batch, D) is given, add up the gradient."""
         for t in range(len(steps)):
             self.advance(steps, t, weights)
@@ -123,14 +123,14 @@ class Traces:
         self.memory.zero_()
 
     @torch.no_grad()
-    def advance(self, steps: Steps, t: int, weights: Weights) -> None:
+    def advance(self, steps: Steps, t: int, weights: BlockWeights) -> None:
         """Take scan and membrane traces through step ``t`` of the record."""
         x1 = _with_one(steps.x[len(weights.conv[0]) - 1 + t])
         f1 = _reach_of_u(steps, t, weights)
         self._advance_scan(steps, t, weights, x1, f1)
         self._advance_membrane(steps, t, weights, x1, f1)
 
-    def _advance_scan(self, steps: Steps, t: int, weights: Weights, x1: Tensor, f1: Tensor) -> None:
+    def _advance_scan(self, steps: Steps, t: int, weights: BlockWeights, x1: Tensor, f1: Tensor) -> None:
         """S <- decay S + immediate term, family by family."""
         view = self.views
         decay, h = steps.decay[t], steps.h[t]
@@ -144,7 +144,7 @@ class Traces:
         shared = (carried * float(self.keep.shared))[..., None]
         view["scan.b"].mul_(shared).add_((delta * u)[..., None] * x1[:, None, None, :])
 
-    def _advance_membrane(self, steps: Steps, t: int, weights: Weights, x1: Tensor, f1: Tensor) -> None:
+    def _advance_membrane(self, steps: Steps, t: int, weights: BlockWeights, x1: Tensor, f1: Tensor) -> None:
         """E <- kappa E + sum_n C S + direct terms, family by family."""
         view = self.views
         c = steps.c[t][:, None, :]
@@ -159,7 +159,7 @@ class Traces:
         view["membrane.soma"].mul_(kappa).add_(steps.direct[t])
 
     @torch.no_grad()
-    def read(self, steps: Steps, t: int, weights: Weights, rho: float, omega: Tensor) -> None:
+    def read(self, steps: Steps, t: int, weights: BlockWeights, rho: float, omega: Tensor) -> None:
         """R <- rho R + omega_t psi_t (E - dth): the readout's memory of the spikes' traces; omega (batch,)."""
         emit = omega[:, None] * steps.psi[t]
         carried = rho * float(self.keep.readout)
@@ -205,7 +205,7 @@ def _with_one(x: Tensor) -> Tensor:
     return torch.cat([x, x.new_ones(len(x), 1)], dim=1)
 
 
-def _reach_of_u(steps: Steps, t: int, weights: Weights) -> Tensor:
+def _reach_of_u(steps: Steps, t: int, weights: BlockWeights) -> Tensor:
     """du_t/dp of w_u, b_u and conv: [sum_k conv x_{t-k}, 1, w_t, ..., w_{t-K+1}], (batch, D, M + 1 + K)."""
     taps = weights.conv.shape[1]
     x, w = steps.x[t : t + taps].flip(0), steps.w[t : t + taps].flip(0)  # newest first

@@ -23,7 +23,7 @@ import numpy as np
 from ...errors import DoesNotFit, Finding
 from ...graph import Edge
 from ...hardware import HardwareProfile, Quantity
-from ...nodes import Broadcast, Dense, Diagonal, Soma, Synapse
+from ...nodes import Broadcast, Dense, Diagonal, SomaWire, Synapse
 from ...nodes.arithmetic import Array
 from ...nodes.node import IntegerNode
 
@@ -61,15 +61,15 @@ def list_format(synapse: Synapse, profile: HardwareProfile, plastic_bits: int | 
     since a zero may grow; its weights are as wide as the learning engine's, its header holds the sender's traces.
     """
     memory, learning = profile.memory, profile.learning
-    index_bits = {name: known(encoding.index_bits) for name, encoding in sorted(profile.encoding.items())}
-    header, word = known(memory.list_header_bits), known(memory.word_bits)
+    index_bits = {name: number_or_zero(encoding.index_bits) for name, encoding in sorted(profile.encoding.items())}
+    header, word = number_or_zero(memory.list_header_bits), number_or_zero(memory.word_bits)
     if not index_bits.keys() & {"dense", "sparse"}:  # nothing is known of this chip's lists
         index_bits["dense"] = 0
     if plastic_bits is None:
         return ListFormat(weight_bits(synapse), index_bits, header, word)
-    traces = known(learning.pre_traces) * known(learning.trace_bits)
+    traces = number_or_zero(learning.pre_traces) * number_or_zero(learning.trace_bits)
     dense = {"dense": index_bits.get("dense", 0)}
-    return ListFormat(known(learning.weight_bits) + plastic_bits, dense, header + traces, word)
+    return ListFormat(number_or_zero(learning.weight_bits) + plastic_bits, dense, header + traces, word)
 
 
 class EdgeLists:
@@ -140,7 +140,7 @@ def _(synapse: Broadcast, below: Array, first: int, last: int) -> tuple[Array, i
 
 
 @targets.register
-def _(synapse: Soma, below: Array, first: int, last: int) -> tuple[Array, int]:
+def _(synapse: SomaWire, below: Array, first: int, last: int) -> tuple[Array, int]:
     return np.zeros(0, np.int64), 0
 
 
@@ -174,6 +174,6 @@ def _runs(weight: Array) -> Iterator[tuple[int, bytes]]:
             yield int(places[0]), column[places[0] : places[-1] + 1].tobytes()
 
 
-def known(quantity: Quantity) -> int:
+def number_or_zero(quantity: Quantity) -> int:
     """Return a number as an integer, 0 where it is unpublished: what is not known does not count."""
     return int(quantity.number) if quantity.published else 0

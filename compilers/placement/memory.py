@@ -20,10 +20,10 @@ import numpy as np
 
 from ...graph import Edge, IntegerGraph, hosts
 from ...hardware import HardwareProfile
-from ...nodes import Soma
+from ...nodes import SomaWire
 from ...nodes.arithmetic import Array
 from ...nodes.node import IntegerNode
-from .lists import EdgeLists, known
+from .lists import EdgeLists, number_or_zero
 
 _WORDS = ("neuron_words", "synapse_words", "axon_in_words", "axon_map_words", "axon_mem_words", "core_words")
 RESOURCES = (*_WORDS, "groups")
@@ -112,9 +112,9 @@ class Footprint:
         for name, home in host.items():
             self.layers[home].append(name)
         for index, edge in enumerate(graph.edges):
-            if not isinstance(edge.synapse, Soma):
+            if not isinstance(edge.synapse, SomaWire):
                 self.into[host[edge.target]].append(index)
-        speaking = {edge.source for edge in graph.edges if not isinstance(edge.synapse, Soma)}
+        speaking = {edge.source for edge in graph.edges if not isinstance(edge.synapse, SomaWire)}
         self.axons_out = {layer: max(1, len(speaking & set(names))) for layer, names in self.layers.items()}
         self.neuron_words = {layer: self._neuron_words(layer) for layer in self.layers}
         self._cuts: dict[str, list[Part]] = {}
@@ -187,7 +187,11 @@ class Footprint:
         if not any(self.graph.edges[index].name in self.plastic for index in self.into[layer]):
             return states
         learning, memory = self.profile.learning, self.profile.memory
-        return states - (-known(learning.post_traces) * known(learning.trace_bits) // known(memory.word_bits))
+        return states - (
+            -number_or_zero(learning.post_traces)
+            * number_or_zero(learning.trace_bits)
+            // number_or_zero(memory.word_bits)
+        )
 
     def edge_lists(self, index: int) -> EdgeLists:
         """Return the lists of an edge; edges that share one synapse, as repeated blocks do, are counted once."""

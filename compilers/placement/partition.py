@@ -51,7 +51,7 @@ def _partitioned(footprint: Footprint, least: int) -> list[tuple[Part, ...]]:
         *full, rest = footprint.cut(layer)
         cores += [OpenCore([part], footprint.need(part)) for part in full]
         rests.append((rest, footprint.need(rest)))
-    rests.sort(key=lambda item: -load(footprint, item[1]))
+    rests.sort(key=lambda item: -core_load(footprint, item[1]))
     for part, need in rests:
         core = _best(footprint, cores, part, need)
         if core is None:
@@ -64,7 +64,7 @@ def _partitioned(footprint: Footprint, least: int) -> list[tuple[Part, ...]]:
     return sorted(parts, key=lambda core: (position[core[0].layer], core[0].first))
 
 
-def load(footprint: Footprint, need: Need) -> float:
+def core_load(footprint: Footprint, need: Need) -> float:
     """Return the share of the resource that fills a core first."""
     used = footprint.used(need)
     return max(float(used[name] / limit) for name, limit in footprint.limits.items() if limit)
@@ -100,7 +100,7 @@ def _give_up_cores(footprint: Footprint, cores: list[OpenCore], least: int) -> N
     """Empty the lightest cores into the others, until there are as few as ``least`` or GIVE_UP could not be."""
     failures = 0
     while len(cores) > least and failures < min(GIVE_UP, len(cores)):
-        victim = sorted(cores, key=lambda core: load(footprint, core.need))[failures]
+        victim = sorted(cores, key=lambda core: core_load(footprint, core.need))[failures]
         fuller = _spread(footprint, victim, [core for core in cores if core is not victim])
         if fuller is None:
             failures += 1

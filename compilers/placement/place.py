@@ -24,7 +24,7 @@ from .bounds import CoreBound, core_bound, traffic_bound
 from .design_rules import rule_violations, violations
 from .memory import Footprint, Need, Part, same_memory
 from .mesh import ALIKE, Hops, Mesh
-from .partition import load, partition
+from .partition import core_load, partition
 from .traffic import Traffic, between, flows, rates
 
 
@@ -156,7 +156,7 @@ def _placement(
     for need in needs:
         for edge, encoding in need.encodings.items():
             encodings[edge][encoding] += 1
-    index = max(range(len(needs)), key=lambda core: load(footprint, needs[core]))
+    index = max(range(len(needs)), key=lambda core: core_load(footprint, needs[core]))
     usage = footprint.usage(needs[index])
     name = max(usage, key=lambda name: usage[name][0] / max(usage[name][1], 1e-9))
     layer = max(parts[index], key=lambda part: part.neurons).layer

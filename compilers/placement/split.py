@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ...graph import Edge, IntegerGraph, PlacedGraph
-from ...nodes import Broadcast, Dense, Diagonal, IntegerReadout, Soma, Synapse
+from ...nodes import Broadcast, Dense, Diagonal, IntegerReadout, SomaWire, Synapse
 from ...nodes.node import IntegerNode
 from .lists import GATES
 from .memory import Part
@@ -75,7 +75,7 @@ def _cut(synapse: Synapse, sent: Part, read: Part, senders: int) -> Synapse | No
     if isinstance(synapse, Dense):
         return Dense(synapse.weight[read.first : read.last + 1, sent.first : sent.last + 1])
     same = (sent.first, sent.last) == (read.first, read.last)
-    if isinstance(synapse, Soma):
+    if isinstance(synapse, SomaWire):
         return synapse if same else None
     if isinstance(synapse, Broadcast) and sent.neurons == read.neurons == senders:
         return synapse

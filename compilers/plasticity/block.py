@@ -23,7 +23,7 @@ from ...plasticity.trace_process.block import PlasticBlock
 from ...plasticity.trace_process.law import NAMES, TraceProcess
 from ...plasticity.trace_process.units import calibrate_units
 from ..align import align
-from ..calibrate import bounded
+from ..calibrate import with_bounds
 from ..quantise import as_factor, exponent_for, quantise_with_units
 from .register_widths import check_products
 from .roles import Roles, conv_of, dense_weight, float_parts, integer_parts, roles_of
@@ -35,7 +35,7 @@ ROOM = 2.0  # how far beyond its largest value a plastic weight may grow
 def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, room: float = ROOM) -> PlasticBlock:
     """Return the integers of ``reference`` ready to learn; x (samples, steps, lines) is encoded sample input."""
     roles = roles_of(reference)
-    grown = _with_room(bounded(reference), roles, room)
+    grown = _with_room(with_bounds(reference), roles, room)
     grows = room * WEIGHT_MAX / plasticity.weight_limit
     ports = {f"{edge.target}.{edge.port}": grows for edge in roles.edges.values()}
     integer, units = quantise_with_units(grown, ports)

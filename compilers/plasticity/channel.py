@@ -24,11 +24,11 @@ from ...plasticity.learning_engine.law import WORDS_A_WEIGHT
 from ...plasticity.learning_engine.neurons import SIGNAL_SHIFT, SelectiveChannel
 from ...plasticity.learning_engine.rule import SIGN_OFFSET
 from ...plasticity.surrogate import PsiLIF
-from ..calibrate import bounded
+from ..calibrate import with_bounds
 from ..quantise import as_factor, exponent_for, quantise
 from .block import SURROGATE_SLOPE, soma_unit
 from .roles import Roles, dense_weight, float_parts, integer_parts, part, roles_of, tap_weight, weight_into
-from .rule_compiler import Units
+from .rule_compiler import RuleUnits
 
 PRE_DELAY = 2
 _TAG_ROOM = 200.0  # of 255: where the largest calibrated trace shall lie
@@ -44,7 +44,7 @@ class PlasticChannel:
 
     neuron: SelectiveChannel
     words: Array
-    units: Units
+    units: RuleUnits
     tag_unit: Array
     graph: IntegerGraph
     roles: Roles
@@ -73,18 +73,20 @@ def plastic_channel(
     shall hold in the channel of the coarsest tag. Plastic weights may grow ``room`` times beyond the largest.
     """
     roles = roles_of(reference)
-    folded = _folded(bounded(reference), roles)
+    folded = _folded(with_bounds(reference), roles)
     graph = quantise(folded, {f"{roles.scan}.u": room})
     real, parts = float_parts(folded, roles), integer_parts(graph, roles)
     scan, soma = parts.scan, _soma(parts.lif, real.lif, roles.lif)
     words = WORDS_A_WEIGHT * weight_into(graph, roles.scan, "u").astype(np.int64)
-    draft = PlasticChannel(SelectiveChannel(scan, soma, 0, 0, seed), words, Units(), np.ones(len(words)), graph, roles)
+    draft = PlasticChannel(
+        SelectiveChannel(scan, soma, 0, 0, seed), words, RuleUnits(), np.ones(len(words)), graph, roles
+    )
     gate, trace = _largest(draft, x)
     immediate_shift = np.array([_shift(ratio) for ratio in np.maximum(gate / (SIGN_OFFSET - 1), trace / _TAG_ROOM)])
     tag_unit = _gate_unit(real.scan, real.relays["B"]) * 2.0**immediate_shift
     read_unit = signal_unit * 2.0 ** (SIGNAL_SHIFT - _exponent(real.relays["C"]))
     signal_shift = _shift(largest_signal / read_unit / (SIGN_OFFSET - 1)) + immediate_shift.max() - immediate_shift
-    units = Units(
+    units = RuleUnits(
         weight=room * float(np.abs(weight_into(folded, roles.scan, "u")).max()) / WEIGHT_MAX / WORDS_A_WEIGHT,
         tag=float(tag_unit[0]),
         immediate=float(tag_unit[0]),

@@ -20,7 +20,7 @@ from ...nodes import IntegerReadout
 from ...nodes.arithmetic import Array, multiply_shift, saturate
 from ...plasticity.learning_engine.compiled import FastSynapses
 from ...plasticity.learning_engine.law import WORDS_A_WEIGHT
-from ...plasticity.learning_engine.learner import EngineLearner, Loop, PlasticInput, block_spikes, targets
+from ...plasticity.learning_engine.learner import EngineLearner, Loop, PlasticInput, block_spikes, readout_targets
 from ...plasticity.learning_engine.neurons import SIGNAL_SHIFT, ErrorNeuron
 from ...plasticity.learning_engine.randoms import randoms
 from ...plasticity.learning_engine.rule import EXPONENTS, SIGN_OFFSET, Factor, Product
@@ -90,7 +90,7 @@ class _ErrorPlan:
 def _error_plan(p: Plasticity, spikes: list[Array], readout: IntegerReadout) -> _ErrorPlan:
     """Return the finest error, sent most often, for which the rate of w_o can be written."""
     smallest = Product(1, EXPONENTS[0], "u0", (Factor("x1"), _SIGNAL)).fixed_scale * IMPULSES[0]
-    traces, aims = [_trace(sample, readout.decay / 2**16) for sample in spikes], targets(0, readout.neurons)
+    traces, aims = [_trace(sample, readout.decay / 2**16) for sample in spikes], readout_targets(0, readout.neurons)
     share = p.mix if p.rule == "hybrid" else 1.0
     for coarser, stride in _plans(len(spikes[0])):
         seen = [trace[::-1][::stride].sum(axis=0) for trace in traces]
@@ -143,7 +143,7 @@ def _signals(channel: PlasticChannel, loop: Loop, x: Array, target: int) -> tupl
     Both in units of the channel whose tag is coarsest, before y3 is cut to 7 bits.
     """
     neuron, classes = channel.neuron, loop.neuron.neurons
-    aims = targets(target, classes) / 2.0**loop.neuron.error_shift
+    aims = readout_targets(target, classes) / 2.0**loop.neuron.error_shift
     signal = np.rint(loop.back @ aims).astype(np.int64)
     gate = loop.gate(len(x), 2)
     x = np.concatenate([x, np.zeros((len(gate) - len(x), x.shape[1]), np.int64)])

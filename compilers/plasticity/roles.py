@@ -28,7 +28,7 @@ from ...nodes import (
     Readout,
     Relay,
     Scan,
-    Soma,
+    SomaWire,
 )
 from ...nodes.arithmetic import Array
 
@@ -71,7 +71,7 @@ def roles_of(graph: FloatGraph | IntegerGraph) -> Roles:
     if not isinstance(graph.nodes[readout], Readout | IntegerReadout) or len(into) != 1:
         raise _no_block(readout, "is not a leaky readout of one block")
     lif = into[0].source
-    wires = [edge for edge in graph.into(lif) if isinstance(edge.synapse, Soma)]
+    wires = [edge for edge in graph.into(lif) if isinstance(edge.synapse, SomaWire)]
     if len(wires) != 1 or not isinstance(graph.nodes[wires[0].source], Scan | IntegerScan):
         raise _no_block(lif, "is not the soma of a selective scan")
     scan = wires[0].source

@@ -42,7 +42,7 @@ _SIGNAL = Factor("y3", -SIGN_OFFSET)
 
 
 @dataclass(frozen=True)
-class Units:
+class RuleUnits:
     """The real value of one unit of each integer: a plastic word, the tag, y1 - 64 (rtrl, hybrid) and y3 - 64.
 
     A psi of 127 is 1, in y1 and in its trace y2 (s-tllr).
@@ -80,10 +80,10 @@ class _Term:
 
 
 def compile_rule(
-    request: Plasticity, profile: HardwareProfile, units: Units | None = None, layer: str = "plastic"
+    request: Plasticity, profile: HardwareProfile, units: RuleUnits | None = None, layer: str = "plastic"
 ) -> CompiledRule:
     """Compile a request for the learning engine of a chip; every limit that is passed is a finding of `DoesNotFit`."""
-    dw, dt, external = _RULES[request.rule](request, units or Units())
+    dw, dt, external = _RULES[request.rule](request, units or RuleUnits())
     refused = [*_check_engine(request, profile, external, (*dw, *dt), layer)]
     if refused:
         raise DoesNotFit(refused)
@@ -110,7 +110,7 @@ def compile_rule(
 _Terms = tuple[list[_Term], list[_Term], bool]
 
 
-def _stdp(request: Plasticity, units: Units) -> _Terms:
+def _stdp(request: Plasticity, units: RuleUnits) -> _Terms:
     plus, minus = (request.stdp_rate * a / units.weight for a in (request.a_plus, request.a_minus))
     both = [
         _Term("potentiation (stdp a_plus)", plus, "y0", (Factor("x1"),), "x1", request.tau_plus),
@@ -119,12 +119,12 @@ def _stdp(request: Plasticity, units: Units) -> _Terms:
     return [term for term in both if term.wanted], [], False
 
 
-def _three_factor(request: Plasticity, units: Units) -> _Terms:
+def _three_factor(request: Plasticity, units: RuleUnits) -> _Terms:
     rate = request.rate * units.signal * request.epoch / units.weight
     return [_Term("three-factor rate", rate, "u0", (Factor("x1"), _SIGNAL), "x1", request.tau_plus)], [], True
 
 
-def _rtrl(request: Plasticity, units: Units, mix: float = 1.0) -> _Terms:
+def _rtrl(request: Plasticity, units: RuleUnits, mix: float = 1.0) -> _Terms:
     rate = request.rate * mix * units.signal * units.tag * request.epoch / units.weight
     tag = [
         _Term("tag's immediate term", units.immediate / units.tag, "x0", (Factor("y1", -SIGN_OFFSET),)),
@@ -133,7 +133,7 @@ def _rtrl(request: Plasticity, units: Units, mix: float = 1.0) -> _Terms:
     return [_Term("rtrl rate", rate, "u0", (_SIGNAL, Factor("t")))], tag, True
 
 
-def _hybrid(request: Plasticity, units: Units) -> _Terms:
+def _hybrid(request: Plasticity, units: RuleUnits) -> _Terms:
     dw, dt, external = _rtrl(request, units, request.mix) if request.mix else ([], [], True)
     plus = request.stdp_rate * (1 - request.mix) * request.a_plus / units.weight
     if plus:
@@ -141,7 +141,7 @@ def _hybrid(request: Plasticity, units: Units) -> _Terms:
     return dw, dt, external
 
 
-def _s_tllr(request: Plasticity, units: Units) -> _Terms:
+def _s_tllr(request: Plasticity, units: RuleUnits) -> _Terms:
     rate = request.rate * units.signal / units.weight / TRACE_MAX
     causal = rate * request.a_plus * request.epoch
     other = -rate * request.a_minus / (1 - exp(-1 / request.tau_minus))  # y2 holds psi's mean, Omega counts its sum
@@ -152,7 +152,7 @@ def _s_tllr(request: Plasticity, units: Units) -> _Terms:
     return [term for term in both if term.wanted], [], True
 
 
-_RULES: dict[str, Callable[[Plasticity, Units], _Terms]] = {
+_RULES: dict[str, Callable[[Plasticity, RuleUnits], _Terms]] = {
     "stdp": _stdp, "three-factor": _three_factor, "rtrl": _rtrl, "hybrid": _hybrid, "s-tllr": _s_tllr,
 }  # fmt: skip
 

@@ -26,11 +26,11 @@ from scipy.sparse import csr_matrix
 from bim_neuro.compilers.to_lava.processes.process import (
     LeakyReadout,
     MessageRecorder,
-    Relay,
+    RelayProcess,
     SelectiveScan,
     StateRecorder,
 )
-from bim_neuro.compilers.to_lava.window import Window
+from bim_neuro.compilers.to_lava.window import SampleWindow
 from bim_neuro.errors import DoesNotFit, Finding
 from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.nodes import (
@@ -41,7 +41,7 @@ from bim_neuro.nodes import (
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
-    Soma,
+    SomaWire,
     Source,
     Synapse,
 )
@@ -76,7 +76,7 @@ def build(graph: IntegerGraph, x: Array, record_to: Path | None = None, rest: in
     samples, steps, _ = x.shape
     period = graph.period(steps) + rest
     total = samples * period + max(graph.depth.values())
-    windows = {name: Window(graph.depth[name], steps, period) for name in graph.nodes}
+    windows = {name: SampleWindow(graph.depth[name], steps, period) for name in graph.nodes}
     processes = {
         name: to_process(node, windows[name], name) if name != graph.source else _player(x, period, total)
         for name, node in graph.nodes.items()
@@ -84,7 +84,7 @@ def build(graph: IntegerGraph, x: Array, record_to: Path | None = None, rest: in
     synapses: dict[str, AbstractProcess] = {}
     for edge in graph.edges:
         sent, received = processes[edge.source].s_out, getattr(processes[edge.target], PORTS[edge.port])
-        if isinstance(edge.synapse, Soma):
+        if isinstance(edge.synapse, SomaWire):
             sent.connect(received)
             continue
         synapse = to_synapse(edge.synapse, edge, graph.nodes[edge.source].message_bits)
@@ -120,29 +120,29 @@ def _record(
 
 
 @singledispatch
-def to_process(node: IntegerNode, window: Window, name: str) -> AbstractProcess:
+def to_process(node: IntegerNode, window: SampleWindow, name: str) -> AbstractProcess:
     """Return the Lava process of a node; a node Lava cannot run is refused by name."""
     message = f"layer '{name}': the lava backend has no process for {type(node).__name__}"
     raise DoesNotFit([Finding("lava-process", name, message)])
 
 
 @to_process.register
-def _(node: IntegerRelay, window: Window, name: str) -> AbstractProcess:
-    return Relay(node, window, name)
+def _(node: IntegerRelay, window: SampleWindow, name: str) -> AbstractProcess:
+    return RelayProcess(node, window, name)
 
 
 @to_process.register
-def _(node: IntegerScan, window: Window, name: str) -> AbstractProcess:
+def _(node: IntegerScan, window: SampleWindow, name: str) -> AbstractProcess:
     return SelectiveScan(node, window, name)
 
 
 @to_process.register
-def _(node: IntegerReadout, window: Window, name: str) -> AbstractProcess:
+def _(node: IntegerReadout, window: SampleWindow, name: str) -> AbstractProcess:
     return LeakyReadout(node, window, name)
 
 
 @to_process.register
-def _(node: IntegerLIF, window: Window, name: str) -> AbstractProcess:
+def _(node: IntegerLIF, window: SampleWindow, name: str) -> AbstractProcess:
     return LIFReset(
         shape=(node.size,),
         du=node.du,
@@ -156,7 +156,7 @@ def _(node: IntegerLIF, window: Window, name: str) -> AbstractProcess:
 
 
 @to_process.register
-def _(node: Source, window: Window, name: str) -> AbstractProcess:
+def _(node: Source, window: SampleWindow, name: str) -> AbstractProcess:
     message = f"layer '{name}': a source in the middle of a graph cannot run on Lava"
     raise DoesNotFit([Finding("lava-process", name, message)])
 

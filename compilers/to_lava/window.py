@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Window:
+class SampleWindow:
     """Samples of ``steps`` steps follow each other every ``period``, the first at ``depth``."""
 
     depth: int

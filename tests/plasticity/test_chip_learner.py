@@ -15,21 +15,21 @@ from bim_neuro.errors import InputError
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.record import LearnRecord
 from bim_neuro.plasticity.request import Plasticity
-from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.plasticity.trace_process.learner import TraceLearner
 from bim_neuro.plasticity.trace_process.pairs import pair_stdp, three_factor
 from bim_neuro.plasticity.trace_process.rate import as_rate
-from bim_neuro.training.stdp import PairTraces, ThreeFactorTraces, Window
+from bim_neuro.training.stdp import PairTraces, PairWindow, ThreeFactorTraces
 
 GROUPS = {"w_u", "w_dt", "w_b", "w_c", "w_o"}
 
 
-def learnt(samples: int = 8, **plasticity: Any) -> tuple[Case, Learner, LearnRecord]:
+def learnt(samples: int = 8, **plasticity: Any) -> tuple[Case, TraceLearner, LearnRecord]:
     case = plastic_case(samples=samples, **plasticity)
-    learner = Learner(case.block)
+    learner = TraceLearner(case.block)
     return case, learner, learner.run(case.x, case.y)
 
 
-def moved(learner: Learner) -> set[str]:
+def moved(learner: TraceLearner) -> set[str]:
     before = learner.block.weights()
     return {group for group, weight in learner.weights.items() if (weight != before[group]).any()}
 
@@ -86,7 +86,7 @@ def test_the_seed_repeats_a_run() -> None:
 
 def test_a_stream_in_two_parts_is_one_stream() -> None:
     case, whole, _ = learnt(samples=40, rate=1.0)
-    parts = Learner(case.block)
+    parts = TraceLearner(case.block)
     for now in (slice(0, 33), slice(33, 40)):
         parts.run(case.x[now], case.y[now])
     for group in GROUPS:
@@ -111,13 +111,13 @@ def test_nearest_rounding_drops_small_steps_and_stochastic_rounding_does_not() -
 )
 def test_a_wrong_stream_is_refused(x: Array, y: Array, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Learner(plastic_case().block).run(x, y)
+        TraceLearner(plastic_case().block).run(x, y)
 
 
 def test_a_stream_that_moves_nothing_is_refused() -> None:
     case = plastic_case(rule="stdp")
     with pytest.raises(InputError, match=r"the first 6 samples leave '.*' without an update"):
-        Learner(case.block).run(0 * case.x, case.y)
+        TraceLearner(case.block).run(0 * case.x, case.y)
 
 
 # ---- rules
@@ -139,7 +139,7 @@ def test_stdp_strengthens_what_fires_before_and_weakens_what_fires_after() -> No
     case, learner, _ = learnt(rule="stdp", stdp_rate=2.0, rounding="nearest")
     assert moved(learner) == {"w_u", "w_o"}
     omega = sum(pair_stdp(case.block.plasticity, x, by_kernel(case.block, x)[0].spikes) for x in case.x[:1])
-    first = Learner(case.block)
+    first = TraceLearner(case.block)
     first.run(case.x[:1], case.y[:1])
     step = first.weights["w_u"] - case.block.weights()["w_u"]
     assert step.any()
@@ -159,7 +159,7 @@ def test_s_tllr_differs_from_the_gradient_in_w_u_alone() -> None:
 # ---- pairs
 
 RULE = Plasticity(rule="stdp", a_plus=0.75, a_minus=0.5, tau_plus=6.0, tau_minus=9.0)
-WINDOW = Window(a_plus=0.75, a_minus=0.5, tau_plus=6.0, tau_minus=9.0)
+WINDOW = PairWindow(a_plus=0.75, a_minus=0.5, tau_plus=6.0, tau_minus=9.0)
 
 
 def lines(steps: int, count: int, seed: int, share: float = 0.3) -> Array:

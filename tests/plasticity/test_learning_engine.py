@@ -18,7 +18,7 @@ from bim_neuro.compilers.plasticity.rule_compiler import TOLERANCE, Units, compi
 from bim_neuro.errors import BimError, DoesNotFit, InputError, ThresholdMissed
 from bim_neuro.hardware import load_profile
 from bim_neuro.model.export import export
-from bim_neuro.plasticity.learning_engine.circuit import run
+from bim_neuro.plasticity.learning_engine.circuit import run_circuit
 from bim_neuro.plasticity.learning_engine.compiled import FastSynapses
 from bim_neuro.plasticity.learning_engine.grammar import read, write
 from bim_neuro.plasticity.learning_engine.law import PlasticSynapses
@@ -93,7 +93,7 @@ def test_kernels_and_law_are_the_same_integers(rule: LearningRule, mode: str, se
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_every_circuit_learns_the_same_with_kernels(name: str) -> None:
     circuit = CIRCUITS[name](4)
-    law, fast = (run(circuit, "synapse", engine) for engine in (PlasticSynapses, FastSynapses))
+    law, fast = (run_circuit(circuit, "synapse", engine) for engine in (PlasticSynapses, FastSynapses))
     for what in law:
         np.testing.assert_array_equal(law[what], fast[what], what)
     assert np.count_nonzero(law["weights"][-1] != law["weights"][0]) > 0.5 * law["weights"][0].size

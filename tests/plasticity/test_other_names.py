@@ -19,7 +19,7 @@ from bim_neuro.hardware import load_profile
 from bim_neuro.model.export import export
 from bim_neuro.nodes import LIF, Dense
 from bim_neuro.plasticity.request import Plasticity
-from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.plasticity.trace_process.learner import TraceLearner
 
 
 def renamed(graph: FloatGraph, names: dict[str, str]) -> FloatGraph:
@@ -37,7 +37,7 @@ def test_a_renamed_block_learns_the_same_weights_by_its_trace_process() -> None:
     plasticity = Plasticity("rtrl", rate=0.2)
     learnt = []
     for graph in (case.reference, renamed(case.reference, letters(case.reference))):
-        learner = Learner(plastic_block(graph, plasticity, case.x))
+        learner = TraceLearner(plastic_block(graph, plasticity, case.x))
         learner.run(case.x, case.y)
         learnt.append(learner.weights)
     assert any((learnt[0][group] != case.block.weights()[group]).any() for group in learnt[0])

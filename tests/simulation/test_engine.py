@@ -37,7 +37,7 @@ from bim_neuro.nodes import (
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
-    Soma,
+    SomaWire,
     Source,
     arithmetic,
 )
@@ -226,8 +226,8 @@ def test_a_loop_without_a_synapse_is_refused_by_name() -> None:
     lif = IntegerLIF(1, 4095, 0, 1, np.zeros(1, int))
     edges = (
         Edge("input", "a", "i", Dense(np.ones((1, 1), np.int8))),
-        Edge("a", "b", "i", Soma()),
-        Edge("b", "a", "i", Soma()),
+        Edge("a", "b", "i", SomaWire()),
+        Edge("b", "a", "i", SomaWire()),
     )
     nodes = {"input": Source(1), "a": lif, "b": lif}
     with pytest.raises(InputError, match=r"loop, (a -> b -> a|b -> a -> b)"):

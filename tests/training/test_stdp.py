@@ -11,9 +11,9 @@ from torch import Tensor
 
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.training.rules import Learner, Learning
-from bim_neuro.training.stdp import PairTraces, ThreeFactorTraces, Window
+from bim_neuro.training.stdp import PairTraces, PairWindow, ThreeFactorTraces
 
-WINDOW = Window(a_plus=0.7, a_minus=0.9, tau_plus=6.0, tau_minus=9.0)
+WINDOW = PairWindow(a_plus=0.7, a_minus=0.9, tau_plus=6.0, tau_minus=9.0)
 
 
 def spikes(steps: int, batch: int, lines: int, seed: int) -> Tensor:
@@ -21,7 +21,7 @@ def spikes(steps: int, batch: int, lines: int, seed: int) -> Tensor:
     return (torch.rand(steps, batch, lines, generator=generator) < 0.3).double()
 
 
-def double_sum(pre: Tensor, post: Tensor, window: Window) -> Tensor:
+def double_sum(pre: Tensor, post: Tensor, window: PairWindow) -> Tensor:
     """Equations 5 and 6, pair by pair."""
     steps, batch, _ = pre.shape
     omega = torch.zeros(post.shape[2], pre.shape[2], dtype=torch.float64)

@@ -11,7 +11,7 @@ The integer law (N11) is the float law on int8 weights; Lava's Dense, DelayDense
 from .broadcast import Broadcast
 from .dense import Dense
 from .diagonal import Diagonal
-from .soma_wire import Soma
+from .soma_wire import SomaWire
 from .synapse import WEIGHT_MAX, Synapse
 
-__all__ = ["WEIGHT_MAX", "Broadcast", "Dense", "Diagonal", "Soma", "Synapse"]
+__all__ = ["WEIGHT_MAX", "Broadcast", "Dense", "Diagonal", "SomaWire", "Synapse"]

@@ -9,7 +9,7 @@ from ..arithmetic import Array
 
 
 @dataclass(frozen=True)
-class Soma:
+class SomaWire:
     """The wire between scan and LIF inside one microcode neuron."""
 
     kind: ClassVar[str] = "soma"

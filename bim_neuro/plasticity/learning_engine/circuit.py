@@ -66,7 +66,9 @@ class Circuit:
 Recording = dict[str, Array]
 
 
-def run(circuit: Circuit, mode: str = "synapse", engine: Callable[..., PlasticSynapses] = PlasticSynapses) -> Recording:
+def run_circuit(
+    circuit: Circuit, mode: str = "synapse", engine: Callable[..., PlasticSynapses] = PlasticSynapses
+) -> Recording:
     """Run in numpy; return every step's spikes, sums, weights, tags, x1, x2, y1 to y3, and the errors of a loop."""
     plastic = engine(circuit.rule, circuit.words, randoms(mode, circuit.seed), tags=circuit.tags)
     post, loop = circuit.post, circuit.loop

@@ -142,7 +142,7 @@ class EngineLearner:
         pad = np.zeros((len(gate) - steps, sample.shape[1]), np.int64)
         hidden = _Hidden(self, np.concatenate([sample, pad]), frozen)
         neuron = self.loop.neuron
-        aims = targets(target, neuron.neurons)
+        aims = readout_targets(target, neuron.neurons)
         state, heard, back = neuron.initial(), np.zeros(neuron.neurons, np.int64), np.zeros(len(frozen[0]), np.int64)
         static = self._first["w_o"]
         for t, speaks in enumerate(gate):
@@ -184,7 +184,7 @@ class _Hidden:
         return emitted.message
 
 
-def targets(right: int, classes: int) -> Array:
+def readout_targets(right: int, classes: int) -> Array:
     """Return what the readout shall say, (classes,)."""
     return np.asarray(np.where(np.arange(classes) == right, TARGET, -TARGET // max(classes - 1, 1)))
 

@@ -51,7 +51,7 @@ class Heard(NamedTuple):
     output: Array
 
 
-class Learner:
+class TraceLearner:
     """Learn on samples one after another. ``forgetful`` drops every trace but the last step's: the control."""
 
     def __init__(self, block: PlasticBlock, *, forgetful: bool = False) -> None:

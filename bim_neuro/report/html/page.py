@@ -12,7 +12,7 @@ import html
 from importlib.resources import files
 from typing import Any
 
-from ...printable import as_json, plain, shown
+from ...printable import as_json, plain, printable_data
 
 _POLICY = "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'"
 
@@ -44,7 +44,7 @@ def page(title: str, data: dict[str, Any], scripts: tuple[str, ...], text: str) 
 
 def inert(data: Any) -> str:
     """Write JSON that no HTML parser can end or read as a tag, whatever the names in it are."""
-    text = as_json(shown(data), indent=None)
+    text = as_json(printable_data(data), indent=None)
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
 
 

@@ -28,7 +28,13 @@ from bim_neuro.errors import DoesNotFit, Finding
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.learning_engine.circuit import Circuit
 from bim_neuro.plasticity.learning_engine.compiled import FastSynapses
-from bim_neuro.plasticity.learning_engine.learner import HELD, EngineLearner, PlasticInput, block_spikes, targets
+from bim_neuro.plasticity.learning_engine.learner import (
+    HELD,
+    EngineLearner,
+    PlasticInput,
+    block_spikes,
+    readout_targets,
+)
 from bim_neuro.plasticity.learning_engine.neurons import ErrorNeuron, PlainLIF, PlasticLIF, PostNeuron, SelectiveChannel
 from bim_neuro.plasticity.learning_engine.rule import POST_TRACES, LearningRule
 
@@ -67,7 +73,7 @@ def build_lesson(learner: EngineLearner, x: Array, y: Array, record_to: Path) ->
     steps = len(x) * rest["w_o"].period
     spread = partial(_spread, active=len(gate), period=rest["w_o"].period)
     error = ErrorNeuronProcess(loop.neuron, rest["w_o"])
-    aims = [np.tile(targets(int(right), loop.neuron.neurons), (len(gate), 1)) for right in y]
+    aims = [np.tile(readout_targets(int(right), loop.neuron.neurons), (len(gate), 1)) for right in y]
     _player(spread(aims)).s_out.connect(error.target_in)
     _player(spread([np.repeat(gate[:, None], loop.neuron.neurons, axis=1)] * len(x))).s_out.connect(error.gate_in)
     synapses: dict[str, AbstractProcess] = {}

@@ -11,19 +11,19 @@ from lava.magma.core.process.process import AbstractProcess
 from bim_neuro.compilers.to_lava.build import PORTS, LavaNetwork, build, to_synapse
 from bim_neuro.compilers.to_lava.processes.process import MessageRecorder, StateRecorder
 from bim_neuro.compilers.to_lava.processes.traces import PlasticDense, Teacher, TraceWords, variable
-from bim_neuro.compilers.to_lava.window import Window
+from bim_neuro.compilers.to_lava.window import SampleWindow
 from bim_neuro.graph import Edge
 from bim_neuro.nodes import Broadcast, Dense
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.trace_process.block import PlasticBlock
 from bim_neuro.plasticity.trace_process.law import NAMES
-from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.plasticity.trace_process.learner import TraceLearner
 
 
 def build_traces(block: PlasticBlock, x: Array, record_to: Path) -> LavaNetwork:
     """Connect the block's graph to play x (samples, T, lines), and the trace process to all that its scan hears."""
     graph, network = block.graph, build(block.graph, x)
-    window = Window(graph.depth[block.scan], x.shape[1], graph.period(x.shape[1]))
+    window = SampleWindow(graph.depth[block.scan], x.shape[1], graph.period(x.shape[1]))
     traces = TraceWords(block.process, block.omega, graph.nodes[block.x].neurons, window)
     _listen(block, network, traces)
     recorders: dict[str, AbstractProcess] = {
@@ -34,7 +34,7 @@ def build_traces(block: PlasticBlock, x: Array, record_to: Path) -> LavaNetwork:
     return replace(network, processes={**network.processes, "traces": traces}, recorders=recorders)
 
 
-def build_lesson(learner: Learner, x: Array, y: Array, record_to: Path) -> LavaNetwork:
+def build_lesson(learner: TraceLearner, x: Array, y: Array, record_to: Path) -> LavaNetwork:
     """Connect the block's graph, its dense projections plastic, and a teacher; every weight of every step is recorded.
 
     Samples follow each other when the last one's update has reached the synapses.
@@ -45,7 +45,7 @@ def build_lesson(learner: Learner, x: Array, y: Array, record_to: Path) -> LavaN
     graph = replace(block.graph, edges=tuple(edges))
     rest = graph.depth[block.readout] + 1
     network, period = build(graph, x, rest=rest), graph.period(steps) + rest
-    window, answers = (Window(graph.depth[name], steps, period) for name in (block.scan, block.readout))
+    window, answers = (SampleWindow(graph.depth[name], steps, period) for name in (block.scan, block.readout))
     teacher = Teacher(learner, y, window, answers, record_to)
     _listen(block, network, teacher)
     network.processes[block.readout].s_out.connect(teacher.answer_in)

@@ -15,7 +15,7 @@ from ....nodes.arithmetic import Array
 from ....plasticity.learning_engine.compiled import FastSynapses
 from ....plasticity.learning_engine.learner import EngineLearner
 from ....plasticity.trace_process.law import NAMES
-from ....plasticity.trace_process.learner import Learner
+from ....plasticity.trace_process.learner import TraceLearner
 from .run import learn_by_engine, learn_by_traces
 
 LESSONS = 4
@@ -25,7 +25,9 @@ _MOST_WORDS = 2**26  # that Lava may write down of the learning engine, a quarte
 Check = dict[str, Any]
 
 
-def verify_learning(learner: Learner | EngineLearner, x: Array, y: Array, *, time_limit: float | None = None) -> Check:
+def verify_learning(
+    learner: TraceLearner | EngineLearner, x: Array, y: Array, *, time_limit: float | None = None
+) -> Check:
     """Learn from the first of x (samples, T, lines) and y here and on Lava; return what was compared and was equal.
 
     ``learner`` has not learnt yet: one of traces with its rates, one of the engine with the noise of mode 'lava'.
@@ -35,7 +37,7 @@ def verify_learning(learner: Learner | EngineLearner, x: Array, y: Array, *, tim
     return _verify_traces(learner, x[:LESSONS], y[:LESSONS], time_limit)
 
 
-def _verify_traces(learner: Learner, x: Array, y: Array, time_limit: float | None) -> Check:
+def _verify_traces(learner: TraceLearner, x: Array, y: Array, time_limit: float | None) -> Check:
     """Compare spikes, every trace at the end of each sample, and the weights after it and in the synapses."""
     synapses, lessons = learn_by_traces(learner, x, y, time_limit=time_limit)
     count = _Count()

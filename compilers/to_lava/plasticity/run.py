@@ -10,7 +10,7 @@ from ....nodes.arithmetic import Array
 from ....plasticity.learning_engine.circuit import Circuit, Recording
 from ....plasticity.learning_engine.learner import EngineLearner
 from ....plasticity.trace_process.block import PlasticBlock
-from ....plasticity.trace_process.learner import Learner
+from ....plasticity.trace_process.learner import TraceLearner
 from ..run import by_sample, play
 
 
@@ -47,7 +47,7 @@ def traces_on_lava(block: PlasticBlock, x: Array, *, time_limit: float | None = 
 
 
 def learn_by_traces(
-    learner: Learner, x: Array, y: Array, *, time_limit: float | None = None
+    learner: TraceLearner, x: Array, y: Array, *, time_limit: float | None = None
 ) -> tuple[dict[str, Array], list[dict[str, Array]]]:
     """Learn on Lava from x (samples, T, lines) and y.
 

@@ -20,7 +20,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from bim_neuro.compilers.to_lava.processes.process import (
     LeakyReadout,
     MessageRecorder,
-    Relay,
+    RelayProcess,
     SelectiveScan,
     StateRecorder,
 )
@@ -70,7 +70,7 @@ class _WindowedModel(PyLoihiProcessModel):
         self.s_out.send(message.astype(np.int32))
 
 
-@implements(proc=Relay, protocol=LoihiProtocol)
+@implements(proc=RelayProcess, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
 class PyRelay(_WindowedModel):

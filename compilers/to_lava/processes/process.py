@@ -13,14 +13,14 @@ from lava.magma.core.process.ports.ports import InPort, OutPort, RefPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from bim_neuro.compilers.to_lava.window import Window
+from bim_neuro.compilers.to_lava.window import SampleWindow
 from bim_neuro.nodes import IntegerReadout, IntegerRelay, IntegerScan
 
 
-class Relay(AbstractProcess):
+class RelayProcess(AbstractProcess):
     """``s_out`` = rescaled ``a_in`` (rule N8)."""
 
-    def __init__(self, node: IntegerRelay, window: Window, name: str = "") -> None:
+    def __init__(self, node: IntegerRelay, window: SampleWindow, name: str = "") -> None:
         super().__init__(node=node, window=window, name=name)
         self.a_in = InPort(shape=(node.neurons,))
         self.s_out = OutPort(shape=(node.neurons,))
@@ -29,7 +29,7 @@ class Relay(AbstractProcess):
 class SelectiveScan(AbstractProcess):
     """D channels of N states ``h``, gated by their input (rule N9)."""
 
-    def __init__(self, node: IntegerScan, window: Window, name: str = "") -> None:
+    def __init__(self, node: IntegerScan, window: SampleWindow, name: str = "") -> None:
         super().__init__(node=node, window=window, name=name)
         channels, states = node.alpha.shape
         self.u_in = InPort(shape=(channels,))
@@ -43,7 +43,7 @@ class SelectiveScan(AbstractProcess):
 class LeakyReadout(AbstractProcess):
     """A leaky integrator ``v`` a class (rule N10)."""
 
-    def __init__(self, node: IntegerReadout, window: Window, name: str = "") -> None:
+    def __init__(self, node: IntegerReadout, window: SampleWindow, name: str = "") -> None:
         super().__init__(node=node, window=window, name=name)
         self.a_in = InPort(shape=(node.neurons,))
         self.s_out = OutPort(shape=(node.neurons,))

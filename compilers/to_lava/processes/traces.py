@@ -12,10 +12,10 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from bim_neuro.compilers.to_lava.window import Window
+from bim_neuro.compilers.to_lava.window import SampleWindow
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.trace_process.law import TraceProcess
-from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.plasticity.trace_process.learner import TraceLearner
 
 
 class TraceWords(AbstractProcess):
@@ -24,7 +24,7 @@ class TraceWords(AbstractProcess):
     ``omega`` (T,) is what a spike of each step counts in the readout; x has ``inputs`` lines.
     """
 
-    def __init__(self, law: TraceProcess, omega: Array, inputs: int, window: Window, **more: Any) -> None:
+    def __init__(self, law: TraceProcess, omega: Array, inputs: int, window: SampleWindow, **more: Any) -> None:
         super().__init__(law=law, omega=omega, inputs=inputs, window=window, **more)
         channels, states = law.scan.alpha.shape
         self.u_in = InPort(shape=(channels,))
@@ -44,7 +44,9 @@ class Teacher(TraceWords):
     learnt from, and the weights after it, go to ``folder``, one file a sample.
     """
 
-    def __init__(self, learner: Learner, targets: Array, window: Window, answers: Window, folder: Path) -> None:
+    def __init__(
+        self, learner: TraceLearner, targets: Array, window: SampleWindow, answers: SampleWindow, folder: Path
+    ) -> None:
         weights = learner.weights
         block, inputs = learner.block, weights["w_u"].shape[1]
         more = {"learner": learner, "targets": targets, "answers": answers, "folder": folder}

@@ -27,7 +27,17 @@ from bim_neuro.compilers.placement.traffic import between
 from bim_neuro.errors import DoesNotFit
 from bim_neuro.graph import Edge, Flow, IntegerGraph, PlacedGraph
 from bim_neuro.hardware import HardwareProfile, Quantity, load_profile
-from bim_neuro.nodes import Broadcast, Dense, Diagonal, Encoder, IntegerLIF, IntegerReadout, IntegerRelay, Soma, Source
+from bim_neuro.nodes import (
+    Broadcast,
+    Dense,
+    Diagonal,
+    Encoder,
+    IntegerLIF,
+    IntegerReadout,
+    IntegerRelay,
+    SomaWire,
+    Source,
+)
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import IntegerNode
 from bim_neuro.pipeline import compile_model
@@ -212,10 +222,10 @@ def recount(graph: IntegerGraph, placed: PlacedGraph, index: int) -> dict[str, i
         count = core.last - core.first + 1
         words["neuron_words"] += count * graph.nodes[core.layer].state_words
         spoken = [edge for edge in graph.edges if edge.source == core.layer]
-        own = all(isinstance(edge.synapse, Soma) for edge in spoken) if core.layer in sending else False
+        own = all(isinstance(edge.synapse, SomaWire) for edge in spoken) if core.layer in sending else False
         words["axon_map_words"] += 0 if own else count
         for edge in graph.into(core.layer):
-            if not isinstance(edge.synapse, Soma):
+            if not isinstance(edge.synapse, SomaWire):
                 lists = [list_of(edge, graph, source, core.first, core.last) for source in range(pre(edge, graph))]
                 kept = [targets for targets in lists if np.count_nonzero(targets)]
                 bits = 12 + bits_of(edge)

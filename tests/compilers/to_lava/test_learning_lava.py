@@ -11,7 +11,7 @@ import pytest
 from learning_circuits import CIRCUITS, stdp
 
 from bim_neuro.compilers.to_lava.plasticity.run import learn_on_lava
-from bim_neuro.plasticity.learning_engine.circuit import Circuit, Recording, run
+from bim_neuro.plasticity.learning_engine.circuit import Circuit, Recording, run_circuit
 from bim_neuro.plasticity.learning_engine.compiled import FastSynapses
 from bim_neuro.plasticity.learning_engine.rule import LearningRule, Product
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.lava
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_the_engine_in_lava_mode_equals_lava(name: str, epoch: int) -> None:
     circuit = CIRCUITS[name](epoch)
-    ours, judged = run(circuit, "lava", FastSynapses), learn_on_lava(circuit)
+    ours, judged = run_circuit(circuit, "lava", FastSynapses), learn_on_lava(circuit)
     assert len(circuit.x) >= 200
     assert differing(ours, judged) == []
     assert ours.keys() == judged.keys()
@@ -61,11 +61,11 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_lava_convicts_a_faulty_engine(judged: Recording, fault: str) -> None:
     faulty: Circuit = FAULTS[fault](stdp(1))
-    assert "weights" in differing(run(faulty, "lava"), judged)
+    assert "weights" in differing(run_circuit(faulty, "lava"), judged)
 
 
 def test_lava_convicts_noise_of_its_own_for_every_synapse(judged: Recording) -> None:
-    assert {"weights", "x1"} <= set(differing(run(stdp(1), "synapse"), judged))
+    assert {"weights", "x1"} <= set(differing(run_circuit(stdp(1), "synapse"), judged))
 
 
 MISREAD = """

@@ -21,7 +21,7 @@ from bim_neuro.hardware import load_profile
 from bim_neuro.nodes import Scan
 from bim_neuro.plasticity.learning_engine.learner import EngineLearner
 from bim_neuro.plasticity.request import Plasticity
-from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.plasticity.trace_process.learner import TraceLearner
 from bim_neuro.report.models.learning import LearningVerification, LearntAlike
 from bim_neuro.report.thresholds import _lessons
 
@@ -42,7 +42,7 @@ def compared(check: dict[str, Any]) -> dict[str, int]:
 )
 def test_lessons_of_the_trace_process_equal_lava(rule: str) -> None:
     case = plastic_case(4, samples=6, steps=10, channels=5, states=2, rule=rule, rate=2.0, stdp_rate=1.0, sparsity=0.2)
-    learner = Learner(case.block)
+    learner = TraceLearner(case.block)
     learner.prepare(case.x, case.y)
     check = verify_learning(learner, case.x, case.y)
     assert unequal(check) == {}

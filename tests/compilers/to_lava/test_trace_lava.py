@@ -12,7 +12,7 @@ from benchmarks.chip_traces import by_kernel
 from bim_neuro.compilers.to_lava.plasticity.run import learn_by_traces, traces_on_lava
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.trace_process.law import NAMES
-from bim_neuro.plasticity.trace_process.learner import Learner
+from bim_neuro.plasticity.trace_process.learner import TraceLearner
 
 pytestmark = pytest.mark.lava
 
@@ -59,8 +59,8 @@ def test_other_noise_is_seen(case: Case, judged: dict[str, Array]) -> None:
 
 def test_a_few_lessons_leave_the_learners_weights() -> None:
     case = plastic_case(4, samples=6, steps=10, channels=5, states=2, rate=2.0)
-    weights, _ = learn_by_traces(Learner(case.block), case.x, case.y)
-    learner = Learner(case.block)
+    weights, _ = learn_by_traces(TraceLearner(case.block), case.x, case.y)
+    learner = TraceLearner(case.block)
     learner.run(case.x, case.y)
     for group, row in weights.items():
         np.testing.assert_array_equal(row[0], case.block.weights()[group])
