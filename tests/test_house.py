@@ -83,6 +83,16 @@ def test_what_was_renamed_does_not_come_back(gone: str, folder: str) -> None:
     assert [str(name) for name, path in told.items() if re.search(gone, path.read_text(encoding="utf-8"))] == []
 
 
+def test_a_class_has_its_name_alone() -> None:
+    """The models of a report are called as what they report, and lie in a room of their own."""
+    homes: dict[str, list[str]] = {}
+    for path in sources():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and "models" not in path.parts:
+                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
 MOST_LINES, MOST_CODE, MOST_PARAMETERS = 300, 50, 8
 """Of a file; and of a function, without its docstring, blank lines and comments."""
 KERNELS = re.compile(r"kernels?\.py$|/kernels/|/anneal\.py$")

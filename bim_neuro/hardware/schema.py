@@ -182,7 +182,7 @@ class Energy:
 
 
 @dataclass(frozen=True)
-class Learning:
+class LearningEngine:
     """The learning engine: traces a neuron, tags a synapse, and rules that are sums of scaled products.
 
     A scale is a mantissa times two to an exponent between ``scale_exponent_low`` and ``scale_exponent_high``.
@@ -229,7 +229,7 @@ class HardwareProfile:
     timing: Timing
     energy: Energy
     passes_per_update: dict[str, Passes]
-    learning: Learning
+    learning: LearningEngine
     capabilities: Capabilities
 
     __repr__ = outline

@@ -18,7 +18,7 @@ from ..errors import InputError
 from .child import Answer, Array, Format, read
 from .kind import Opened
 from .limits import Budget
-from .torch_pickle import HINT, Name, Storage, Tensor, Unpickler, Unread
+from .torch_pickle import HINT, Name, Storage, Tensor, Unpickler, UnreadTensor
 from .zip_archive import open_member, open_zip, read_into
 
 PYTORCH = Format("a PyTorch file", "bim-train writes model.pt files")
@@ -140,7 +140,11 @@ class _Plain:
             self.arrays[name] = self._tensor(value, _said(where))
             return ["array", name]
         what = (
-            value.what if type(value) is Unread else f"the name {value.name}" if type(value) is Name else _kind(value)
+            value.what
+            if type(value) is UnreadTensor
+            else f"the name {value.name}"
+            if type(value) is Name
+            else _kind(value)
         )
         raise InputError(f"{_said(where)} is {what}, which no model of ours holds", HINT)
 

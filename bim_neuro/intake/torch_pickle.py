@@ -43,7 +43,7 @@ class Tensor:
 
 
 @dataclass
-class Unread:
+class UnreadTensor:
     """A tensor of a kind that is refused, once it is known where it stands."""
 
     what: Any
@@ -63,7 +63,7 @@ class Unpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch._utils" and name in _UNREAD:
-            return lambda *given: Unread(_called(name, given))
+            return lambda *given: UnreadTensor(_called(name, given))
         if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
             return lambda storage, offset, size, stride, *_: Tensor(storage, offset, size, stride)
         if module == "torch._utils" and name == "_rebuild_parameter":

@@ -13,7 +13,7 @@ from .support import SPIKING
 
 
 @dataclass(frozen=True)
-class Law:
+class NeuronLaw:
     """A layer discretised; ``gain`` of its input and ``leak`` added each step, both (neurons,)."""
 
     decay: float
@@ -23,7 +23,7 @@ class Law:
     v_threshold: float
 
 
-def discretise(kind: str, field: Callable[[str], Array], dt: float, integrator: Integrator) -> Law:
+def discretise(kind: str, field: Callable[[str], Array], dt: float, integrator: Integrator) -> NeuronLaw:
     """Return the law of a neuron of a ``kind`` whose fields are (neurons,) each; unequal thresholds become 1."""
 
     def decay(key: str) -> float:
@@ -39,8 +39,8 @@ def discretise(kind: str, field: Callable[[str], Array], dt: float, integrator: 
         if kind == "CubaLIF":
             gain = (1 - current) * field("w_in") * gain
     if kind not in SPIKING:
-        return Law(membrane, current, gain, leak, 0.0)
+        return NeuronLaw(membrane, current, gain, leak, 0.0)
     threshold = field("v_threshold")
     if np.ptp(threshold) == 0:
-        return Law(membrane, current, gain, leak, float(threshold[0]))
-    return Law(membrane, current, gain / threshold, leak / threshold, 1.0)
+        return NeuronLaw(membrane, current, gain, leak, float(threshold[0]))
+    return NeuronLaw(membrane, current, gain / threshold, leak / threshold, 1.0)

@@ -27,7 +27,7 @@ from ..intake import HINT, Budget
 from ..nodes import LIF, Dense, Diagonal, Encoder, Readout, Relay, SomaWire, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
-from .discretise import Law, discretise
+from .discretise import NeuronLaw, discretise
 from .hdf5 import NirGraph
 from .integrator import Integrator
 from .linear import LinearForm, Origin, bytes_of_sum, message_of, sum_of
@@ -146,13 +146,13 @@ class _Conversion:
         else:
             self._add_lif(name, form, law)
 
-    def _add_readout(self, name: str, form: LinearForm, law: Law) -> None:
+    def _add_readout(self, name: str, form: LinearForm, law: NeuronLaw) -> None:
         rest = self._field(name, "v_leak", form.width) if self.nir.nodes[name].type == "LI" else np.zeros(form.width)
         self.nodes[name] = Readout(law.decay, law.gain * form.bias)
         self.forms[name] = message_of(name, form.width).shifted(rest)
         self._connect(form.scaled(law.gain), name)
 
-    def _add_lif(self, name: str, form: LinearForm, law: Law) -> None:
+    def _add_lif(self, name: str, form: LinearForm, law: NeuronLaw) -> None:
         current = law.gain * form.bias
         if law.current_decay and form.bias.any():
             self._add_constant(name, current)
@@ -161,7 +161,7 @@ class _Conversion:
         self.forms[name] = message_of(name, form.width)
         self._connect(form.scaled(law.gain), name, "i")
 
-    def _add_relayed(self, name: str, form: LinearForm, law: Law) -> None:
+    def _add_relayed(self, name: str, form: LinearForm, law: NeuronLaw) -> None:
         """Add a LIF that reads voltages: a relay beside its soma adds them up, and whatever is constant."""
         current, leak = law.gain * form.bias, law.leak
         if not law.current_decay:

@@ -13,7 +13,7 @@ from ...nodes import Dense, IntegerReadout, IntegerRelay
 from ...nodes.arithmetic import FRACTION_BITS, Array, exp2_minus, multiply_shift, saturate
 from ..request import ROUNDINGS, Plasticity
 from .law import NAMES, TraceProcess
-from .parameters import Channels, Constants, EachTrace, Parameters, Readout, States
+from .parameters import Constants, EachChannel, EachClass, EachState, EachTrace, Parameters
 
 ERROR_BITS = 15
 CALIBRATION_BITS = 40
@@ -77,16 +77,16 @@ class PlasticBlock:
             "bits": process.bits or CALIBRATION_BITS, "rounding": ROUNDINGS.index(process.rounding),
         }  # fmt: skip
         d, n, classes = scan.neurons, scan.alpha.shape[1], readout.neurons
-        channels = Channels(
+        channels = EachChannel(
             d_skip=scan.d_skip, u_multiplier=scan.u_multiplier, u_bias=scan.u_bias, dt_multiplier=scan.dt_multiplier,
             dt_bias=scan.dt_bias, relay_u_multiplier=u.multiplier, relay_u_bias=u.bias, lif_bias=lif.bias,
         )  # fmt: skip
-        states = States(b_multiplier=b.multiplier, b_bias=b.bias, c_multiplier=c.multiplier, c_bias=c.bias)
+        states = EachState(b_multiplier=b.multiplier, b_bias=b.bias, c_multiplier=c.multiplier, c_bias=c.bias)
         return Parameters(
             constants=Constants(**{name: int(numbers[name]) for name in Constants._fields}),
-            channels=Channels(*(_whole(row, (d,)) for row in channels)),
-            states=States(*(_whole(row, (n,)) for row in states)),
-            readout=Readout(*(_whole(row, (classes,)) for row in (readout.multiplier, readout.bias))),
+            channels=EachChannel(*(_whole(row, (d,)) for row in channels)),
+            states=EachState(*(_whole(row, (n,)) for row in states)),
+            readout=EachClass(*(_whole(row, (classes,)) for row in (readout.multiplier, readout.bias))),
             alpha=_whole(scan.alpha, (d, n)),
             rate=_whole(process.rate, (d, n)),
             conv=_whole(process.conv, process.conv.shape),

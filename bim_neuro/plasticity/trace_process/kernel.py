@@ -14,7 +14,7 @@ from ...nodes.arithmetic import Array
 from ...simulation.kernels.words import WORD_MAX, clip, exp2_minus, rescale, shift_towards_zero, softplus
 from ..noise import random_bits
 from ..surrogate import psi_word
-from .parameters import EachTrace, Parameters, Room, Rounding, Sample, Signals, Weights
+from .parameters import ChannelSignals, EachTrace, Parameters, Room, Rounding, Sample, Weights
 
 _ONE = 2**16
 _FACTOR = _ONE - 1
@@ -95,7 +95,7 @@ def _step(
         sample.spikes[now, d], sample.psis[now, d] = room.s[d], room.psi[d]
         if learning:
             shown, sent = (p.omega[now] * room.psi[d]) >> 16, p.omega[now] * room.s[d]
-            lost += _trace(p, t, sample.x, room, now, d, Signals(du, kappa, shown, sent), counter)
+            lost += _trace(p, t, sample.x, room, now, d, ChannelSignals(du, kappa, shown, sent), counter)
     _answer(p, w, sample.spikes[now], room, sample.output)
     return lost
 
@@ -184,7 +184,7 @@ def _wrap(u: int) -> int:
 
 @kernel
 def _trace(
-    p: Parameters, t: EachTrace, x: Array, room: Room, now: int, d: int, signals: Signals, counter: np.uint64
+    p: Parameters, t: EachTrace, x: Array, room: Room, now: int, d: int, signals: ChannelSignals, counter: np.uint64
 ) -> int:
     """Move the traces of one channel on by one step, level by level; return how many words saturated."""
     k, unit = p.constants, p.units

@@ -42,7 +42,7 @@ class Constants(NamedTuple):
     seed: int  # of the noise that rounds
 
 
-class Channels(NamedTuple):
+class EachChannel(NamedTuple):
     """Numbers of every channel, (D,) int64."""
 
     d_skip: Array  # what y hears of u directly, over 2^d_shift
@@ -55,7 +55,7 @@ class Channels(NamedTuple):
     lif_bias: Array  # added to the membrane every step, in its unit
 
 
-class States(NamedTuple):
+class EachState(NamedTuple):
     """Numbers of every state, (N,) int64: what the relays of B and C do to their sums."""
 
     b_multiplier: Array
@@ -64,7 +64,7 @@ class States(NamedTuple):
     c_bias: Array
 
 
-class Readout(NamedTuple):
+class EachClass(NamedTuple):
     """Numbers of every class, (C,) int64."""
 
     multiplier: Array
@@ -102,9 +102,9 @@ class Parameters(NamedTuple):
     """All that the kernel reads of a block but its plastic weights; int64."""
 
     constants: Constants
-    channels: Channels
-    states: States
-    readout: Readout
+    channels: EachChannel
+    states: EachState
+    readout: EachClass
     alpha: Array  # (D, N), |A| log2(e) over 2^alpha_shift
     rate: Array  # (D, N), |A| over 2^rate_shift
     conv: Array  # (D, K), the tap of this step first
@@ -112,7 +112,7 @@ class Parameters(NamedTuple):
     units: EachTrace  # (D,) each: the last bit is 2^unit words of the block
 
 
-class Signals(NamedTuple):
+class ChannelSignals(NamedTuple):
     """What one step of one channel hands to its traces beside what lies in `Room`, as `law.Signals` names it."""
 
     du: int
