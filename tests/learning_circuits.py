@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.tag import Setting, setting
 from benchmarks.tag import circuit as tag_circuit
-from bim_neuro.compilers.plasticity.rule_compiler import Units, compile_rule
+from bim_neuro.compilers.plasticity.rule_compiler import RuleUnits, compile_rule
 from bim_neuro.hardware import load_profile
 from bim_neuro.nodes import IntegerLIF, IntegerReadout
 from bim_neuro.plasticity.learning_engine.circuit import Circuit, ErrorLoop
@@ -71,7 +71,7 @@ def hybrid(epoch: int) -> Circuit:
     s, rng = channel_setting(), np.random.default_rng(3)
     base = rtrl(epoch)
     request = Plasticity(rule="hybrid", rate=0.2, mix=0.5, stdp_rate=4.0, tau_plus=10.0, epoch=epoch)
-    units = Units(tag=s.channel.units.tag, immediate=s.channel.units.tag, signal=1 / s.channel.units.tag)
+    units = RuleUnits(tag=s.channel.units.tag, immediate=s.channel.units.tag, signal=1 / s.channel.units.tag)
     classes, channels, steps = 3, s.channel.neuron.neurons, len(base.x)
     loop = ErrorLoop(
         ErrorNeuron(readout(classes), 4),

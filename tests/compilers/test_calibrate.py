@@ -17,7 +17,7 @@ from small_models import small_checkpoint, small_input
 
 import bim_neuro
 from bim_neuro import pack
-from bim_neuro.compilers.calibrate import bounded, calibrate
+from bim_neuro.compilers.calibrate import calibrate, with_bounds
 from bim_neuro.compilers.quantise import quantise
 from bim_neuro.graph import FloatGraph
 from bim_neuro.model.export import export
@@ -149,7 +149,7 @@ def test_no_input_goes_beyond_a_bound(model: str, seed: int, tmp_path: Path) -> 
         graph = read_nir(written(tmp_path / "g.nir", w=linear(6, 4, 2), li=li(6), w2=linear(8, 6), soma=lif(8),
                                  w3=linear(3, 8), end=li(3)), DT)  # fmt: skip
         x = np.ones((4, 60, 4)) if seed == 0 else (rng.random((4, 60, 4)) < seed / 4).astype(float)
-    measured, limits = calibrate(graph, x), bounded(graph)
+    measured, limits = calibrate(graph, x), with_bounds(graph)
     for name, node in limits.nodes.items():
         for key, limit in ranges_of(node).items():
             assert 0 < measured[f"{name}.{'message' if key == 'y' else key}"] <= limit * (1 + 1e-12), (name, key)
@@ -157,7 +157,7 @@ def test_no_input_goes_beyond_a_bound(model: str, seed: int, tmp_path: Path) -> 
 
 def test_a_trained_model_keeps_its_ranges() -> None:
     graph = export(small_checkpoint())
-    assert bounded(graph) is graph
+    assert with_bounds(graph) is graph
     plain, given = bim_neuro.compile(graph), bim_neuro.compile(graph, input=10 * small_input())
     assert pack.equal(plain.graph, given.graph)
     assert given.calibrated(small_input()) is given
@@ -239,4 +239,4 @@ def test_a_lif_is_not_asked_for_ranges() -> None:
 
 def test_integers_of_an_unmeasured_graph_are_those_of_its_bounds(tmp_path: Path) -> None:
     graph = read_nir(written(tmp_path / "g.nir", w=linear(6, 4, 2), li=li(6), w2=linear(3, 6), end=li(3)), DT)
-    assert pack.equal(quantise(graph), quantise(bounded(graph)))
+    assert pack.equal(quantise(graph), quantise(with_bounds(graph)))

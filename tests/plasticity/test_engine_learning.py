@@ -20,7 +20,7 @@ from bim_neuro.errors import DoesNotFit
 from bim_neuro.hardware import load_profile
 from bim_neuro.nodes import Scan
 from bim_neuro.nodes.arithmetic import Array
-from bim_neuro.plasticity.learning_engine.learner import TARGET, EngineLearner, Loop, block_spikes, targets
+from bim_neuro.plasticity.learning_engine.learner import TARGET, EngineLearner, Loop, block_spikes, readout_targets
 from bim_neuro.plasticity.learning_engine.neurons import ErrorNeuron
 from bim_neuro.plasticity.request import GROUPS, Plasticity
 from bim_neuro.simulation.compiled import Engine
@@ -85,7 +85,9 @@ def test_the_tag_lowers_the_error_and_with_the_feedbacks_sign_turned_raises_it(s
 
     def loss(made: EngineLearner) -> float:
         outputs = [block_spikes(made.block, made.weights, sample)[1] / 24 for sample in x]
-        return float(np.mean([(output - targets(int(c), 4)) ** 2 for output, c in zip(outputs, y, strict=True)]))
+        return float(
+            np.mean([(output - readout_targets(int(c), 4)) ** 2 for output, c in zip(outputs, y, strict=True)])
+        )
 
     changed = []
     for sign in (1, -1):

@@ -14,7 +14,7 @@ from small_models import small_checkpoint
 from benchmarks.onchip import LAGS, REQUESTS, fit_window, stdp_window
 from benchmarks.tag import cosine, engine_update, exact, scan_update, signals, tag_fidelity
 from bim_neuro.compilers.plasticity.channel import plastic_channel
-from bim_neuro.compilers.plasticity.rule_compiler import TOLERANCE, Units, compile_rule
+from bim_neuro.compilers.plasticity.rule_compiler import TOLERANCE, RuleUnits, compile_rule
 from bim_neuro.errors import BimError, DoesNotFit, InputError, ThresholdMissed
 from bim_neuro.hardware import load_profile
 from bim_neuro.model.export import export
@@ -151,7 +151,7 @@ GOLDEN = {
 def test_the_compiler_writes_these_rules(rule: str) -> None:
     rate = 0.1 if rule == "three-factor" else 0.2
     request = Plasticity(rule=rule, rate=rate, stdp_rate=16.0, a_minus=0.7, mix=0.5)
-    compiled = compile_rule(request, LOIHI2, Units(tag=0.5))
+    compiled = compile_rule(request, LOIHI2, RuleUnits(tag=0.5))
     assert (write(compiled.rule.dw), write(compiled.rule.dt) if compiled.rule.dt else "") == GOLDEN[rule]
     assert all(abs(rate.error) < 0.12 for rate in compiled.rates)
     assert len(compiled.table().splitlines()) == 1 + len(compiled.rates)
