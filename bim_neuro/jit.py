@@ -15,14 +15,30 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba  # type: ignore[import-untyped,unused-ignore]
+from llvmlite import binding  # type: ignore[import-untyped,unused-ignore]
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic  # type: ignore[import-untyped,unused-ignore]
 
-__all__ = ["compiled", "entry", "inlined", "intrinsic", "is_kept", "kernel", "part", "section", "types", "vectorised"]
+__all__ = [
+    "code_tools",
+    "compiled",
+    "compiles_for",
+    "entry",
+    "inlined",
+    "intrinsic",
+    "is_kept",
+    "kernel",
+    "part",
+    "section",
+    "types",
+    "vectorised",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _njit: Any = numba.njit  # `_nrt`, no reference counts, is an option that its types do not list
+code_tools: Any = cgutils  # loops and variables for intrinsics; untyped
 _EVERYWHERE = (
     *("jit.py", "denormals.py", "simulation/kernels/words.py"),
     *("plasticity/noise.py", "plasticity/surrogate.py"),
@@ -64,6 +80,12 @@ def section(function: F) -> F:
 def entry(function: F) -> F:
     """Compile a function that Python calls, and that makes no arrays."""
     return _compile(function, no_cfunc_wrapper=True, **_BARE)
+
+
+def compiles_for(feature: str) -> bool:
+    """Whether kernels are compiled for a processor with a feature of LLVM: this one, or what numba is told."""
+    told = getattr(numba.config, "CPU_FEATURES", None)
+    return bool(binding.get_host_cpu_features().get(feature)) if told is None else f"+{feature}" in told
 
 
 def _compile(function: F, **options: Any) -> F:

@@ -30,9 +30,10 @@ UPDATE = {
     layout.WIDE_LIF: 1e-9,
     layout.RELAY: 2e-9,
     layout.READOUT: 2e-9,
-    layout.SCAN: 5e-9,
+    layout.SCAN: 1.5e-9,
+    layout.WIDE_SCAN: 5e-9,
 }
-STATE = 1.3e-9  # one state of a scan
+STATE = 0.6e-9  # one state of a scan
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from ..nodes.lif import BIAS_EXP_MAX, BIAS_HIGH, V_THRESHOLD_MAX
 from ..nodes.node import IntegerNode
 from .kernels import layout
 from .kernels.layout import LINE
+from .kernels.scan import LANES
 
 LINE_MAX = 128  # magnitude of a graded input line, 8 bits
 NARROW_INPUT = 2**18  # a LIF whose input stays within this never leaves 32 bits
@@ -40,6 +41,8 @@ class Form:
     words: Array
     state_words: int = 0
     states: int = 0
+    narrow: bool = False  # 32 bits, not 64
+    lanes: int = 1  # ports and rows of state begin at a multiple
 
 
 @singledispatch
@@ -64,7 +67,7 @@ def _(node: IntegerLIF, bounds: dict[str, int], name: str) -> Form:
     narrow = bounds["i"] <= NARROW_INPUT
     calm = node.du == 4095 and bounds["i"] < _CALM_INPUT
     words = np.concatenate([[4095 - node.du, 4096 - node.dv, node.v_threshold << 6, calm], bias])
-    return Form(layout.LIF if narrow else layout.WIDE_LIF, words, state_words=2 * node.size)
+    return Form(layout.LIF if narrow else layout.WIDE_LIF, words, state_words=2 * node.size, narrow=narrow)
 
 
 @form.register
@@ -95,7 +98,31 @@ def _(node: IntegerScan, bounds: dict[str, int], name: str) -> Form:
     shifts = _shifts(
         [node.u_shift, node.dt_shift, node.alpha_shift, node.du_shift, node.b_shift, node.c_shift, node.d_shift], name
     )
-    return Form(layout.SCAN, np.concatenate([shifts, *values, alpha.T.reshape(-1)]), channels * states, states)
+    if not _fits_32_bits(node, bounds):
+        words = np.concatenate([shifts, *values, alpha.T.reshape(-1)])
+        return Form(layout.WIDE_SCAN, words, channels * states, states)
+    padded_rows = [np.pad(row, (0, -channels % LANES)) for row in (*values, *alpha.T)]
+    pitch = len(padded_rows[0])
+    return Form(layout.SCAN, np.concatenate([shifts, *padded_rows]), pitch * states, states, True, LANES)
+
+
+def _fits_32_bits(node: IntegerScan, bounds: dict[str, int]) -> bool:
+    """Whether no word of `kernels.scan` can leave its bits: what its proof asks for."""
+    factors = max(int(np.abs(f).max(initial=0)) for f in (node.u_multiplier, node.dt_multiplier))
+    biases = max(int(np.abs(b).max(initial=0)) for b in (node.u_bias, node.dt_bias))
+    skip = int(np.abs(node.d_skip).max(initial=0))
+    said = (2**15 * skip >> node.d_shift) + node.alpha.shape[1] * (2**23 * bounds["C"] >> node.c_shift)
+    return (
+        max(bounds["u"], bounds["dt"]) < 2**31
+        and max(bounds["B"], bounds["C"]) <= 2**15
+        and max(factors, biases) < 2**29
+        and int(np.max(node.alpha, initial=0)) < 2**16
+        and min(node.alpha_shift, node.b_shift, node.c_shift) >= 8
+        and max(node.alpha_shift, node.b_shift, node.c_shift) < 40
+        and max(node.u_shift, node.dt_shift, node.du_shift, node.d_shift) < 31
+        and skip < 2**31
+        and said < 2**31
+    )
 
 
 def _affine(node: IntegerRelay | IntegerReadout, name: str) -> tuple[Array, Array]:

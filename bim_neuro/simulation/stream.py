@@ -16,7 +16,23 @@ from ..nodes.arithmetic import Array
 from ..record import LayerCount
 from .crew import NO_SYNC
 from .kernels import run
-from .kernels.layout import COUNTS, KIND, LIF, MASK, MESSAGES, READOUT, SCAN, SPIKES, STATE, STATES, WIDE_LIF, WIDTH
+from .kernels.layout import (
+    COUNTS,
+    KIND,
+    LIF,
+    MASK,
+    MESSAGES,
+    NARROW,
+    PITCH,
+    READOUT,
+    SCAN,
+    SPIKES,
+    STATE,
+    STATES,
+    WIDE_LIF,
+    WIDE_SCAN,
+    WIDTH,
+)
 from .playing import check_lines
 from .tables import lay_out
 
@@ -84,14 +100,15 @@ class Stream:
         """Return a node's state words by name, as its law names them."""
         node = self._plan.tables.nodes[self._place(name)]
         kind, width, states, start = node[KIND], node[WIDTH], node[STATES], node[STATE]
-        pool = self._work.state32 if kind == LIF else self._work.state64
+        pool = self._work.state32 if node[NARROW] else self._work.state64
         if kind in (LIF, WIDE_LIF):
             u, v = pool[start : start + 2 * width].reshape(2, width).astype(np.int64)
             return {"u": u, "v": v}
         if kind == READOUT:
             return {"v": pool[start : start + width].copy()}
-        if kind == SCAN:
-            return {"h": pool[start : start + states * width].reshape(states, width).T.copy()}
+        if kind in (SCAN, WIDE_SCAN):
+            rows = pool[start : start + states * node[PITCH]].reshape(states, node[PITCH])[:, :width]
+            return {"h": rows.T.astype(np.int64)}
         return {}
 
     @property

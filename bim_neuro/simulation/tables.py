@@ -21,6 +21,7 @@ from ..nodes.node import IntegerNode
 from .forms import LINE_MAX, check_fit, form, gain, message_bound, padded, shape_of
 from .kernels import layout
 from .kernels.layout import LINE, TEAM_MAX, Tables, Work
+from .kernels.scan import LANES, SCRATCH
 
 CHUNK = 64  # steps a layer runs before the next one; its messages of so many steps wait in the ring
 _WORD_LIMIT = 2**62
@@ -89,6 +90,7 @@ class Plan:
             flags=flags,
             flag_words=flags.view(np.uint64),
             channels=np.zeros((3, widest), np.int64),
+            lanes=aligned(np.zeros(SCRATCH * (widest + LANES), np.int32)),
             products=np.zeros(sizes["products"], np.float64),
             rest=np.zeros(8, np.int32),
             sent=np.zeros((self.chunk, TEAM_MAX), np.int32),
@@ -151,15 +153,13 @@ class _Builder:
         return Plan(self.graph, tables, self.names, tuple(self.edges), sizes, self.bounds, self.chunk)
 
     def _add_node(self, name: str, node: IntegerNode, probe: int) -> None:
-        ports = _places(node.ports)
         bound = self._input_bounds(name)
         law = form(node, bound, name)
+        ports, width = _places(node.ports, law.lanes)
         first = len(self.edges)
         for edge in self.graph.into(name):
             self._add_edge(edge, ports[edge.port], node.ports[edge.port])
         slots = 1 << (self.chunk + self.reach[name]).bit_length()
-        narrow = law.kind == layout.LIF
-        width = sum(node.ports.values())
         row = [0] * layout.NODE_COLUMNS
         row[layout.KIND] = law.kind
         row[layout.WIDTH] = node.neurons
@@ -170,6 +170,8 @@ class _Builder:
         row[layout.MASK] = slots - 1
         row[layout.MESSAGES] = self.memory["messages"].reserve(slots * node.neurons)
         row[layout.COUNTS] = self.memory["counts"].reserve(slots)
+        narrow = row[layout.NARROW] = law.narrow
+        row[layout.PITCH] = node.neurons + -node.neurons % law.lanes
         row[layout.STATE] = self.memory["state32" if narrow else "state64"].reserve(law.state_words)
         row[layout.WORDS] = (self.words32 if narrow else self.words64).add(law.words)
         row[layout.SUMS] = self.memory["sums32" if narrow else "sums64"].reserve(width)
@@ -234,6 +236,7 @@ def _stages(graph: IntegerGraph) -> list[tuple[tuple[str, ...], bool]]:
     return [(stage, len(stage) > 1 or stage[0] in own) for stage in stages]
 
 
-def _places(ports: dict[str, int]) -> dict[str, int]:
-    starts = np.cumsum([0, *ports.values()])
-    return {port: int(start) for port, start in zip(ports, starts, strict=False)}
+def _places(ports: dict[str, int], lanes: int) -> tuple[dict[str, int], int]:
+    """Return where the accumulators of each port begin, each a multiple of ``lanes``, and where the last ends."""
+    starts = np.cumsum([0, *(width + -width % lanes for width in ports.values())]).tolist()
+    return dict(zip(ports, starts, strict=False)), starts[-1]

@@ -37,6 +37,7 @@ from bim_neuro.nodes import (
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
+    IntegerScan,
     SomaWire,
     Source,
     arithmetic,
@@ -46,7 +47,9 @@ from bim_neuro.program import Program
 from bim_neuro.record import LayerCount, RunRecord
 from bim_neuro.simulation import Engine, Stream, Tuning, compiled, kernels, playing, simulate, simulate_engine
 from bim_neuro.simulation.crew import Crew
+from bim_neuro.simulation.forms import form
 from bim_neuro.simulation.kernels import words
+from bim_neuro.simulation.kernels.scan import LANES, scan
 
 GRAPHS = 500
 
@@ -130,6 +133,65 @@ def test_the_tables_of_exp2_and_softplus_equal_the_laws() -> None:
     exp2, soft = on_all(p, z)
     np.testing.assert_array_equal(exp2, arithmetic.exp2_minus(p))
     np.testing.assert_array_equal(np.minimum(soft, arithmetic.WORD_MAX), arithmetic.softplus(z)[0])
+
+
+def scan_at_its_borders(draw: np.random.Generator, channels: int, states: int) -> IntegerScan:
+    """Every factor and shift as large or small as words of 32 bits allow."""
+
+    def some(limit: int, *shape: int) -> Array:
+        return draw.choice(np.array([0, 1, limit // 3, limit - 1, limit]), shape)
+
+    return IntegerScan(
+        alpha=some(2**16 - 1, channels, states),
+        alpha_shift=int(draw.choice([8, 9, 20])),
+        d_skip=some(2**23 - 1, channels) * draw.choice([-1, 1], channels),
+        d_shift=int(draw.choice([9, 20])),
+        u_multiplier=some(2**16 - 1, channels),
+        u_shift=int(draw.choice([0, 12, 30])),
+        u_bias=some(2**28, channels) * draw.choice([-1, 1], channels),
+        dt_multiplier=some(2**29 - 1, channels),
+        dt_shift=int(draw.choice([0, 11, 30])),
+        dt_bias=some(2**29 - 1, channels) * draw.choice([-1, 1], channels),
+        du_shift=int(draw.choice([0, 10, 30])),
+        b_shift=int(draw.choice([8, 14])),
+        c_shift=int(draw.choice([11, 18])),
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_scan_in_32_bits_equals_the_law_at_its_borders(seed: int) -> None:
+    """Sums of up to 2^31 - 1, B and C of up to 2^15, and channels that fill no vector."""
+    draw = np.random.default_rng(seed)
+    channels, states = int(draw.choice([1, 16, 37])), int(draw.choice([1, 3]))
+    node = scan_at_its_borders(draw, channels, states)
+    bounds = {"u": 2**31 - 1, "dt": 2**31 - 1, "B": 2**15, "C": 2**15}
+    made = form(node, bounds, "scan")
+    assert made.kind == kernels.layout.SCAN
+    pitch = channels + -channels % LANES
+    sums, h, rows = (
+        np.zeros(2 * pitch + 2 * LANES, np.int32),
+        np.zeros(states * pitch, np.int32),
+        np.zeros(8 * pitch, np.int32),
+    )
+    message, state = np.zeros(channels, np.int32), node.initial(())
+    places = {"u": 0, "dt": pitch, "B": 2 * pitch, "C": 2 * pitch + LANES}
+    for _ in range(6):
+        inputs = {}
+        for port, size in node.ports.items():
+            values = draw.choice(np.array([0, 1, 2**10, 2**14, bounds[port]]), size) * draw.choice([-1, 1], size)
+            sums[places[port] : places[port] + size] = inputs[port] = values
+        saturated = one_scan(made.words.astype(np.int32), sums, h, rows, message, pitch, states)
+        step = node.step(state, inputs)
+        state = step.state
+        np.testing.assert_array_equal(message, step.message)
+        np.testing.assert_array_equal(h.reshape(states, pitch)[:, :channels].T, state["h"])
+        assert saturated == step.saturated
+
+
+@numba.njit  # type: ignore[untyped-decorator]
+def one_scan(words: Array, sums: Array, h: Array, rows: Array, message: Array, pitch: int, states: int) -> int:
+    """The kernel has no face to Python."""
+    return scan(words, sums, h, rows, message, pitch, states, 0)
 
 
 def test_a_model_of_blocks_equals_the_numpy_law() -> None:

@@ -16,6 +16,8 @@ from .layout import (
     LIF_WORDS,
     MASK,
     MESSAGES,
+    NARROW,
+    PITCH,
     PROBE,
     READOUT,
     RELAY,
@@ -30,6 +32,7 @@ from .layout import (
     SUMS,
     UPDATES,
     WIDE_LIF,
+    WIDE_SCAN,
     WIDTH,
     WORDS,
     Tables,
@@ -40,6 +43,7 @@ from .scan import scan
 from .synapses import clear, count_operations, gather
 from .team import share
 from .vectors import PLACES, write_places
+from .wide_scan import wide_scan
 
 _i32 = np.int32
 _u64 = np.uint64  # as a place in a list: of a signed one numba would ask whether it is negative
@@ -63,7 +67,7 @@ def play(
     steps, period, rows = length
     member, size = team
     node, counter = tables.nodes[index], work.counters[index]
-    kind, width, states, spikes = node[KIND], node[WIDTH], node[STATES], node[SPIKES]
+    kind, width, spikes = node[KIND], node[WIDTH], node[SPIKES]
     first, last = share(width, member, size)
     endless = period == 0
     state32, state64 = work.state32[node[STATE] :], work.state64[node[STATE] :]
@@ -71,7 +75,7 @@ def play(
         phase = t - node[DEPTH]
         inside = phase >= 0 and (endless or phase < steps)
         if phase == 0 or (node[GATED] and not inside):
-            _clear_state(kind, states, width, first, last, state32, state64)
+            _clear_state(node, first, last, state32, state64)
         slot = t & node[MASK]
         start = node[MESSAGES] + slot * width
         message = work.messages[start : start + width]
@@ -123,14 +127,17 @@ def law(tables: Tables, work: Work, node: Array, message: Array, first: int, las
         if words32[CALM]:
             return calm_lif(words32, words32[LIF_WORDS + first :], sums32, u, v, flags)
         return lif(words32, words32[LIF_WORDS + first :], sums32, u, v, flags)
+    if kind == SCAN:
+        rates, h, ports = tables.words32[node[WORDS] :], work.state32[start:], work.sums32[node[SUMS] :]
+        return scan(rates, ports, h, work.lanes, sent, node[PITCH], node[STATES], first)
     words, state = tables.words64[node[WORDS] :], work.state64[start:]
     sums = work.sums64[node[SUMS] : node[SUMS] + node[SUM_WIDTH]]
     if kind == RELAY:
         return relay(words, sums[first:last], sent, width, first)
     if kind == READOUT:
         return readout(words, sums[first:last], state[first:], sent, width, first)
-    if kind == SCAN:
-        return scan(words, sums, state, work.channels, sent, width, node[STATES], first)
+    if kind == WIDE_SCAN:
+        return wide_scan(words, sums, state, work.channels, sent, width, node[STATES], first)
     u, v = state[first:], state[width + first :]
     return wide_lif(words, words[LIF_WORDS + first :], sums[first:last], u, v, flags)
 
@@ -155,13 +162,15 @@ def join(tables: Tables, work: Work, index: int, times: tuple[int, int], period:
 
 
 @kernel
-def _clear_state(kind: int, states: int, width: int, first: int, last: int, state32: Array, state64: Array) -> None:
-    rows = 2 if kind in (LIF, WIDE_LIF) else (states if kind == SCAN else (1 if kind == READOUT else 0))
+def _clear_state(node: Array, first: int, last: int, state32: Array, state64: Array) -> None:
+    kind, pitch = node[KIND], node[PITCH]
+    scans = kind in (SCAN, WIDE_SCAN)
+    rows = 2 if kind in (LIF, WIDE_LIF) else (node[STATES] if scans else (1 if kind == READOUT else 0))
     for row in range(rows):
-        if kind == LIF:
-            clear(state32[row * width + first : row * width + last])
+        if node[NARROW]:
+            clear(state32[row * pitch + first : row * pitch + last])
         else:
-            clear(state64[row * width + first : row * width + last])
+            clear(state64[row * pitch + first : row * pitch + last])
 
 
 @kernel
@@ -225,9 +234,10 @@ def _keep(
         place = base + (variable * rows + at) * width
         for j in range(first, last):
             word = start + variable * width + j
-            probe[place + j] = work.state32[word] if kind == LIF else work.state64[word]
-    if kind == SCAN:
-        place = base + at * width * states
+            probe[place + j] = work.state32[word] if node[NARROW] else work.state64[word]
+    if kind in (SCAN, WIDE_SCAN):
+        place, pitch = base + at * width * states, node[PITCH]
         for n in range(states):
             for d in range(first, last):
-                probe[place + d * states + n] = work.state64[start + n * width + d]
+                word = start + n * pitch + d
+                probe[place + d * states + n] = work.state32[word] if node[NARROW] else work.state64[word]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...nodes.arithmetic import Array
 
 # kinds of nodes
-SOURCE, RELAY, SCAN, LIF, WIDE_LIF, READOUT = range(6)
+SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN = range(7)
 
 # kinds of synapses
 DENSE, DIAGONAL, IDENTITY, PRODUCT = range(4)
@@ -26,15 +26,17 @@ SPIKES = 5  # messages are lists of active neurons; else rows of values
 MASK = 6  # slots of the message ring, less one (a power of two)
 MESSAGES = 7  # place in work.messages, slots x width
 COUNTS = 8  # place in work.counts: messages that are not zero, a slot
-STATE = 9  # place in work.state32 (LIF) or work.state64
-WORDS = 10  # place in tables.words32 (LIF) or tables.words64: the node's parameters
-SUMS = 11  # place in work.sums32 (LIF) or work.sums64: its ports' accumulators, one after another
+STATE = 9  # place in work.state32 (narrow) or work.state64
+WORDS = 10  # place in tables.words32 (narrow) or tables.words64: the node's parameters
+SUMS = 11  # place in work.sums32 (narrow) or work.sums64: its ports' accumulators, one after another
 SUM_WIDTH = 12  # neurons of all its ports
 FIRST_EDGE = 13
 LAST_EDGE = 14
 PROBE = 15  # probed words a step before this node's
 SPLIT = 16  # large enough for several threads, each with some of its neurons
-NODE_COLUMNS = 17
+NARROW = 17  # sums, state and parameters are of 32 bits
+PITCH = 18  # from one row of a scan's state to the next
+NODE_COLUMNS = 19
 
 # columns of `edges`
 SYNAPSE = 0
@@ -88,7 +90,8 @@ class Work(NamedTuple):
     active: Array  # int32, which graded messages are not zero
     flags: Array  # uint8, who fired
     flag_words: Array  # uint64, the same memory
-    channels: Array  # int64 (3, neurons), scratch of the scan
+    channels: Array  # int64 (3, neurons), scratch of the wide scan
+    lanes: Array  # int32, scratch of the scan
     products: Array  # float64, what BLAS multiplied
     rest: Array  # int32 (8,), the last neurons that fired, filled up
     sent: Array  # int32 (steps of a chunk, members of a team): shared, messages of each slice

@@ -26,6 +26,7 @@ from .layout import (
     LIF,
     MASK,
     MESSAGES,
+    NARROW,
     NONZERO,
     ORIGIN,
     PORT,
@@ -55,12 +56,14 @@ _u32 = np.uint32  # as a place in a row: of a signed one numba would ask whether
 def gather(tables: Tables, work: Work, node: Array, first: int, last: int, t: int, t0: int) -> None:
     """Sum what arrives at neurons ``first`` to ``last`` at step t; ``t0`` is the first step of the chunk.
 
-    Products of graded messages add up in 32 bits, in ``block32`` or, for a LIF of 32 bits, in its sums; ``ROWS`` says
+    Products of graded messages add up in 32 bits, in ``block32`` or, for a node of 32 bits, in its sums; ``ROWS`` says
     how many fit before they must go on into 64.
     """
-    narrow, start = node[KIND] == LIF, node[SUMS]
-    if narrow:
+    narrow, start = node[NARROW] != 0, node[SUMS]
+    if node[KIND] == LIF:
         clear(work.sums32[start + first : start + last])
+    elif narrow:
+        clear(work.sums32[start : start + node[SUM_WIDTH]])
     else:
         clear(work.sums64[start : start + node[SUM_WIDTH]])
     for e in range(node[FIRST_EDGE], node[LAST_EDGE]):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 
-from ...jit import intrinsic, types
+from ...jit import compiles_for, intrinsic, types
 
 _LANE = ir.IntType(32)
 
@@ -31,6 +31,123 @@ def address(context: Any, builder: Any, kind: Any, array: Any, place: Any, lanes
     """Return the address of array[place] as one of a vector."""
     data = context.make_array(kind)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [place]), lanes.as_pointer())
+
+
+class Lanes:
+    """Sixteen words of 32 bits in code that is being built: ``x + y`` and the like are instructions on all of them."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    def _with(self, instruction: str, other: Any) -> Lanes:
+        value = other.value if isinstance(other, Lanes) else vector(16, 32)([other] * 16)
+        return Lanes(self.builder, getattr(self.builder, instruction)(self.value, value))
+
+    def __add__(self, other: Any) -> Lanes:
+        return self._with("add", other)
+
+    def __sub__(self, other: Any) -> Lanes:
+        return self._with("sub", other)
+
+    def __mul__(self, other: Any) -> Lanes:
+        return self._with("mul", other)
+
+    def __and__(self, other: Any) -> Lanes:
+        return self._with("and_", other)
+
+    def __xor__(self, other: Any) -> Lanes:
+        return self._with("xor", other)
+
+    def __rshift__(self, other: Any) -> Lanes:
+        """Shift right, zeros come in."""
+        return self._with("lshr", other)
+
+    def sign(self) -> Lanes:
+        """-1 where the word is below 0, else 0."""
+        return self._with("ashr", 31)
+
+    def down(self, bits: int) -> Lanes:
+        """Shift right, the sign comes in."""
+        return self._with("ashr", bits)
+
+    def size(self) -> Lanes:
+        """The word without its sign."""
+        return self.turned(self.sign())
+
+    def turned(self, sign: Lanes) -> Lanes:
+        """Minus the word where ``sign`` is -1, the word where it is 0."""
+        return (self ^ sign) - sign
+
+    def at_most(self, limit: int, comparison: str = "icmp_signed") -> Lanes:
+        """The lesser of the word and a limit."""
+        other = vector(16, 32)([limit] * 16)
+        less = getattr(self.builder, comparison)("<", self.value, other)
+        return Lanes(self.builder, self.builder.select(less, self.value, other))
+
+    def at_least(self, limit: int) -> Lanes:
+        """The greater of the word and a limit."""
+        other = vector(16, 32)([limit] * 16)
+        return Lanes(
+            self.builder, self.builder.select(self.builder.icmp_signed(">", self.value, other), self.value, other)
+        )
+
+    def differs(self, other: Lanes) -> Lanes:
+        """-1 where two words differ, else 0."""
+        unequal = self.builder.icmp_unsigned("!=", self.value, other.value)
+        return Lanes(self.builder, self.builder.sext(unequal, vector(16, 32)))
+
+
+class Place:
+    """A row of words in memory, in code that is being built."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
+        self.context, self.builder, self.kind, self.array = context, builder, kind, array
+
+    def _at(self, place: Any) -> Any:
+        return address(self.context, self.builder, self.kind, self.array, place, vector(16, 32))
+
+    def load(self, place: Any) -> Lanes:
+        """The sixteen words from a place on."""
+        return Lanes(self.builder, self.builder.load(self._at(place), align=4))
+
+    def store(self, words: Lanes, place: Any) -> None:
+        """Write sixteen words from a place on."""
+        self.builder.store(words.value, self._at(place), align=4)
+
+    def one(self, place: Any) -> Any:
+        """One word."""
+        data = self.context.make_array(self.kind)(self.context, self.builder, self.array).data
+        return self.builder.load(self.builder.gep(data, [place]))
+
+    def spread(self, place: Any) -> Lanes:
+        """One word, in all lanes."""
+        return Lanes(self.builder, spread(self.builder, self.one(place), 16))
+
+
+class Table:
+    """Sixty-four words to choose from: in four registers where the processor picks from two at once, AVX-512."""
+
+    def __init__(self, place: Place) -> None:
+        self.place, self.quarters = place, []
+        if compiles_for("avx512f"):
+            self.quarters = [place.load(ir.IntType(64)(16 * k)).value for k in range(4)]
+
+    def look_up(self, index: Lanes) -> Lanes:
+        """The words at sixteen places, each below 64."""
+        builder, words = index.builder, vector(16, 32)
+        if not self.quarters:
+            found = ir.Constant(words, ir.Undefined)
+            for k in range(16):
+                lane = _LANE(k)
+                place = builder.zext(builder.extract_element(index.value, lane), ir.IntType(64))
+                found = builder.insert_element(found, self.place.one(place), lane)
+            return Lanes(builder, found)
+        kind = ir.FunctionType(words, [words, words, words])
+        permute = builder.module.declare_intrinsic("llvm.x86.avx512.vpermi2var.d.512", (), kind)
+        low = builder.call(permute, [self.quarters[0], index.value, self.quarters[1]])
+        high = builder.call(permute, [self.quarters[2], index.value, self.quarters[3]])
+        upper = builder.icmp_unsigned("!=", (index & 32).value, words([0] * 16))
+        return Lanes(builder, builder.select(upper, high, low))
 
 
 def _write_places(typing: Any, row: Any, at: Any, places: Any, first: Any) -> Any:
