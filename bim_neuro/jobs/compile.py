@@ -53,13 +53,13 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
     stage("simulate", len(raw))
     shards = shards_for(program, raw, played)
     ran = run_request(program, raw, played, watch, advance, shards)
-    record = replace(ran.record, backend=request.backend)
+    record = ran.record
     stage("place", None)
     with watch.stage("place"):
         placed = _arranged(program, record, request)
     stage("report", None)
     with watch.stage("price"):
-        facts = _facts(request, program, chosen, learned, placed, ran._replace(record=record))
+        facts = _facts(request, program, chosen, learned, placed, ran)
         series = report.series(record, first_sample(program, raw, played), placed, program.profile)
     with filled(request.output) as (fresh, aside):
         stage("write model.bimn", None)
