@@ -25,14 +25,15 @@ STEPS = REPEATS * CHUNK
 _gather, _count_operations = _synapses.gather, _synapses.count_operations
 _law, _compact = _layer.law, _layer.compact
 WIDTH, MESSAGES, SPIKES = layout.WIDTH, layout.MESSAGES, layout.SPIKES
+TOGETHER, SUM_WIDTH = layout.TOGETHER, layout.SUM_WIDTH
 
 
 @_loop  # type: ignore[untyped-decorator]
 def _all_synapses(tables: Any, work: Any, index: int, t0: int, t1: int) -> None:
     node = tables.nodes[index]
     for _ in range(REPEATS):
-        for t in range(t0, t1):
-            _gather(tables, work, node, 0, node[WIDTH], t, t0)
+        for t in range(t0, t1, node[TOGETHER]):
+            _gather(tables, work, node, 0, node[WIDTH], (t, min(t + node[TOGETHER], t1), t), t0)
 
 
 @_loop  # type: ignore[untyped-decorator]
@@ -49,9 +50,10 @@ def _all_neurons(tables: Any, work: Any, index: int, t0: int, t1: int) -> None:
     message = work.messages[node[MESSAGES] : node[MESSAGES] + width]
     for _ in range(REPEATS):
         for t in range(t0, t1):
-            if node[SPIKES]:
-                _gather(tables, work, node, 0, width, t, t0)
-            _law(tables, work, node, message, 0, width)
+            row = (t - t0) % node[TOGETHER]
+            if node[SPIKES] and row == 0:
+                _gather(tables, work, node, 0, width, (t, min(t + node[TOGETHER], t1), t), t0)
+            _law(tables, work, node, message, 0, width, row * node[SUM_WIDTH])
             if node[SPIKES]:
                 _compact(work.flags[:width], work.flag_words, message, 0)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..nodes import Dense
 from ..nodes.arithmetic import Array
-from .dense import GRADED_EVENT, SPIKE_EVENT
+from .dense import event_seconds
 from .kernels import SYNC_WORDS, Tables, Work, give_up, layout
 from .tables import CHUNK, Plan
 
@@ -26,9 +26,9 @@ START = 300e-6  # threads, and the memory of each
 WORTH = 8  # how many times a meeting a layer must take
 UPDATE = {
     layout.SOURCE: 0.2e-9,
-    layout.LIF: 0.4e-9,
+    layout.LIF: 0.2e-9,
     layout.WIDE_LIF: 1e-9,
-    layout.RELAY: 2e-9,
+    layout.RELAY: 0.4e-9,
     layout.READOUT: 2e-9,
     layout.SCAN: 1.5e-9,
     layout.WIDE_SCAN: 5e-9,
@@ -98,7 +98,7 @@ def layer_seconds(plan: Plan, activity: dict[str, float]) -> Array:
     seconds: Array = nodes[:, layout.WIDTH] * (updates + nodes[:, layout.STATES] * STATE)
     for edge in plan.edges:
         if isinstance(edge.synapse, Dense):
-            event = SPIKE_EVENT if plan.graph.nodes[edge.source].message_bits == 1 else GRADED_EVENT
+            event = event_seconds(plan, edge.source)
             seconds[plan.names.index(edge.target)] += activity[edge.source] * edge.synapse.weight.size * event
     return seconds
 

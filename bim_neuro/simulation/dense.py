@@ -17,14 +17,15 @@ from ..errors import InputError
 from ..nodes import Dense
 from ..nodes.arithmetic import Array
 from .kernels import Tables, Work, layout, unfold
-from .tables import Plan, largest_sum
+from .tables import PAIR_MAX, Plan, largest_sum
 
 PATHS = ("auto", "events", "gemm")
 
 # Seconds, measured on one core of an AMD EPYC with AVX-512 (docs/engine.md); only their ratios matter for the choice.
-SPIKE_EVENT = 18e-12  # one weight of a neuron that fired
-GRADED_EVENT = 46e-12  # one weight times a message
-PRODUCT = 40e-12  # one weight of any neuron, in single precision
+SPIKE_EVENT = 10e-12  # one weight of a neuron that fired
+GRADED_EVENT = 12e-12  # one weight times a message of 16 bits
+WIDE_EVENT = 46e-12  # one weight times a message of more
+PRODUCT = 31e-12  # one weight of any neuron, in single precision
 PRODUCT_STEP = 2e-6  # writing messages out as a matrix and reading the sums back
 
 
@@ -45,8 +46,7 @@ def choose_products(plan: Plan, activity: dict[str, float], path: str) -> list[d
             continue
         post, pre = edge.synapse.weight.shape
         active = activity[edge.source]
-        spikes = plan.graph.nodes[edge.source].message_bits == 1
-        events = active * pre * post * (SPIKE_EVENT if spikes else GRADED_EVENT)
+        events = active * pre * post * event_seconds(plan, edge.source)
         gemm = pre * post * PRODUCT * (1 if largest_sum(plan, place) < 2**24 else 2) + PRODUCT_STEP
         able = _able(plan, place)
         wanted = gemm < events if path == "auto" else path == "gemm"
@@ -62,6 +62,13 @@ def choose_products(plan: Plan, activity: dict[str, float], path: str) -> list[d
             }
         )
     return choices
+
+
+def event_seconds(plan: Plan, source: str) -> float:
+    """Return what one weight of a neuron that sent something takes."""
+    if plan.graph.nodes[source].message_bits == 1:
+        return SPIKE_EVENT
+    return GRADED_EVENT if plan.bounds[source] <= PAIR_MAX else WIDE_EVENT
 
 
 def products_of(plan: Plan, choices: list[dict[str, Any]]) -> list[DenseProduct]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 import numpy as np
@@ -26,6 +26,7 @@ from ..nodes.lif import BIAS_EXP_MAX, BIAS_HIGH, V_THRESHOLD_MAX
 from ..nodes.node import IntegerNode
 from .kernels import layout
 from .kernels.layout import LINE
+from .kernels.rows import COLUMNS
 from .kernels.scan import LANES
 
 LINE_MAX = 128  # magnitude of a graded input line, 8 bits
@@ -42,7 +43,7 @@ class Form:
     state_words: int = 0
     states: int = 0
     narrow: bool = False  # 32 bits, not 64
-    lanes: int = 1  # ports and rows of state begin at a multiple
+    lanes: int = 1  # rows of state begin at a multiple
 
 
 @singledispatch
@@ -203,12 +204,20 @@ class Shape:
 
 
 def padded(shape: Shape) -> tuple[int, Array]:
-    """Return rows on the borders of cache lines (short ones on a quarter), with a row of zeros after the last."""
-    if shape.kind != layout.DENSE:
+    """Return the stride and rows on the borders of cache lines, short ones on halves, in pairs where read so."""
+    if shape.kind not in (layout.DENSE, layout.PAIRS):
         return 1, np.pad(shape.rows, (0, -len(shape.rows) % LINE))
-    border = LINE if shape.post >= LINE else LINE // 4
-    rows = np.pad(shape.rows, ((0, 1), (0, -shape.post % border)))
-    return rows.shape[1], np.pad(rows.reshape(-1), (0, -rows.size % LINE))
+    border = LINE if shape.post >= LINE else COLUMNS
+    rows = np.pad(shape.rows, ((0, len(shape.rows) % 2), (0, -shape.post % border)))
+    stride = rows.shape[1]
+    if shape.kind == layout.PAIRS:
+        rows = rows.reshape(-1, 2, stride).transpose(0, 2, 1)
+    return stride, np.pad(rows.reshape(-1), (0, -rows.size % LINE))
+
+
+def in_pairs(shape: Shape) -> Shape:
+    """Return a dense synapse of graded messages as the kernel reads it: every two rows interleaved."""
+    return replace(shape, kind=layout.PAIRS)
 
 
 @singledispatch

@@ -18,13 +18,17 @@ from ..graph import Edge, IntegerGraph
 from ..nodes import IntegerScan
 from ..nodes.arithmetic import Array, ceil_div
 from ..nodes.node import IntegerNode
-from .forms import LINE_MAX, check_fit, form, gain, message_bound, padded, shape_of
+from .forms import LINE_MAX, check_fit, form, gain, in_pairs, message_bound, padded, shape_of
 from .kernels import layout
 from .kernels.layout import LINE, TEAM_MAX, Tables, Work
+from .kernels.rows import COLUMNS
 from .kernels.scan import LANES, SCRATCH
 
 CHUNK = 64  # steps a layer runs before the next one; its messages of so many steps wait in the ring
 _WORD_LIMIT = 2**62
+PAIR_MAX = 2**15 - 1  # messages of 16 bits
+TOGETHER = 8  # steps whose sums are gathered at once, fewer where they would fill the first cache
+SUMS_BYTES = 2**14
 
 
 def aligned(values: Array) -> Array:
@@ -78,21 +82,20 @@ class Plan:
         sizes, widest = self.sizes, self.sizes["widest"]
         flags = aligned(np.zeros(ceil_div(widest, 8) * 8, np.uint8))
         return Work(
-            messages=np.zeros(sizes["messages"], np.int32),
+            messages=np.zeros(sizes["messages"] + LINE, np.int32),  # of an odd pair the second is read, and not used
             counts=np.zeros(sizes["counts"], np.int32),
             state32=aligned(np.zeros(sizes["state32"], np.int32)),
             state64=aligned(np.zeros(sizes["state64"], np.int64)),
             sums32=aligned(np.zeros(sizes["sums32"], np.int32)),
             sums64=aligned(np.zeros(sizes["sums64"], np.int64)),
-            block16=aligned(np.zeros(widest, np.int16)),
             block32=aligned(np.zeros(widest, np.int32)),
+            pairs=np.arange(widest // 2 + 1, dtype=np.int32),
             active=np.zeros(widest + 1, np.int32),
             flags=flags,
             flag_words=flags.view(np.uint64),
             channels=np.zeros((3, widest), np.int64),
             lanes=aligned(np.zeros(SCRATCH * (widest + LANES), np.int32)),
             products=np.zeros(sizes["products"], np.float64),
-            rest=np.zeros(8, np.int32),
             sent=np.zeros((self.chunk, TEAM_MAX), np.int32),
             counters=np.zeros((len(self.names), 5, columns), np.int64),
         )
@@ -116,6 +119,9 @@ class _Builder:
         self.graph, self.chunk, self.multiplied = graph, chunk, multiplied
         self.stages = _stages(graph)
         self.names = tuple(name for stage, _ in self.stages for name in stage)
+        self.looped = {
+            name for stage, loop in self.stages if loop for name in stage
+        }  # they wait for their own messages
         self.place = {name: place for place, name in enumerate(self.names)}
         self.weights, self.words32, self.words64 = _Pool(np.int8), _Pool(np.int32), _Pool(np.int64)
         self.memory = {
@@ -155,7 +161,7 @@ class _Builder:
     def _add_node(self, name: str, node: IntegerNode, probe: int) -> None:
         bound = self._input_bounds(name)
         law = form(node, bound, name)
-        ports, width = _places(node.ports, law.lanes)
+        ports, width = _places(node.ports)
         first = len(self.edges)
         for edge in self.graph.into(name):
             self._add_edge(edge, ports[edge.port], node.ports[edge.port])
@@ -171,19 +177,23 @@ class _Builder:
         row[layout.MESSAGES] = self.memory["messages"].reserve(slots * node.neurons)
         row[layout.COUNTS] = self.memory["counts"].reserve(slots)
         narrow = row[layout.NARROW] = law.narrow
+        fitting = SUMS_BYTES // max(1, width * (4 if narrow else 8))
+        together = 1 if name in self.looped else max(1, min(TOGETHER, fitting))
         row[layout.PITCH] = node.neurons + -node.neurons % law.lanes
         row[layout.STATE] = self.memory["state32" if narrow else "state64"].reserve(law.state_words)
         row[layout.WORDS] = (self.words32 if narrow else self.words64).add(law.words)
-        row[layout.SUMS] = self.memory["sums32" if narrow else "sums64"].reserve(width)
-        row[layout.SUM_WIDTH] = width
+        row[layout.SUMS] = self.memory["sums32" if narrow else "sums64"].reserve(width * together)
+        row[layout.SUM_WIDTH], row[layout.TOGETHER] = width, together
         row[layout.FIRST_EDGE], row[layout.LAST_EDGE] = first, len(self.edges)
         row[layout.PROBE] = probe
         self.rows.append(row)
 
     def _add_edge(self, edge: Edge, port: int, post: int) -> None:
         pre = self.graph.nodes[edge.source].neurons
+        graded = 1 < self.bounds[edge.source] <= PAIR_MAX
         shape = shape_of(edge.synapse, edge.name)
         check_fit(edge, shape, pre, post)
+        shape = in_pairs(shape) if graded and shape.kind == layout.DENSE else shape
         row = [0] * layout.EDGE_COLUMNS
         row[layout.SYNAPSE] = shape.kind
         row[layout.ORIGIN] = self.place[edge.source]
@@ -236,7 +246,7 @@ def _stages(graph: IntegerGraph) -> list[tuple[tuple[str, ...], bool]]:
     return [(stage, len(stage) > 1 or stage[0] in own) for stage in stages]
 
 
-def _places(ports: dict[str, int], lanes: int) -> tuple[dict[str, int], int]:
-    """Return where the accumulators of each port begin, each a multiple of ``lanes``, and where the last ends."""
-    starts = np.cumsum([0, *(width + -width % lanes for width in ports.values())]).tolist()
+def _places(ports: dict[str, int]) -> tuple[dict[str, int], int]:
+    """Return where the accumulators of each port begin, each a multiple of `COLUMNS`, and where the last ends."""
+    starts = np.cumsum([0, *(width + -width % COLUMNS for width in ports.values())]).tolist()
     return dict(zip(ports, starts, strict=False)), starts[-1]

@@ -45,10 +45,11 @@ from bim_neuro.nodes import (
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.program import Program
 from bim_neuro.record import LayerCount, RunRecord
-from bim_neuro.simulation import Engine, Stream, Tuning, compiled, kernels, playing, simulate, simulate_engine
+from bim_neuro.simulation import Engine, Stream, Tuning, compiled, dense, kernels, playing, simulate, simulate_engine
 from bim_neuro.simulation.crew import Crew
 from bim_neuro.simulation.forms import form
 from bim_neuro.simulation.kernels import words
+from bim_neuro.simulation.kernels.rows import COLUMNS
 from bim_neuro.simulation.kernels.scan import LANES, scan
 
 GRAPHS = 500
@@ -167,14 +168,14 @@ def test_a_scan_in_32_bits_equals_the_law_at_its_borders(seed: int) -> None:
     bounds = {"u": 2**31 - 1, "dt": 2**31 - 1, "B": 2**15, "C": 2**15}
     made = form(node, bounds, "scan")
     assert made.kind == kernels.layout.SCAN
-    pitch = channels + -channels % LANES
+    pitch, ports = channels + -channels % LANES, channels + -channels % COLUMNS
     sums, h, rows = (
-        np.zeros(2 * pitch + 2 * LANES, np.int32),
+        np.zeros(2 * ports + 2 * COLUMNS, np.int32),
         np.zeros(states * pitch, np.int32),
         np.zeros(8 * pitch, np.int32),
     )
     message, state = np.zeros(channels, np.int32), node.initial(())
-    places = {"u": 0, "dt": pitch, "B": 2 * pitch, "C": 2 * pitch + LANES}
+    places = {"u": 0, "dt": ports, "B": 2 * ports, "C": 2 * ports + COLUMNS}
     for _ in range(6):
         inputs = {}
         for port, size in node.ports.items():
@@ -200,7 +201,8 @@ def test_a_model_of_blocks_equals_the_numpy_law() -> None:
     assert_equal(simulate(graph, x, probe=True), simulate_engine(graph, x, probe=True, threads=2))
 
 
-def test_a_busy_large_layer_is_left_to_blas_and_a_quiet_one_is_not() -> None:
+def test_a_busy_large_layer_is_left_to_a_fast_blas_and_a_quiet_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "PRODUCT", 1e-12)
     draw = np.random.default_rng(0)
     weight = draw.integers(-127, 128, (1000, 1000)).astype(np.int8)
     graph = lif_net(weight, graded=True)
@@ -231,7 +233,7 @@ def test_neurons_are_shared_where_that_pays(
     """A busy layer of a thousand on a core nobody else wants; not a small one, and not where a core is taken."""
     monkeypatch.setattr(compiled, "idle_cores", lambda: idle)
     graph = lif_net(weights(0, neurons, neurons))
-    x = (np.random.default_rng(0).random((1, 700, neurons)) < 0.1).astype(np.int8)
+    x = (np.random.default_rng(0).random((1, 1500, neurons)) < 0.1).astype(np.int8)
     record = Engine(graph).run(x, threads=2)
     assert record.extra.get("neuron_threads", 1) == threads
     assert_equal(simulate(graph, x), record)

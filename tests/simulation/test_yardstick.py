@@ -66,5 +66,6 @@ def test_rows_and_products_are_sums(library: Any) -> None:
         library.rows(1, pointer(rows), pointer(fired), len(fired), rows.shape[1], pointer(sums))
         np.testing.assert_array_equal(sums[:post], weight[fired].sum(axis=0))
         sums[:] = 0
-        library.products(1, pointer(pairs_of(rows)), pointer(m), 302, rows.shape[1], pointer(sums))
+        pairs = pairs_of(rows)
+        library.products(1, pointer(pairs), pointer(m), 302, rows.shape[1], pointer(sums))
         np.testing.assert_array_equal(sums[:post], m[:301].astype(int) @ weight)

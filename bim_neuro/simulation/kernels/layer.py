@@ -30,6 +30,7 @@ from .layout import (
     STATES,
     SUM_WIDTH,
     SUMS,
+    TOGETHER,
     UPDATES,
     WIDE_LIF,
     WIDE_SCAN,
@@ -72,9 +73,16 @@ def play(
     endless = period == 0
     state32, state64 = work.state32[node[STATE] :], work.state64[node[STATE] :]
     for t in range(t0, t1):
+        row = (t - t0) % node[TOGETHER]
+        if row == 0 and kind != SOURCE:
+            begin, end = t, min(t + node[TOGETHER], t1)
+            if node[GATED]:
+                begin = max(begin, node[DEPTH])
+                end = end if endless else min(end, node[DEPTH] + steps)
+            gather(tables, work, node, first, last, (begin, end, t), chunk)
         phase = t - node[DEPTH]
         inside = phase >= 0 and (endless or phase < steps)
-        if phase == 0 or (node[GATED] and not inside):
+        if phase == 0 or (node[GATED] and phase == steps):
             _clear_state(node, first, last, state32, state64)
         slot = t & node[MASK]
         start = node[MESSAGES] + slot * width
@@ -89,8 +97,7 @@ def play(
                 else:
                     copy(message[first:last], line[first:last])
             else:
-                gather(tables, work, node, first, last, t, chunk)
-                saturated = law(tables, work, node, message, first, last)
+                saturated = law(tables, work, node, message, first, last, row * node[SUM_WIDTH])
             if spikes:
                 sent = compact(work.flags[first:last], work.flag_words[first >> 3 :], message[first:last], first)
             else:
@@ -116,22 +123,22 @@ def play(
 
 
 @section
-def law(tables: Tables, work: Work, node: Array, message: Array, first: int, last: int) -> int:
-    """Apply the node's law to its sums; return how many words saturated."""
-    kind, width, start = node[KIND], node[WIDTH], node[STATE]
+def law(tables: Tables, work: Work, node: Array, message: Array, first: int, last: int, row: int) -> int:
+    """Apply the node's law to its sums, which begin at ``row``; return how many words saturated."""
+    kind, width, start, arrived = node[KIND], node[WIDTH], node[STATE], node[SUMS] + row
     flags, sent = work.flags[first:last], message[first:last]
     if kind == LIF:
         words32 = tables.words32[node[WORDS] :]
-        sums32 = work.sums32[node[SUMS] + first : node[SUMS] + last]
+        sums32 = work.sums32[arrived + first : arrived + last]
         u, v = work.state32[start + first :], work.state32[start + width + first :]
         if words32[CALM]:
             return calm_lif(words32, words32[LIF_WORDS + first :], sums32, u, v, flags)
         return lif(words32, words32[LIF_WORDS + first :], sums32, u, v, flags)
     if kind == SCAN:
-        rates, h, ports = tables.words32[node[WORDS] :], work.state32[start:], work.sums32[node[SUMS] :]
+        rates, h, ports = tables.words32[node[WORDS] :], work.state32[start:], work.sums32[arrived:]
         return scan(rates, ports, h, work.lanes, sent, node[PITCH], node[STATES], first)
     words, state = tables.words64[node[WORDS] :], work.state64[start:]
-    sums = work.sums64[node[SUMS] : node[SUMS] + node[SUM_WIDTH]]
+    sums = work.sums64[arrived : arrived + node[SUM_WIDTH]]
     if kind == RELAY:
         return relay(words, sums[first:last], sent, width, first)
     if kind == READOUT:

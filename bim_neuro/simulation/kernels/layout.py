@@ -14,7 +14,7 @@ from ...nodes.arithmetic import Array
 SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN = range(7)
 
 # kinds of synapses
-DENSE, DIAGONAL, IDENTITY, PRODUCT = range(4)
+DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS = range(5)
 
 # columns of `nodes`
 KIND = 0
@@ -36,7 +36,8 @@ PROBE = 15  # probed words a step before this node's
 SPLIT = 16  # large enough for several threads, each with some of its neurons
 NARROW = 17  # sums, state and parameters are of 32 bits
 PITCH = 18  # from one row of a scan's state to the next
-NODE_COLUMNS = 19
+TOGETHER = 19  # steps whose sums are gathered before the law takes them one by one
+NODE_COLUMNS = 20
 
 # columns of `edges`
 SYNAPSE = 0
@@ -85,14 +86,13 @@ class Work(NamedTuple):
     state64: Array  # int64
     sums32: Array  # int32
     sums64: Array  # int64
-    block16: Array  # int16, one row of partial sums
-    block32: Array  # int32, the same for graded messages
+    block32: Array  # int32, one row of partial sums of graded messages
+    pairs: Array  # int32, 0, 1, 2, ...
     active: Array  # int32, which graded messages are not zero
     flags: Array  # uint8, who fired
     flag_words: Array  # uint64, the same memory
     channels: Array  # int64 (3, neurons), scratch of the wide scan
     lanes: Array  # int32, scratch of the scan
     products: Array  # float64, what BLAS multiplied
-    rest: Array  # int32 (8,), the last neurons that fired, filled up
     sent: Array  # int32 (steps of a chunk, members of a team): shared, messages of each slice
     counters: Array  # int64 (nodes, 5, columns)

@@ -23,6 +23,7 @@ from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 from ...jit import code_tools as cgutils
 from ...jit import intrinsic, kernel, types
 from ...nodes.arithmetic import Array
+from .rows import COLUMNS
 from .vectors import Lanes, Place, Table, spread, vector
 from .words import WORD_MAX
 
@@ -49,7 +50,7 @@ def scan(words: Array, sums: Array, h: Array, rows: Array, message: Array, pitch
     """Advance the channels of ``message``, from ``first`` on, by one step; return how many words saturated.
 
     ``words``: the shifts, then rows of ``pitch``: factor and bias of u and dt, D, and alpha [N, D]. ``sums``: the ports
-    u and dt, a pitch each, then B and C. ``rows``: seven of a pitch, scratch.
+    u, dt, B and C, each filled up to `COLUMNS`. ``rows``: seven of a pitch, scratch.
     """
     count = len(message)
     room = min(-(-count // LANES) * LANES, pitch - first)
@@ -57,8 +58,9 @@ def scan(words: Array, sums: Array, h: Array, rows: Array, message: Array, pitch
     sign, y, p = rows[4 * pitch :], rows[5 * pitch :], rows[6 * pitch : 6 * pitch + room]
     saturated = _gates(words, sums, high, low, du_high, du_low, sign, y, p, pitch, first)
     less = _i32(words[2] - 8), _i32(words[4] - 8), _i32(words[5] - 8)
-    b_from = 2 * pitch
-    c_from = b_from + -(-states // LANES) * LANES
+    ports = (pitch + COLUMNS - 1) & -COLUMNS
+    b_from = 2 * ports
+    c_from = b_from + ((states + COLUMNS - 1) & -COLUMNS)
     rates = SHIFTS + OWN_ROWS * pitch + first
     for d in range(0, room, LANES):
         places = (first + d, rates + d, b_from, c_from, d, pitch, states)
@@ -100,7 +102,7 @@ def _gates(
     own = words[SHIFTS + first :]
     u_factor, dt_factor = own, own[pitch:]
     u_bias, dt_bias, skip = own[2 * pitch :], own[3 * pitch :], own[4 * pitch :]
-    u_sums, dt_sums = sums[first:], sums[pitch + first :]
+    u_sums, dt_sums = sums[first:], sums[((pitch + COLUMNS - 1) & -COLUMNS) + first :]
     lost, top = _i32(0), _i32(WORD_MAX)
     for d in range(len(p)):
         wide = _near(dt_sums[d], dt_factor[d], dt_scale, dt_bias[d])

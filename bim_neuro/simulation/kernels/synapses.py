@@ -1,7 +1,7 @@
 """Synapses: add the messages that arrive at a port to its accumulators (N11), and count the operations.
 
-Spikes cost one addition a synapse and touch only the rows of neurons that fired: eight int8 rows a pass into an int16
-block, which 252 rows cannot overflow (252 * 128 < 2^15), then the block into 32 bits.
+Spikes cost one addition a synapse and touch only the rows of neurons that fired; graded messages cost a product a
+synapse (`rows`). Messages of more than 16 bits, a scan's or a readout's over a dense synapse, go row by row.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from .layout import (
     NARROW,
     NONZERO,
     ORIGIN,
+    PAIRS,
     PORT,
     POST,
     PRODUCT,
@@ -41,80 +42,91 @@ from .layout import (
     SUMS,
     SYNAPSE,
     WEIGHT,
+    WIDE_LIF,
     WIDTH,
     Tables,
     Work,
 )
+from .rows import COLUMNS, add_pairs, add_rows
 
-BLOCK_ROWS = 252
-_i16 = np.int16
 _i32 = np.int32
 _u32 = np.uint32  # as a place in a row: of a signed one numba would ask whether it is negative
 
 
 @part
-def gather(tables: Tables, work: Work, node: Array, first: int, last: int, t: int, t0: int) -> None:
-    """Sum what arrives at neurons ``first`` to ``last`` at step t; ``t0`` is the first step of the chunk.
+def gather(
+    tables: Tables, work: Work, node: Array, first: int, last: int, times: tuple[int, int, int], chunk: int
+) -> None:
+    """Sum what arrives at neurons ``first`` to ``last``, a row of sums a step.
 
-    Products of graded messages add up in 32 bits, in ``block32`` or, for a node of 32 bits, in its sums; ``ROWS`` says
-    how many fit before they must go on into 64.
+    ``times``: the first step and the one after the last, and the step of row 0; ``chunk`` is the first step of the
+    chunk. An edge takes all steps before the next one does: to read where it lies costs as much as a small layer.
     """
-    narrow, start = node[NARROW] != 0, node[SUMS]
-    if node[KIND] == LIF:
-        clear(work.sums32[start + first : start + last])
-    elif narrow:
-        clear(work.sums32[start : start + node[SUM_WIDTH]])
-    else:
-        clear(work.sums64[start : start + node[SUM_WIDTH]])
+    narrow, pitch = node[NARROW] != 0, node[SUM_WIDTH]
+    single = node[KIND] == LIF or node[KIND] == WIDE_LIF
+    for t in range(times[0], times[1]):
+        row = node[SUMS] + (t - times[2]) * pitch
+        begin, end = (row + first, row + last) if single else (row, row + pitch)
+        if narrow:
+            clear(work.sums32[begin:end])
+        else:
+            clear(work.sums64[begin:end])
     for e in range(node[FIRST_EDGE], node[LAST_EDGE]):
         edge = tables.edges[e]
         origin = tables.nodes[edge[ORIGIN]]
-        slot, width = (t - edge[LATE]) & origin[MASK], origin[WIDTH]
-        count = work.counts[origin[COUNTS] + slot]
         begin, end = (0, edge[POST]) if edge[SHARED] else (first, last)
-        port = start + edge[PORT]
-        sums32, sums64 = work.sums32[port + begin : port + end], work.sums64[port + begin : port + end]
-        if t < edge[LATE]:
-            continue
-        if edge[SYNAPSE] == PRODUCT:
-            place = edge[PRODUCTS] + (t - t0) * edge[POST]
-            product = work.products[place + begin : place + end]
+        for t in range(max(times[0], edge[LATE]), times[1]):
+            at = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
             if narrow:
-                add(sums32, product)
+                _arrive(tables, work, edge, origin, t, chunk, begin, end, work.sums32, at)
             else:
-                add(sums64, product)
-            continue
-        row = origin[MESSAGES] + slot * width
-        message = work.messages[row : row + width]
-        weights = tables.weights[edge[WEIGHT] :]
-        if origin[SPIKES] and edge[SYNAPSE] == DENSE:
-            block16 = work.block16[: end - begin]
-            for done in range(0, count, BLOCK_ROWS):
-                some = message[done : min(done + BLOCK_ROWS, count)]
-                _sum_rows(weights, begin, edge[STRIDE], width, some, work.rest, block16)
-                if narrow:
-                    add(sums32, block16)
-                else:
-                    add(sums64, block16)
-            continue
-        sums = sums32 if narrow else work.block32[: end - begin]
-        weighted = edge[SYNAPSE] == DIAGONAL
-        if origin[SPIKES] == 0 and edge[SYNAPSE] == DENSE:
-            active, rows = work.active[: _list_active(message, work.active)], edge[ROWS]
-        else:
-            active, rows = message[:count], width
-        for done in range(0, len(active), rows):
-            some = active[done : done + rows]
-            if not narrow:
-                clear(sums)
-            if edge[SYNAPSE] == DENSE:
-                _add_products(weights, begin, edge[STRIDE], message, some, sums)
-            elif origin[SPIKES]:
-                _add_spikes(weighted, weights, some, begin, sums)
-            else:
-                _add_values(weighted, weights[begin:], message[begin:end], sums)
-            if not narrow:
-                add(sums64, sums)
+                _arrive(tables, work, edge, origin, t, chunk, begin, end, work.sums64, at)
+
+
+@part
+def _arrive(
+    tables: Tables, work: Work, edge: Array, origin: Array, t: int, chunk: int, begin: int, end: int,
+    pool: Array, at: int,
+) -> None:  # fmt: skip
+    """Add what arrives over an edge at step t to the sums of neurons ``begin`` to ``end``, from ``at`` on.
+
+    Products of graded messages add up in 32 bits; ``ROWS`` says how many fit before they must go on into the sums.
+    """
+    slot, width, kind = (t - edge[LATE]) & origin[MASK], origin[WIDTH], edge[SYNAPSE]
+    count, row = work.counts[origin[COUNTS] + slot], origin[MESSAGES] + slot * width
+    sums = pool[at : at + end - begin]
+    if kind == PRODUCT:
+        place = edge[PRODUCTS] + (t - chunk) * edge[POST]
+        add(sums, work.products[place + begin : place + end])
+    elif kind == DENSE and origin[SPIKES]:
+        padded = (end - begin + COLUMNS - 1) & -COLUMNS
+        place = edge[WEIGHT] + begin
+        add_rows(tables.weights, place, edge[STRIDE], work.messages, row, count, pool, at, padded)
+    elif kind == PAIRS:
+        padded, pairs = (end - begin + COLUMNS - 1) & -COLUMNS, (width + 1) >> 1
+        place, some = edge[WEIGHT] + 2 * begin, edge[ROWS] >> 1
+        if 4 * count > width:
+            add_pairs(
+                tables.weights, place, edge[STRIDE], work.messages, row, work.pairs, pairs, some, pool, at, padded
+            )
+        elif count > 0:
+            pairs = _list_pairs(work.messages[row : row + width], work.active)
+            add_pairs(
+                tables.weights, place, edge[STRIDE], work.messages, row, work.active, pairs, some, pool, at, padded
+            )
+    elif kind == DENSE:
+        message, block = work.messages[row : row + width], work.block32[: end - begin]
+        active = work.active[: _list_active(message, work.active)]
+        for done in range(0, len(active), edge[ROWS]):
+            clear(block)
+            some_rows = active[done : done + edge[ROWS]]
+            _add_products(tables.weights[edge[WEIGHT] :], begin, edge[STRIDE], message, some_rows, block)
+            add(sums, block)
+    elif origin[SPIKES]:
+        _add_spikes(kind == DIAGONAL, tables.weights[edge[WEIGHT] :], work.messages[row : row + count], begin, sums)
+    else:
+        values = work.messages[row + begin : row + end]
+        _add_values(kind == DIAGONAL, tables.weights[edge[WEIGHT] + begin :], values, sums)
 
 
 @kernel
@@ -196,38 +208,16 @@ def _list_active(message: Array, active: Array) -> int:
 
 
 @kernel
-def _sum_rows(weights: Array, begin: int, stride: int, silent: int, fired: Array, rest: Array, block: Array) -> None:
-    """Sum the rows of the neurons that fired, eight a pass; a last pass is filled up with row ``silent``, all zero."""
-    whole = len(fired) & ~7
-    for k in range(8):
-        rest[k] = fired[whole + k] if whole + k < len(fired) else silent
-    few = len(fired) - whole
-    clear(block)
-    if few > 4:
-        _eight_rows(weights, begin, stride, rest, block)
-    elif few > 0:
-        _four_rows(weights, begin, stride, rest, block)
-    for k in range(0, whole, 8):
-        _eight_rows(weights, begin, stride, fired[k : k + 8], block)
-
-
-@kernel
-def _eight_rows(weights: Array, begin: int, stride: int, fired: Array, block: Array) -> None:
-    a, b = weights[fired[0] * stride + begin :], weights[fired[1] * stride + begin :]
-    c, d = weights[fired[2] * stride + begin :], weights[fired[3] * stride + begin :]
-    e, f = weights[fired[4] * stride + begin :], weights[fired[5] * stride + begin :]
-    g, h = weights[fired[6] * stride + begin :], weights[fired[7] * stride + begin :]
-    for j in range(len(block)):
-        half = _i16(a[j]) + _i16(b[j]) + _i16(c[j]) + _i16(d[j])
-        block[j] += half + _i16(e[j]) + _i16(f[j]) + _i16(g[j]) + _i16(h[j])
-
-
-@kernel
-def _four_rows(weights: Array, begin: int, stride: int, fired: Array, block: Array) -> None:
-    a, b = weights[fired[0] * stride + begin :], weights[fired[1] * stride + begin :]
-    c, d = weights[fired[2] * stride + begin :], weights[fired[3] * stride + begin :]
-    for j in range(len(block)):
-        block[j] += _i16(a[j]) + _i16(b[j]) + _i16(c[j]) + _i16(d[j])
+def _list_pairs(message: Array, active: Array) -> int:
+    """List the pairs of neurons of which one sent something."""
+    count, whole = 0, len(message) >> 1
+    for i in range(whole):
+        active[count] = i
+        count += (message[2 * i] | message[2 * i + 1]) != 0
+    if len(message) & 1:
+        active[count] = whole
+        count += message[2 * whole] != 0
+    return count
 
 
 @kernel

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...jit import kernel
 from ...nodes.arithmetic import Array
+from .rows import COLUMNS
 from .words import WORD_MAX, clip, exp2_minus, rescale, shift_towards_zero, softplus
 
 Y_MAX = 2**17 - 1
@@ -23,14 +24,15 @@ def wide_scan(
     """Advance the channels of ``message``, from ``first`` on, by one step; return how many words saturated.
 
     ``words``: seven shifts (u, dt, alpha, du, B, C, D), then u and dt multipliers and biases, D_skip, and alpha [N, D].
-    ``sums``: the ports u, dt, B, C. ``channels``: scratch rows delta, delta u, y.
+    ``sums``: the ports u, dt, B, C, each filled up. ``channels``: scratch rows delta, delta u, y.
     """
     count = len(message)
     delta, du, y = channels[0, :count], channels[1, :count], channels[2, :count]
     saturated = _gates(words, sums, delta, du, y, width, first)
     rates = 7 + 5 * width + first
     alpha_shift, b_shift, c_shift = words[2], words[4], words[5]
-    b, c = sums[2 * width : 2 * width + states], sums[2 * width + states : 2 * width + 2 * states]
+    ports = (width + COLUMNS - 1) & -COLUMNS
+    b, c = sums[2 * ports :], sums[2 * ports + ((states + COLUMNS - 1) & -COLUMNS) :]
     for n in range(states):
         row = h[n * width + first :]
         rate = words[rates + n * width :]
@@ -50,7 +52,7 @@ def _gates(words: Array, sums: Array, delta: Array, du: Array, y: Array, width: 
     u_factor, dt_factor, u_bias, dt_bias, skip = (
         own, own[width:], own[2 * width :], own[3 * width :], own[4 * width :]
     )  # fmt: skip
-    u_sums, dt_sums = sums[first:], sums[width + first :]
+    u_sums, dt_sums = sums[first:], sums[((width + COLUMNS - 1) & -COLUMNS) + first :]
     saturated = 0
     for d in range(len(delta)):
         z = rescale(dt_sums[d], dt_factor[d], dt_shift, dt_bias[d])
