@@ -1,7 +1,7 @@
-"""Arguments: what a caller of the Python API gave, held to what a function needs; each refusal names it.
+"""Checks of the arguments of the public Python API; each error names the argument.
 
-Whatever numpy takes over without loss is welcome: lists, numbers of numpy, tensors of torch. All else is an InputError
-here, so that no TypeError comes out of the depths, and no NaN goes in.
+Whatever numpy converts without loss is accepted: lists, numpy numbers, torch tensors. Anything else raises InputError
+here, so that no TypeError comes from inner code and no NaN enters it.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def path(value: Any, name: str = "path") -> Path:
         raise InputError(f"{name} is {said(value)}, a text or a Path is needed")
     place = os.fspath(value)
     if not isinstance(place, str) or not place or "\0" in place:
-        raise InputError(f"{name} is {said(place)}, which is no place of a file")
+        raise InputError(f"{name} is {said(place)}, which is not a file path")
     return Path(place)
 
 
 def new_file(value: Any, name: str = "path") -> Path:
-    """Return the Path of a file to write; its folder must be there."""
+    """Return the Path of a file to write; its folder must exist."""
     place = path(value, name)
     if not place.parent.is_dir():
         raise InputError(f"there is no folder {place.parent} to write {place.name} into")
@@ -99,7 +99,7 @@ def whole(value: Any, name: str, low: int = 0, high: int = _WIDEST) -> int:
 
 
 def numbers_of(owner: Any, limits: Sequence[tuple[str, float, float]], what: str) -> None:
-    """Hold fields of a dataclass to their ranges; one that is declared int is whole, None may pass if declared."""
+    """Check fields of a dataclass against their ranges; an int field must be whole, None is allowed if declared."""
     declared = {field.name: str(field.type) for field in fields(owner)}
     for name, low, high in limits:
         value, kind = getattr(owner, name), declared[name]
@@ -125,7 +125,7 @@ def sequences(value: Any, name: str = "x", *, channels: int | None = None, empty
     found = array(value, name)
     if channels is not None and (found.ndim != 3 or found.shape[2] != channels or 0 in found.shape):
         wants = f"(samples, steps, {channels}) with at least one of each"
-        raise InputError(f"{name} has shape {found.shape}, the model wants {wants}")
+        raise InputError(f"{name} has shape {found.shape}, the model needs {wants}")
     if found.ndim != 3:
         raise InputError(f"{name} has {found.ndim} axes {found.shape}, 3 are needed: samples, steps, channels")
     if 0 in (found.shape[1:] if empty else found.shape):
@@ -149,7 +149,7 @@ def finite(found: NDArray[Any], name: str) -> None:
 
 
 def labels(value: Any, name: str, samples: int) -> NDArray[np.int64]:
-    """Return a whole number a sample."""
+    """Return one whole number per sample."""
     found = array(value, name)
     if found.shape != (samples,):
         hint = f"{name} needs one integer a sample"
@@ -162,7 +162,7 @@ def labels(value: Any, name: str, samples: int) -> NDArray[np.int64]:
 
 
 def said(value: Any) -> str:
-    """Say what a value is, in a few words."""
+    """Describe a value in a few words."""
     if value is None:
         return "None"
     if isinstance(value, bool | int | float | complex | str | bytes):
@@ -171,7 +171,7 @@ def said(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Show a plain value, cut where it is long; say what another is."""
+    """Show a plain value, truncated if long; describe any other."""
     plain = isinstance(value, bool | int | float | complex | str | bytes | np.generic)
     if isinstance(value, int) and value.bit_length() > 1000:
         return f"a whole number of {value.bit_length():,} bits"
@@ -183,7 +183,7 @@ def _article(kind: str) -> str:
 
 
 def _plain(value: Any, name: str) -> NDArray[Any]:
-    """Return an array; a tensor is taken off its device and out of its graph."""
+    """Return an array; a tensor is detached and copied to the CPU."""
     try:
         if callable(getattr(value, "detach", None)):
             value = value.detach().cpu().numpy()
@@ -192,7 +192,7 @@ def _plain(value: Any, name: str) -> NDArray[Any]:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
         message = f"{name} is {said(value)}, which does not become an array of numbers: {first_line(error):.120}"
-        raise InputError(message, "numpy.asarray shows what it makes of it") from None
+        raise InputError(message, "numpy.asarray shows how numpy reads it") from None
 
 
 def _within(value: Any, low: float, high: float) -> bool:

@@ -1,9 +1,9 @@
-"""Files written whole or not at all: beside their place, down to the disk, then renamed; one job at a time.
+"""Atomic file writes: a temporary file in the same folder, fsync, then rename; one job at a time.
 
-    .NAME.k3x9_a2b.part     a file on its way; `sweep` removes those of dead jobs
+    .NAME.k3x9_a2b.part     a file being written; `sweep` removes those of killed jobs
     .NAME.lock              held (flock) by the job that writes NAME; it holds the number of that process
 
-A file system without flock gives no lock: jobs are not kept apart there, and what a killed one left stays.
+A file system without flock gives no lock: jobs may then collide, and files of a killed job stay.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def unbroken() -> Iterator[None]:
-    """Put off Ctrl-C and its like to the end of the block: what it makes or removes is made or removed whole."""
+    """Delay Ctrl-C and other signals to the end of the block, so that it is not left half done."""
     if threading.current_thread() is not threading.main_thread():  # no handler runs here
         yield
         return
@@ -48,7 +48,7 @@ def unbroken() -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write; it takes the place of ``path`` when the block ends without an error."""
+    """Give a temporary path to write; it replaces ``path`` when the block ends without an error."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(handle)
     temporary = Path(name)
@@ -63,7 +63,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, content: bytes | memoryview | str) -> None:
-    """Write a whole file atomically; a disk that is full is refused by the file's name and what is missing."""
+    """Write a whole file atomically; the error for a full disk names the file, its size and the free space."""
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     try:
         with replacing(path) as temporary:
@@ -81,12 +81,12 @@ def cannot_write(path: Path, error: OSError, size: int | None = None) -> InputEr
             reason += f", {shutil.disk_usage(path.parent).free:,} are free" if error.errno in _FULL else ""
         reason += ")"
     if error.errno in _FULL:
-        hint = "make room there, or choose another place with -o"
+        hint = "free some disk space, or choose another folder with -o"
     return InputError(f"cannot write {path}: {reason}", hint)
 
 
 def sync(path: Path) -> None:
-    """Bring a file, or a folder's list of names, to the disk; a file system that cannot is left to itself."""
+    """Sync a file or a folder to the disk; ignored on a file system that cannot."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -98,26 +98,26 @@ def sync(path: Path) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what interrupted writes of ``path`` left beside it; only the job that holds its lock may."""
+    """Remove temporary files that interrupted writes of ``path`` left; call it only while holding its lock."""
     for part in path.parent.glob(f".{escape(path.name)}.{_RANDOM}.part"):
         part.unlink(missing_ok=True)
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
-    """Hold the lock of ``path``; whether there is one. Another job's lock is refused by the number of its process."""
+    """Hold the lock of ``path``; False if the file system has none. Raise with the PID of the job that holds it."""
     lock = path.with_name(f".{path.name}.lock")
     handle = _taken(lock, path)
     if handle is None:
         yield False
         return
     try:
-        with suppress(OSError):  # a full disk: the lock holds, only our number is missing
+        with suppress(OSError):  # a full disk: the lock is held, only our PID is not written
             os.ftruncate(handle, 0)
             os.write(handle, f"{os.getpid()}\n".encode())
         yield True
     finally:
-        lock.unlink(missing_ok=True)  # while it is held: who waits for it finds it gone, and makes his own
+        lock.unlink(missing_ok=True)  # while it is held: a job that waits finds the file gone and makes a new one
         os.close(handle)
 
 
@@ -130,7 +130,7 @@ def _taken(lock: Path, path: Path) -> int | None:
         except BlockingIOError:
             holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
             os.close(handle)
-            hint = "wait until it has ended, or choose another place with -o"
+            hint = "wait until it has ended, or choose another folder with -o"
             raise InputError(f"{path} is being written by another run, process {holder}", hint) from None
         except OSError:
             os.close(handle)
@@ -139,7 +139,7 @@ def _taken(lock: Path, path: Path) -> int | None:
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), lock.stat()):
                 return handle
-        os.close(handle)  # its former holder removed it between our two steps
+        os.close(handle)  # its former holder removed it between our open and our lock
 
 
 def _umask() -> int:

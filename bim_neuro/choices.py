@@ -1,11 +1,11 @@
-"""The words that a user chooses from, each list in one place; light, so that the command line can name them."""
+"""The choices of options, each list in one place; no heavy imports, so that the command line can list them."""
 
 from __future__ import annotations
 
 BACKENDS = ("engine", "reference", "lava")
 """Where the integers are computed."""
 OBJECTIVES = ("energy", "latency", "cores")
-"""What a placement is chosen for."""
+"""What a placement minimises."""
 SPLITS = ("train", "validation", "test")
 """Which samples of data that are split."""
 LAYOUTS = ("BTC", "TBC")

@@ -1,13 +1,13 @@
-"""Denormals: numbers too small for a full mantissa, which processors handle a hundred times slower, become 0.
+"""Flush denormals to 0: numbers too small for a full mantissa, which processors handle a hundred times slower.
 
-What decays where nothing arrives, traces, states, gradients, ends there. Kernels write
+Traces, states and gradients that decay without input become denormal. Kernels write
 
     mode = flush_denormals()
     ...
     restore_denormals(mode)
 
-and Python ``with denormals_flushed():``. Both hold for the thread that says so, and for threads that it starts
-meanwhile; what was set before comes back. On processors without such a mode nothing happens but that it takes longer.
+and Python ``with denormals_flushed():``. Both apply to the calling thread and to threads that it starts meanwhile; the
+former mode is restored. On processors without such a mode nothing changes; code is only slower.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _write(builder: Any, mode: Any) -> None:
 
 
 def _flushing(typing: Any) -> Any:
-    """Let denormals count as 0 in this thread; return the mode before, for `restore_denormals`."""
+    """Flush denormals to 0 in this thread; return the former mode, for `restore_denormals`."""
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         before = _read(builder)
@@ -95,7 +95,7 @@ def _restore(mode: int) -> None:
 
 @contextmanager
 def denormals_flushed() -> Iterator[None]:
-    """Let denormals count as 0 in this thread, as numpy and PyTorch compute."""
+    """Flush denormals to 0 in this thread, for numpy and PyTorch too."""
     mode = _flush()
     try:
         yield

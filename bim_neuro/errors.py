@@ -3,12 +3,12 @@
     BimError                    anything we refuse, with a message and a hint
     ├── InputError              exit 2   unreadable, malformed or unknown input
     │   └── BackendMissing      exit 2   a backend that is not installed here
-    ├── DoesNotFit              exit 1   the chip cannot hold it, or a node is not supported; carries every finding
+    ├── DoesNotFit              exit 1   the chip cannot hold it, or a node is not supported; holds every finding
     ├── ThresholdMissed         exit 3   a verification found a difference, or a limit the user set was missed
     └── BackendFailed           exit 4   a backend broke or ran past its time limit
 
-Messages say who, how much and what the limit is; the hint says what to do next. From Python 3.11 on a hint is a note of
-its exception, which a traceback prints below the message; 3.10 has no notes, there the message ends in it.
+A message names the part, the amount and the limit; the hint says what to do next. From Python 3.11 on, the hint is a
+note of the exception, which a traceback prints below the message; 3.10 has no notes, so the hint ends the message.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class BackendMissing(InputError):
 
 
 def not_registered(thing: object, what: str, place: str) -> InputError:
-    """Return the refusal of a node or synapse for whose class nobody registered ``what``, which stands in ``place``."""
+    """Return the error for a node or synapse whose class has no registered ``what``; ``place`` is where to add it."""
     return InputError(f"{type(thing).__name__} has no '{what}', see {place}", "docs/adding_a_node.md names every place")
 
 
@@ -59,7 +59,7 @@ def _note(error: BimError, hints: Iterable[str]) -> None:
 
 
 def _said(message: str, hint: str) -> str:
-    """Return a message, with its hint where no note says it."""
+    """Return a message, with its hint if Python has no notes."""
     return f"{message} ({hint})" if hint and sys.version_info < (3, 11) else message
 
 
@@ -70,15 +70,15 @@ def first_line(error: BaseException) -> str:
 
 
 def as_text(words: str) -> str:
-    """Return words in which what a library quotes as bytes, b'lif', is quoted as text."""
+    """Return a library's message with names that it quotes as bytes, b'lif', quoted as text."""
     return _BYTES_LITERAL.sub("", words)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing a user must know: which ``rule``, at which ``layer``, how much was used or got, and what is allowed.
+    """One problem: which ``rule``, at which ``layer``, the amount found, and what is allowed.
 
-    An 'error' refuses the model; a 'warning' says where numbers lose their meaning, and is an error only in --strict.
+    An 'error' rejects the model; a 'warning' marks results that may be unreliable, and is an error only with --strict.
     """
 
     rule: str

@@ -40,11 +40,11 @@ class Edge:
 
 
 class Extra(TypedDict, total=False):
-    """What a graph carries beside its law; no stage takes a number from it."""
+    """Notes on a graph; no stage computes with them."""
 
-    assumptions: list[str]  # what the reader of a foreign file took for granted, a sentence each
+    assumptions: list[str]  # what the reader of a foreign file assumed, one sentence each
     calibration: str  # which ranges were measured here, and on what
-    plasticity: dict[str, Any]  # how it wants to learn on the chip: plasticity.request
+    plasticity: dict[str, Any]  # its on-chip learning: plasticity.request
     plastic_nodes: dict[str, dict[str, Any]]  # the same a node, as NIR's metadata have it
     trained_on: dict[str, Any]  # which samples it was trained on: trained_on.TrainedOn
 
@@ -84,7 +84,7 @@ class Graph(Generic[N]):
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Return the node names, sources first; a loop is refused by name."""
-        return sources_first(self.nodes, self.edges, "messages of the float law take no time, so they cannot go round")
+        return sources_first(self.nodes, self.edges, "messages of the float model take no time, so it can have no loop")
 
     @cached_property
     def source(self) -> str:
@@ -98,7 +98,7 @@ class Graph(Generic[N]):
 
     @cached_property
     def output(self) -> str:
-        """Return the name of the output node: the one that nothing reads but loops."""
+        """Return the name of the output node: the one that only loops read."""
         closing = {id(edge) for edge in self.recurrent}
         read = {edge.source for edge in self.edges if id(edge) not in closing}
         return self._only("output", (name for name in self.nodes if name not in read))
@@ -112,7 +112,7 @@ class Graph(Generic[N]):
 
 
 class FloatGraph(Graph[Node]):
-    """The model in real numbers; messages take no time, taps do."""
+    """The float model; a message takes no time, a delay of a tap does."""
 
     def with_nodes(self, nodes: dict[str, Node], **extra: Any) -> FloatGraph:
         """Return the graph with other nodes, and with what ``extra`` is to say besides."""
@@ -135,9 +135,9 @@ class IntegerGraph(Graph[IntegerNode]):
     def recurrent(self) -> tuple[Edge, ...]:
         """Return the edges that close a loop: those by which a walk from the source comes back to where it is.
 
-        Nodes joined without a synapse count as one, so that a loop is never closed inside a neuron. A closing edge
-        is no part of depth and gets no delay for alignment: what goes round arrives its hop and delay later. So once
-        there are depths they tell: every other edge ends deeper than it begins.
+        Nodes joined without a synapse count as one, so that a loop is never closed inside a neuron. A closing edge does
+        not count for depth and gets no alignment delay: its messages arrive after their own hop and delay. Once depths
+        are known, every other edge ends deeper than it begins.
         """
         if self.depth:
             return tuple(e for e in self.edges if self.depth[e.source] + e.synapse.hop > self.depth[e.target])
@@ -210,7 +210,7 @@ class WorstCore:
 
 @dataclass(frozen=True)
 class Placement:
-    """How good a placement is: cores and messages times hops, each beside what no placement can go below.
+    """How good a placement is: cores and messages times hops, each with its lower bound.
 
     ``binding`` is the resource or layer that asks for ``lower_bound`` cores; ``naive_traffic_hops`` is what the same
     cores cost one after another, row by row; ``chip_hops`` are those of the hops that lead from chip to chip.
@@ -255,7 +255,7 @@ class PlacedGraph:
     def executed(self, layer: str) -> str:
         """Name the count of the synaptic operations a layer executes: sparse lists hold no zeros, dense ones do.
 
-        Counts are kept a layer, not an edge, so one dense list in it makes all its zeros count.
+        Counts are per layer, not per edge, so one dense list makes all zeros of the layer count.
         """
         kept = self.placement.encodings if self.placement else {}
         pruned = [edge for edge in self.graph.into(layer) if edge.synapse.nonzero < edge.synapse.count]

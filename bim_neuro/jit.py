@@ -1,8 +1,8 @@
-"""The compiler of all kernels: numba, typed for mypy, with a disk cache that may fail and notices a change.
+"""Compilation of all kernels: numba, typed for mypy, with a disk cache that may fail and that notices changes.
 
 Numba keeps machine code beside the source and drops it when that one file changes. A kernel holds the code of the
-kernels it calls, so an edit in another file would leave stale numbers; here all files of a folder share one stamp.
-Where nothing can be kept, or what was kept is damaged, a kernel is compiled in the process that needs it.
+kernels it calls, so an edit in another file would leave stale code; here all files of a folder share one stamp. If the
+cache cannot be written or is damaged, a kernel is compiled in the process that needs it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _BARE = {"_nrt": False, "error_model": "numpy"}
 
 
 def compiled(function: F) -> F:
-    """Compile a function that runs without the interpreter's lock."""
+    """Compile a function that runs without the GIL."""
     return _compile(function)
 
 
@@ -58,7 +58,7 @@ def inlined(function: F) -> F:
 
 
 def vectorised(function: F) -> F:
-    """Compile; sums may be reordered and fused, so they become vector instructions; nan and inf keep their meaning."""
+    """Compile; sums may be reordered and contracted into vector instructions; nan and inf keep their meaning."""
     return _compile(function, fastmath={"reassoc", "contract"}, error_model="numpy")
 
 
@@ -73,7 +73,7 @@ def part(function: F) -> F:
 
 
 def section(function: F) -> F:
-    """Set a function into its only caller before either is compiled: the optimiser sees it once, not twice."""
+    """Inline a function into its only caller before either is compiled: the optimiser sees it once, not twice."""
     return _compile(function, inline="always", **_BARE)
 
 
@@ -91,7 +91,7 @@ def compiles_for(feature: str) -> bool:
 def _compile(function: F, **options: Any) -> F:
     try:
         made = _njit(cache=True, nogil=True, **options)(function)
-    except (RuntimeError, OSError):  # numba found no folder it may write
+    except (RuntimeError, OSError):  # numba found no folder with write permission
         _warn_uncached()
         return cast(F, _njit(nogil=True, **options)(function))
     if not getattr(numba.config, "DISABLE_JIT", False):
@@ -121,7 +121,7 @@ def _stamp(folder: Path) -> str:
 
 
 def _forgive(kept: Any) -> None:
-    """Let a cache that cannot be read or written, a full disk or half a file, cost time and nothing else."""
+    """A cache that cannot be read or written (full disk, half a file) only costs compile time."""
     load, save = kept.load_overload, kept.save_overload
 
     def load_overload(*where: Any) -> Any:
@@ -141,6 +141,6 @@ def _forgive(kept: Any) -> None:
 
 @cache
 def _warn_uncached() -> None:
-    """Say, once, why every process is slow to start."""
-    text = "no folder to keep compiled kernels in, so that every process compiles them anew: set NUMBA_CACHE_DIR"
+    """Warn once why every process is slow to start."""
+    text = "compiled kernels cannot be kept on disk, so every process compiles them again: set NUMBA_CACHE_DIR"
     warnings.warn(text, RuntimeWarning, stacklevel=2)

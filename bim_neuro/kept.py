@@ -1,7 +1,7 @@
-"""Kept work: what is already safe on disk while a command runs, one sentence each, said by whoever keeps it.
+"""Kept work: what is already saved on disk while a command runs, one sentence each.
 
-A command that is interrupted, or that fails, ends with these sentences: what was kept and how to go on. Where nobody
-listens (the Python API), saying costs nothing.
+A command that is interrupted or fails prints these sentences: what was kept and how to resume. In the Python API they
+are not printed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _said: ContextVar[dict[str, str] | None] = ContextVar("kept work", default=None)
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Collect what is said while the block runs."""
+    """Collect the sentences of `keep` while the block runs."""
     token = _said.set({})
     try:
         yield
@@ -24,14 +24,14 @@ def listening() -> Iterator[None]:
 
 
 def say(what: str, sentence: str) -> None:
-    """Say what is kept; the last sentence about ``what`` counts."""
+    """Note what is kept; a later sentence about the same ``what`` replaces it."""
     said = _said.get()
     if said is not None:
         said[what] = sentence
 
 
 def forget(what: str) -> None:
-    """Take a sentence back: what it spoke of is done, or gone."""
+    """Drop a sentence: its work is finished or no longer kept."""
     said = _said.get()
     if said is not None:
         said.pop(what, None)

@@ -1,4 +1,4 @@
-"""Order: nodes before those that read them, and the edges by which a walk comes back to where it was."""
+"""Topological order: nodes before those that read them, and the edges that close a loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pack: a graph as one JSON-able header and named arrays, and back; what every file format of ours is made of.
+"""Pack: a graph as a JSON header and named arrays, and back; every file format of ours uses it.
 
     {"type": "IntegerGraph", "dt": 0.001,
      "nodes": {"type": "dict", "items": {"lif": {"type": "IntegerLIF", "dv": 9, "bias_mant": {"array": "graph/..."}}}}}
@@ -36,7 +36,7 @@ from .nodes.arithmetic import Array
 from .nodes.lif import split_bias
 
 _NAMES: dict[type, str] = {SomaWire: "Soma"}
-"""Classes that have another name in files, where names stay."""
+"""Classes whose name in files differs from today's: names in files never change."""
 _CLASSES: dict[str, type] = {
     _NAMES.get(cls, cls.__name__): cls
     for cls in (
@@ -82,7 +82,7 @@ def unpack(header: Header, arrays: dict[str, Array]) -> Graph[Any]:
 
 
 def check_fields(who: str, value: Any) -> None:
-    """Refuse a field of the wrong type, and numbers that are not finite or leave 64 bits."""
+    """Refuse a field of the wrong type, and numbers that are not finite or exceed 64 bits."""
     for field in fields(value):
         found: Any = getattr(value, field.name)
         kind = "Array" if str(field.type).startswith("Annotated[Array, ") else str(field.type)

@@ -27,7 +27,7 @@ def compile_model(
     """Compile a model.pt, a .nir file or a float graph for a target.
 
     ``input`` (samples, steps, channels) measures the ranges of a graph that brings none, as imported ones do;
-    ``effort`` 0 leaves the cores one after another, for who will `arrange` them for a run.
+    ``effort`` 0 leaves the cores in order; `arrange` can place them later for a run.
     Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
     """
     watch = Stopwatch() if watch is None else arguments.instance(watch, Stopwatch, "watch")

@@ -1,10 +1,10 @@
-r"""Texts of strangers, made safe to show: names of nodes and classes, paths, errors of libraries.
+r"""Untrusted text made safe to print: names of nodes and classes, paths, errors of libraries.
 
     plain("a\x1b[31m")       the characters a \ x 1 b [ 3 1 m: nothing that moves a cursor, hides or turns text round
     escape("[/other]")       plain, and no markup of the terminal's tables either
-    marked(summary)          a whole report with every text in it escaped, so that no line can forget to
+    marked(summary)          a whole report with every text in it escaped
     as_json(data)            JSON that every reader takes: no NaN, no infinity, no half a character
-    csv_cell("=1+1")         what a spreadsheet shows and does not compute
+    csv_cell("=1+1")         a cell that a spreadsheet shows and does not compute
     outline(node)            a dataclass in one short line, arrays by their type and shape
 
 Whatever comes from a file and reaches a terminal, a page, a table or a log goes through one of these.
@@ -39,7 +39,7 @@ class Marked(str):
 
 
 def escape(text: Any) -> Marked:
-    """Return `plain` text for a place where rich reads markup; once is enough."""
+    """Return `plain` text, escaped for rich markup; text that is escaped already is left as it is."""
     if isinstance(text, Marked):
         return text
     safe = _without_markup(plain(text))

@@ -1,4 +1,4 @@
-"""A compiled model: it runs, on any backend or beside the float law, and answers for itself."""
+"""A compiled model: run it on any backend, compare it with float, and read its costs."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class Program:
     placed: PlacedGraph
     profile: HardwareProfile
     findings: tuple[Finding, ...] = ()
-    """What compiling found that refuses nothing but that a reader must know."""
+    """Warnings of the compiler."""
     constants: tuple[Constant, ...] = ()
-    """Each constant as the model asks for it and as the integers hold it."""
+    """Each constant in float and as the integers hold it."""
     exponents: dict[str, int] = field(default_factory=dict)
-    """What a layer's message is worth: its real value is message * 2^-exponent."""
+    """Scale of each layer's message: its real value is message * 2^-exponent."""
 
     def __repr__(self) -> str:
         layers = [node for node in self.graph.nodes.values() if node.kind != "source"]
@@ -80,20 +80,20 @@ class Program:
 
     @cached_property
     def engine(self) -> Engine:
-        """The compiled engine, made ready on first use."""
+        """The compiled simulation, built on first use."""
         from .simulation.compiled import Engine
 
         return Engine(self.graph)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """What this program takes for granted, one sentence each."""
+        """What this program assumes, one sentence each."""
         extra = self.reference.extra
         measured = (extra["calibration"],) if "calibration" in extra else ()
         return (*extra.get("assumptions", ()), *measured, *assumptions(self.graph, self.profile))
 
     def calibrated(self, raw: Array, origin: str = "the given input") -> Program:
-        """Return the program with the ranges that nobody measured, measured on the first of these sequences.
+        """Return the program with its unknown ranges measured on the first of these sequences.
 
         ``origin`` is what `assumptions` calls them. A program whose ranges are all known is returned as it is.
         """
@@ -122,9 +122,9 @@ class Program:
     ) -> RunRecord:
         """Run raw sequences on a backend ('engine', 'reference' or 'lava') and count what happened.
 
-        ``probe`` keeps every message and state, or those it names, as 'block1.lif.message'; ``watch`` sees all of them
-        pass (Lava always keeps them, and is not watched); ``time_limit`` (seconds) is for Lava. ``seen`` of the record
-        tells which input was clipped.
+        ``probe`` keeps every message and state, or those it names, for example 'block1.lif.message'; ``watch`` is
+        called with all of them during the run (not with Lava, which always keeps them); ``time_limit`` (seconds) is for
+        Lava. ``seen`` of the record tells which input was clipped.
         """
         arguments.choice(backend, BACKENDS, "backend")
         if time_limit is not None:
@@ -157,7 +157,7 @@ class Program:
         stage: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext(),
         advance: Callable[[int], None] = lambda samples: None,
     ) -> Ran:
-        """Run integers and float law, as many samples at a time as memory allows; ``keep`` the probes of all."""
+        """Run the integers and the float model in batches that fit in memory; ``keep`` the probes of all samples."""
         graph, probed = self.graph, compared(self.graph)
         done: list[Ran] = []
         if keep:
@@ -182,12 +182,12 @@ class Program:
         return done[0]
 
     def first_sample(self, raw: Array, backend: str = "engine") -> RunRecord:
-        """Run the beginning of the first sample, probed, as the report draws it."""
+        """Run the first steps of the first sample with probes, for the report's raster plot."""
         shown = [f"{name}.message" for name in self.graph.nodes]
         return self.run(raw[:1, : report.RASTER_STEPS], backend=backend, probe=shown)
 
     def facts(self, ran: Ran, y: Array | None) -> report.Facts:
-        """Return what a report is made of, as of sequences that came as an array, on cores placed before the run."""
+        """Return the contents of a report on sequences given as an array, on cores placed before the run."""
         samples = ran.record.samples
         unknown = dict.fromkeys(("split", "seen_in_training", "layout"))
         return report.Facts(
@@ -208,21 +208,21 @@ class Program:
         )
 
     def summary(self) -> dict[str, Any]:
-        """Return what compiling knows, without a run, under the keys of summary.json; `report` returns all of it."""
+        """Return the part of summary.json that needs no run; `report` returns all of it."""
         return report.known(self.placed, self.profile, self.assumptions, self.findings, self.constants)
 
     def energy(self, raw: Array) -> EnergyReport:
-        """Run the engine; return what a sample costs on the chip, its cores placed for the messages of this run."""
+        """Simulate; return the energy of a sample on the chip, with cores placed for the messages of this run."""
         record = self.run(raw)
         return price(arrange(self.placed, self.profile, traffic=record), record, self.profile)
 
     def latency(self, raw: Array) -> LatencyReport:
-        """Run the engine; return how long a sample takes on the chip, placed as for `energy`."""
+        """Simulate; return the latency of a sample on the chip, with cores placed as for `energy`."""
         record = self.run(raw)
         return latency(arrange(self.placed, self.profile, traffic=record), record, self.profile)
 
     def report(self, raw: Array, path: str | Path, y: Any = None) -> dict[str, Any]:
-        """Run the engine beside the float law and write the report's files into a new folder; return the summary.
+        """Run the simulation and the float model, write the report's files into a new folder; return the summary.
 
         With labels ``y`` (samples,) it holds accuracies. The figures are those of bim-compile on the same sequences.
         """
@@ -236,12 +236,12 @@ class Program:
         return summary.as_dict()
 
     def verify(self, raw: Array, backend: str = "lava", *, time_limit: float | None = None) -> dict[str, Any]:
-        """Run the engine and another backend; compare every message and state, see `bim_neuro.verify`."""
+        """Run the simulation and another backend; compare every message and state, see `bim_neuro.verify`."""
         other = self.run(raw, backend=backend, probe=True, time_limit=time_limit)
         return verify(self.run(raw, probe=True), other)
 
     def plot_raster(self, raw: Array, layers: Collection[str] | None = None) -> Figure:
-        """Draw who sent a message when, in the first sequence: a matplotlib figure of the named or spiking layers."""
+        """Draw a raster plot of the first sequence: a matplotlib figure of the named layers, or of all that spike."""
         check_extra("train", "matplotlib", "Program.plot_raster")
         names = drawn(self.graph, layers)
         record = self.run(sequences_for(self.graph, raw)[:1], probe=[f"{name}.message" for name in names])
@@ -260,7 +260,7 @@ class Program:
         return build(self.graph, self.encode(raw))
 
     def artefact(self, raw: Array) -> Artefact:
-        """Return the integer program with ``raw`` as its sample and the messages it must give."""
+        """Return the artefact: the integer program, ``raw`` as its self-test sample, and the expected messages."""
         sample = self.encode(raw)
         return Artefact(self.graph, self.placed.target, sample, expected_messages(self.graph, sample))
 
@@ -270,7 +270,8 @@ class Program:
         save_artefact(self.artefact(raw), place)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the engine behind, whose threads and buffers belong to this process: a copy makes its own."""
+        """Pickle without the compiled simulation, whose threads and buffers belong to this process; a copy builds its
+        own."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -290,7 +291,7 @@ def _new_folder(folder: Path) -> Path:
     """Make a report's folder, or take one that is empty."""
     try:
         if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder} holds other files, a report's folder is new or empty", "give another folder")
+            raise InputError(f"{folder} holds other files, a report needs a new or empty folder", "give another folder")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from None

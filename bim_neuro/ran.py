@@ -1,4 +1,4 @@
-"""What a run of integers beside the float law left, and how consecutive parts of one are joined."""
+"""Results of a run of the integers and the float model, and how consecutive parts are joined."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .simulation.agreement import Agreement
 
 
 class Ran(NamedTuple):
-    """What a run left."""
+    """Results of a run."""
 
     record: RunRecord
     floats: RunRecord
@@ -21,7 +21,7 @@ class Ran(NamedTuple):
 
 
 def joined(parts: Sequence[Ran]) -> Ran:
-    """Join what consecutive parts of a run left."""
+    """Join the results of consecutive parts of a run."""
     agreement, activity = Agreement(), Activity()
     for part in parts:
         activity += part.activity

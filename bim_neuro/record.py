@@ -1,4 +1,4 @@
-"""Run record: what happened in a run, counted per layer and step, with spikes and states where asked."""
+"""Run record: events of a run, counted per layer and step, with messages and states if asked for."""
 
 from __future__ import annotations
 

@@ -22,15 +22,15 @@ from .stopwatch import Stopwatch
 
 @dataclass(frozen=True)
 class Placed:
-    """What the stages make of a float graph."""
+    """Results of the stages."""
 
     placed: PlacedGraph
     findings: tuple[Finding, ...]
-    """What was found that refuses nothing but that a reader must know."""
+    """Warnings of the stages."""
     constants: tuple[Constant, ...]
-    """Each constant as the model asks for it and as the integers hold it."""
+    """Each constant in float and as the integers hold it."""
     exponents: dict[str, int]
-    """What a layer's message is worth: its real value is message * 2^-exponent."""
+    """Scale of each layer's message: its real value is message * 2^-exponent."""
 
 
 def to_cores(
@@ -40,9 +40,9 @@ def to_cores(
     effort: float = 1.0,
     before: PlacedGraph | None = None,
 ) -> Placed:
-    """Quantise, align and place; `DoesNotFit` holds every finding, that of a stage which refuses first.
+    """Quantise, align and place; `DoesNotFit` holds every finding, first that of the stage that failed.
 
-    ``effort`` is what finds the cores good places; the cores of ``before`` are taken where they are the same.
+    ``effort`` bounds the search for good places of the cores; cores of ``before`` are reused if they are the same.
     """
     findings = list(range_findings(reference))
     try:
@@ -55,13 +55,13 @@ def to_cores(
             findings += wide_sums(aligned)
         with watch.stage("place"):
             placed = (before and moved(before, aligned, profile)) or place(aligned, profile, effort=effort)
-    except DoesNotFit as refusal:  # what refuses may come of what was only worth a warning
+    except DoesNotFit as refusal:  # a warning may be the cause of the error
         raise DoesNotFit((*refusal.findings, *findings)) from None
     return Placed(placed, tuple(findings), tuple(constant for constant, _ in constants), units.exponents)
 
 
 def calibrate_on(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:
-    """Return the graph with the ranges that nobody measured, measured on the first of these sequences."""
+    """Return the graph with its unknown ranges measured on the first of these sequences."""
     few = reference.encoder.encode(sequences_for(reference, raw)[:SAMPLES])
     return calibrated(reference, reference.encoder.to_float(few), arguments.text(origin, "origin"))
 

@@ -1,9 +1,9 @@
-"""Which samples a model was trained on: an eight-byte hash of each, and its split; no sample can be read back from it.
+"""Which samples a model was trained on: an eight-byte hash and the split of each; samples cannot be recovered from it.
 
 hashes  (samples,) int64, BLAKE2b of the float32 values (steps, channels), in the order of the file, or split by split
 split   (samples,) int8, 0 train, 1 validation, 2 test
 steps   how many steps a sample had
-learnt  (more samples,) int64, hashes of what it has learnt from since, on the chip; absent where that is nothing
+learnt  (more samples,) int64, hashes of samples learnt from later, on the chip; absent if there are none
 """
 
 from __future__ import annotations

@@ -60,56 +60,73 @@ def compile_command(
     model: Annotated[
         Path | None, typer.Argument(help="A model.pt, a .nir graph, or a .bimn artefact with --self-test.")
     ] = None,
-    target: Annotated[str, in_panel(MODEL, help="Chip: one of --list-targets, or a TOML file of yours.")] = "loihi2",
-    dt: Annotated[float | None, in_panel(MODEL, help="Seconds a step; needed for .nir files that do not say.")] = None,
+    target: Annotated[str, in_panel(MODEL, help="Chip: a name from --list-targets, or your own TOML file.")] = "loihi2",
+    dt: Annotated[
+        float | None, in_panel(MODEL, help="Seconds per step, for a .nir file that does not state it.")
+    ] = None,
     input: Annotated[  # noqa: A002
-        Path | None, in_panel(INPUT, help="Own input: .npz with x (samples, steps, channels), y (docs/inputs.md).")
+        Path | None,
+        in_panel(INPUT, help="Your own input: .npz with x (samples, steps, channels) and labels y (docs/inputs.md)."),
     ] = None,
-    data: Annotated[Path | None, in_panel(INPUT, help="Where the task's recordings lie (ecg).")] = None,
+    data: Annotated[Path | None, in_panel(INPUT, help="Folder or file of the task's recordings (ecg).")] = None,
     samples: Annotated[
-        str, in_panel(INPUT, metavar="N|all", help="How many samples to run, or all; memory stays bounded.")
+        str,
+        in_panel(
+            INPUT, metavar="N|all", help="Number of samples to run, or all; they run in batches that fit in memory."
+        ),
     ] = "32",
-    split: Annotated[Split | None, in_panel(INPUT, help="Which samples (test, where the data are split).")] = None,
+    split: Annotated[Split | None, in_panel(INPUT, help="Split to run (default: test, if there are splits).")] = None,
     layout: Annotated[
-        Layout | None, in_panel(INPUT, help="How x of a file lies: BTC (samples first) or TBC (time first).")
+        Layout | None,
+        in_panel(INPUT, help="Axis order of x in the input file: BTC (samples first) or TBC (time first)."),
     ] = None,
-    steps: Annotated[int | None, in_panel(INPUT, min=1, help="Use only the first steps of each sample.")] = None,
-    backend: Annotated[Backend, in_panel(SIMULATION, help="Where to run the integers.")] = ENGINE,
+    steps: Annotated[int | None, in_panel(INPUT, min=1, help="Use only this many first steps of each sample.")] = None,
+    backend: Annotated[Backend, in_panel(SIMULATION, help="Backend that runs the integer model.")] = ENGINE,
     verify: Annotated[
         Backend | None, in_panel(SIMULATION, help="Compare every message and state with this backend.")
     ] = None,
     check: Annotated[
-        bool, in_panel(OUTPUT, "--check", help="Does it fit? Every finding at once; nothing is run.")
+        bool, in_panel(OUTPUT, "--check", help="Check whether the model fits: list every finding, run nothing.")
     ] = False,
     strict: Annotated[
-        bool, in_panel(LIMITS, "--strict", help="Warnings and saturated words are missed (exit 3).")
+        bool, in_panel(LIMITS, "--strict", help="Exit with code 3 on any warning or saturated value.")
     ] = False,
     learn: Annotated[
         Learn,
-        in_panel(LEARNING, help="Go on learning on the chip by this rule ('described': the one in the model's NIR)."),
+        in_panel(
+            LEARNING, help="Learn on the chip by this rule before the run ('described': the rule in the model's NIR)."
+        ),
     ] = NO_RULE,
     config: Config = None,
     settings: Settings = None,
     min_agreement: Annotated[
-        float | None, in_panel(LIMITS, min=0, max=1, help="Least equal share, worst layer.")
+        float | None,
+        in_panel(LIMITS, min=0, max=1, help="Least agreement with float that every layer must reach, as a share."),
     ] = None,
-    max_energy: Annotated[float | None, in_panel(LIMITS, min=0, help="Most uJ a sample, dynamic and static.")] = None,
-    max_latency: Annotated[float | None, in_panel(LIMITS, min=0, help="Most ms from a sample to its answer.")] = None,
-    max_cores: Annotated[int | None, in_panel(LIMITS, min=1, help="Most cores.")] = None,
+    max_energy: Annotated[
+        float | None, in_panel(LIMITS, min=0, help="Most uJ per sample, dynamic plus static energy.")
+    ] = None,
+    max_latency: Annotated[
+        float | None, in_panel(LIMITS, min=0, help="Most ms from a sample's first input to its answer.")
+    ] = None,
+    max_cores: Annotated[int | None, in_panel(LIMITS, min=1, help="Most cores the model may use.")] = None,
     optimise: Annotated[
         Objective | None,
-        in_panel(OUTPUT, help="Choose among placements: least energy, soonest answer (more cores), or fewest cores."),
+        in_panel(OUTPUT, help="Choose the placement with least energy, lowest latency (more cores) or fewest cores."),
     ] = None,
     output: Annotated[
-        Path | None, in_panel(OUTPUT, "--output", "-o", help="Folder to write (default out/MODEL).")
+        Path | None, in_panel(OUTPUT, "--output", "-o", help="Output folder (default: out/MODEL).")
     ] = None,
-    self_test: Annotated[bool, in_panel(OUTPUT, "--self-test", help="Run an artefact on its own sample.")] = False,
+    self_test: Annotated[
+        bool,
+        in_panel(OUTPUT, "--self-test", help="Run a .bimn artefact on its stored sample."),
+    ] = False,
     list_targets: Annotated[
-        bool, in_panel(OUTPUT, "--list-targets", help="Print the chips and boards we know.")
+        bool, in_panel(OUTPUT, "--list-targets", help="List the supported chips and boards.")
     ] = False,
     show_target: Annotated[
         str | None,
-        in_panel(OUTPUT, metavar="TARGET", help="Print every number of a chip: value, range, basis, source."),
+        in_panel(OUTPUT, metavar="TARGET", help="Print every number of a chip's profile: value, range, basis, source."),
     ] = None,
     listed: Listed = None,
     json_output: Json = False,
@@ -137,7 +154,7 @@ def compile_command(
 
 
 def _act(asked: Asked) -> None:
-    """Do one of the things that bim-compile is for."""
+    """Run the one action that was asked for: list, self-test, check or compile."""
     from ..intake import allow_memory
 
     asked.check(options.COMPILE)
@@ -190,7 +207,7 @@ def _run(asked: Asked) -> None:
             advance=lambda done: bar.advance(tracker, done),
         )
     for file in result.aside:
-        remark(f"a file of yours in the way of ours is now {file}")
+        remark(f"your file had the name of an output file and was renamed to {file}")
     print_summary(result.summary, request.output, asked.as_json)
     if result.missed:
         raise ThresholdMissed("; ".join(result.missed))

@@ -1,4 +1,4 @@
-"""A request as a file: --config reads it as what was not typed, and one lies beside every result.
+"""A request as a file: --config fills options that were not typed from it; one is written beside every result.
 
 [run]                     options by their names, with _ for -, and settings that begin with run.
 target = "loihi2"
@@ -67,7 +67,7 @@ def _take(context: typer.Context, file: Path) -> None:
 
 def _check_section(file: Path, section: str, entries: Any, known: list[str]) -> None:
     if not isinstance(entries, Mapping):
-        raise InputError(f"{file}: '{section:.60}' lies in no section", f"write [{RUN}] above it; {_HINT}")
+        raise InputError(f"{file}: '{section:.60}' is in no section", f"write [{RUN}] above it; {_HINT}")
     if section not in known:
         raise InputError(f"{file}: there is no section '{section:.60}'", nearest(section, [RUN, *known]) or _HINT)
 
@@ -78,7 +78,7 @@ def _options(context: typer.Context, file: Path, run: Mapping[str, Any]) -> Iter
     declared = get_type_hints(unwrap(context.command.callback or _options))
     for name, value in run.items():
         if name not in options:
-            raise InputError(f"{file}: run.{name:.60} is no option", nearest(name, options) or _HINT)
+            raise InputError(f"{file}: run.{name:.60} is not an option", nearest(name, options) or _HINT)
         kind = _kind(declared[name])
         if not _is_of(kind, value):
             raise InputError(f"{file}: run.{name} is {value!r:.60}, {kind} is needed", _HINT)
@@ -109,12 +109,14 @@ def _is_of(kind: str, value: Any) -> bool:
 
 Config = Annotated[
     Path | None,
-    in_panel(INPUT, "--config", callback=_read, is_eager=True, metavar="RUN.TOML", help="Options and settings from a "
-             "file, as OUT/request.toml; what is typed wins."),
+    in_panel(INPUT, "--config", callback=_read, is_eager=True, metavar="RUN.TOML", help="Read options and settings "
+             "from a file, for example OUT/request.toml; the command line overrides it."),
 ]  # fmt: skip
 Settings = Annotated[
     list[str] | None,
-    in_panel(INPUT, "--set", metavar="NAME=VALUE", help="A setting, as learn.rate=0.05; give it once for each."),
+    in_panel(
+        INPUT, "--set", metavar="NAME=VALUE", help="Change a setting, for example learn.rate=0.05; repeat for each."
+    ),
 ]
 Listed = Annotated[str | None, in_panel(OUTPUT, "--list", metavar="settings", help="Print every setting.")]
 

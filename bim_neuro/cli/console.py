@@ -1,4 +1,4 @@
-"""The terminal: how the three commands print, show progress, refuse, and end."""
+"""The terminal: how the three commands print, show progress, report errors and exit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def guarded(command: Callable[[], None], debug: bool) -> None:
     interruption = _Interruption()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup sets it: leave it ignored
                 signal.signal(number, interruption)
     unraisable, sys.unraisablehook = sys.unraisablehook, interruption.swallowed
     try:
@@ -67,11 +67,11 @@ class _Interruption:
 
     @property
     def tidying(self) -> bool:
-        """Whether we were interrupted just now: an error that follows is made by it."""
+        """Whether we were interrupted just now: an error that follows is caused by it."""
         return time.monotonic() - self.last <= _TIDYING_SECONDS
 
     def swallowed(self, what: sys.UnraisableHookArgs) -> None:
-        """Interrupt again, a moment later, where the first came in a place from which nothing can be raised."""
+        """Interrupt again a moment later, if the first interrupt came where Python cannot raise an exception."""
         if issubclass(what.exc_type, KeyboardInterrupt):
             self.last = -math.inf
             signal.signal(signal.SIGALRM, self)
@@ -108,7 +108,7 @@ def _guarded(command: Callable[[], None], debug: bool, interruption: _Interrupti
         if debug:
             raise
         if _is_of_memory(error):
-            asked = str(error) or "no more could be had"
+            asked = str(error) or "an allocation failed"
             _refusal("error", f"this machine has too little memory: {asked}", "give fewer or shorter samples at a time")
             raise SystemExit(2) from None
         _refusal(
@@ -125,7 +125,7 @@ def _is_of_memory(error: Exception) -> bool:
 
 
 def _interrupted() -> NoReturn:
-    said = "; ".join(kept.sentences()) or "nothing was left half-written"
+    said = "; ".join(kept.sentences()) or "no file was left half-written"
     with suppress(OSError):
         err.print(f"interrupted; {escape(said)}", soft_wrap=True)
     raise SystemExit(INTERRUPTED) from None
@@ -144,7 +144,7 @@ def refuse(error: BimError) -> NoReturn:
 
 
 def remark(message: str, hint: str = "", *, kind: str = "note") -> None:
-    """Print what a user must know and that stops nothing, on standard error."""
+    """Print a warning on standard error; the command continues."""
     _say(f"[bold yellow]{kind}:[/]", message, hint)
 
 
@@ -157,7 +157,7 @@ def _refusal(kind: str, message: str, hint: str = "") -> None:
 
 
 def _say(kind: str, message: str, hint: str) -> None:
-    """Print one line, and one for the hint, whatever the message is made of and wherever it goes."""
+    """Print the message on one line and the hint on another; never fail, even if the stream cannot be written."""
     with suppress(OSError):  # standard error is full: the exit code says the rest
         err.print(f"{kind} {escape(_one_line(message))}", soft_wrap=True)
         if hint:

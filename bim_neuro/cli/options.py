@@ -1,9 +1,9 @@
 """Options: where each option of the three commands has an effect; one that has none there is refused, not ignored.
 
-    COMPILE["run.lava_timeout"] = (during(RUN), _LAVA)      it counts where a model is run, and where Lava takes part
+    COMPILE["run.lava_timeout"] = (during(RUN), _LAVA)      has an effect if a model is run, and if Lava is used
 
-Every option of a command has its line here, `tests/cli/test_options.py` sees to that. What was typed counts as given,
-also where it equals the default.
+Every option of a command has an entry here; `tests/cli/test_options.py` checks it. A typed option counts as given,
+even if it equals the default.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Lack(NamedTuple):
     where: str
     mend: str
     of_mode: bool = False
-    """Whether what is to be done is why; a file for --config may say more than that."""
+    """Whether the action itself is the reason; a file for --config may hold options for other actions."""
 
 
 Condition = Callable[[Values], "Lack | None"]
@@ -67,7 +67,7 @@ def _given(context: typer.Context, settings: Values) -> Iterator[tuple[str, str,
 
 
 def mode_of(values: Values) -> str:
-    """Return what a bim-compile is to do."""
+    """Return the action that bim-compile was asked for."""
     asked = {SETTINGS: values["listed"] is not None,
              SHOW: values["show_target"] is not None, LIST: values["list_targets"], SELF_TEST: values["self_test"],
              CHECK: values["check"]}  # fmt: skip
@@ -100,7 +100,7 @@ def _is_nir(path: Path) -> bool:
     try:
         with opened(path) as file:
             return path.suffix == ".nir" or is_hdf5(file)
-    except InputError:  # whoever reads it says why
+    except InputError:  # the reader raises the error
         return True
 
 
@@ -119,7 +119,7 @@ _NIR = needs(
 )
 _LEARN = needs(lambda v: v["learn"] != "none", "without --learn", "name a rule, as --learn rtrl")
 _LAVA = needs(
-    lambda v: "lava" in (v["backend"], v["verify"]), "where Lava takes no part", "add --verify lava or --backend lava"
+    lambda v: "lava" in (v["backend"], v["verify"]), "without the lava backend", "add --verify lava or --backend lava"
 )
 _READS = needs(
     lambda v: not v["check"] or v["input"] is not None,
@@ -129,12 +129,12 @@ _READS = needs(
 )
 _OF_A_TASK = needs(
     lambda v: v["input"] is None or v["learn"] != "none",
-    "with --input, which takes the place of the task's recordings",
+    "with --input, which replaces the task's recordings",
     "leave out one of the two",
 )
 _FILE = needs(
     lambda v: v["input"] is not None or v.get("learn.test") is not None,
-    "without --input: tasks know their layout",
+    "without --input: the layout of a task is known",
     "leave it out",
 )
 _STREAMS = needs(
@@ -143,12 +143,14 @@ _STREAMS = needs(
     "leave it out",
 )
 _OTHER_BACKEND = needs(
-    lambda v: v["verify"] != v["backend"], "where it names the backend that runs", "name another to compare with"
+    lambda v: v["verify"] != v["backend"],
+    "with the backend that already runs the model",
+    "name another to compare with",
 )
 _CORES = needs(lambda v: _has_cores(v["target"]), "on a simulation, which has no cores", "name a chip with --target")
 _WORDS = needs(
     lambda v: v.get("learn.placement") != "tags",
-    "with learn.placement=tags, whose words have 9 bits",
+    "with learn.placement=tags: a tag always has 9 bits",
     "leave it out, or choose neurons or host",
 )
 _SEVERAL_GROUPS = needs(
@@ -217,7 +219,7 @@ def _several_blocks(values: Values) -> bool:
 
 _GRADIENT = needs(
     lambda v: v["rule"] != "bptt" and _rule(v).gradient,
-    "where the rule sends no credit forward",
+    "with this rule, which keeps no forward traces",
     "choose --rule rtrl or hybrid",
 )
 

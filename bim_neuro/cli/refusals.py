@@ -1,6 +1,6 @@
 """With --json a refusal is JSON too, on standard output, beside the line on standard error.
 
-{"error": {"message", "hint", "exit_code"}, "findings": [...]}        findings: all that stands against a model
+{"error": {"message", "hint", "exit_code"}, "findings": [...]}        findings: every problem of the model
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .streams import print_json
 
 
 def in_json(command: Callable[[], None], wanted: bool) -> Callable[[], None]:
-    """Return a command that prints what refused it, where JSON is ``wanted``; a missed threshold has its summary."""
+    """Return a command that prints its error as JSON if ``wanted``; after a missed threshold it prints the summary."""
 
     def told() -> None:
         try:

@@ -1,4 +1,4 @@
-"""bim-report: read a finished compile again, or put several side by side."""
+"""bim-report: print the report of a finished compile again, or compare several."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ compare_app = new_app(Command("bim-report compare"))
 @report_app.command()
 def report_command(
     context: typer.Context,
-    folder: Annotated[Path | None, typer.Argument(help="A folder bim-compile wrote.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Output folder of bim-compile.")] = None,
     output: Annotated[Path | None, in_panel(OUTPUT, "--output", "-o", help="Write the report here, as HTML.")] = None,
     config: Config = None,
     json_output: Json = False,
     debug: Debug = False,
     version: Version = False,
 ) -> None:
-    """Read a finished compile again and print its report.
+    """Print the report of a finished compile again.
 
     \b
     bim-report out/digits
     bim-report out/digits -o report.html
-    bim-report compare out/digits out/pruned      puts runs side by side
+    bim-report compare out/digits out/pruned      compares runs
     """
     carry_out(context, _report)
 
@@ -51,7 +51,7 @@ def _report(asked: Asked) -> None:
 @compare_app.command("bim-report compare")
 def compare_command(
     context: typer.Context,
-    folders: Annotated[list[Path] | None, typer.Argument(help="Two or more folders bim-compile wrote.")] = None,
+    folders: Annotated[list[Path] | None, typer.Argument(help="Two or more output folders of bim-compile.")] = None,
     output: Annotated[
         Path | None, in_panel(OUTPUT, "--output", "-o", help="Write the comparison here, as HTML.")
     ] = None,
@@ -59,7 +59,7 @@ def compare_command(
     json_output: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Put finished compiles side by side: accuracy, energy, time, cores, sparsity, and what was done differently.
+    """Compare finished compiles: accuracy, energy, time, cores, sparsity, and how their requests differ.
 
     \b
     bim-report compare out/digits out/pruned -o compare.html
@@ -82,7 +82,7 @@ def _compare(asked: Asked) -> None:
 
 
 def report_main() -> None:
-    """Entry point bim-report; a folder that is called compare is ./compare."""
+    """Entry point bim-report; to read a folder named compare, write ./compare."""
     if sys.argv[1:2] == ["compare"]:
         run_app(compare_app, args=sys.argv[2:], prog_name="bim-report compare")
     else:

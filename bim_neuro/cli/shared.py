@@ -1,4 +1,4 @@
-"""What the three commands share: an empty app, the options that each has, and how a summary is shown."""
+"""What the three commands share: an empty app, common options, and printing of a summary."""
 
 from __future__ import annotations
 

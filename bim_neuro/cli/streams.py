@@ -1,8 +1,8 @@
-"""Standard output and standard error as we find them: closed, full, or of a terminal that knows ASCII alone.
+"""Standard output and standard error that may be closed, full, or limited to ASCII.
 
-A command ends with its own exit code and without a traceback, whatever its streams are. What cannot be shown in
-ASCII is written as a backslash escape; what is printed to a stream that was closed is not missed by anybody; what
-cannot be printed because a disk is full is said on standard error, and the exit code is 2.
+A command ends with its own exit code and without a traceback, whatever its streams are. A character that the stream
+cannot encode is written as a backslash escape; output to a closed stream is discarded; if standard output cannot be
+written (disk full), standard error says so and the exit code is 2.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def print_json(content: Any) -> None:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep the warnings of libraries from standard error; `python -W` shows them, and a filter that raises raises."""
+    """Hide warnings of libraries; `python -W` shows them, and a filter 'error' still raises them."""
     if sys.warnoptions:
         yield
         return
@@ -65,7 +65,7 @@ def quiet_libraries() -> Iterator[None]:
 
 
 def _steady() -> None:
-    """Open what was closed, so that no file of ours takes its number; let nothing be too foreign to be written."""
+    """Open closed standard streams, so that no file gets their number; escape characters they cannot encode."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -83,7 +83,7 @@ def _steady() -> None:
 
 
 def _settle() -> None:
-    """Write what is still held back; a stream that does not take it gets no second chance when Python ends."""
+    """Flush the streams; one that fails is discarded, so that Python does not flush it again at exit."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -107,7 +107,7 @@ def _say(text: str) -> None:
 
 
 def _abandon(stream: Any) -> None:
-    """Let a stream's rest go nowhere."""
+    """Discard whatever a stream still has to write."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(nowhere, stream.fileno())

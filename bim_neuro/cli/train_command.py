@@ -40,37 +40,45 @@ def train_command(
     context: typer.Context,
     task: Annotated[str | None, typer.Argument(help="digits, ecg, cue, copy, or own (with --data my.npz).")] = None,
     data: Annotated[Path | None, in_panel(INPUT, help="Recordings of the task, or a .npz for 'own'.")] = None,
-    output: Annotated[Path | None, in_panel(OUTPUT, "--output", "-o", help="File to write (default TASK.pt).")] = None,
-    layout: Annotated[
-        Layout | None, in_panel(INPUT, help="own: how x lies, BTC (samples first) or TBC (time first).")
+    output: Annotated[
+        Path | None, in_panel(OUTPUT, "--output", "-o", help="Model file to write (default: TASK.pt).")
     ] = None,
-    seed: Annotated[int | None, in_panel(TRAINING, min=0, help="Seed of weights, batches and noise.")] = None,
-    epochs: Annotated[int | None, in_panel(TRAINING, min=1, help="Most epochs.")] = None,
-    batch: Annotated[int | None, in_panel(TRAINING, min=1, help="Samples a step of the optimiser.")] = None,
-    learning_rate: Annotated[float | None, in_panel(TRAINING, min=1e-9, help="Peak of the one-cycle schedule.")] = None,
-    channels: Annotated[int | None, in_panel(MODEL, min=1, help="D, channels a block.")] = None,
-    states: Annotated[int | None, in_panel(MODEL, min=1, help="N, states a channel.")] = None,
-    blocks: Annotated[int | None, in_panel(MODEL, min=1, help="BIM blocks in a chain.")] = None,
+    layout: Annotated[
+        Layout | None, in_panel(INPUT, help="Axis order of x for 'own': BTC (samples first) or TBC (time first).")
+    ] = None,
+    seed: Annotated[int | None, in_panel(TRAINING, min=0, help="Seed of initial weights, batches and noise.")] = None,
+    epochs: Annotated[int | None, in_panel(TRAINING, min=1, help="Most epochs to train.")] = None,
+    batch: Annotated[int | None, in_panel(TRAINING, min=1, help="Batch size: samples per optimiser step.")] = None,
+    learning_rate: Annotated[
+        float | None, in_panel(TRAINING, min=1e-9, help="Peak learning rate of the one-cycle schedule.")
+    ] = None,
+    channels: Annotated[int | None, in_panel(MODEL, min=1, help="D, channels per block.")] = None,
+    states: Annotated[int | None, in_panel(MODEL, min=1, help="N, states per channel.")] = None,
+    blocks: Annotated[int | None, in_panel(MODEL, min=1, help="Number of BIM blocks in series.")] = None,
     encoder: Annotated[
-        str | None, in_panel(MODEL, help="graded (8-bit values) or delta (send-on-delta events).")
+        str | None, in_panel(MODEL, help="Input encoder: graded (8-bit values) or delta (send-on-delta events).")
     ] = None,
     rule: Annotated[
-        str, in_panel(LEARNING, help="bptt, rtrl, hybrid, s-tllr, stdp, e-prop-like or no-trace.")
+        str, in_panel(LEARNING, help="Learning rule: bptt, rtrl, hybrid, s-tllr, stdp, e-prop-like or no-trace.")
     ] = "bptt",
-    prune: Annotated[float | None, in_panel(TRAINING, help="Share of the synapses to prune, as 0.7.")] = None,
+    prune: Annotated[float | None, in_panel(TRAINING, help="Share of the synapses to prune, for example 0.7.")] = None,
     restart: Annotated[
-        bool, in_panel(TRAINING, "--restart", help="Ignore an interrupted run instead of resuming.")
+        bool, in_panel(TRAINING, "--restart", help="Start anew instead of resuming an interrupted run.")
     ] = False,
-    test: Annotated[bool, in_panel(OUTPUT, "--test/--no-test", help="Measure the test split once, at the end.")] = True,
-    baseline: Annotated[bool, in_panel(OUTPUT, "--baseline", help="Also measure a logistic regression.")] = False,
-    json: Annotated[Path | None, in_panel(OUTPUT, "--json", help="Write the training record here.")] = None,
+    test: Annotated[
+        bool, in_panel(OUTPUT, "--test/--no-test", help="Measure accuracy on the test split once, at the end.")
+    ] = True,
+    baseline: Annotated[
+        bool, in_panel(OUTPUT, "--baseline", help="Also train and measure a logistic regression.")
+    ] = False,
+    json: Annotated[Path | None, in_panel(OUTPUT, "--json", help="Write the training log to this JSON file.")] = None,
     config: Config = None,
     settings: Settings = None,
     listed: Listed = None,
     debug: Debug = False,
     version: Version = False,
 ) -> None:
-    """Train a Bio-Inspired Mamba and write model.pt; an interrupted run goes on where it was.
+    """Train a Bio-Inspired Mamba and write model.pt; an interrupted run resumes where it stopped.
 
     \b
     bim-train digits -o digits.pt

@@ -1,4 +1,4 @@
-"""Settings: the fine print of a run, each with its type, unit, range, default and sentence in one place.
+"""Settings: less common options of a run, each with type, unit, range, default and description in one place.
 
     bim-compile model.pt --learn rtrl --set learn.rate=0.05 --set learn.bits=9
     bim-compile --list settings
@@ -97,34 +97,42 @@ def _of_plasticity(name: str, kind: type, field: str, sentence: str, unit: str =
     return Setting(f"learn.{name}", kind, getattr(Plasticity(), field), sentence, unit, low, high)
 
 
-_MEMORY = Setting("run.max_memory", str, None, "What honest large files may take: GiB, or as 8G or 500M.", "memory")
-_LAVA = Setting("run.lava_timeout", float, None, "Time Lava may take; by default more for more steps.", "s", 1e-3)
+_MEMORY = Setting(
+    "run.max_memory",
+    str,
+    None,
+    "Memory limit for reading large files and for a run: in GiB, or as 8G or 500M.",
+    "memory",
+)
+_LAVA = Setting(
+    "run.lava_timeout", float, None, "Time limit of a Lava run; the default grows with the number of steps.", "s", 1e-3
+)
 COMPILE = (
     _LAVA,
     _MEMORY,
-    Setting("learn.test", str, None, "Measure learning on this .npz too (shifted data).", "path"),
-    Setting("learn.samples", int, 2000, "Samples of the stream; a short one begins again.", "samples", 1),
-    Setting("learn.placement", str, "auto", "Traces in tags of the learning engine, in neurons, or on the host.",
+    Setting("learn.test", str, None, "Also measure learning on this .npz (for example shifted data).", "path"),
+    Setting("learn.samples", int, 2000, "Samples to learn from; a shorter stream is repeated.", "samples", 1),
+    Setting("learn.placement", str, "auto", "Trace placement: tags of the learning engine, neurons, or the host.",
             choices=PLACEMENTS),
-    _of_plasticity("bits", int, "trace_bits", "Width of a trace word.", "bits"),
-    _of_plasticity("rate", float, "rate", "Root mean square of the first updates, in last bits of a weight.", "LSB"),
+    _of_plasticity("bits", int, "trace_bits", "Width of a trace, sign included.", "bits"),
+    _of_plasticity("rate", float, "rate", "RMS size of the first updates, in LSBs of the weight.", "LSB"),
     Setting("learn.rounding", str, "stochastic", "How traces and updates are rounded.", choices=ROUNDINGS),
-    Setting("learn.synapses", str, ",".join(GROUPS), "Which projections learn, with commas between.", "names"),
-    _of_plasticity("prune", float, "sparsity", "Share of each group's weights that learning prunes.", "share"),
+    Setting("learn.synapses", str, ",".join(GROUPS), "Projections that learn, separated by commas.", "names"),
+    _of_plasticity("prune", float, "sparsity", "Share of each projection's weights that learning prunes.", "share"),
     _of_plasticity("seed", int, "seed", "Seed of the rounding noise."),
 )  # fmt: skip
-"""What bim-compile has beside its options."""
+"""Settings of bim-compile, in addition to its options."""
 
 TRAIN = (
     _MEMORY,
-    Setting("train.lambda", float, 0.9, "hybrid: share of the gradient, the rest is STDP.", "share", 0, 1),
-    Setting("train.credit", str, "spatial", "Credit below the top block: spatial, or a local readout each.",
+    Setting("train.lambda", float, 0.9, "Rule hybrid: share of the gradient; STDP has the rest.", "share", 0, 1),
+    Setting("train.credit", str, "spatial", "Credit below the top block: spatial, or local (one readout per block).",
             choices=("spatial", "local")),
-    Setting("train.online", int, None, "Update inside a sequence, every so many steps.", "steps", 1),
-    Setting("train.patience", int, None, "Epochs without a better validation score until training ends.", "epochs", 1),
-    Setting("train.taps", int, None, "K, taps of the causal conv.", "taps", 1),
+    Setting("train.online", int, None, "Steps between weight updates inside a sequence.", "steps", 1),
+    Setting("train.patience", int, None, "Training stops after so many epochs without a better score.", "epochs", 1),
+    Setting("train.taps", int, None, "K, taps of the causal convolution.", "taps", 1),
 )  # fmt: skip
-"""What bim-train has beside its options."""
+"""Settings of bim-train, in addition to its options."""
 
 
 def chosen(table: Iterable[Setting], sections: Mapping[str, Mapping[str, Any]], pairs: Iterable[str]) -> dict[str, Any]:

@@ -104,11 +104,11 @@ def test_an_option_without_effect_in_a_mode_is_refused_by_name(
     ("arguments", "words"),
     [
         (("--dt", 0.001), ("--dt has no effect with a model.pt", "leave --dt out")),
-        (("--set", "run.lava_timeout=9"), ("run.lava_timeout has no effect where Lava takes no part", "--verify lava")),
+        (("--set", "run.lava_timeout=9"), ("run.lava_timeout has no effect without the lava backend", "--verify lava")),
         (("--data", "folder", "--input", "x.npz"), ("--data has no effect with --input",)),
         (("--target", "lava_cpu", "--optimise", "cores"), ("--optimise has no effect on a simulation", "--target")),
         (("--target", "lava_cpu", "--check", "--max-cores", 9), ("--max-cores has no effect on a simulation",)),
-        (("--verify", "engine"), ("--verify has no effect where it names the backend",)),
+        (("--verify", "engine"), ("--verify has no effect with the backend that already runs",)),
         (("--set", "learn.samples=2000"), ("learn.samples has no effect without --learn", "--learn rtrl")),
         (("--set", "learn.prune=0"), ("learn.prune has no effect without --learn",)),
         (("--learn", "rtrl", "--set", "learn.placement=tags", "--set", "learn.bits=12"), ("learn.bits has no",)),
@@ -137,7 +137,10 @@ def test_options_with_an_effect_pass(tmp_path: Path, model: Path) -> None:
     [
         (("--set", "train.lambda=0.9"), ("train.lambda has no effect without --rule hybrid", "add --rule hybrid")),
         (("--rule", "rtrl", "--set", "train.lambda=0.9"), ("train.lambda has no effect without --rule hybrid",)),
-        (("--set", "train.credit=spatial"), ("train.credit has no effect where the rule sends no credit forward",)),
+        (
+            ("--set", "train.credit=spatial"),
+            ("train.credit has no effect with this rule, which keeps no forward traces",),
+        ),
         (("--rule", "stdp", "--set", "train.credit=local", "--blocks", 2), ("train.credit has no effect",)),
         (("--rule", "rtrl", "--set", "train.credit=local"), ("train.credit has no effect with one", "add --blocks 2")),
     ],

@@ -33,7 +33,7 @@ HOSTILE: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "tables in a list": ("[[run]]\nsteps = 2\n", ("run is [{'steps': 2}], a section is needed",)),
     "table for a setting": ("[learn.rate]\nx = 1\n", ("learn.rate is {'x': 1}, allowed: a number",)),
     "table for an option": ("[run.steps]\nx = 1\n", ("run.steps is {'x': 1}, a whole number is needed",)),
-    "number without a section": ("steps = 2\n", ("'steps' lies in no section", "write [run] above it")),
+    "number without a section": ("steps = 2\n", ("'steps' is in no section", "write [run] above it")),
     "half a step": ("[run]\nsteps = 2.5\n", ("run.steps is 2.5, a whole number is needed",)),
     "no step": ("[run]\nsteps = 0\n", ("run.steps is 0: ",)),
     "text for a number": ("[run]\nsteps = 'two'\n", ("run.steps is 'two', a whole number is needed",)),
@@ -51,8 +51,8 @@ HOSTILE: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "NUL in a path": ('[run]\ninput = "a\\u0000b"\n', ("run.input is 'a\\x00b', a text is needed",)),
     "NUL in a setting": ('[learn]\ntest = "a\\u0000b"\n', ("learn.test is a", "allowed: a text")),
     "path of 100,000 letters": (f"[run]\ninput = '{'x' * 100_000}'\n", ("its name is too long",)),
-    "option of 100,000 letters": (f"[run]\n{'x' * 100_000} = 1\n", ("xxx is no option",)),
-    "control characters": ('[run]\n"\\u001b[31mred" = 1\n', ("is no option",)),
+    "option of 100,000 letters": (f"[run]\n{'x' * 100_000} = 1\n", ("xxx is not an option",)),
+    "control characters": ('[run]\n"\\u001b[31mred" = 1\n', ("is not an option",)),
     "deep list": (f"[run]\nsteps = {'[' * 50_000}", ("is not TOML",)),
     "deep table": (f"[{'a.' * 50_000}b]\nc = 1\n", ("TOML", "run.toml")),
     "twice the same": ("[run]\nsteps = 1\nsteps = 2\n", ("is not TOML",)),
@@ -60,7 +60,7 @@ HOSTILE: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "nothing": (b"", ("run.toml is empty",)),
     "zeros": (bytes(100), ("is not TOML",)),
     "huge": (b"#" * 2**21, ("2,097,152 bytes, a TOML file of at most 1,048,576 is read",)),
-    "itself": ("[run]\nconfig = 'run.toml'\n", ("run.config is no option",)),
+    "itself": ("[run]\nconfig = 'run.toml'\n", ("run.config is not an option",)),
 }
 """What lies in the file, and what is said of it."""
 
@@ -119,14 +119,14 @@ def test_with_json_a_refused_file_is_told_in_json_too(tmp_path: Path) -> None:
     ended = bim_compile("--config", tmp_path / "run.toml", "--json")
     told = json.loads(ended.out)["error"]
     assert (ended.code, told["exit_code"], told["hint"]) == (2, 2, "did you mean steps?")
-    assert "run.step is no option" in told["message"]
+    assert "run.step is not an option" in told["message"]
 
 
 def test_settings_of_a_run_may_lie_among_its_options(tmp_path: Path, model: Path) -> None:
     samples = save_input(tmp_path / "x.npz")
     file = tmp_path / "run.toml"
     file.write_text(f'[run]\ninput = "{samples}"\nmax_memory = "2G"\nlava_timeout = 30\n')
-    refused(bim_compile(model, "--config", file), "run.lava_timeout has no effect where Lava takes no part")
+    refused(bim_compile(model, "--config", file), "run.lava_timeout has no effect without the lava backend")
     file.write_text(f'[run]\ninput = "{samples}"\nmax_memory = "2G"\n')
     assert bim_compile(model, "--config", file, "-o", tmp_path / "out").code == 0
     assert 'max_memory = "2G"' in (tmp_path / "out" / "request.toml").read_text()

@@ -56,10 +56,10 @@ def test_the_list_shows_every_setting_with_its_range_and_default(tmp_path: Path)
     assert [row["name"] for row in rows] == [setting.name for setting in COMPILE]
     assert next(row for row in rows if row["name"] == "learn.bits") == {
         "name": "learn.bits", "type": "int", "unit": "bits", "default": 12, "range": "a whole number from 2 to 24",
-        "low": 2, "high": 24, "choices": [], "sentence": "Width of a trace word.",
+        "low": 2, "high": 24, "choices": [], "sentence": "Width of a trace, sign included.",
     }  # fmt: skip
     table = " ".join(bim_compile("--list", "settings").out.split())
-    assert "learn.bits (bits): Width of a trace word. a whole number from 2 to 24; default: 12" in table
+    assert "learn.bits (bits): Width of a trace, sign included. a whole number from 2 to 24; default: 12" in table
     assert "train.credit: " in bim_train("--list", "settings").out
     assert bim_train("--list", "settings", "--json", tmp_path / "s.json").code == 0
     assert json.loads((tmp_path / "s.json").read_text()) == [setting.row() for setting in TRAIN]
@@ -128,12 +128,12 @@ def test_a_file_gives_options_and_settings_and_what_is_typed_wins(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[run]\nstep = 3\n", ("run.step is no option", "did you mean steps?")),
+        ("[run]\nstep = 3\n", ("run.step is not an option", "did you mean steps?")),
         ("[run]\nsteps = true\n", ("run.steps is True, a whole number is needed",)),
         ("[run]\nstrict = 1\n", ("run.strict is 1, true or false is needed",)),
         ("[run]\nsteps = [1]\n", ("run.steps is [1], a whole number is needed",)),
         ("run = 3\n", ("run is 3, a section is needed",)),
-        ("rate = 3\n", ("'rate' lies in no section",)),
+        ("rate = 3\n", ("'rate' is in no section",)),
         ("[learn]\nrat = 3\n", ("there is no setting 'learn.rat'", "did you mean learn.rate?")),
         ("[learn]\nbits = 99\n", ("learn.bits is 99, allowed",)),
         ("[learn]\nbits = 9\n", ("learn.bits has no effect without --learn",)),

@@ -521,7 +521,7 @@ def test_a_compile_onto_a_full_disk_is_one_line(tmp_path: Path, model: Path, sam
         assert (ended.code, ended.out, len(ended.errors)) == (2, "", 1), ended
         line = " ".join(ended.err.split())
         assert re.search(rf"cannot write {disk}/out/\S+: No space left on device", line)
-        assert "make room there" in line
+        assert "free some disk space" in line
         assert names(disk) == []
 
 
@@ -604,7 +604,7 @@ guarded(command, False)
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (130, "tidied\n")
-    assert ended.stderr == "interrupted; nothing was left half-written\n"
+    assert ended.stderr == "interrupted; no file was left half-written\n"
 
 
 def test_what_is_told_to_be_ignored_is_ignored() -> None:
@@ -642,7 +642,7 @@ guarded(command, False)
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert (ended.returncode, ended.stderr) == (130, "interrupted; nothing was left half-written\n")
+    assert (ended.returncode, ended.stderr) == (130, "interrupted; no file was left half-written\n")
 
 
 def test_an_interruption_where_nothing_can_be_raised_comes_a_moment_later() -> None:
@@ -661,4 +661,4 @@ guarded(command, False)
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert (ended.returncode, ended.stderr) == (130, "interrupted; nothing was left half-written\n")
+    assert (ended.returncode, ended.stderr) == (130, "interrupted; no file was left half-written\n")

@@ -27,7 +27,7 @@ Basis = Literal["metered", "measured", "simulated", "calibrated", "derived", "as
 Backend = Literal["engine", "reference", "lava"]
 """Where integers are computed."""
 Objective = Literal["energy", "latency", "cores"]
-"""What a placement is chosen for."""
+"""What a placement minimises."""
 
 
 @dataclass(frozen=True)
