@@ -1,11 +1,11 @@
-"""Align: insert the delays that let all inputs of a node belong to the same step of the sample.
+"""Align: insert the delays that make all inputs of a node belong to the same step of the sample.
 
-A synapse takes one step, so a node is as deep as its deepest input path; every shorter path is delayed by the
-difference. The taps of a conv keep their own delay on top.
+A synapse takes one step. The depth of a node is the length of its longest input path in steps; every shorter path is
+delayed by the difference. The taps of a convolution keep their own delay in addition.
 
-An edge that closes a loop (`IntegerGraph.recurrent`) does not count for depth and is not delayed: it brings what its
-source sent, its hop and own delay earlier. What still goes round when a sample ends would reach the next one, so the
-samples of a recurrent graph never share a run on the chip: each starts from rest.
+An edge that closes a loop (`IntegerGraph.recurrent`) does not count for the depth and is not delayed: it carries an
+older message of its source. Activity still in the loop when a sample ends would reach the next sample, so the samples
+of a recurrent graph never share a run on the chip: each starts from the initial state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_DELAY = 62
 
 
 def align(graph: IntegerGraph) -> IntegerGraph:
-    """Return the graph with delays, the depth of every node, and the gap that flushes the taps between samples."""
+    """Return the graph with delays, depths, and the gap: the idle steps between samples that empty the delay taps."""
     depth: dict[str, int] = {}
     closing = {id(edge) for edge in graph.recurrent}
     for name in graph.order:
@@ -47,18 +47,18 @@ def _too_long(name: str, delay: int) -> Finding:
 
 
 def _leaks(graph: IntegerGraph) -> list[Finding]:
-    """Find delayed synapses whose source may still speak in the gap, and so into the next sample."""
+    """Find delayed synapses whose source may still send in the gap, so that the next sample receives it."""
     return [
         Finding(
             "delay-from-lif",
             edge.name,
-            f"synapse '{edge.name}' delays a LIF with bias or synaptic current across the end of a sample",
+            f"synapse '{edge.name}' delays a LIF with bias or synaptic current beyond the end of a sample",
         )
         for edge in graph.edges
-        if edge.delay and _speaks_in_the_gap(graph.nodes[edge.source])
+        if edge.delay and _sends_in_the_gap(graph.nodes[edge.source])
     ]
 
 
-def _speaks_in_the_gap(node: IntegerNode) -> bool:
-    """Whether a node may send when nothing reaches it: a LIF driven by its bias or by its synaptic current."""
+def _sends_in_the_gap(node: IntegerNode) -> bool:
+    """Whether a node may send without input: a LIF driven by its bias or by its synaptic current."""
     return isinstance(node, IntegerLIF) and bool(node.bias.any() or node.du < 4095)

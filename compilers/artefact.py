@@ -1,7 +1,7 @@
-"""The artefact, model.bimn: an integer program with a sample input and the spikes it must give.
+"""The artefact, model.bimn: an integer program with sample input and the messages it must produce.
 
-A .npz archive without pickles: `header` (JSON text) and the arrays it names. `check` runs the program on its own
-sample and compares every message with what was stored: a self-test that needs no other file.
+A .npz archive without pickles: `header` (JSON text) and the arrays it names. `check` runs the program on the stored
+sample and compares every message with the stored ones: a self-test that needs no other file.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from .align import MAX_DELAY
 from .fields import out_of_field
 
 FORMAT = "bim-neuro program"
-VERSION = 2  # of version 1, which held a LIF's bias whole, `unpack` makes mantissa and exponent
+VERSION = 2  # version 1 stored a LIF's bias as one integer; `unpack` converts it to mantissa and exponent
 
 MAX_SHIFT = 63
 EFFORT = 2
-"""Of deflate: numpy's, 6, takes five times as long for spikes and makes a file of weights one part in 100 smaller."""
+"""Deflate level: numpy's level 6 takes five times as long for spikes, and makes a file of weights only 1 % smaller."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def save_artefact(artefact: Artefact, path: str | Path) -> None:
 
 
 def _save_npz(file: io.BytesIO, content: dict[str, Array]) -> None:
-    """Write what `numpy.savez_compressed` does, with less effort."""
+    """Write what `numpy.savez_compressed` writes, at a lower compression level."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=EFFORT) as archive:
         for name, array in content.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -73,7 +73,7 @@ def _save_npz(file: io.BytesIO, content: dict[str, Array]) -> None:
 
 
 def load_artefact(path: str | Path) -> Artefact:
-    """Read model.bimn; anything else is refused, and nothing in it is executed."""
+    """Read model.bimn; any other file is refused, and no code in it is executed."""
     path = arguments.path(path)
     try:
         content = read_npz(path, _is_ours)
@@ -88,7 +88,7 @@ def load_artefact(path: str | Path) -> Artefact:
     except InputError as error:
         raise InputError(f"{path}: {error.message}", error.hint) from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise InputError(f"{path} holds a program with a garbled part: {first_line(error)}") from None
+        raise InputError(f"{path} holds a program with a damaged part: {first_line(error)}") from None
     return artefact
 
 
@@ -122,7 +122,7 @@ def _header(content: dict[str, Array], path: Path) -> dict[str, Any]:
 
 
 def _check_run(artefact: Artefact, budget: Budget) -> None:
-    """Refuse a sample, shifts and sizes that no program of ours has and that running it would choke on."""
+    """Refuse a sample, shifts or sizes that no program of ours has and that would make the run fail."""
     graph, sample = artefact.graph, artefact.sample
     lines = graph.nodes[graph.source].neurons
     if sample.dtype.kind not in "iu" or sample.ndim != 3 or sample.shape[2] != lines or not sample.size:
@@ -135,12 +135,12 @@ def _check_run(artefact: Artefact, budget: Budget) -> None:
         shifts = {key: value for key, value in vars(node).items() if key.endswith(("shift", "_exp"))}
         wide = {key: bits for key, bits in shifts.items() if not -MAX_SHIFT <= bits <= MAX_SHIFT}
         if wide or node.neurons < 1:
-            raise InputError(f"node '{name}' has {wide or f'{node.neurons} neurons'}, no program of ours has")
+            raise InputError(f"node '{name}' has {wide or f'{node.neurons} neurons'}, which no program of ours has")
         budget.take(f"node '{name}' in the self-test", 8 * node.neurons * (slots + 1) * (1 + node.state_words))
 
 
 def _check_times(graph: IntegerGraph) -> None:
-    """Refuse delays and depths that no chip has and that a simulation would wait for."""
+    """Refuse delays and depths longer than any chip allows: a simulation of them would take very long."""
     times = {edge.name: edge.delay for edge in graph.edges} | graph.depth | {"the gap between samples": graph.gap}
     for name, steps in times.items():
         limit = len(graph.nodes) if name in graph.depth else MAX_DELAY

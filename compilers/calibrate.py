@@ -1,7 +1,8 @@
-"""Calibration: how large messages and registers get, measured by the float law on input, else bounded by the weights.
+"""Calibration: the ranges of messages and states, measured by the float law on input, or bounded from the weights.
 
-Measured ranges travel with a trained model and with a graph that was imported on given input. What nobody measured is
-bounded when it is quantised: the bound holds for every input, and costs precision where real input stays far below it.
+Measured ranges are stored with a trained model and with a graph imported together with input. A range that was not
+measured is replaced by a bound when the graph is quantised: it holds for every input, and costs precision where real
+input stays far below it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from ..nodes.synapses import Synapse
 from ..simulation.reference import simulate_float
 
 SAMPLES = 32
-"""How many samples of the given input measure the ranges of an imported graph."""
+"""Number of samples of the given input on which the ranges of an imported graph are measured."""
 INTEGRATED = 1000
-"""Steps for which the bound of a readout without leak holds: it has none for ever."""
-_PROBES = {"y": "message"}  # ranges that are not called as what they measure
+"""Steps for which the bound of a readout without leak holds; for unlimited time it has no bound."""
+_PROBES = {"y": "message"}  # ranges whose name differs from the probe that measures them
 
 
 def calibrate(graph: FloatGraph, x: Array) -> dict[str, float]:
-    """Return {'block1.scan.h': 3.2, ...} for x (samples, steps, lines) as the float model reads it."""
+    """Return the largest magnitudes, {'block1.scan.h': 3.2, ...}, for encoded input x (samples, steps, lines)."""
     largest: dict[str, float] = {}
 
     def see(samples: slice, name: str, first: int, values: dict[str, Array]) -> None:
@@ -41,9 +42,9 @@ def calibrate(graph: FloatGraph, x: Array) -> dict[str, float]:
 
 
 def calibrated(graph: FloatGraph, x: Array, origin: str = "the given input") -> FloatGraph:
-    """Return the graph with every range that nobody measured, measured on the first samples of x, as `calibrate`.
+    """Return the graph with every missing range measured on the first samples of x, as `calibrate` does.
 
-    A graph whose ranges are all known is returned as it is; what was done stands in ``extra['calibration']``.
+    A graph whose ranges are all known is returned unchanged; ``extra['calibration']`` says what was measured.
     """
     missing = uncalibrated(graph)
     if not missing:
@@ -59,24 +60,24 @@ def calibrated(graph: FloatGraph, x: Array, origin: str = "the given input") -> 
 
 
 def uncalibrated(graph: FloatGraph) -> tuple[str, ...]:
-    """Return the names of the nodes of which nobody measured a range."""
+    """Return the names of the nodes with a range that was not measured."""
     return tuple(name for name, node in graph.nodes.items() if unmeasured(node))
 
 
 def range_findings(graph: FloatGraph) -> Iterator[Finding]:
-    """Say which ranges nobody measured, and where not even a bound holds for ever."""
+    """Say which ranges were not measured, and which of them have no bound for unlimited time."""
     missing = uncalibrated(graph)
     if not missing:
         return
-    message = f"the ranges of {', '.join(missing)} were not measured: bounds from the weights take their place"
+    message = f"the ranges of {', '.join(missing)} were not measured: bounds from the weights are used instead"
     if endless := [name for name in missing if getattr(graph.nodes[name], "decay", 0.0) == 1]:
-        message += f"; {', '.join(endless)} never leak, their bound holds for {INTEGRATED:,} steps"
-    hint = "bounds cost precision: give input that the model was made for, --input FILE.npz or compile(..., input=x)"
+        message += f"; {', '.join(endless)} have no leak, their bound holds for {INTEGRATED:,} steps"
+    hint = "bounds cost precision: give typical input of the model, --input FILE.npz or compile(..., input=x)"
     yield Finding("range", missing[0], message, len(missing), 0, hint, severity="warning")
 
 
 def with_bounds(graph: FloatGraph) -> FloatGraph:
-    """Return the graph with every range that nobody measured, bounded: no input reaches beyond."""
+    """Return the graph with a bound in place of every range that was not measured; no input exceeds a bound."""
     if not uncalibrated(graph):
         return graph
     nodes = dict(graph.nodes)
@@ -88,7 +89,7 @@ def with_bounds(graph: FloatGraph) -> FloatGraph:
 
 
 def _inputs(graph: FloatGraph, name: str, nodes: Mapping[str, Node]) -> dict[str, Array]:
-    """Return the largest magnitude of every sum a node reads, by port."""
+    """Return the largest magnitude of every input sum of a node, by port."""
     sums = {port: np.zeros(width) for port, width in nodes[name].ports.items()}
     for edge in graph.into(name):
         source = nodes[edge.source]
@@ -97,14 +98,14 @@ def _inputs(graph: FloatGraph, name: str, nodes: Mapping[str, Node]) -> dict[str
 
 
 def largest_message(node: Node) -> float:
-    """Return the largest magnitude of a node's message; a spike, and a graded input line, is at most 1."""
+    """Return the largest magnitude of a node's message; a spike and a graded input line are at most 1."""
     ranges = ranges_of(node)
     return next((ranges[key] for key in ("message", "v", "y") if key in ranges), 1.0)
 
 
 @singledispatch
 def magnitude(synapse: Synapse, message: Array) -> Array:
-    """Return the largest magnitude of what a synapse adds up from messages of the magnitudes given."""
+    """Return the largest magnitude of the sum of a synapse for messages of the given magnitudes."""
     raise not_registered(synapse, "magnitude", "compilers/calibrate.py")
 
 
@@ -122,7 +123,7 @@ def _(synapse: Broadcast | SomaWire, message: Array) -> Array:
 
 @singledispatch
 def bound(node: Node, inputs: Mapping[str, Array]) -> dict[str, float]:
-    """Return the largest magnitude of each range of a node whose ports sum up to ``inputs``."""
+    """Return the largest magnitude of each range of a node; ``inputs`` are the largest sums at its ports."""
     raise not_registered(node, "bound", "compilers/calibrate.py")
 
 

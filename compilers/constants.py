@@ -1,4 +1,4 @@
-"""Constants of a layer as the model asks for them and as the integers hold them, and where they stand."""
+"""Constants of a layer: the value in the float model, the value after rounding to integers, and the layer's units."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..nodes.arithmetic import Array
 from .quantise import Units
 
 FAR = 0.1
-"""The share from which on a constant is so far off that it is a finding."""
+"""Relative error above which a rounded constant is reported as a finding."""
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A constant of a layer, or of many the one that is furthest off, as ``asked`` and as ``got``.
+    """A constant of a layer: ``asked`` in float, ``got`` after rounding; of many, the one with the largest error.
 
-    A time constant of None has no leak; ``off`` is None where nothing is left to compare.
+    A time constant of None has no leak; ``off`` is the relative error, None where it is not finite.
     """
 
     layer: str
@@ -34,14 +34,14 @@ class Constant:
 
 
 class Rounded(NamedTuple):
-    """A constant, and the finding about it; None where it is near enough."""
+    """A constant, and the finding about it; None where its error is small enough."""
 
     constant: Constant
     finding: Finding | None = None
 
 
 class Place(NamedTuple):
-    """Where a constant stands, and what integers are worth there."""
+    """The layer of a constant, and the real values of that layer's integers."""
 
     graph: FloatGraph
     layer: str
@@ -55,7 +55,7 @@ class Place(NamedTuple):
         return self.units.sums[self.layer][port]
 
     def largest_weight(self, port: str) -> float:
-        """Return the largest weight into a port, 0 where none leads there."""
+        """Return the largest weight by magnitude into a port, 0 where there is none."""
         into = (e.synapse for e in self.graph.into(self.layer) if e.port == port)
         weights = (synapse.weight for synapse in into if isinstance(synapse, (Dense, Diagonal)))
         return max((float(np.abs(weight).max(initial=0.0)) for weight in weights), default=0.0)

@@ -1,7 +1,7 @@
-"""Fields: numbers that the chip or Lava holds in fewer bits than our integers; none may wrap without a word.
+"""Fields: numbers that the chip or Lava holds in fewer bits than our integers; none may overflow unnoticed.
 
-What a node declares must fit its field: else the model is refused. What only a sum of messages may exceed, in the
-worst case its weights allow, is a warning. Rules F1 to F9 of docs/numerics.md.
+A constant of a node that does not fit its field is an error: the model is refused. A sum of messages that could
+overflow in the worst case of its weights is a warning. Rules F1 to F9 of docs/numerics.md.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ..nodes.lif import ACCUMULATOR_SHIFT, BIAS_EXP_MAX, BIAS_HIGH, BIAS_LOW, DE
 from ..nodes.synapses import Synapse
 from ..simulation.forms import message_bound
 
-DENDRITE_MAX = 2**15 - 1  # Lava declares LIF.a_in and Dense.a_out with 16 bits, and its simulation does not keep to it
+DENDRITE_MAX = 2**15 - 1  # Lava declares LIF.a_in and Dense.a_out with 16 bits; its simulation does not enforce it
 LAVA_SUM_MAX = (2**31 - 1) // 2  # Lava sums doubled weights in 32 bits
 LAVA_CURRENT_MAX = (2**31 - 1 - 2**23) >> ACCUMULATOR_SHIFT  # and adds a LIF's input, shifted, to a 24-bit current
 
 
 class Field(NamedTuple):
-    """A number of a node, and the least and the most that its place on the chip holds."""
+    """A constant of a node, and the smallest and largest value that its field on the chip holds."""
 
     name: str
     low: int
@@ -35,8 +35,8 @@ class Field(NamedTuple):
     hint: str
 
 
-_LIF_HINT = "rescale the weights into this layer: what overflows is counted in units of the largest weight"
-_CONSTANT_HINT = "calibrate or train anew"
+_LIF_HINT = "rescale the weights into this layer: the value is stored in units of the largest weight / 127"
+_CONSTANT_HINT = "calibrate or train again"
 _DECAY_MAX = 2**DECAY_BITS - 1
 
 
@@ -59,7 +59,7 @@ FIELDS: dict[type, tuple[Field, ...]] = {
     ),
     IntegerRelay: (_factor("multiplier"), _constant("bias")),
     IntegerReadout: (
-        Field("decay", 0, FACTOR_MAX + 1, "factor-bits", _CONSTANT_HINT),  # one more says: no leak, no product
+        Field("decay", 0, FACTOR_MAX + 1, "factor-bits", _CONSTANT_HINT),  # FACTOR_MAX + 1 encodes 'no leak'
         _factor("multiplier"),
         _constant("bias"),
     ),
@@ -89,7 +89,7 @@ def out_of_field(graph: IntegerGraph) -> Iterator[Finding]:
 
 
 def wide_sums(graph: IntegerGraph) -> Iterator[Finding]:
-    """Yield a warning for every sum that may, in the worst case, leave 16 bits before a LIF, or Lava's 32 (F7, F8)."""
+    """Yield a warning for every sum that may overflow in the worst case: 16 bits at a LIF, Lava's 32 bits (F7, F8)."""
     hint = "fewer inputs, or smaller weights among the largest"
     for layer, node in graph.nodes.items():
         spiking = isinstance(node, IntegerLIF)
@@ -99,22 +99,22 @@ def wide_sums(graph: IntegerGraph) -> Iterator[Finding]:
             largest = largest_sum(graph, edges)
             may = f"layer '{layer}' may receive {largest:,} in a step"
             if spiking and largest > DENDRITE_MAX:
-                message = f"{may}; 16 bits, which Lava declares but does not keep to, hold {DENDRITE_MAX:,}"
+                message = f"{may}; 16 bits, which Lava declares but does not enforce, hold {DENDRITE_MAX:,}"
                 yield Finding("dendrite-bits", layer, message, largest, DENDRITE_MAX, hint, "warning")
             if largest > limit:
-                message = f"{may}, of which Lava's 32 bits hold {limit:,}"
+                message = f"{may}, Lava's 32 bits hold {limit:,}"
                 yield Finding("lava-sum", layer, message, largest, limit, hint, "warning")
 
 
 def largest_sum(graph: IntegerGraph, edges: list[Edge]) -> int:
-    """Return the largest magnitude that messages can sum to, over synapses that end at one port."""
+    """Return the largest magnitude of the sum of messages over all synapses into one port."""
     up: Array = np.zeros(1, np.int64)
     down: Array = np.zeros(1, np.int64)
     for edge in edges:
         source = graph.nodes[edge.source]
         positive, negative = gains(edge.synapse)
         most = message_bound(source, edge.source)
-        if source.message_bits > 1:  # signed: either side of the weights may add up either way
+        if source.message_bits > 1:  # signed messages: positive and negative weights can add up in either direction
             positive = negative = positive + negative
         up, down = up + positive * most, down + negative * most
     return int(max(up.max(initial=0), down.max(initial=0)))

@@ -1,4 +1,4 @@
-"""Lost weights: how many of a synapse's became 0 when they were rounded, and whether one alone did it."""
+"""Lost weights: how many weights of a synapse were rounded to 0, and whether one outlier weight is the cause."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _(synapse: Broadcast | SomaWire, got: Synapse, edge: Edge, place: Place) -> 
 @of_synapse.register(Dense)
 @of_synapse.register(Diagonal)
 def _(synapse: Dense | Diagonal, got: Dense | Diagonal, edge: Edge, place: Place) -> Iterator[Rounded]:
-    """Count the weights that became 0, and name the one that did it, if it was one."""
+    """Count the weights that became 0, and name the outlier that caused it, if there is one."""
     nonzero = int(np.count_nonzero(synapse.weight))
     if not nonzero:
         return
@@ -44,14 +44,14 @@ def _(synapse: Dense | Diagonal, got: Dense | Diagonal, edge: Edge, place: Place
         return
     message = f"{nonzero - left:,} of {nonzero:,} weights from '{edge.source}{tap}' became 0"
     message += _outlier(synapse.weight, lost, shared=isinstance(place.graph.nodes[place.layer], LIF))
-    hint = "weights have 8 bits and one scale a sum: clip or prune what is far above the others"
+    hint = "weights have 8 bits and one scale per sum: clip or prune the weights far above the others"
     yield Rounded(constant, place.finding("rounded-weights", message, nonzero, left, hint))
 
 
 def _outlier(weight: Array, lost: Array, shared: bool) -> str:
-    """Name the weight that sets the scale where most were lost, if the next one below it would have kept half of them.
+    """Name the largest weight of the row that lost most, if half of the lost ones would be kept without it.
 
-    One scale is ``shared`` by all neurons of a layer, or each has its own.
+    The scale is ``shared`` by all neurons of a layer, or each neuron has its own.
     """
     size = np.abs(weight.reshape(1, -1) if shared else weight.reshape(len(weight), -1))
     gone = lost.reshape(size.shape)
@@ -66,4 +66,4 @@ def _outlier(weight: Array, lost: Array, shared: bool) -> str:
     place = np.unravel_index(int(order[-1]) + row * size.shape[1], weight.shape)
     where = f"from neuron {place[-1]} to neuron {place[0]}"
     median = np.median(size[row][size[row] > 0])
-    return f"; {saved:,} of them by one weight, {weight[place]:.3g} {where}, beside a median of {median:.3g}"
+    return f"; {saved:,} of them because of one weight, {weight[place]:.3g} {where}; the median is {median:.3g}"

@@ -1,7 +1,7 @@
-"""Quantise: a float graph becomes an integer graph, node by node from the source on.
+"""Quantise: turn a float graph into an integer graph, node by node from the source on.
 
-Weights are int8, one scale a target neuron where the neuron rescales its input (relay, scan, readout), one scale a
-layer where it cannot (Lava's LIF). Formats keep one bit of headroom over the range that was measured, or bounded
+Weights are int8, with one scale per target neuron where the neuron rescales its input (relay, scan, readout), one scale
+per layer where it cannot (Lava's LIF). Formats keep one bit of headroom over the measured or bounded range
 (calibrate.py). Rules N6 to N11 of docs/numerics.md.
 """
 
@@ -40,10 +40,10 @@ from ..nodes.synapses import WEIGHT_MAX
 from .calibrate import largest_message, magnitude, with_bounds
 from .quantise_weights import Scales, quantise_port, row_maximum
 
-HEADROOM = 2.0  # how far beyond the calibrated range a format reaches before it saturates
+HEADROOM = 2.0  # a format saturates at this multiple of the calibrated range
 _MAX_SHIFT = 40
 LONG = 1000
-"""Steps of a time constant from which on its unit may be a mistake: seconds for milliseconds are 1000 times as long."""
+"""A time constant of more steps may have the wrong unit: milliseconds read as seconds are 1000 times longer."""
 _UNLIMITED = 62
 
 
@@ -57,7 +57,7 @@ class Quantised:
 
 @dataclass(frozen=True)
 class Units:
-    """What integers are worth: ``sums`` of each node's ports, and ``exponents`` of its message."""
+    """Real values of integers: ``sums`` of one unit at each node's ports, and ``exponents`` of its message."""
 
     sums: dict[str, Scales]
     exponents: dict[str, int]
@@ -67,18 +67,18 @@ class Units:
         return self.sums[edge.target][edge.port] * 2.0 ** self.exponents[edge.source]
 
 
-def quantise(graph: FloatGraph, room: Mapping[str, float] | None = None) -> IntegerGraph:
-    """Return the integer graph; delays are still only the conv taps (see `align`).
+def quantise(graph: FloatGraph, growth: Mapping[str, float] | None = None) -> IntegerGraph:
+    """Return the integer graph; its only delays are the taps of convolutions (see `align`).
 
-    ``room`` names the ports, as 'block1.u.a', whose weights will learn, and how far beyond their largest weight they
-    may grow; all neurons of such a port share one scale, so that an update means the same everywhere.
+    ``growth`` names the ports, as 'block1.u.a', whose weights will learn, and by which factor their largest weight may
+    grow; all neurons of such a port share one scale, so that an update means the same everywhere.
     """
-    return quantise_with_units(graph, room)[0]
+    return quantise_with_units(graph, growth)[0]
 
 
-def quantise_with_units(graph: FloatGraph, room: Mapping[str, float] | None = None) -> tuple[IntegerGraph, Units]:
-    """Return what `quantise` does, and what its integers are worth; `DoesNotFit` with the findings of all layers."""
-    room, graph = room or {}, with_bounds(graph)
+def quantise_with_units(graph: FloatGraph, growth: Mapping[str, float] | None = None) -> tuple[IntegerGraph, Units]:
+    """Return the graph as `quantise` does, and the real values of its integers; `DoesNotFit` lists all findings."""
+    growth, graph = growth or {}, with_bounds(graph)
     findings: list[Finding] = []
     done: dict[str, Quantised] = {}
     edges: dict[str, Edge] = {}
@@ -88,10 +88,10 @@ def quantise_with_units(graph: FloatGraph, room: Mapping[str, float] | None = No
         sums[name] = scales = dict[str, Array]()
         for port, width in node.ports.items():
             into = [edge for edge in graph.into(name) if edge.port == port]
-            grows = room.get(f"{name}.{port}", 1.0)
-            per_neuron = not isinstance(node, LIF) and f"{name}.{port}" not in room
+            factor = growth.get(f"{name}.{port}", 1.0)
+            per_neuron = not isinstance(node, LIF) and f"{name}.{port}" not in growth
             exponents = {edge.source: done[edge.source].exponent for edge in into}
-            integer, scales[port] = quantise_port(into, width, exponents, per_neuron=per_neuron, grows=grows)
+            integer, scales[port] = quantise_port(into, width, exponents, per_neuron=per_neuron, growth=factor)
             edges.update({edge.name: edge for edge in integer})
         done[name] = _collected(findings, node, scales, name, _finest(graph, name))
     if findings:
@@ -108,7 +108,7 @@ def quantise_with_units(graph: FloatGraph, room: Mapping[str, float] | None = No
 
 
 def _collected(findings: list[Finding], node: Node, scales: Scales, name: str, finest: int) -> Quantised:
-    """Return the integer node; if there is none, say why, and return something whose message others can count on."""
+    """Return the integer node; if it cannot be made, add the findings and return a placeholder to go on with."""
     try:
         quantised = quantise_node(node, scales, name, finest)
     except DoesNotFit as error:
@@ -122,7 +122,7 @@ def _collected(findings: list[Finding], node: Node, scales: Scales, name: str, f
 def quantise_node(node: Node, scales: Scales, name: str, finest: int) -> Quantised:
     """Return the integer node; a node without an integer law is refused by name.
 
-    ``finest`` is the largest exponent at which those who read its graded message can still add it up.
+    ``finest`` is the largest exponent at which the sums of its graded messages do not overflow at their targets.
     """
     raise DoesNotFit([Finding("supported-node", name, f"layer '{name}': no integer law for {type(node).__name__}")])
 
@@ -185,7 +185,7 @@ def _(node: LIF, scales: Scales, name: str, finest: int) -> Quantised:
     unit = float(scales["i"][0])
     threshold = round(node.v_threshold / unit)
     if not 0 <= threshold <= V_THRESHOLD_MAX:
-        low = "a LIF rests at 0, which must not be above its threshold"
+        low = "a LIF rests at 0, so its threshold must not be negative"
         hint = _overflow_hint(node, "threshold") if threshold > 0 else low
         message = f"layer '{name}' needs a threshold of {threshold}, a LIF holds 0 to {V_THRESHOLD_MAX}"
         raise DoesNotFit([Finding("lif-threshold", name, message, threshold, V_THRESHOLD_MAX, hint)])
@@ -197,10 +197,10 @@ def _(node: LIF, scales: Scales, name: str, finest: int) -> Quantised:
 
 
 def _overflow_hint(node: LIF, what: str) -> str:
-    """Say what makes a constant overflow: weights that a time constant in the wrong unit made small, or all others."""
+    """Say why a constant overflows: a time constant in the wrong unit, which makes the weights small, or any other."""
     longest = max(-1 / log(decay) for decay in (node.decay, node.current_decay, 0.5) if 0 < decay < 1)
     asked = f"its time constant of {longest:,.0f} steps makes the weights small: is tau in seconds? else "
-    rescale = f"rescale the weights into this layer: {what} / largest weight is what overflows"
+    rescale = f"rescale the weights into this layer: {what} / largest weight must become smaller"
     return asked + rescale if longest > LONG else rescale
 
 
@@ -217,15 +217,15 @@ def _lif_bias(node: LIF, unit: float, name: str) -> tuple[Array, int]:
 
 
 def _finest(graph: FloatGraph, name: str) -> int:
-    """Return the largest exponent at which no sum over a node's graded messages leaves the word it is added up in.
+    """Return the largest exponent at which no sum of a node's graded messages overflows its 24-bit word.
 
-    Weights into a neuron are at most 127 and as unlike as they are; where several synapses meet, each gets its share.
+    The largest weight into a neuron is 127; where several synapses end at one port, each gets an equal share.
     """
     finest, largest = _UNLIMITED, largest_message(graph.nodes[name])
     for edge in graph.edges:
         soma = graph.nodes[edge.target]
         if edge.source == name and graph.nodes[name].kind not in _ADDED_UP and isinstance(soma, LIF):
-            current = largest / max(1 - soma.current_decay, 2.0**-DECAY_BITS)  # what it sums up to; beyond, it wraps
+            current = largest / max(1 - soma.current_decay, 2.0**-DECAY_BITS)  # steady state; it must not overflow
             finest = min(finest, exponent_for(current, V_THRESHOLD_MAX))
             finest = min(finest, exponent_for(soma.v_threshold, V_THRESHOLD_MAX, headroom=1.0))
         if edge.source == name and isinstance(edge.synapse, _added_up(graph.nodes[name])) and largest:
@@ -238,12 +238,12 @@ def _finest(graph: FloatGraph, name: str) -> int:
 
 
 def _added_up(node: Node) -> tuple[type, ...]:
-    """Name the synapses on which the messages of a node may overflow: the taps of a BIM block's conv cannot."""
+    """Name the synapse types on which sums of a node's messages may overflow: a BIM block's conv taps cannot."""
     return _ADDED_UP.get(node.kind, (Dense,))
 
 
 _ADDED_UP: dict[str, tuple[type, ...]] = {"source": (), "lif": (), "scan": (), "readout": (Dense, Diagonal)}
-"""Kinds whose messages are bounded otherwise, or are voltages; those of any other are taken for a relay's."""
+"""Exceptions by kind: messages that are bounded elsewhere, or voltages; all other kinds count as a relay."""
 
 
 def exponent_for(largest: float, maximum: int, headroom: float = HEADROOM) -> int:
@@ -252,7 +252,7 @@ def exponent_for(largest: float, maximum: int, headroom: float = HEADROOM) -> in
 
 
 def _factor_exponent(unit: Array) -> int:
-    """Return the largest exponent at which the factor that rescales the widest sum still fits its 16 bits."""
+    """Return the largest exponent at which the factor that rescales the largest unit still fits its 16 bits."""
     return floor(log2(FACTOR_MAX / max(float(unit.max(initial=0.0)), 1e-12)))
 
 
@@ -267,14 +267,14 @@ def _integer(real: Array, exponent: int) -> Array:
 
 
 def _whole(real: Array) -> Array:
-    """Round to integers; what is far beyond a word stays so, without wrapping."""
+    """Round to integers; values far beyond a word are clipped, not wrapped."""
     return np.asarray(np.rint(np.clip(real, -(2.0**62), 2.0**62)), dtype=np.int64)
 
 
 def _constants(node: IntegerNode, name: str) -> Iterator[Finding]:
-    """Find a bias or factor that no word of the chip holds: it is far beyond what calibration saw."""
+    """Find a bias or factor too large for a word of the chip: it is far beyond the calibrated range."""
     for part, value in vars(node).items():
         largest = int(np.abs(value).max(initial=0)) if isinstance(value, np.ndarray) else 0
         if largest > WORD_MAX:
             message = f"layer '{name}' needs a {part} of {largest:.3g}, a word holds {WORD_MAX:,}"
-            yield Finding("constant-bits", name, message, largest, WORD_MAX, "calibrate or train anew")
+            yield Finding("constant-bits", name, message, largest, WORD_MAX, "calibrate or train again")

@@ -1,8 +1,8 @@
-"""Quantise weights: every synapse into a port becomes int8, with one scale a neuron or one in all.
+"""Quantise weights: every synapse into a port becomes int8, with one scale per neuron or one for all.
 
     w = unit * round(w / unit)        unit = largest weight into the neuron / 127
 
-Messages with unlike exponents are brought to the largest of them first. Rule N6 of docs/numerics.md.
+Messages with different exponents are first brought to the largest of them. Rule N6 of docs/numerics.md.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the
 
 
 def quantise_port(
-    edges: list[Edge], width: int, exponents: Mapping[str, int], *, per_neuron: bool, grows: float = 1.0
+    edges: list[Edge], width: int, exponents: Mapping[str, int], *, per_neuron: bool, growth: float = 1.0
 ) -> tuple[list[Edge], Array]:
-    """Give all synapses of a port one int8 scale a neuron (or one in all); return them and the scales.
+    """Give all synapses of a port one int8 scale per neuron (or one for all); return them and the scales.
 
-    ``exponents`` are those of the messages, by who sends them; ``grows`` is how far beyond the largest weight
-    any may go.
+    ``exponents`` are those of the messages, by source; ``growth`` is the factor by which the largest weight may grow.
     """
     exponent = max(exponents.values(), default=0)
     largest = np.zeros(width)
@@ -38,7 +37,7 @@ def quantise_port(
     if not per_neuron:
         largest = np.full(width, largest.max(initial=0.0))
     weighted = any(isinstance(edge.synapse, (Dense, Diagonal)) for edge in edges)
-    unit = grows * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
+    unit = growth * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
     quantised = [
         replace(edge, synapse=quantise_synapse(edge.synapse, unit * 2.0 ** (exponents[edge.source] - exponent)))
         for edge in edges
@@ -47,14 +46,14 @@ def quantise_port(
 
 
 def _where_empty(largest: Array) -> Array:
-    """Give neurons without a weight the finest scale of those that have one, so that theirs does not coarsen others."""
+    """Give neurons without a weight the smallest scale among the others, so that it does not make those coarser."""
     some = largest[largest > 0]
     return np.where(largest > 0, largest, some.min() if some.size else float(WEIGHT_MAX))
 
 
 @singledispatch
 def row_maximum(synapse: Synapse, width: int) -> Array:
-    """Return the largest weight by magnitude of each neuron that a synapse leads to, (neurons,)."""
+    """Return the largest weight by magnitude into each target neuron of a synapse, (neurons,)."""
     raise not_registered(synapse, "row_maximum", "compilers/quantise_weights.py")
 
 
@@ -76,7 +75,7 @@ def _(synapse: Diagonal, width: int) -> Array:
 
 @singledispatch
 def quantise_synapse(synapse: Synapse, unit: Array) -> Synapse:
-    """Return the synapse with int8 weights; ``unit`` (neurons,) is the real value of one, a neuron that it leads to."""
+    """Return the synapse with int8 weights; ``unit`` (neurons,) is the real value of weight 1 of each target."""
     raise not_registered(synapse, "quantise_synapse", "compilers/quantise_weights.py")
 
 

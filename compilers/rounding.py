@@ -1,12 +1,12 @@
-"""Rounding: each constant as the model asks for it and as the integers hold it; what is far off is a finding.
+"""Rounding: each constant in float and as the integers hold it; a large error is a finding.
 
-Measured on the very integers, turned back into real numbers. How far a constant is off says what it does, not how many
-of its bits are lost:
+The integers themselves are turned back into real numbers and compared. The error measures the effect of the constant,
+not the number of lost bits:
 
     decay       the gain 1 / (1 - decay) at which a constant input settles; shown as the time constant -dt / ln(decay)
     threshold   its value
     weights     the share of the weights that are not 0 and became 0
-    others      the sum of the errors over the sum of the magnitudes, so that a small bias among large ones may vanish
+    others      sum of errors / sum of magnitudes, so that a small bias among large ones may become 0
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from .lost_weights import of_synapse
 from .quantise import LONG, Units, exponent_for
 
 LEAST_THRESHOLD = 8
-"""Units of a weight's last bit; below, a threshold tells few sums apart."""
+"""In units of a weight's last bit; a smaller threshold distinguishes too few sums."""
 NEGLIGIBLE = 0.01
-"""Of what a neuron needs to fire, or of the range of its message: a bias below may vanish."""
+"""Share of what a neuron needs to fire, or of the range of its message; a smaller bias may become 0."""
 _EXACT = 1e-6
 
 
 def rounding(graph: FloatGraph, integer: IntegerGraph, units: Units) -> tuple[Rounded, ...]:
-    """Return every constant of the nodes, then of the synapses, as the float graph asks for it and as it was got."""
+    """Return every constant of the nodes, then of the synapses, in float and as the integers hold it."""
     found: list[Rounded] = []
     graph = with_bounds(graph)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # what is infinitely far off is a finding
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # an infinite error is a finding
         for name, node in graph.nodes.items():
             found += of_node(node, integer.nodes[name], Place(graph, name, units))
         for real, edge in zip(graph.edges, integer.edges, strict=True):
@@ -110,7 +110,7 @@ def _(node: Scan, got: IntegerScan, place: Place) -> Iterator[Rounded]:
 
 
 def _decay(place: Place, what: str, asked: float, got: float, bits: int) -> Rounded:
-    """Compare two decays a step by what a constant input settles at; both are told as time constants."""
+    """Compare two decays by the steady state of a constant input; both are shown as time constants."""
     dt = place.graph.dt
     off = _off(_gain(asked), _gain(got))
     constant = place.rounded(what, _tau(asked, dt), _tau(got, dt), "s", off)
@@ -120,14 +120,14 @@ def _decay(place: Place, what: str, asked: float, got: float, bits: int) -> Roun
     became = "no leak" if got == 1 else f"{_tau(got, dt):.3g} s"
     steps = f"{float(f'{tau / dt:.3g}'):,.0f}"
     message = f"{what} of {tau:.3g} s is {steps} steps of {dt:g} s, a decay of {bits} bits makes it {became}"
-    hint = f"a longer step keeps it: a decay of {bits} bits holds {int(2 * FAR * 2**bits):,} steps"
+    hint = f"use a longer step: a decay of {bits} bits holds up to {int(2 * FAR * 2**bits):,} steps"
     if tau / dt >= LONG:
         hint = f"is tau in seconds? If it is in milliseconds, it is {tau / 1000 / dt:,.3g} steps; else {hint}"
     return Rounded(constant, place.finding("rounded-decay", message, tau, _tau(got, dt), hint))
 
 
 def _rates(place: Place, node: Scan, got: IntegerScan) -> Rounded:
-    """Compare the decays of a scan's states at rest, where delta is softplus(bias_dt), by its own integer law."""
+    """Compare the decays of a scan's states without input, where delta is softplus(bias_dt), by its integer law."""
     asked = np.exp(np.logaddexp(0.0, node.bias_dt)[:, None] * node.a)
     nothing = {port: np.zeros(width, np.int64) for port, width in got.ports.items()}
     decay = got.words(got.initial(())["h"], nothing).decay / 2**FACTOR_BITS
@@ -141,11 +141,11 @@ def _rates(place: Place, node: Scan, got: IntegerScan) -> Rounded:
         return Rounded(constant)
     message = f"{share:.0%} of the states' time constants are more than {FAR:.0%} off, one of {taus[0]:.3g} s becomes "
     message += f"{taus[1]:.3g} s" if isfinite(taus[1]) else "one without leak"
-    return Rounded(constant, place.finding("rounded-decay", message, *taus, "rates of a layer share one power of two"))
+    return Rounded(constant, place.finding("rounded-decay", message, *taus, "a layer's rates share a power of two"))
 
 
 def _always_fires(node: LIF, got: IntegerLIF, place: Place) -> bool:
-    """Whether nothing leads into a node and its bias passes the threshold in one step, which then decides nothing."""
+    """Whether a node has no input and its bias exceeds the threshold in one step: the threshold has no effect."""
     limit = got.v_threshold * 2**ACCUMULATOR_SHIFT
     return not place.graph.into(place.layer) and bool((node.bias > node.v_threshold).all() and (got.bias > limit).all())
 
@@ -158,12 +158,12 @@ def _threshold(place: Place, asked: float, got: int, unit: float) -> Rounded:
     largest = place.largest_weight("i")
     units = f"{asked / unit:.3g} units of the largest weight / {WEIGHT_MAX}"
     message = f"a threshold of {asked:.3g} is {units} and becomes {got}"
-    hint = f"the largest weight, {largest:.3g}, sets the scale of the layer: clip or prune what is far above the others"
+    hint = f"the largest weight, {largest:.3g}, sets the scale of all: clip or prune those far above the others"
     return Rounded(constant, place.finding("rounded-threshold", message, asked, got * unit, hint))
 
 
 def _vector(place: Place, what: str, asked: Array, got: Array, needed: float) -> Iterator[Rounded]:
-    """Compare a value a neuron; one that is nowhere above what is ``needed`` for a difference is no finding."""
+    """Compare one value per neuron; no finding where all are negligible beside ``needed``."""
     size = float(np.abs(asked).sum())
     if not size:
         return
@@ -174,12 +174,12 @@ def _vector(place: Place, what: str, asked: Array, got: Array, needed: float) ->
         yield Rounded(constant)
         return
     message = f"{what} is {off:.0%} off, {lost:,} of {np.count_nonzero(asked):,} values became 0"
-    hint = "the largest weight or bias sets the scale of the layer: clip or prune what is far above the others"
+    hint = "the largest weight or bias sets the scale of the layer: clip or prune those far above the others"
     yield Rounded(constant, place.finding("rounded-bias", message, *means, hint))
 
 
 def _factor(place: Place, port: str, asked: Array, got: Array) -> Iterator[Rounded]:
-    """Yield nothing unless factors that rescale sums of weights are far off: one that is 0 silences its neuron."""
+    """Report the factors that rescale sums only where the error is large: a factor of 0 silences its neuron."""
     used = _rows_with_weights(place, port)
     if not used.any():
         return
@@ -190,8 +190,8 @@ def _factor(place: Place, port: str, asked: Array, got: Array) -> Iterator[Round
         return
     values = float(asked[used][worst]), float(got[used][worst])
     constant = place.rounded(f"scale of port {port}", *values, "message units", float(off[worst]))
-    message = f"the weights into {far:,} of {off.size:,} neurons (port {port}) are so small beside those into others "
-    message += f"that their scale is more than {FAR:.0%} off"
+    message = f"the weights into {far:,} of {off.size:,} neurons (port {port}) are so much smaller than those into the "
+    message += f"others that the error of their scale exceeds {FAR:.0%}"
     hint = "factors of 16 bits share one power of two: scale the weights of these neurons up, or prune them"
     yield Rounded(constant, place.finding("rounded-scale", message, 0, far, hint))
 
@@ -215,7 +215,7 @@ def _tau(decay: float, dt: float) -> float:
 
 
 def _off(asked: float, got: float) -> float:
-    """Return how far one is from the other, as a share of what was asked."""
+    """Return the error relative to the value that was asked for."""
     if asked == got:
         return 0.0
     return inf if not asked or not isfinite(asked) or not isfinite(got) or not got else abs(got / asked - 1)

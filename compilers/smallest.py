@@ -1,4 +1,4 @@
-"""What a chip takes at all: the smallest model of each kind, put through quantiser and design rules."""
+"""Which kinds of model a chip supports: the smallest of each kind is quantised and checked by the design rules."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _WEIGHT = Dense(np.ones((1, 1)))
 
 
 def takes(profile: HardwareProfile) -> dict[str, str]:
-    """Return, for each kind of model, why the chip refuses even the smallest one; empty where it takes it."""
+    """Return, for each kind of model, why the chip refuses even the smallest one; empty where it accepts it."""
     return {name: "; ".join(_reasons(graph, profile)) for name, graph in _smallest().items()}
 
 
 def _reasons(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[str]:
-    """Give one reason a rule: the layers of the smallest model are of no interest, its numbers are."""
+    """Give one reason per rule, without the layer names of the smallest model."""
     seen: set[str] = set()
     for finding in check(graph, profile):
         if finding.rule not in seen:

@@ -1,9 +1,9 @@
-"""Anneal: move cores over the mesh until messages times hops, each at the price of its direction, are few.
+"""Anneal: move cores over the mesh to minimise messages times hops, each hop at the price of its direction.
 
-Simulated annealing (Kirkpatrick 1983): a core is offered a place near one of its partners, or anywhere; whoever stands
-there takes its place. A change that costs more is accepted with probability exp(-cost / temperature), and the
-temperature falls by a constant factor. The numbers come from a generator of our own: one seed, one placement.
-More cores than heat alone brings in order start, a second time, where the slowest modes of their traffic put them.
+Simulated annealing (Kirkpatrick 1983). A move takes a core to a random place near one of its partners; the core that is
+there, if any, takes the old place. A move that raises the cost is accepted with probability exp(-cost / temperature),
+and the temperature falls by a constant factor. The random generator is our own, so one seed gives one placement. Many
+cores are annealed a second time, from the spectral placement (spectral.py), because a random start alone is too slow.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from .mesh import ALIKE, Hops, Mesh
 from .spectral import spectral
 from .traffic import Traffic
 
-TRIES = 40_000  # moves offered to each core at effort 1
-SMALL = 100  # fewer cores than these get as many moves as these
-ROUNDS = 120  # temperatures
-HOT = 3.0  # the first temperature, in messages of an average core: all order is lost
-WARM = 0.3  # the same where a good order is to be kept
+TRIES = 40_000  # moves tried per core at effort 1
+SMALL = 100  # fewer cores get the moves of so many
+ROUNDS = 120  # number of temperatures
+HOT = 3.0  # first temperature, in messages of an average core: the start is forgotten
+WARM = 0.3  # first temperature where the start is kept roughly
 COLDEST = 1e-4  # the last temperature, as a share of the first
 
 
 def anneal(traffic: Traffic, mesh: Mesh, seed: int, effort: float, price: Hops = ALIKE) -> Array:
-    """Return the core of the board for every core, (cores,): the best of a hot start, a spectral one, row by row."""
+    """Return the place on the board of every core, (cores,): the best of row by row, hot start and spectral start."""
     cores = len(traffic.starts) - 1
     naive, places = np.arange(cores), mesh.places
     x, y = (np.asarray(axis, np.int64) for axis in mesh.position(places))
@@ -42,14 +42,14 @@ def anneal(traffic: Traffic, mesh: Mesh, seed: int, effort: float, price: Hops =
         sites: Array = _anneal(*flows, x, y, far, seed, ROUNDS, moves, heat * hop, start.copy())
         return sites
 
-    with ThreadPoolExecutor(len(starts)) as threads:  # the kernel needs no interpreter
+    with ThreadPoolExecutor(len(starts)) as threads:  # the kernel releases the GIL
         found = list(threads.map(annealed, *zip(*starts, strict=True)))
     return min((places[sites] for sites in (naive, *found)), key=lambda at: float(traffic.hops(mesh, at).priced(price)))
 
 
 @compiled
 def _draw(state: Any) -> Any:
-    """Return the generator's next state (xorshift64*, Vigna 2016); its upper bits are the number drawn."""
+    """Return the generator's next state (xorshift64*, Vigna 2016); its upper bits are the random number."""
     state ^= state >> np.uint64(12)
     state ^= state << np.uint64(25)
     state ^= state >> np.uint64(27)
@@ -66,7 +66,10 @@ def _below(state: Any, limit: int) -> int:
 def _change(
     core: int, other: int, place: int, site: Array, starts: Array, partners: Array, messages: Array, far: Array
 ) -> float:
-    """Return what it costs that ``core`` goes to ``place``; its way to ``other``, who comes instead, stays as long."""
+    """Return the change of cost when ``core`` moves to ``place``, without its messages to ``other``, its swap partner.
+
+    The distance between the two stays the same.
+    """
     x, y = far
     old, total = site[core], 0.0
     for k in range(starts[core], starts[core + 1]):
@@ -91,9 +94,9 @@ def _anneal(
     heat: float,
     site: Array,
 ) -> Array:
-    """Move the cores from the places ``site``.
+    """Anneal the cores from the places ``site``.
 
-    ``x`` and ``y`` (sites,) say where the places are, ``far`` (2, sites) where they are on axes that measure the price.
+    ``x`` and ``y`` (sites,) are the coordinates of the places, ``far`` (2, sites) the same scaled by the hop prices.
     """
     cores, sites = len(starts) - 1, len(x)
     holder = np.full(sites, -1)

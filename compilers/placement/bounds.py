@@ -1,11 +1,11 @@
-"""Bounds: what no placement can be better than, on cores and on messages times hops.
+"""Bounds: lower bounds of any placement, on the number of cores and on messages times hops.
 
-Cores. Neurons of a layer that share a core spend at least so many words each, however they are chosen; times all
-neurons, over all layers, that is at most cores times limit. And a core holds no more neurons of one layer than fit on
-a core of their own.
+Cores. Each neuron of a layer needs at least a certain number of words, whichever neurons share its core; the sum over
+all neurons of all layers is at most cores times limit. And a core holds no more neurons of one layer than fit on a core
+that holds nothing else.
 
-Traffic. Distinct cores stand at distinct places: the k-th partner of a core is no nearer than the k-th place around
-the middle of the mesh. So with the messages of each core in falling order beside the distances in rising order
+Traffic. Two cores cannot be at one place, so the k-th nearest partner of a core is no nearer than the k-th nearest
+place to the middle of the mesh. With the messages of each core in falling order and the distances in rising order
 (Gilmore 1962, Lawler 1963),
 
     messages x hops >= 1/2 sum over cores of sum over k of messages[k] * distance[k]
@@ -27,18 +27,18 @@ from .memory import Footprint
 from .mesh import Mesh
 from .traffic import Traffic
 
-_SLACK = 1e-9  # of rounding, so that a bound is never above what it bounds
+_SLACK = 1e-9  # tolerance for float rounding, so that a bound never exceeds the true value
 
 
 class CoreBound(NamedTuple):
-    """At least ``cores``, because of a resource of all layers together, or because of one layer alone."""
+    """At least ``cores``; ``binding`` is the reason, a resource of all layers together or one layer alone."""
 
     cores: int
     binding: str
 
 
 def core_bound(footprint: Footprint) -> CoreBound:
-    """Return the least number of cores, and what asks for it."""
+    """Return the lower bound of the number of cores, and the reason for it."""
     totals: dict[str, float] = defaultdict(float)
     axons: dict[str, float] = defaultdict(float)
     asked: dict[str, float] = {}  # cores, not yet rounded up
@@ -58,7 +58,7 @@ def core_bound(footprint: Footprint) -> CoreBound:
 
 
 def traffic_bound(traffic: Traffic, mesh: Mesh) -> float:
-    """Return the least messages times hops of any placement of these cores on the mesh."""
+    """Return the lower bound of messages times hops, over all placements of these cores on the mesh."""
     distances = mesh.nearest()
     least = 0.0
     for core in range(len(traffic.starts) - 1):
@@ -68,7 +68,7 @@ def traffic_bound(traffic: Traffic, mesh: Mesh) -> float:
 
 
 class _LayerBound:
-    """What the neurons of one layer spend at least; ``most`` is how many a core can hold."""
+    """Least resources that the neurons of one layer need; ``most`` is an upper bound of the neurons on a core."""
 
     def __init__(self, footprint: Footprint, layer: str) -> None:
         self.footprint, self.layer = footprint, layer
@@ -80,7 +80,7 @@ class _LayerBound:
         self.most = max(1, bisect_left(range(1, self.neurons + 1), True, key=self._overflows))
 
     def totals(self) -> dict[str, float]:
-        """Return what all neurons of the layer take of each resource, incoming axons apart."""
+        """Return the least of each resource that all neurons of the layer need, without incoming axons."""
         memory, sending = self.footprint.profile.memory, self.neurons * self.footprint.axons_out[self.layer]
         return {
             "neuron_words": self.neurons * self.footprint.neuron_words[self.layer],
@@ -91,7 +91,7 @@ class _LayerBound:
         }
 
     def axons_in(self) -> dict[str, int]:
-        """Return, for each source layer, on how many cores its neurons are read, added up."""
+        """Return, for each source layer, the sum over its neurons of the cores that read them, at least."""
         found: dict[str, Array] = {}
         for source, edge in zip(self.sources, self.edges, strict=True):
             cores = -(-edge.targets // (self.most * edge.copies))
@@ -117,17 +117,17 @@ class _LayerBound:
 
 
 class _EdgeBound:
-    """What the synapses of one edge take at least: ``targets`` (pre,) of each source neuron, ``fan_in`` (neurons,)."""
+    """Least memory of the synapses of one edge; ``targets`` (pre,) per source neuron, ``fan_in`` (neurons,)."""
 
     def __init__(self, lists: EdgeLists, neurons: int) -> None:
         self.lists, self.neurons = lists, neurons
         self.targets = lists.reach(0, neurons - 1)[0]
         self.fan_in = _fan_in(lists, neurons, int(self.targets.sum()))
         self.copies = max(1, ceil_div(int(self.targets.max(initial=0)), neurons))  # synapses of one pair of neurons
-        self.missing = np.sort(neurons * self.copies - self.targets)  # synapses that a source neuron has not
+        self.missing = np.sort(neurons * self.copies - self.targets)  # absent synapses per source neuron
 
     def rate(self, count: int) -> float:
-        """Return the least words a synapse can cost where a core holds no more than ``count`` neurons."""
+        """Return the least words per synapse where a core holds at most ``count`` neurons."""
         if self.lists.shared:
             return 0.0
         longest = min(count * self.copies, int(self.targets.max(initial=1)))
@@ -135,11 +135,11 @@ class _EdgeBound:
         return min(float((self.lists.format.words(lengths, name) / lengths).min()) for name in self.lists.encodings)
 
     def senders(self, count: int) -> int:
-        """Return how many source neurons any ``count`` neurons read at least."""
+        """Return the least number of source neurons that any ``count`` neurons read."""
         return int(np.searchsorted(self.missing, count * self.copies))
 
     def words(self, count: int) -> int:
-        """Return the words that lists of any ``count`` neurons take at least."""
+        """Return the least words of the lists of any ``count`` neurons."""
         lengths = count * self.copies - self.missing[: self.senders(count)]
         if self.lists.shared:
             return 0

@@ -1,4 +1,4 @@
-"""Design rules: what a chip cannot hold, one rule a function; every violation is listed, not the first."""
+"""Design rules: the limits of a chip, one function per rule; all violations are listed, not only the first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .memory import Footprint, Part
 from .partition import partition
 
 Rule = Callable[[IntegerGraph, HardwareProfile], Iterator[Finding]]
-RoomRule = Callable[[Footprint], Iterator[Finding]]
+MemoryRule = Callable[[Footprint], Iterator[Finding]]
 
 
 def check(
@@ -26,18 +26,18 @@ def check(
 
 
 def violations(footprint: Footprint) -> tuple[Finding, ...]:
-    """Return every violation of every rule, in the order of RULES and ROOM_RULES."""
+    """Return every violation of every rule, in the order of RULES and MEMORY_RULES."""
     plain = rule_violations(footprint.graph, footprint.profile)
-    return (*plain, *(finding for rule in ROOM_RULES for finding in rule(footprint)))
+    return (*plain, *(finding for rule in MEMORY_RULES for finding in rule(footprint)))
 
 
 def rule_violations(graph: IntegerGraph, profile: HardwareProfile) -> tuple[Finding, ...]:
-    """Return every violation of the rules that ask for no room on a core."""
+    """Return every violation of the rules that do not depend on the memory of a core."""
     return tuple(finding for rule in RULES for finding in rule(graph, profile))
 
 
 def weight_bits(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
-    """A weight fits the chip's weight, sign included."""
+    """Every weight, sign included, fits the chip's weight bits."""
     limit = profile.numeric.weight_bits.number
     for edge in graph.edges:
         if isinstance(edge.synapse, (Dense, Diagonal)):
@@ -50,7 +50,7 @@ def weight_bits(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Findi
 
 
 def state_bits(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
-    """A state word fits the chip's."""
+    """Every state fits the chip's state bits."""
     limit = profile.numeric.state_bits.number
     for layer in hosts(graph) if limit < WORD_BITS else ():
         message = f"layer '{layer}' computes in words of {WORD_BITS} bits, {profile.name} holds {limit:g}"
@@ -58,7 +58,7 @@ def state_bits(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Findin
 
 
 def message_bits(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
-    """A message fits the payload of a spike."""
+    """Every message fits the payload of a spike."""
     limit = profile.numeric.message_bits.number
     for layer, node in graph.nodes.items():
         bits = node.message_bits
@@ -68,7 +68,7 @@ def message_bits(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Find
 
 
 def delay(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
-    """A delay, of a conv tap or from `align`, fits its field."""
+    """Every delay, of a conv tap or from `align`, fits its field."""
     limit = profile.numeric.delay_steps.number
     for edge in graph.edges:
         if edge.delay > limit:
@@ -79,23 +79,23 @@ def delay(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
 
 
 def node_fields(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
-    """Every constant of a node fits the field that Lava, and our programs, keep it in."""
+    """Every constant of a node fits its field in Lava or in our microcode."""
     yield from out_of_field(graph)
 
 
 def lif_threshold(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
-    """A LIF's threshold fits the chip's field, where that is narrower than Lava's."""
+    """Every LIF threshold fits the chip's field, where that is narrower than Lava's."""
     limit = 2.0**profile.numeric.v_threshold_bits.number - 1
     for layer, node in graph.nodes.items():
         if isinstance(node, IntegerLIF) and limit < node.v_threshold <= V_THRESHOLD_MAX:
             needs = f"layer '{layer}' needs a threshold of {node.v_threshold:,}"
-            hint = "rescale the weights into this layer: threshold / largest weight is what overflows"
+            hint = "rescale the weights into this layer: threshold / largest weight must become smaller"
             message = f"{needs}, {profile.name} holds {limit:,.0f}"
             yield Finding("lif-threshold", layer, message, node.v_threshold, limit, hint)
 
 
 def microcode(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding]:
-    """A node of our own runs only where neurons are programmable."""
+    """A node that Lava does not ship needs a chip with programmable neurons."""
     for layer in hosts(graph):
         node = graph.nodes[layer]
         if not node.lava_process and not profile.capabilities.microcode:
@@ -105,7 +105,7 @@ def microcode(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Finding
 
 
 def neuron_state(footprint: Footprint) -> Iterator[Finding]:
-    """The state of one neuron, its soma and its traces included, fits what a neuron may hold."""
+    """The states of one neuron, including its soma and its traces, fit the chip's state words per neuron."""
     profile, limit = footprint.profile, footprint.profile.capacity.neuron_state_words.number
     for layer, words in footprint.neuron_words.items():
         if words > limit:
@@ -115,7 +115,7 @@ def neuron_state(footprint: Footprint) -> Iterator[Finding]:
 
 
 def neuron_on_core(footprint: Footprint) -> Iterator[Finding]:
-    """One neuron with its synapses fits on one core: a layer can be cut, a neuron cannot."""
+    """One neuron with its synapses fits on one core: a layer can be cut into parts, a neuron cannot."""
     if footprint.profile.usable_cores is None:
         return
     for layer in footprint.layers:
@@ -137,14 +137,14 @@ def cores(footprint: Footprint) -> Iterator[Finding]:
     total, largest = len(partition(footprint)), max(alone, key=alone.__getitem__)
     if total > limit:
         message = f"the model needs {total:,} cores, {footprint.profile.name} has {limit:,}"
-        message += f"; the most, {alone[largest]:,}, for layer '{largest}'"
+        message += f"; layer '{largest}' needs the most, {alone[largest]:,}"
         if alone[largest] > 1:
-            message += f", whose {_words(_binding(footprint, footprint.cut(largest)[0]))} fill a core first"
+            message += f", because of its {_words(_binding(footprint, footprint.cut(largest)[0]))}"
         yield Finding("cores", largest, message, total, limit, f"give '{largest}' {_SMALLER}")
 
 
 def _binding(footprint: Footprint, part: Part) -> str:
-    """Return the resource that keeps one more neuron off a core."""
+    """Return the resource that one more neuron on a core would exceed."""
     usage = footprint.usage(footprint.need(part._replace(last=part.last + 1)))
     return max(usage, key=lambda name: usage[name][0] / max(usage[name][1], 1e-9))
 
@@ -169,13 +169,13 @@ RULES: tuple[Rule, ...] = (
     lif_threshold,
     microcode,
 )
-ROOM_RULES: tuple[RoomRule, ...] = (neuron_state, neuron_on_core, cores)
+MEMORY_RULES: tuple[MemoryRule, ...] = (neuron_state, neuron_on_core, cores)
 
 
 def assumptions(graph: IntegerGraph, profile: HardwareProfile) -> tuple[str, ...]:
-    """Return, as sentences, what a reader must grant for the result to hold; only what applies here."""
+    """Return, as sentences, the assumptions behind the result; only those that apply here."""
     if profile.usable_cores is None:
-        return (f"{profile.title} has no cores to fill: whether a chip can hold the model is not answered.",)
+        return (f"{profile.title} has no cores: whether the model fits on a chip is not checked.",)
     return (*_program_assumptions(graph), *_profile_assumptions(graph, profile))
 
 
@@ -190,10 +190,10 @@ def _program_assumptions(graph: IntegerGraph) -> Iterator[str]:
     if ours := sorted({node.kind for node in nodes.values() if not node.lava_process} - {"scan"}):
         yield f"The {' and '.join(ours)} neurons are short microcode programs of our own."
     if any(node.gated for node in nodes.values()):
-        yield "Microcode neurons count steps, and so are silent, and cleared, between two samples."
+        yield "Microcode neurons count steps, and so are silent and reset between two samples."
     yield (
-        "A state takes one neuron word with its constants. A message goes once to each core that needs it, and is read "
-        "there with every edge's own lists and delays."
+        "A state and its constants take one neuron word. A message is sent once to each core that needs it; there "
+        "every edge has its own lists and delays."
     )
 
 
@@ -209,4 +209,4 @@ def _profile_assumptions(graph: IntegerGraph, profile: HardwareProfile) -> Itera
         if names := [name for name, quantity in {**prices, **passes}.items() if quantity.basis == basis]:
             yield f"Energy: {', '.join(names)} are {basis}, not measured; the range is part of the answer."
     if step.published:
-        yield f"A step takes at least {step.low:g} to {step.high:g} us; how much longer is not modelled."
+        yield f"A step takes at least {step.low:g} to {step.high:g} us; any longer time is not modelled."

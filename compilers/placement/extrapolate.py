@@ -1,7 +1,6 @@
-"""Extrapolation: how many cores a model takes that repeats one part so often that no computer would hold it.
+"""Extrapolation: the cores of a model too large for this computer, which repeats one part many times.
 
-The part is cut and packed by the formulas that `place` uses; its repetitions stand side by side, none shares a core
-with another, and no array is made for them.
+The part is cut and packed as `place` does; each repetition has cores of its own, and no arrays are made for them.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from .partition import partition
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """A model of ``neurons`` on ``target``: the cores it takes, those there are, and how full the taken ones are.
+    """A model of ``neurons`` on ``target``: the ``cores`` it needs and the ``limit``, the cores of the target.
 
-    ``filled`` is the share of each resource that the taken cores use; ``most_neurons`` is the largest model of this
-    kind that fits.
+    ``filled`` is the used share of each resource on the used cores; ``most_neurons`` is the size of the largest model
+    of this kind that fits.
     """
 
     target: str
@@ -44,7 +43,7 @@ class Extrapolation:
 
 
 def extrapolate(part: IntegerGraph, profile: HardwareProfile, neurons: int) -> Extrapolation:
-    """Return what a model of at least so many neurons takes that repeats ``part``; its input counts for nothing."""
+    """Return the extrapolation to a model of at least ``neurons`` that repeats ``part``; the input is not counted."""
     if profile.usable_cores is None:
         raise InputError(f"{profile.name} has no cores to count")
     footprint = Footprint(part, profile)

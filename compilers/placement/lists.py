@@ -1,14 +1,14 @@
-"""Synapse lists: what the synapses of an edge take on one core, in the encoding that is smallest there.
+"""Synapse lists: the memory of an edge's synapses on one core, in the encoding that is smallest there.
 
     words of a list = ceil((targets * (weight bits + index bits) + header bits) / word bits)
 
-    dense     zeros stay: as many targets as the core has neurons of the layer
+    dense     zeros are stored: one entry for each of the layer's neurons on the core
     sparse    zeros are skipped
-    shared    from the first to the last weight that is not zero, kept once for all senders whose weights are the same
-              at another place: a convolution, and only where a list serves two senders or more on average
+    shared    the weights from the first to the last nonzero one, stored once for all senders that have the same weights
+              at shifted targets: a convolution; used only where a list serves two or more senders on average
 
-A source neuron without a weight on the core has no list there, and need not send there. The numbers are the profile's;
-for Loihi 2 they are derived from the tables that Intel's compiler prints (hardware_profiles/loihi2.toml).
+A source neuron without a weight on the core has no list there, and does not send there. The bits are the profile's; for
+Loihi 2 they are derived from the tables that Intel's compiler prints (hardware_profiles/loihi2.toml).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ...nodes.arithmetic import Array
 from ...nodes.node import IntegerNode
 
 GATES = {("scan", "B"), ("scan", "C")}
-"""Ports that every neuron of a layer reads whole: each of its neurons has a synapse of its own for every value."""
+"""Ports of which every neuron reads all values: each neuron has its own synapse for every value."""
 
 
 class Lists(NamedTuple):
-    """The lists of an edge on one core: which source neurons have one (pre,), all their words, how they are kept."""
+    """The lists of an edge on one core: the source neurons that have one (pre,), the sum of words, the encoding."""
 
     senders: Array
     words: int
@@ -41,7 +41,7 @@ class Lists(NamedTuple):
 
 @dataclass(frozen=True)
 class ListFormat:
-    """How an edge's lists are written; ``index_bits`` is keyed by encoding, dense first."""
+    """The format of an edge's lists; ``index_bits`` is keyed by encoding, dense first."""
 
     weight_bits: int
     index_bits: dict[str, int]
@@ -49,7 +49,7 @@ class ListFormat:
     word_bits: int
 
     def words(self, targets: Array | int, encoding: str) -> Array:
-        """Return the words of lists of so many targets."""
+        """Return the words of lists with so many ``targets``."""
         entry = self.weight_bits + self.index_bits[encoding]
         return np.asarray(-(-(np.asarray(targets, np.int64) * entry + self.header_bits) // self.word_bits))
 
@@ -57,13 +57,13 @@ class ListFormat:
 def list_format(synapse: Synapse, profile: HardwareProfile, plastic_bits: int | None = None) -> ListFormat:
     """Return the format of an edge's lists.
 
-    ``plastic_bits`` is what a plastic synapse keeps beside its weight, None for a fixed one. A plastic list is dense,
-    since a zero may grow; its weights are as wide as the learning engine's, its header holds the sender's traces.
+    ``plastic_bits`` are the bits a plastic synapse stores beside its weight, None for a fixed one. A plastic list is
+    dense, since a weight of 0 may change; it has the learning engine's weight bits, its header the sender's traces.
     """
     memory, learning = profile.memory, profile.learning
     index_bits = {name: number_or_zero(encoding.index_bits) for name, encoding in sorted(profile.encoding.items())}
     header, word = number_or_zero(memory.list_header_bits), number_or_zero(memory.word_bits)
-    if not index_bits.keys() & {"dense", "sparse"}:  # nothing is known of this chip's lists
+    if not index_bits.keys() & {"dense", "sparse"}:  # the chip's encoding is unknown
         index_bits["dense"] = 0
     if plastic_bits is None:
         return ListFormat(weight_bits(synapse), index_bits, header, word)
@@ -73,7 +73,7 @@ def list_format(synapse: Synapse, profile: HardwareProfile, plastic_bits: int | 
 
 
 class EdgeLists:
-    """An edge, counted once, so that the lists of any slice of its target follow quickly."""
+    """An edge with cumulative counts, so that the lists of any slice of its target are found quickly."""
 
     def __init__(self, edge: Edge, target: IntegerNode, profile: HardwareProfile, plastic_bits: int | None = None):
         self.synapse = edge.synapse
@@ -84,7 +84,7 @@ class EdgeLists:
         self.shared = "shared" in self.format.index_bits and not self.whole and _is_convolution(edge.synapse)
 
     def on(self, first: int, last: int) -> Lists:
-        """Return the lists of the target's neurons ``first`` to ``last``, both included."""
+        """Return the lists of the target's neurons ``first`` to ``last``, inclusive."""
         nonzero, entries = self.reach(first, last)
         senders = nonzero > 0
         lengths = {"dense": np.full(np.count_nonzero(senders), entries), "sparse": nonzero[senders]}
@@ -93,12 +93,12 @@ class EdgeLists:
             lengths["shared"] = np.array([len(run) for run in runs], np.int64)
         kept = [name for name in self.format.index_bits if name in lengths]
         words = {name: int(self.format.words(lengths[name], name).sum()) for name in kept}
-        # Where zeros are skipped for no more words, they are not executed either.
+        # Of encodings with equal words, the one with fewer entries: a zero that is stored is also executed.
         encoding = min(words, key=lambda name: (words[name], int(lengths[name].sum())))
         return Lists(senders, words[encoding], encoding)
 
     def reach(self, first: int, last: int) -> tuple[Array, int]:
-        """Return how many targets each source neuron has in a slice, and how many its list has with zeros."""
+        """Return the targets of each source neuron in a slice, and the length of its list if zeros are stored."""
         count = last - first + 1
         if self.whole:
             nonzero, entries = targets(self.synapse, self._below, 0, len(self._below) - 2)
@@ -107,7 +107,7 @@ class EdgeLists:
 
 
 def weight_bits(synapse: Synapse) -> int:
-    """Return the bits that an edge's weights need: those of the largest, and a sign where there are both signs."""
+    """Return the bits of an edge's weights: those of the largest magnitude, and a sign bit if both signs occur."""
     if isinstance(synapse, Broadcast):
         return 1
     weight = getattr(synapse, "weight", np.zeros(0, np.int8))
@@ -117,7 +117,7 @@ def weight_bits(synapse: Synapse) -> int:
 
 @singledispatch
 def targets(synapse: Synapse, below: Array, first: int, last: int) -> tuple[Array, int]:
-    """Return the targets (pre,) among neurons ``first`` to ``last`` of a port, and the length of a list with zeros."""
+    """Return the targets (pre,) among neurons ``first`` to ``last``, and the length of a list that stores zeros."""
     kind = type(synapse).__name__
     raise DoesNotFit([Finding("supported-synapse", kind, f"no memory model for the synapse {kind}")])
 
@@ -145,7 +145,7 @@ def _(synapse: SomaWire, below: Array, first: int, last: int) -> tuple[Array, in
 
 
 def _cumulative(synapse: Synapse) -> Array:
-    """Count, for each source neuron, the weights that are not zero in the rows before each row (post + 1, pre)."""
+    """Count, for each source neuron, the nonzero weights in all rows before each row, (post + 1, pre)."""
     if not isinstance(synapse, Dense):
         return np.zeros((len(getattr(synapse, "weight", ())) + 1, 0), np.int32)
     below = np.zeros((len(synapse.weight) + 1, synapse.weight.shape[1]), np.int32)
@@ -154,12 +154,12 @@ def _cumulative(synapse: Synapse) -> Array:
 
 
 def _is_convolution(synapse: Synapse) -> bool:
-    """Whether the lists of two senders or more, on average, are the same weights at different places."""
+    """Whether two or more senders, on average, have lists with the same weights at different targets."""
     if not isinstance(synapse, Dense):
         return False
     weight = synapse.weight.astype(np.float32)
-    marks = np.unique(weight.sum(axis=0) + 1j * np.square(weight).sum(axis=0))  # equal lists have equal marks
-    if 2 * len(marks) > weight.shape[1] + 1:  # one more for the mark of an empty list
+    marks = np.unique(weight.sum(axis=0) + 1j * np.square(weight).sum(axis=0))  # equal lists have equal hashes
+    if 2 * len(marks) > weight.shape[1] + 1:  # one more for the hash of an empty list
         return False
     places = list(_runs(synapse.weight))
     distinct = len({run for _, run in places})
@@ -167,7 +167,7 @@ def _is_convolution(synapse: Synapse) -> bool:
 
 
 def _runs(weight: Array) -> Iterator[tuple[int, bytes]]:
-    """Yield, for each column that is not empty, where its first weight is, and its weights from there to the last."""
+    """Yield, for each nonzero column, the index of its first weight and the weights from the first to the last."""
     for column in np.ascontiguousarray(weight.T):
         places = np.flatnonzero(column)
         if places.size:
@@ -175,5 +175,5 @@ def _runs(weight: Array) -> Iterator[tuple[int, bytes]]:
 
 
 def number_or_zero(quantity: Quantity) -> int:
-    """Return a number as an integer, 0 where it is unpublished: what is not known does not count."""
+    """Return a number as an integer, 0 where it is unpublished."""
     return int(quantity.number) if quantity.published else 0

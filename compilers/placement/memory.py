@@ -1,9 +1,9 @@
-"""Memory: what slices of layers take together on one core.
+"""Memory: the resources that parts of layers need together on one core.
 
-The incoming synapses of a neuron live on its core (lists.py). A message is sent once to every core that needs it,
-however many edges read it there: an incoming axon is one source neuron on one core, a tap of a convolution or a second
-layer on the same core costs no other. The outgoing map takes the same words for one core or many. A state of a neuron
-takes one word, its constants included.
+The incoming synapses of a neuron are stored on its core (lists.py). A message is sent once to every core that needs it,
+however many edges read it there: an incoming axon is one source neuron on one core, and another tap of a convolution or
+another layer on the same core needs no second one. The outgoing map takes the same words for one target core or many.
+A state of a neuron and its constants take one word.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from .lists import EdgeLists, number_or_zero
 
 _WORDS = ("neuron_words", "synapse_words", "axon_in_words", "axon_map_words", "axon_mem_words", "core_words")
 RESOURCES = (*_WORDS, "groups")
-"""What a core has a limit of, by the names of `hardware.Capacity`."""
+"""Resources of a core that have a limit, by the names of `hardware.Capacity`."""
 
 
 class Part(NamedTuple):
-    """Neurons ``first`` to ``last``, both included, of a layer."""
+    """Neurons ``first`` to ``last``, inclusive, of a layer."""
 
     layer: str
     first: int
@@ -44,9 +44,9 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Need:
-    """What parts take on a core: words, neuron groups, and which neurons of which layers have to send there.
+    """Resources that parts need on a core: words, neuron groups, and the neurons that send there, by layer.
 
-    ``encodings`` says how the lists of each edge are kept.
+    ``encodings`` is the encoding of each edge's lists.
     """
 
     neuron_words: int
@@ -58,11 +58,11 @@ class Need:
 
     @cached_property
     def axons_in(self) -> int:
-        """How many neurons send there; counted once, for a core is weighed often while others are filled."""
+        """The number of neurons that send there; cached, because the load of a core is asked for often."""
         return sum(int(np.count_nonzero(who)) for who in self.senders.values())
 
     def __add__(self, other: Need) -> Need:
-        """Return what both take on one core: a source neuron that both read is one incoming axon."""
+        """Return what both need on one core: a source neuron that both read is one incoming axon."""
         senders = dict(self.senders)
         for layer, theirs in other.senders.items():
             senders[layer] = senders[layer] | theirs if layer in senders else theirs
@@ -77,7 +77,7 @@ class Need:
 
 
 def same_memory(one: IntegerGraph, other: IntegerGraph) -> bool:
-    """Whether two graphs take the same words on any core: they differ in constants of their neurons at most."""
+    """Whether two graphs need the same memory on any core: they differ at most in constants of their neurons."""
     if list(one.nodes) != list(other.nodes) or len(one.edges) != len(other.edges):
         return False
     return all(_same_node(node, other.nodes[name]) for name, node in one.nodes.items()) and all(
@@ -100,7 +100,7 @@ def _same_edge(one: Edge, other: Edge) -> bool:
 class Footprint:
     """The memory model of one graph on one target.
 
-    ``plastic`` names the edges that learn: {edge name: bits a synapse keeps beside its weight}, as its tags.
+    ``plastic`` names the edges that learn: {edge name: bits a synapse stores beside its weight, such as tags}.
     """
 
     def __init__(self, graph: IntegerGraph, profile: HardwareProfile, plastic: Mapping[str, int] | None = None) -> None:
@@ -114,17 +114,17 @@ class Footprint:
         for index, edge in enumerate(graph.edges):
             if not isinstance(edge.synapse, SomaWire):
                 self.into[host[edge.target]].append(index)
-        speaking = {edge.source for edge in graph.edges if not isinstance(edge.synapse, SomaWire)}
-        self.axons_out = {layer: max(1, len(speaking & set(names))) for layer, names in self.layers.items()}
+        sending = {edge.source for edge in graph.edges if not isinstance(edge.synapse, SomaWire)}
+        self.axons_out = {layer: max(1, len(sending & set(names))) for layer, names in self.layers.items()}
         self.neuron_words = {layer: self._neuron_words(layer) for layer in self.layers}
         self._cuts: dict[str, list[Part]] = {}
-        self.parts: list[tuple[Part, ...]] | None = None  # on each core, once `partition` found them
+        self.parts: list[tuple[Part, ...]] | None = None  # on each core, set by `partition`
         self._alike: dict[tuple[object, ...], int] = {}
-        self._count = lru_cache(maxsize=32)(self._count_lists)  # counting is quick, keeping all is not small
+        self._count = lru_cache(maxsize=32)(self._count_lists)  # small: the counts need much memory
         self.need = lru_cache(maxsize=2**14)(self._need)
 
     def _need(self, part: Part) -> Need:
-        """Return what a part takes."""
+        """Return what a part needs."""
         senders: dict[str, Array] = {}
         encodings, words = {}, 0
         for index in self.into[part.layer]:
@@ -137,11 +137,11 @@ class Footprint:
         return Need(part.neurons * state, words, part.neurons * sending, 1, senders, encodings)
 
     def together(self, parts: Iterable[Part]) -> Need:
-        """Return what parts take on one core."""
+        """Return what parts need together on one core."""
         return reduce(add, map(self.need, parts))
 
     def used(self, need: Need) -> dict[str, float]:
-        """Return how much of every resource of a core is taken."""
+        """Return the used amount of every resource of a core."""
         memory = self.profile.memory
         words = {
             "neuron_words": need.neuron_words,
@@ -162,7 +162,7 @@ class Footprint:
         return all(used[name] <= limit for name, limit in self.limits.items())
 
     def fitting(self, layer: str, first: int = 0, beside: Need | None = None) -> int:
-        """Return how many neurons of a layer, from ``first`` on, fit on a core with what is there already."""
+        """Return how many neurons of a layer, from ``first`` on, fit on a core that already holds ``beside``."""
 
         def overflows(count: int) -> bool:
             need = self.need(Part(layer, first, first + count - 1))
@@ -171,7 +171,7 @@ class Footprint:
         return bisect_left(range(1, self.graph.nodes[layer].neurons - first + 1), True, key=overflows)
 
     def cut(self, layer: str) -> list[Part]:
-        """Cut a layer into parts, each as large as a core can hold; a neuron that no core can hold is a part too."""
+        """Cut a layer into parts as large as a core can hold; a neuron too large for any core is one part."""
         if layer not in self._cuts:
             first, neurons, parts = 0, self.graph.nodes[layer].neurons, []
             while first < neurons:
@@ -182,7 +182,7 @@ class Footprint:
         return self._cuts[layer]
 
     def _neuron_words(self, layer: str) -> int:
-        """Return the words of one neuron: its states, its soma's, and the traces of one that learns."""
+        """Return the words of one neuron: its states, those of its soma, and its traces if it learns."""
         states = sum(self.graph.nodes[name].state_words for name in self.layers[layer])
         if not any(self.graph.edges[index].name in self.plastic for index in self.into[layer]):
             return states
@@ -194,7 +194,7 @@ class Footprint:
         )
 
     def edge_lists(self, index: int) -> EdgeLists:
-        """Return the lists of an edge; edges that share one synapse, as repeated blocks do, are counted once."""
+        """Return the lists of an edge; edges that share one synapse object, as repeated blocks do, are counted once."""
         edge = self.graph.edges[index]
         alike = (id(edge.synapse), self.graph.nodes[edge.target].kind, edge.port, self.plastic.get(edge.name))
         return self._count(self._alike.setdefault(alike, index))

@@ -1,7 +1,7 @@
-"""Mesh: where the cores of a board stand, and how far a message goes between them.
+"""Mesh: the positions of a board's cores, and the distance of a message between them.
 
-A chip's cores stand row by row on its mesh, the chips row by row on the board; a message goes the shortest way, and
-from one chip's edge to the next chip's over one link. Core ``index`` counts through the first chip, then the second.
+A chip's cores are numbered row by row on its mesh, the chips row by row on the board; a message takes the shortest
+path, and crosses from one chip to the next over one link. ``index`` counts the first chip's cores, then the second's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...nodes.arithmetic import Array, ceil_div
 
 
 class Hops(NamedTuple):
-    """Hops on the meshes of chips, and links between chips: of one message, or arrays of many."""
+    """Hops on the meshes of chips, and links between chips: numbers of one message, or arrays of many."""
 
     east_west: Any
     north_south: Any
@@ -28,19 +28,19 @@ class Hops(NamedTuple):
         return self.east_west + self.north_south + self.links
 
     def priced(self, price: Hops) -> Any:
-        """Return what they cost, at a price for each kind."""
+        """Return their cost, with a price for each kind of hop."""
         return self.east_west * price.east_west + self.north_south * price.north_south + self.links * price.links
 
 
 ALIKE = Hops(1.0, 1.0, 1.0)
-"""The prices of hops where none counts more than another."""
+"""Prices at which all hops count the same."""
 
 
 @dataclass(frozen=True)
 class Mesh:
     """Chips in rows of ``chip_columns``, each with ``cores`` in rows of ``columns``.
 
-    ``chips`` of them are used, a block at the board's corner with ``width`` chips in each full row.
+    ``chips`` are used, a block in the board's corner with ``width`` chips in each full row.
     """
 
     cores: int
@@ -51,7 +51,7 @@ class Mesh:
 
     @classmethod
     def of(cls, profile: HardwareProfile, cores: int) -> Mesh:
-        """Return as few chips of the profile as have so many cores, in a block as square as the board allows."""
+        """Return the fewest chips of the profile that have ``cores`` cores, in a block as square as possible."""
         assert profile.cores_per_chip is not None, "a simulation has no mesh"
         columns, board = int(profile.capacity.mesh_columns.number), profile.board
         chips, chip_columns = max(1, ceil_div(cores, profile.cores_per_chip)), int(board.chip_columns.number)
@@ -82,7 +82,7 @@ class Mesh:
         return column * self.columns + core % self.columns, row * self.rows + core // self.columns
 
     def priced(self, index: Array | int, price: Hops) -> tuple[Array, Array]:
-        """Return column and row of a core on axes where the way between two places is as long as it costs."""
+        """Return column and row of a core on scaled axes, where the distance of two places is the cost of a message."""
         (x, y), (chip_x, chip_y) = self.position(index), self.chip(index)
         return (
             price.east_west * (x - chip_x) + price.links * chip_x,
@@ -90,14 +90,14 @@ class Mesh:
         )
 
     def hops(self, source: Array | int, target: Array | int) -> Hops:
-        """Return the way from one core to another."""
+        """Return the hops from one core to another."""
         (x, y), (to_x, to_y) = self.position(source), self.position(target)
         (chip_x, chip_y), (to_chip_x, to_chip_y) = self.chip(source), self.chip(target)
         across, down = np.abs(chip_x - to_chip_x), np.abs(chip_y - to_chip_y)
         return Hops(np.abs(x - to_x) - across, np.abs(y - to_y) - down, across + down)
 
     def nearest(self) -> Array:
-        """Return, in rising order, the least distances that the other cores of any core can have."""
+        """Return, in rising order, lower bounds of the distances from any core to the others."""
         width = self.columns * min(self.chips, self.width)
         height = self.rows * ceil_div(self.chips, self.width)
         x, y = np.arange(width), np.arange(height)

@@ -1,8 +1,9 @@
-"""Partition: cut every layer into parts that fit a core, and put small parts together.
+"""Partition: cut every layer into parts that fit a core, and put small parts together on cores.
 
-A part is as large as a core can hold; the rest of each layer is what shares cores, first the largest, each where it
-shares most senders (so most messages) with what is there. Then cores are given up, lightest first, as long as all they
-hold finds room elsewhere, whole or cut, and there are more cores than the lower bound says.
+Each part is as large as a core can hold; the last, smaller part of each layer shares a core with others. The largest of
+these parts are placed first, each on the core with which it shares most senders (so most messages). Then cores are
+emptied, the least filled first, while all their parts fit on other cores, whole or cut, and there are more cores than
+the lower bound.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy as np
 from ...nodes.arithmetic import ceil_div
 from .memory import Footprint, Need, Part
 
-GIVE_UP = 32  # cores that could not be emptied before the others are left as they are
-PIECES = 8  # a part is cut into no more to find it room
+GIVE_UP = 32  # failed attempts to empty a core before the search ends
+PIECES = 8  # a part is cut into at most so many pieces to move it to other cores
 
 
 @dataclass
 class OpenCore:
-    """A core that is being filled: its parts, what each takes, and what they take together."""
+    """A core that is being filled: its parts, and what they need together."""
 
     parts: list[Part]
     need: Need
@@ -35,9 +36,9 @@ class OpenCore:
 
 
 def partition(footprint: Footprint, least: int = 1) -> list[tuple[Part, ...]]:
-    """Return the parts on each core, in the order of the graph; no fewer cores than ``least`` are sought.
+    """Return the parts on each core, in the order of the graph; the footprint keeps the result.
 
-    ``least`` is a lower bound, so that it changes the time this takes, not what is found, which the footprint keeps.
+    ``least`` is a lower bound of the number of cores: it changes the time of the search, not its result.
     """
     if footprint.parts is None:
         footprint.parts = _partitioned(footprint, least)
@@ -65,13 +66,13 @@ def _partitioned(footprint: Footprint, least: int) -> list[tuple[Part, ...]]:
 
 
 def core_load(footprint: Footprint, need: Need) -> float:
-    """Return the share of the resource that fills a core first."""
+    """Return the used share of the resource that is filled most."""
     used = footprint.used(need)
     return max(float(used[name] / limit) for name, limit in footprint.limits.items() if limit)
 
 
 def _best(footprint: Footprint, cores: Iterable[OpenCore], part: Part, need: Need) -> OpenCore | None:
-    """Return the core, of those where a part fits, that shares most senders with it; the first of equals."""
+    """Return the core that shares most senders with a part, of those where it fits; the first of equals."""
     best, most = None, -1
     for core in cores:
         if _may_fit(footprint, core.need, need) and not core.holds(part.layer):
@@ -82,7 +83,7 @@ def _best(footprint: Footprint, cores: Iterable[OpenCore], part: Part, need: Nee
 
 
 def _may_fit(footprint: Footprint, there: Need, need: Need) -> bool:
-    """Whether it is worth adding up: of what is not shared, there is enough."""
+    """Quick check before the exact sum: the resources that cannot be shared suffice."""
     limits = footprint.limits
     return bool(
         there.neuron_words + need.neuron_words <= limits["neuron_words"]
@@ -97,7 +98,7 @@ def _shared(there: Need, need: Need) -> int:
 
 
 def _give_up_cores(footprint: Footprint, cores: list[OpenCore], least: int) -> None:
-    """Empty the lightest cores into the others, until there are as few as ``least`` or GIVE_UP could not be."""
+    """Empty the least filled cores into the others, until ``least`` cores are left or GIVE_UP attempts failed."""
     failures = 0
     while len(cores) > least and failures < min(GIVE_UP, len(cores)):
         victim = sorted(cores, key=lambda core: core_load(footprint, core.need))[failures]
@@ -109,7 +110,7 @@ def _give_up_cores(footprint: Footprint, cores: list[OpenCore], least: int) -> N
 
 
 def _spread(footprint: Footprint, victim: OpenCore, others: list[OpenCore]) -> list[OpenCore] | None:
-    """Return the other cores with all that the victim held, None if something finds no room."""
+    """Return the other cores with all parts of the victim added, None if a part does not fit."""
     others = [OpenCore(list(core.parts), core.need) for core in others]
     for part in sorted(victim.parts, key=lambda part: -part.neurons):
         need = footprint.need(part)
@@ -122,7 +123,7 @@ def _spread(footprint: Footprint, victim: OpenCore, others: list[OpenCore]) -> l
 
 
 def _cut_over(footprint: Footprint, part: Part, cores: Iterable[OpenCore]) -> bool:
-    """Lay a part on cores piece by piece, none smaller than a PIECES-th of it; say whether it went."""
+    """Add a part to cores in pieces of at least 1 / PIECES of it; return whether all of it fits."""
     first, smallest = part.first, ceil_div(part.neurons, PIECES)
     for core in cores:
         least = Part(part.layer, first, min(first + smallest - 1, part.last))

@@ -1,8 +1,8 @@
-"""Place: cut every layer over as many cores as it needs, and find them places where messages go short ways.
+"""Place: cut every layer over as many cores as it needs, and give the cores places with short message paths.
 
-A core holds neurons ``first`` to ``last``, both included, of one layer or of several. A scan and the LIF its soma edge
-feeds are one microcode neuron: both are listed for each of their cores. Everything on a core has its index and the
-resources of all that is there. The input needs no core. docs/placement.md has the method and what it reaches.
+A core holds neurons ``first`` to ``last``, inclusive, of one or several layers. A scan and the LIF that its soma edge
+feeds are one microcode neuron: both are listed for each of their cores. Every entry of a core has the core's index and
+the resources used by all entries together. The input needs no core. docs/placement.md has the method and its results.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def place(
 ) -> PlacedGraph:
     """Return the graph on its cores (none in a simulation); raises DoesNotFit with every violated rule.
 
-    ``traffic`` is a run whose messages are to go short ways (without it every neuron counts the same); ``effort`` 0
-    leaves the cores one after another, row by row; ``plastic`` is as in `memory.Footprint`.
+    ``traffic`` is a run whose message counts weight the paths (without it every neuron counts the same); ``effort`` 0
+    leaves the cores in order, row by row; ``plastic`` is as in `memory.Footprint`.
     """
     started = time.perf_counter()
     footprint = Footprint(graph, profile, plastic)
@@ -54,9 +54,9 @@ def place(
 
 
 def moved(before: PlacedGraph, graph: IntegerGraph, profile: HardwareProfile) -> PlacedGraph | None:
-    """Return the graph on the cores of another, None unless both take the same memory, neuron by neuron.
+    """Return the graph on the cores of another, None unless both need the same memory, neuron by neuron.
 
-    So graphs that differ in constants of their neurons alone are cut and annealed once; `DoesNotFit` as in `place`.
+    So graphs that differ only in constants of their neurons are cut and annealed once; `DoesNotFit` as in `place`.
     """
     if not same_memory(before.graph, graph):
         return None
@@ -66,7 +66,7 @@ def moved(before: PlacedGraph, graph: IntegerGraph, profile: HardwareProfile) ->
 
 
 def lay(footprint: Footprint, parts: Sequence[tuple[Part, ...]], bound: CoreBound) -> PlacedGraph:
-    """Return the graph with these parts on its first cores, one after another."""
+    """Return the graph with these parts on cores 0, 1, 2, ... in order."""
     needs = [footprint.together(held) for held in parts]
     return PlacedGraph(
         footprint.graph,
@@ -90,7 +90,7 @@ def arrange(
 ) -> PlacedGraph:
     """Return the same cores at better places, for the messages of a run; arguments as in `place`.
 
-    ``price`` is what a hop of each kind counts; core i goes to ``sites[i]`` where they are given.
+    ``price`` is the cost of a hop of each kind; if ``sites`` is given, core i goes to ``sites[i]``.
     """
     started = time.perf_counter() if started is None else started
     if placed.placement is None:
@@ -122,9 +122,9 @@ def arrange(
 
 
 def _sites(messages: Traffic, mesh: Mesh, seed: int, effort: float, price: Hops) -> Array:
-    """Return the place of every core, (cores,), where messages go short ways."""
+    """Return the place of every core, (cores,), chosen for short message paths."""
     cores = len(messages.starts) - 1
-    if effort <= 0 or messages.silent or cores < 2 or (cores == 2 and price == ALIKE):  # any two are neighbours
+    if effort <= 0 or messages.silent or cores < 2 or (cores == 2 and price == ALIKE):  # two are neighbours
         return mesh.places[:cores]
     from .anneal import anneal  # numba is slow to import
 
@@ -132,7 +132,7 @@ def _sites(messages: Traffic, mesh: Mesh, seed: int, effort: float, price: Hops)
 
 
 def average_hops(placed: PlacedGraph, profile: HardwareProfile) -> dict[str, Hops]:
-    """Return, for each layer, the hops of one neuron's message to all cores it goes to, averaged over the neurons."""
+    """Return, for each layer, the hops of a neuron's message to all its target cores, as a mean over the neurons."""
     hops = {layer: np.zeros(3) for layer in placed.graph.nodes}
     ends = np.array([(flow.source, flow.target) for flow in placed.flows], np.int64).reshape(-1, 2)
     ways = np.stack(Mesh.of(profile, 1).hops(ends[:, 0], ends[:, 1]), axis=1) if placed.flows else ends

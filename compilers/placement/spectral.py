@@ -1,7 +1,7 @@
-"""Spectral: a first guess of where cores stand, from the slowest modes of their traffic.
+"""Spectral: an initial placement of cores from the Laplacian of their traffic graph.
 
-The eigenvectors of the graph's Laplacian with the smallest eigenvalues but one (Fiedler 1973; Hall 1970) lay cores in
-the plane so that those that talk lie near each other; the plane is then folded onto the mesh by cutting both in halves.
+The eigenvectors of the second and third smallest eigenvalue (Fiedler 1973; Hall 1970) are coordinates in which cores
+with much common traffic are close; they are mapped to the mesh by recursive bisection.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHIFT = -1e-6  # just below the smallest eigenvalue, which is 0
 
 
 def spectral(traffic: Traffic, mesh: Mesh) -> Array:
-    """Return a place for every core, (cores,), an index into the mesh's places; there are at least four cores."""
+    """Return the place of every core, (cores,), as an index into the mesh's places; needs at least four cores."""
     cores = len(traffic.starts) - 1
     share = traffic.messages / traffic.messages.max()
     talk = csr_matrix((share, traffic.partners, traffic.starts), shape=(cores, cores))
@@ -31,7 +31,7 @@ def spectral(traffic: Traffic, mesh: Mesh) -> Array:
 
 
 def _fold(cores: Array, at: Array, places: Array, position: Array, sites: Array) -> None:
-    """Cut the places (their ``position``) and the cores (``at``) in halves along one axis until each has its place."""
+    """Bisect the places (by ``position``) and the cores (by ``at``) along one axis until each core has its place."""
     if not len(cores):
         return
     if len(places) == 1:

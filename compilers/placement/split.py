@@ -1,9 +1,10 @@
-"""Split: a placed graph becomes the program of its cores, each part of a layer a node of its own.
+"""Cut a placed graph into the program of its cores: each part of a layer becomes a node of its own.
 
-    layer "lif" on cores 3 and 4   ->   nodes "lif#0", "lif#1", each with its rows of every synapse, read by columns
+    layer "lif" on cores 3 and 4   ->   nodes "lif#0", "lif#1", each with its rows of the incoming weights and its
+                                        columns of the outgoing weights
 
-The parts compute the same integers as the layer. If the output is cut, one more node, of its name, joins the parts
-again a step later: a readout that keeps nothing and passes words of 24 bits on as they are.
+The parts compute the same integers as the layer. If the output layer is cut, one more node of its name joins the parts
+one step later: a readout without memory that passes 24-bit values on unchanged.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def parts_of(placed: PlacedGraph, layer: str) -> dict[str, Part]:
 
 
 def _rows(node: IntegerNode, part: Part) -> IntegerNode:
-    """Return a node with the constants of some of its neurons: arrays are (neurons, ...), ``size`` counts them."""
+    """Return a node with the constants of the part's neurons: rows of arrays (neurons, ...), and ``size``."""
     if part.neurons == node.neurons:
         return node
     changed: dict[str, object] = {}
@@ -60,7 +61,7 @@ def _rows(node: IntegerNode, part: Part) -> IntegerNode:
 
 
 def _pieces(edge: Edge, graph: IntegerGraph, parts: dict[str, dict[str, Part]]) -> Iterator[Edge]:
-    """Cut an edge between the parts of its two layers; a diagonal joins only those that share neurons."""
+    """Cut an edge between the parts of its two layers; a diagonal joins only parts with equal neuron numbers."""
     whole_port = (graph.nodes[edge.target].kind, edge.port) in GATES
     for source, sent in parts[edge.source].items():
         for target, held in parts[edge.target].items():
@@ -71,7 +72,7 @@ def _pieces(edge: Edge, graph: IntegerGraph, parts: dict[str, dict[str, Part]]) 
 
 
 def _cut(synapse: Synapse, sent: Part, read: Part, senders: int) -> Synapse | None:
-    """Return the synapses from the neurons ``sent`` to the places ``read``, None where there are none."""
+    """Return the synapses from the neurons ``sent`` to the neurons ``read``, None if there are none."""
     if isinstance(synapse, Dense):
         return Dense(synapse.weight[read.first : read.last + 1, sent.first : sent.last + 1])
     same = (sent.first, sent.last) == (read.first, read.last)

@@ -1,10 +1,10 @@
-"""Spread: search for the way to cut layers over cores that costs least, by any cost.
+"""Spread: search for the cut of layers over cores with the lowest cost, for any cost function.
 
-A small graph is tried in every way: each layer cut anywhere into runs of neurons, the parts grouped on cores as they
-may. Of a larger one, a layer is cut into parts that differ by no more than a neuron. Layers are first all cut alike,
-over ever more cores, part k of each on core k or every part on a core of its own, until that helps no more. Then the
-best is changed: a part moves to another core, or one layer is cut into one part more or fewer; then the best that was
-not changed yet.
+A small graph is searched exhaustively: every cut of every layer into runs of neurons, every grouping of the parts on
+cores. In a larger graph the parts of a layer differ by at most one neuron. First all layers are cut into equally many
+parts, over more and more cores, with part k of each layer on core k or every part on its own core, until the cost no
+longer falls. Then a local search changes the best cut found: a part moves to another core, or one layer gets one part
+more or fewer; then the best cut whose changes were not tried yet.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .bounds import CoreBound
 from .memory import Footprint, Part
 from .place import lay
 
-PATIENCE = 5  # numbers of cores that are tried without one that is better
-EVERY = 16  # cores up to which each number is tried
-TRIES = 400
-BEST = 2  # whose cores get good places in the end
-EFFORT = 100_000  # parts times cores of all that is tried: a try of a large graph takes long
-QUICK = 0.01  # effort of the places of what is only tried
-ALL = 500  # ways to cut and group that are all tried, if there are no more
+PATIENCE = 5  # numbers of cores tried in a row without a lower cost, then the search stops
+EVERY = 16  # every number of cores is tried up to this, only some beyond
+TRIES = 400  # most cuts that are tried
+BEST = 2  # best cuts that are annealed at full effort in the end
+EFFORT = 100_000  # limit of parts times cores, summed over all tries: a try of a large graph takes long
+QUICK = 0.01  # annealing effort of one try
+ALL = 500  # the search is exhaustive if there are at most so many cuts and groupings
 
 Held = tuple[tuple[Part, ...], ...]
 """The parts on each core."""
@@ -33,18 +33,18 @@ Held = tuple[tuple[Part, ...], ...]
 
 @dataclass
 class Search:
-    """A search for the parts on at most ``most`` cores of least ``cost``; ``settle`` finds places, at an effort."""
+    """A search for the cut on at most ``most`` cores of least ``cost``; ``settle`` places the cores at an effort."""
 
     footprint: Footprint
     bound: CoreBound
     settle: Callable[[PlacedGraph, float], PlacedGraph]
     cost: Callable[[PlacedGraph], float | None]
     most: int
-    tried: dict[Held, tuple[float, int]] = field(default_factory=dict)  # what it costs, and its cores
-    effort: int = 0  # so far
+    tried: dict[Held, tuple[float, int]] = field(default_factory=dict)  # cost and number of cores
+    effort: int = 0  # used so far
 
     def best(self, starts: Iterable[PlacedGraph] = ()) -> list[PlacedGraph]:
-        """Return the best that were found, each with its cores at good places; ``starts`` are tried too."""
+        """Return the best cuts found, their cores placed at full effort; ``starts`` are tried too."""
         every = all_held(self.footprint, self.most)
         if every is not None:
             for held in every:
@@ -68,14 +68,14 @@ class Search:
             best = min(best, found)
 
     def _counts(self) -> Iterator[int]:
-        """Yield over how many cores the layers are cut."""
+        """Yield the numbers of cores to try."""
         count, largest = 1, max(self.footprint.graph.nodes[layer].neurons for layer in self.footprint.layers)
         while count <= largest and not self.spent:
             yield count
             count += max(1, count // EVERY)
 
     def _change_best(self) -> None:
-        """Try all changes of the best, then of the best whose changes were not tried yet, as often as TRIES allow."""
+        """Try all changes of the best cut whose changes were not tried yet; repeat up to TRIES."""
         done: set[Held] = set()
         while len(self.tried) < TRIES and not self.spent:
             best = min((held for held in self.tried if held not in done), key=self.tried.__getitem__, default=None)
@@ -86,7 +86,7 @@ class Search:
                 self._try(held)
 
     def _changes(self, held: Held) -> Iterator[Held]:
-        """Yield what differs from ``held`` in the core of one part, or in the number of parts of one layer."""
+        """Yield the cuts that differ from ``held`` in the core of one part, or in one layer's number of parts."""
         room = [*held, ()] if len(held) < self.most else list(held)
         for layer in self.footprint.layers:
             cores = [core for core, parts in enumerate(held) if any(part.layer == layer for part in parts)]
@@ -99,7 +99,7 @@ class Search:
                 yield _recut(room, layer, even(layer, neurons, len(onto)), onto)
 
     def _try(self, held: Held) -> tuple[float, int]:
-        """Return what these parts cost, and how many cores they take."""
+        """Return the cost of these parts, and their number of cores."""
         if held not in self.tried:
             self.effort += len(held) * sum(map(len, held))
             self.tried[held] = inf, len(held)
@@ -121,7 +121,7 @@ class Search:
 
 
 def all_held(footprint: Footprint, most: int) -> list[Held] | None:
-    """Return every way to cut all layers and to put the parts on at most ``most`` cores, None if they are over ALL."""
+    """Return every cut and grouping on at most ``most`` cores, None if there are more than ALL."""
     sizes = {layer: footprint.graph.nodes[layer].neurons for layer in footprint.layers}
     if prod(sum(comb(neurons - 1, cut) for cut in range(min(most, neurons))) for neurons in sizes.values()) > ALL:
         return None
@@ -139,7 +139,7 @@ def _cuts(layer: str, neurons: int, most: int) -> Iterator[list[Part]]:
 
 
 def _grouped(parts: Sequence[Part], most: int, cores: tuple[tuple[Part, ...], ...] = ()) -> Iterator[Held]:
-    """Yield every way to put parts beside what is on ``cores``, no two of one layer together."""
+    """Yield every way to add parts to ``cores``, with no two parts of one layer on a core."""
     if not parts:
         yield cores
         return
@@ -161,7 +161,7 @@ def held_by(footprint: Footprint, placed: PlacedGraph) -> Held:
 
 
 def stacked(footprint: Footprint, cores: int) -> Held:
-    """Cut every layer over all cores, as far as it has neurons: what one sends to its like in the next layer stays."""
+    """Cut every layer over all cores, part k on core k: messages between parts with the same k stay on their core."""
     held: list[list[Part]] = [[] for _ in range(cores)]
     for parts in _alike(footprint, cores):
         for index, part in enumerate(parts):
@@ -170,7 +170,7 @@ def stacked(footprint: Footprint, cores: int) -> Held:
 
 
 def apart(footprint: Footprint, count: int) -> Held:
-    """Cut every layer into ``count`` parts, as far as it has neurons, each on a core of its own."""
+    """Cut every layer into ``count`` parts (at most one per neuron), each on its own core."""
     return tuple(sorted((part,) for parts in _alike(footprint, count) for part in parts))
 
 
@@ -181,13 +181,13 @@ def _alike(footprint: Footprint, count: int) -> Iterator[list[Part]]:
 
 
 def even(layer: str, neurons: int, count: int) -> list[Part]:
-    """Cut a layer into ``count`` parts that differ by no more than a neuron."""
+    """Cut a layer into ``count`` parts that differ by at most one neuron."""
     ends = [neurons * index // count for index in range(count + 1)]
     return [Part(layer, first, last - 1) for first, last in pairwise(ends)]
 
 
 def _recut(room: list[tuple[Part, ...]], layer: str, parts: list[Part], onto: list[int]) -> Held:
-    """Return the cores with a layer's parts, in their order, on the cores ``onto``, and none that is empty."""
+    """Return the cores with a layer's parts moved, in order, to the cores ``onto``, without empty cores."""
     others = [[part for part in core if part.layer != layer] for core in room]
     for part, core in zip(parts, sorted(onto), strict=True):
         others[core].append(part)

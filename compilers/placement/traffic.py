@@ -1,8 +1,8 @@
-"""Traffic: which cores send how many messages to which.
+"""Traffic: how many messages each core sends to each other core.
 
-A neuron's message goes once to every other core that has a list for it, whatever the number of edges and delays there:
-they are read from the one message. Messages of the input do not start on the mesh, those to the host do not end there,
-and a scan speaks to its soma inside the neuron: none of these has hops.
+A neuron's message is sent once to every other core that has a list for it, however many edges and delays read it there.
+Three kinds of message have no hops: those of the input do not start on the mesh, those to the host do not end there,
+and those from a scan to its soma stay inside the neuron.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .mesh import Hops, Mesh
 
 @dataclass(frozen=True)
 class Traffic:
-    """Messages between cores, both ways added: those of core i with ``partners[starts[i]:starts[i + 1]]``."""
+    """Messages between cores, both directions added: core i has partners ``partners[starts[i]:starts[i + 1]]``."""
 
     starts: Array
     partners: Array
@@ -41,7 +41,7 @@ class Traffic:
 
 
 def flows(graph: IntegerGraph, cores: Sequence[tuple[Part, ...]], needs: Iterable[Need]) -> list[Flow]:
-    """Return how many neurons of each layer on each core send to each other core; cores by their place in the list."""
+    """Return how many neurons of each layer on each core send to each other core; cores by index in the list."""
     host = hosts(graph)
     parts: dict[str, list[tuple[int, Part]]] = defaultdict(list)
     for core, held in enumerate(cores):
@@ -61,7 +61,7 @@ def flows(graph: IntegerGraph, cores: Sequence[tuple[Part, ...]], needs: Iterabl
 
 
 def rates(graph: IntegerGraph, record: RunRecord | None) -> dict[str, float]:
-    """Return the messages a neuron of each layer sends a sample, as measured; one each where nothing was."""
+    """Return the messages per neuron and sample of each layer as measured; 1 each without a record."""
     if record is None:
         return dict.fromkeys(graph.nodes, 1.0)
     return {
@@ -71,7 +71,7 @@ def rates(graph: IntegerGraph, record: RunRecord | None) -> dict[str, float]:
 
 
 def between(found: Iterable[Flow], rate: Mapping[str, float], cores: int) -> Traffic:
-    """Return the messages between every two cores that talk."""
+    """Return the messages between every two cores that exchange any."""
     pairs: dict[tuple[int, int], float] = defaultdict(float)
     for flow in found:
         pairs[flow.source, flow.target] += flow.neurons * rate[flow.layer]

@@ -1,10 +1,10 @@
-"""Ways: every way to stand few cores on a mesh that can be the best one.
+"""Ways: all placements of a few cores on a mesh that can be optimal.
 
-Two rows of the mesh, one after the other, in which no column is taken twice can be made one: whoever stands below moves
-a row up, no way gets longer, and no two cores meet. The same holds for columns. So whatever the price of a hop, some
-best way has, between every two rows, two cores above each other, and between every two columns two side by side: it
-stands in a corner of the mesh with as many rows and columns together as cores and one. Ways that are mirror images cost
-the same; one of them is kept.
+Two neighbouring rows with no column used in both can be merged: the cores of the lower row move up, no distance grows,
+and no two cores collide. The same holds for columns. So, whatever the price of a hop, there is an optimal placement in
+which every two neighbouring rows share a used column and every two neighbouring columns share a used row. It fits in a
+corner of the mesh with rows + columns <= cores + 1. Of placements that are mirror images of each other, which cost the
+same, one is kept.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 from ...nodes.arithmetic import Array
 from .mesh import Mesh
 
-FEW = 6  # cores, of which there are 51 thousand ways; of one more a million
+FEW = 6  # most cores: 6 have 51 thousand placements, 7 have a million
 
 Shape = tuple[tuple[int, int], ...]
 """The places that are taken, (column, row), in rising order."""
 
 
 class Ways(NamedTuple):
-    """``sites`` (ways, cores), and how far apart every two cores are, (ways, pairs), in the order of `pairs`."""
+    """``sites`` (ways, cores), and the distances of every two cores, (ways, pairs), in the order of `pairs`."""
 
     sites: Array
     east_west: Array
@@ -39,7 +39,7 @@ def pairs(cores: int) -> dict[tuple[int, int], int]:
 
 
 def ways(mesh: Mesh, cores: int) -> Ways | None:
-    """Return all that can be best, None where they are too many or the mesh is no rectangle that holds them all."""
+    """Return all candidates, None where there are too many or the mesh is not a rectangle that holds them all."""
     rows = mesh.cores // mesh.columns
     if cores > FEW or mesh.chips > 1 or (mesh.cores % mesh.columns and rows < cores):
         return None
@@ -64,7 +64,7 @@ def _height(shape: Shape) -> int:
 
 
 def _shapes(cores: int) -> Iterator[Shape]:
-    """Yield what so many cores may take, in which no two rows or columns can be made one; no mirror images."""
+    """Yield the shapes in which no two rows or columns can be merged, without mirror images."""
     for width, height in product(range(1, cores + 1), repeat=2):
         if width + height <= cores + 1:
             for shape in combinations(product(range(width), range(height)), cores):
@@ -73,7 +73,7 @@ def _shapes(cores: int) -> Iterator[Shape]:
 
 
 def _dense(shape: Shape, width: int) -> bool:
-    """Whether every two columns, one after the other, have a row that is taken in both."""
+    """Whether every two neighbouring columns share a used row."""
     rows = [{row for column, row in shape if column == x} for x in range(width)]
     return all(left & right for left, right in pairwise(rows)) and all(rows)
 

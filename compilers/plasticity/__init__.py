@@ -1,1 +1,1 @@
-"""Learning on the chip, compiled: where traces live, in registers of which width, by which rule."""
+"""Compile plasticity for the chip: trace placement, register widths, learning rules."""

@@ -1,7 +1,7 @@
-"""Plastic: a float graph whose last block and readout are to go on learning becomes integers with room to learn.
+"""Plastic block: quantise a float graph whose last block and readout continue to learn on the chip.
 
-Plastic weights get one scale a layer and room to grow; formats get the same room; the trace process gets its
-constants from the scan's, and the unit of every trace from the largest value seen on sample input (N20).
+Plastic weights get one scale per layer and can grow by a factor (GROWTH); number formats get the same factor. The trace
+process takes its constants from the scan, and the unit of every trace from its largest value on sample input (N20).
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from ..quantise import as_factor, exponent_for, quantise_with_units
 from .register_widths import check_products
 from .roles import Roles, conv_of, dense_weight, float_parts, integer_parts, roles_of
 
-SURROGATE_SLOPE = 2.0  # bim_neuro.model.block trains with it
-ROOM = 2.0  # how far beyond its largest value a plastic weight may grow
+SURROGATE_SLOPE = 2.0  # as in training (bim_neuro.model.block)
+GROWTH = 2.0  # factor by which the largest plastic weight may grow
 
 
-def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, room: float = ROOM) -> PlasticBlock:
+def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, growth: float = GROWTH) -> PlasticBlock:
     """Return the integers of ``reference`` ready to learn; x (samples, steps, lines) is encoded sample input."""
     roles = roles_of(reference)
-    grown = _with_room(with_bounds(reference), roles, room)
-    grows = room * WEIGHT_MAX / plasticity.weight_limit
-    ports = {f"{edge.target}.{edge.port}": grows for edge in roles.edges.values()}
+    grown = _with_growth(with_bounds(reference), roles, growth)
+    factor = growth * WEIGHT_MAX / plasticity.weight_limit
+    ports = {f"{edge.target}.{edge.port}": factor for edge in roles.edges.values()}
     integer, units = quantise_with_units(grown, ports)
     graph = align(integer)
     edges = roles_of(graph).edges
@@ -58,15 +58,15 @@ def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, room:
     return block
 
 
-def _with_room(graph: FloatGraph, roles: Roles, room: float) -> FloatGraph:
-    """Widen the calibrated ranges of what plastic weights feed."""
+def _with_growth(graph: FloatGraph, roles: Roles, growth: float) -> FloatGraph:
+    """Widen the calibrated ranges of the nodes behind plastic weights."""
     parts = float_parts(graph, roles)
-    ranges = ScanRange(*(room * largest for largest in astuple(parts.scan.ranges)))
+    ranges = ScanRange(*(growth * largest for largest in astuple(parts.scan.ranges)))
     grown: dict[str, Node] = {
         roles.scan: replace(parts.scan, ranges=ranges),
-        roles.readout: replace(parts.readout, v_range=parts.readout.v_range * room),
+        roles.readout: replace(parts.readout, v_range=parts.readout.v_range * growth),
         **{
-            roles.relays[port]: replace(relay, message_range=relay.message_range * room)
+            roles.relays[port]: replace(relay, message_range=relay.message_range * growth)
             for port, relay in parts.relays.items()
         },
     }
@@ -74,23 +74,23 @@ def _with_room(graph: FloatGraph, roles: Roles, room: float) -> FloatGraph:
 
 
 def real_weights(
-    reference: FloatGraph, weights: dict[str, Array], plasticity: Plasticity, room: float = ROOM
+    reference: FloatGraph, weights: dict[str, Array], plasticity: Plasticity, growth: float = GROWTH
 ) -> FloatGraph:
-    """Return the float graph with learnt weights in it, in the units that `plastic_block` gave their layers."""
+    """Return the float graph with the learnt weights, converted by the units that `plastic_block` gave their layers."""
     learnt = {}
     for group, edge in roles_of(reference).edges.items():
-        unit = room * float(np.abs(dense_weight(edge)).max()) / plasticity.weight_limit
+        unit = growth * float(np.abs(dense_weight(edge)).max()) / plasticity.weight_limit
         learnt[edge.name] = Dense(weights[group] * unit)
     edges = tuple(replace(e, synapse=learnt[e.name]) if e.name in learnt else e for e in reference.edges)
     return replace(reference, edges=edges)
 
 
 def soma_unit(real: LIF, lif: IntegerLIF, layer: str) -> float:
-    """Return the real value of one unit of a soma's voltage, a power of two; without a threshold there is none."""
+    """Return the real value of one unit of a soma's voltage, a power of two; needs a threshold above 0."""
     if real.v_threshold <= 0 or lif.v_threshold <= 0:
         held = f"{lif.v_threshold} ({real.v_threshold:.3g} in float)"
         message = f"layer '{layer}' has a threshold of {held}, learning needs 1"
-        hint = "learning measures how far a voltage is from its threshold, which must be above 0: train anew"
+        hint = "learning uses the distance of the voltage to the threshold, which must be above 0: train again"
         raise DoesNotFit([Finding("plastic-threshold", layer, message, lif.v_threshold, 1, hint)])
     return float(2.0 ** round(log2(real.v_threshold / lif.v_threshold)) / 2**ACCUMULATOR_SHIFT)
 
@@ -123,19 +123,19 @@ def _process(reference: FloatGraph, graph: IntegerGraph, roles: Roles, plasticit
 
 
 def _drive_shift() -> int:
-    """Keep delta B, at delta = 1 and the largest B, inside a word."""
+    """Return the shift that keeps delta B in a word at delta = 1 and the largest B."""
     return max(0, FRACTION_BITS + 15 - floor(log2(WORD_MAX)))
 
 
 def _omega(readout: IntegerReadout, steps: int) -> Array:
-    """Return what a spike of each step will count in the summed readout, the largest as 2^16 - 1."""
+    """Return the weight of each step's spike in the summed readout, scaled to a largest value of 2^16 - 1."""
     gamma = readout.decay / 2**16
     counts = np.array([sum(gamma**later for later in range(steps - t)) for t in range(steps)])
     return np.asarray(np.rint(counts / counts.max() * (2**16 - 1)), np.int64)
 
 
 def _error_factor(readout: Readout, steps: int) -> tuple[int, int]:
-    """Return the factor and shift from summed readout words to log2 odds of the mean readout, in units of 2^-20."""
+    """Return the factor and shift from the summed readout to log2 odds of the mean readout, in units of 2^-20."""
     exponent = min(exponent_for(readout.v_range, WORD_MAX), 20)
     factor, shift = as_factor(np.asarray(2.0 ** (FRACTION_BITS - exponent) * np.log2(np.e) / steps))
     return int(factor), shift

@@ -1,8 +1,8 @@
-"""Channel: a BIM block of one state and one tap becomes plastic synapses and a channel for the learning engine.
+"""Channel: a BIM block of one state and one tap becomes plastic synapses and a neuron for the learning engine.
 
-The relay of u and its tap are folded into the plastic weights: a spike reaches the channel in one hop, so the engine's
-presynaptic spikes are the channel's. dt and B must arrive a step before; B takes two hops, hence on the chip the
-plastic synapses read copies of the input lines delayed by ``PRE_DELAY`` steps.
+The relay of u and its tap are folded into the plastic weights: a spike reaches the channel in one hop, so the learning
+engine's presynaptic spikes are those that the channel receives. dt and B must arrive one step before; B takes two hops,
+so on the chip the plastic synapses read copies of the input lines, delayed by ``PRE_DELAY`` steps.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from .roles import Roles, dense_weight, float_parts, integer_parts, part, roles_
 from .rule_compiler import RuleUnits
 
 PRE_DELAY = 2
-_TAG_ROOM = 200.0  # of 255: where the largest calibrated trace shall lie
+_TAG_LARGEST = 200.0  # of 255: the tag value of the largest calibrated trace
 _Streams = dict[str, Array]
 
 
 @dataclass(frozen=True)
 class PlasticChannel:
-    """The channel, its plastic words (D, M), and what the integers mean.
+    """The channel, its plastic weights ``words`` (D, M) in half units, and the real values of the integers.
 
-    A tag of channel d counts ``tag_unit[d]``; the product of a tag's unit and its signal's is the same in all channels.
+    ``tag_unit[d]`` is the unit of a tag of channel d; units of tag times signal are equal in all channels.
     """
 
     neuron: SelectiveChannel
@@ -50,7 +50,7 @@ class PlasticChannel:
     roles: Roles
 
     def streams(self, x: Array) -> _Streams:
-        """Return what arrives at dt, B and C when x (steps, M) is sent on the plastic lines: dt and B a step ahead."""
+        """Return the input at dt, B and C while x (steps, M) is sent on the plastic lines: dt and B one step ahead."""
         c = self._relayed("C", x)
         late = np.concatenate([self._relayed("C", np.zeros_like(x[:1])), c[:-1]])
         return {"dt": x @ self._weight(self.roles.scan, "dt").T, "B": self._relayed("B", x), "C": late}
@@ -65,16 +65,16 @@ class PlasticChannel:
 
 
 def plastic_channel(
-    reference: FloatGraph, x: Array, *, signal_unit: float, largest_signal: float, room: float = 2.0, seed: int = 0
+    reference: FloatGraph, x: Array, *, signal_unit: float, largest_signal: float, growth: float = 2.0, seed: int = 0
 ) -> PlasticChannel:
-    """Return the last block of ``reference`` for the learning engine; x (samples, steps, M) spikes to calibrate on.
+    """Return the last block of ``reference`` for the learning engine; x (samples, steps, M) are spikes to calibrate on.
 
     ``signal_unit`` is the real value of one unit of the port ``e``, ``largest_signal`` the largest |e C psi| that y3
-    shall hold in the channel of the coarsest tag. Plastic weights may grow ``room`` times beyond the largest.
+    must hold in the channel with the coarsest tag. ``growth`` is the factor by which the largest weight may grow.
     """
     roles = roles_of(reference)
     folded = _folded(with_bounds(reference), roles)
-    graph = quantise(folded, {f"{roles.scan}.u": room})
+    graph = quantise(folded, {f"{roles.scan}.u": growth})
     real, parts = float_parts(folded, roles), integer_parts(graph, roles)
     scan, soma = parts.scan, _soma(parts.lif, real.lif, roles.lif)
     words = WORDS_A_WEIGHT * weight_into(graph, roles.scan, "u").astype(np.int64)
@@ -82,12 +82,12 @@ def plastic_channel(
         SelectiveChannel(scan, soma, 0, 0, seed), words, RuleUnits(), np.ones(len(words)), graph, roles
     )
     gate, trace = _largest(draft, x)
-    immediate_shift = np.array([_shift(ratio) for ratio in np.maximum(gate / (SIGN_OFFSET - 1), trace / _TAG_ROOM)])
+    immediate_shift = np.array([_shift(ratio) for ratio in np.maximum(gate / (SIGN_OFFSET - 1), trace / _TAG_LARGEST)])
     tag_unit = _gate_unit(real.scan, real.relays["B"]) * 2.0**immediate_shift
     read_unit = signal_unit * 2.0 ** (SIGNAL_SHIFT - _exponent(real.relays["C"]))
     signal_shift = _shift(largest_signal / read_unit / (SIGN_OFFSET - 1)) + immediate_shift.max() - immediate_shift
     units = RuleUnits(
-        weight=room * float(np.abs(weight_into(folded, roles.scan, "u")).max()) / WEIGHT_MAX / WORDS_A_WEIGHT,
+        weight=growth * float(np.abs(weight_into(folded, roles.scan, "u")).max()) / WEIGHT_MAX / WORDS_A_WEIGHT,
         tag=float(tag_unit[0]),
         immediate=float(tag_unit[0]),
         signal=float(read_unit * 2.0 ** signal_shift[0]),
@@ -108,8 +108,8 @@ def _folded(graph: FloatGraph, roles: Roles) -> FloatGraph:
     states, fed = float_parts(graph, roles).scan.a.shape[1], roles.edges["w_u"]
     if states != 1 or len(taps) != 1 or getattr(graph.nodes[fed.source], "graded", False):
         has = f"{states} states, {len(taps)} taps"
-        message = f"layer '{scan}': {has}; the learning engine follows spikes, one state and one tap"
-        hint = "train with --states 1 --set train.taps=1 and spikes as input, or take --set learn.placement=neurons"
+        message = f"layer '{scan}' has {has}; the learning engine needs spikes as input, one state and one tap"
+        hint = "train with --states 1 --set train.taps=1 and spikes as input, or use --set learn.placement=neurons"
         raise DoesNotFit([Finding("learning-states", scan, message, states, 1, hint)])
     direct = Edge(fed.source, scan, "u", Dense(tap_weight(taps[0])[:, None] * dense_weight(fed)))
     kept = tuple(edge for edge in graph.edges if edge.name != taps[0].name and edge.target != relay)
@@ -122,7 +122,7 @@ def _exponent(relay: Relay) -> int:
 
 
 def _gate_unit(real: Scan, relay_b: Relay) -> float:
-    """Return the real value of one unit of delta B as the channel computes it (the formats of `quantise`)."""
+    """Return the real value of one unit of delta B in the channel, in the formats of `quantise`."""
     u = exponent_for(real.ranges.u, U_MAX)
     du = min(exponent_for(real.ranges.du, WORD_MAX), u + FRACTION_BITS)
     h = min(exponent_for(real.ranges.h, WORD_MAX), du + _exponent(relay_b))

@@ -1,9 +1,10 @@
-"""Engine learning: a plastic block becomes a circuit for the learning engine, with rules compiled from its rates.
+"""Circuit: a plastic block becomes a circuit for the learning engine, with rules compiled from its rates.
 
-A rate says here what it says in `plasticity.learner`: how far a sample that the readout knows nothing about moves a
-weight, root mean square, in last bits; what it would move is measured on the first samples of the stream. A rate below
-the engine's smallest scale is met by a coarser error (TARGET becomes 4 of its units, no fewer), then by an error sent
-in fewer steps, and for w_u by a coarser signal; what is too small even so is refused by the rule compiler.
+A rate means the same as in `plasticity.trace_process.learner`: the RMS update of a weight, in its last bits, by a
+sample for which the readout has no preference; the size of unscaled updates is measured on the first samples of the
+stream. If a rate is below the learning engine's smallest scale, the error is made coarser (down to 4 units for TARGET),
+then sent in fewer steps, and for w_u the signal is made coarser; a rate that is still too small is refused by the rule
+compiler.
 """
 
 from __future__ import annotations
@@ -28,30 +29,30 @@ from ...plasticity.record import Rate
 from ...plasticity.request import Plasticity
 from ...plasticity.trace_process.block import PlasticBlock
 from ...plasticity.trace_process.pairs import AMPLITUDE_BITS, IMPULSE_BITS, pair_stdp
-from .block import ROOM
+from .block import GROWTH
 from .channel import PlasticChannel, plastic_channel
 from .roles import dense_weight, part, roles_of, tap_weight
 from .rule_compiler import IMPULSES, CompiledRule, compile_rule
 
 TAG_RULES = ("rtrl", "hybrid")
 INPUT_RULES = (*TAG_RULES, "stdp")
-"""Rules that the engine has for w_u."""
-ERROR_SHIFT = 16  # TARGET is 16 units of the error's 7 bits
-COARSEST = 2  # further bits that the error may lose
-FINE_MANTISSA = 4  # of w_u's rate: below it scales are 1, 2, 3 times the smallest
-GAP = 3.0  # time constants of the slowest presynaptic trace: 5 % of it is left
-TAG_GAP = 3  # steps in which y2 = 127 empties a tag
+"""Learning rules that the learning engine has for w_u."""
+ERROR_SHIFT = 16  # with it TARGET is 16 units of the error, which has 7 bits
+COARSEST = 2  # further bits by which the error may be coarser
+FINE_MANTISSA = 4  # least mantissa of w_u's rate: below it the scales are 1, 2, 3 times the smallest
+GAP = 3.0  # in time constants of the slowest presynaptic trace: it decays to 5 %
+TAG_GAP = 3  # steps in which y2 = 127 clears a tag
 LONGEST_TAU = 60000.0
-_QUANTILE = 0.98  # of |e C psi|, at which y3 is full
+_QUANTILE = 0.98  # of |e C psi|: the value at which y3 saturates
 _SIGNAL = Factor("y3", -SIGN_OFFSET)
 
 
 def engine_learner(
     reference: FloatGraph, block: PlasticBlock, profile: HardwareProfile, x: Array, y: Array, mode: str = "synapse"
 ) -> EngineLearner:
-    """Return the learner; x (samples, T, M) and y are the first of the stream, ``mode`` as in `plasticity.randoms`.
+    """Return the learner; x (samples, T, M) and y are the first samples of the stream, ``mode`` as in `randoms`.
 
-    Raises DoesNotFit with every limit of the engine that the request passes.
+    Raises DoesNotFit with every limit of the learning engine that the request exceeds.
     """
     p, weights = block.plasticity, block.weights()
     readout = part(block.graph, block.readout, IntegerReadout)
@@ -63,15 +64,15 @@ def engine_learner(
     inputs = output = None
     if "w_o" in p.synapses and p.rate:
         share = p.mix if p.rule == "hybrid" else 1.0
-        request = replace(p, rule="three-factor", rate=_words(p.rate * share, plan.typical), tau_plus=tau)
+        request = replace(p, rule="three-factor", rate=_half_units(p.rate * share, plan.typical), tau_plus=tau)
         rules["w_o"] = compile_rule(request, profile, layer=block.readout)
         output = FastSynapses(rules["w_o"].rule, WORDS_A_WEIGHT * weights["w_o"], randoms(mode, p.seed))
     if "w_u" in p.synapses and p.rule in INPUT_RULES:
-        channel = plastic_channel(reference, x, signal_unit=1.0, largest_signal=1.0, room=ROOM, seed=p.seed)
+        channel = plastic_channel(reference, x, signal_unit=1.0, largest_signal=1.0, growth=GROWTH, seed=p.seed)
         request, channel = _input_request(block, channel, loop, spikes, x, y)
         rules["w_u"] = compile_rule(request, profile, layer=channel.roles.scan)
         synapses = FastSynapses(rules["w_u"].rule, channel.words, randoms(mode, p.seed + 1))
-        inputs = PlasticInput(channel, synapses, _weights_a_word(reference, block, channel))
+        inputs = PlasticInput(channel, synapses, _weights_per_half_unit(reference, block, channel))
     traces = [trace.tau for made in rules.values() for name, trace in made.rule.traces if name[0] == "x"]
     gap = max(TAG_GAP, ceil(GAP * max(traces, default=0.0)))
     rates: dict[str, Rate] = {f"{group}: {r.name}": r for group, made in rules.items() for r in made.rates}
@@ -80,7 +81,7 @@ def engine_learner(
 
 @dataclass(frozen=True)
 class _ErrorPlan:
-    """By how many bits the error is coarser, how often it is sent, and what a sample then gives, root mean square."""
+    """The error is ``coarser`` by so many bits, sent every ``stride`` steps; ``typical`` is a sample's RMS product."""
 
     coarser: int
     stride: int
@@ -88,14 +89,14 @@ class _ErrorPlan:
 
 
 def _error_plan(p: Plasticity, spikes: list[Array], readout: IntegerReadout) -> _ErrorPlan:
-    """Return the finest error, sent most often, for which the rate of w_o can be written."""
+    """Return the finest and most frequent error for which the rate of w_o is not below the smallest scale."""
     smallest = Product(1, EXPONENTS[0], "u0", (Factor("x1"), _SIGNAL)).fixed_scale * IMPULSES[0]
     traces, aims = [_trace(sample, readout.decay / 2**16) for sample in spikes], readout_targets(0, readout.neurons)
     share = p.mix if p.rule == "hybrid" else 1.0
     for coarser, stride in _plans(len(spikes[0])):
         seen = [trace[::-1][::stride].sum(axis=0) for trace in traces]
         plan = _ErrorPlan(coarser, stride, _rms(aims) * _rms(np.array(seen)) / 2 ** (ERROR_SHIFT + coarser))
-        if _words(p.rate * share, plan.typical) * p.epoch >= smallest:
+        if _half_units(p.rate * share, plan.typical) * p.epoch >= smallest:
             break
     return plan
 
@@ -106,7 +107,7 @@ def _plans(steps: int) -> Iterator[tuple[int, int]]:
 
 
 def _trace(spikes: Array, kept: float) -> Array:
-    """Return the presynaptic trace (T, D) that the error of each step meets: a step late, with that step's spike."""
+    """Return the presynaptic trace (T, D) at each step's error: one step later, that step's spike included."""
     padded = np.concatenate([spikes, np.zeros_like(spikes[:1])])
     trace, rows = np.zeros(spikes.shape[1]), []
     for row in padded:
@@ -118,10 +119,10 @@ def _trace(spikes: Array, kept: float) -> Array:
 def _input_request(
     block: PlasticBlock, channel: PlasticChannel, loop: Loop, spikes: list[Array], x: Array, y: Array
 ) -> tuple[Plasticity, PlasticChannel]:
-    """Return the request for w_u with rates in words, and the channel with signals as coarse as they need be."""
+    """Return the request for w_u with rates in half units, and the channel with signals as coarse as needed."""
     p = block.plasticity
     pairs = _rms(np.array([_pairs(p, sample, sent) for sample, sent in zip(x, spikes, strict=True)]))
-    request = replace(p, stdp_rate=_words(p.stdp_rate, pairs))
+    request = replace(p, stdp_rate=_half_units(p.stdp_rate, pairs))
     if p.rule not in TAG_RULES:
         return request, channel
     played = [_signals(channel, loop, sample, int(target)) for sample, target in zip(x, y, strict=True)]
@@ -129,18 +130,18 @@ def _input_request(
     finest = max(0, ceil(log2(max(float(np.quantile(np.abs(signal), _QUANTILE)) / (SIGN_OFFSET - 1), 1.0))))
     smallest = Product(FINE_MANTISSA, EXPONENTS[0], "u0", (_SIGNAL, Factor("t"))).fixed_scale
     share = p.mix if p.rule == "hybrid" else 1.0
-    asked = _words(p.rate * share, _rms(moved)) * p.epoch
+    asked = _half_units(p.rate * share, _rms(moved)) * p.epoch
     shift = max(finest, ceil(log2(smallest / asked)) if asked else 0)
     coarse = np.asarray(channel.neuron.immediate_shift)
     neuron = replace(channel.neuron, signal_shift=shift + coarse.max() - coarse)
-    request = replace(request, rate=_words(p.rate, _rms(moved) * 2.0**-shift))
+    request = replace(request, rate=_half_units(p.rate, _rms(moved) * 2.0**-shift))
     return request, replace(channel, neuron=neuron)
 
 
 def _signals(channel: PlasticChannel, loop: Loop, x: Array, target: int) -> tuple[Array, Array]:
-    """Return e C psi (steps, D) for a readout that says nothing, and what it would move (D, M): its sum times the tag.
+    """Return e C psi (steps, D) for a readout of equal answers, and the unscaled update (D, M), sum of signal * tag.
 
-    Both in units of the channel whose tag is coarsest, before y3 is cut to 7 bits.
+    Both in units of the channel with the coarsest tag, before y3 is limited to 7 bits.
     """
     neuron, classes = channel.neuron, loop.neuron.neurons
     aims = readout_targets(target, classes) / 2.0**loop.neuron.error_shift
@@ -168,22 +169,22 @@ def _signals(channel: PlasticChannel, loop: Loop, x: Array, target: int) -> tupl
 
 
 def _pairs(p: Plasticity, x: Array, spikes: Array) -> Array:
-    """Return the sum over the pairs of a sample; the engine's hybrid rule has no depression."""
+    """Return the STDP sum over the spike pairs of a sample; the learning engine's hybrid rule has no depression."""
     whole = pair_stdp(replace(p, a_minus=0.0) if p.rule == "hybrid" else p, np.asarray(x, np.int64), spikes)
     return whole * 2.0 ** -(IMPULSE_BITS + AMPLITUDE_BITS)
 
 
-def _weights_a_word(reference: FloatGraph, block: PlasticBlock, channel: PlasticChannel) -> Array:
-    """Return how many int8 weights of w_u, before relay and tap, one plastic word is, (D,)."""
+def _weights_per_half_unit(reference: FloatGraph, block: PlasticBlock, channel: PlasticChannel) -> Array:
+    """Return the int8 units of w_u, before relay and tap, that one half unit of a plastic weight equals, (D,)."""
     roles = roles_of(reference)
     largest = float(np.abs(dense_weight(roles.edges["w_u"])).max())
-    unit = ROOM * largest / block.plasticity.weight_limit
+    unit = GROWTH * largest / block.plasticity.weight_limit
     strength = np.asarray(tap_weight(roles.taps[0]), np.float64)
     return np.divide(channel.units.weight, strength * unit, out=np.zeros_like(strength), where=strength != 0)
 
 
-def _words(rate: float, typical: float) -> float:
-    """Return the words by which one unit of the product shall move a weight."""
+def _half_units(rate: float, typical: float) -> float:
+    """Return the change of a weight, in half units, for one unit of the product."""
     return WORDS_A_WEIGHT * rate / max(typical, 1e-9)
 
 

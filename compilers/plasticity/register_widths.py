@@ -1,7 +1,7 @@
-"""Trace words: how wide the products of on-chip learning can get, and a refusal where a register would wrap.
+"""Register widths: the largest bit widths of products in on-chip learning, and a refusal where a register would wrap.
 
-Widths are those of magnitudes, in bits, for the largest words the formats hold, whatever the data: of N21 for each
-trace, of N22 for the products of an update, and of the pair rules.
+Widths are those of magnitudes, in bits, for the largest values of the formats, independent of data: of each trace
+(N21), of the products of an update (N22), and of the pair rules.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ...plasticity.trace_process.block import PlasticBlock
 from ...plasticity.trace_process.pairs import AMPLITUDE_BITS, IMPULSE_BITS, KEPT_BITS
 from ...plasticity.trace_process.rate import MANTISSA_BITS
 
-REGISTER_BITS = 61  # of 63: the noise of rounding, and a second term, come on top
+REGISTER_BITS = 61  # of 63: rounding noise and a second term are added
 _WORD = WORD_BITS - 1
 _MESSAGE, _WEIGHT = 15, 7
 
 
 def check_products(block: PlasticBlock, layer: str) -> None:
-    """Raise DoesNotFit, with every product of learning that can leave its register."""
+    """Raise DoesNotFit with every product of learning that can exceed its register."""
     hint = "fewer trace bits, calibration on input that spikes, smaller STDP amplitudes or time constants"
     findings = [
         Finding(
@@ -36,7 +36,7 @@ def check_products(block: PlasticBlock, layer: str) -> None:
 
 
 def _trace_widths(block: PlasticBlock) -> dict[str, int]:
-    """N21: the word times its factor, and each term in units of 2^-16 of the word's last bit, in the worst channel."""
+    """N21: trace times its factor, and each term in units of 2^-16 of the trace's last bit, in the worst channel."""
     process = block.process
     word, unit, x = block.plasticity.trace_bits - 1, process.units, _input_bits(block)
     reach = _WEIGHT + x + ceil(log2(process.conv.shape[1]))
@@ -60,7 +60,7 @@ def _trace_widths(block: PlasticBlock) -> dict[str, int]:
 
 
 def _update_widths(block: PlasticBlock) -> dict[str, int]:
-    """N22: signal times trace over all channels; Omega; signal times eligibility. Each times the rate's mantissa."""
+    """N22: signal times trace summed over channels, Omega, signal times eligibility; each times the rate's mantissa."""
     p, steps, x = block.plasticity, len(block.omega), _input_bits(block)
     channels = ceil(log2(block.process.channels))
     widths = {"the gradient": _WORD + p.trace_bits - 1 + channels + MANTISSA_BITS}
@@ -78,7 +78,7 @@ def _update_widths(block: PlasticBlock) -> dict[str, int]:
 
 
 def _input_bits(block: PlasticBlock) -> int:
-    """Return the bits of what the block reads, without the sign."""
+    """Return the bits of the block's input messages, without the sign."""
     return max(block.graph.nodes[block.x].message_bits - 1, 1)
 
 

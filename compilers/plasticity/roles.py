@@ -1,4 +1,4 @@
-"""Roles: which node and which synapse plays which part in the last block of a graph, whatever they are called.
+"""Roles: find the nodes and synapses of the last block by their connections, whatever their names are.
 
     x ──w_u──▶ relay u ──taps──▶ scan.u ┐
     x ──w_dt─────────────────▶ scan.dt  ├─ scan ── lif ──w_o──▶ readout
@@ -43,7 +43,7 @@ RELAYED = ("u", "B", "C")
 
 @dataclass(frozen=True)
 class Roles:
-    """Names of the parts; ``relays`` by port of the scan, dense ``edges`` by group, ``taps`` the latest input first."""
+    """Names of the parts; ``relays`` by port of the scan, dense ``edges`` by group, ``taps`` by rising delay."""
 
     x: str
     relays: dict[str, str]
@@ -56,7 +56,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class Parts(Generic[RelayT, ScanT, LIFT, ReadoutT]):
-    """The nodes that play the roles."""
+    """The nodes of the roles."""
 
     relays: dict[str, RelayT]
     scan: ScanT
@@ -65,7 +65,7 @@ class Parts(Generic[RelayT, ScanT, LIFT, ReadoutT]):
 
 
 def roles_of(graph: FloatGraph | IntegerGraph) -> Roles:
-    """Find the parts of the last block, or refuse the graph by name."""
+    """Find the parts of the last block; a graph without such a block is refused with the layer's name."""
     readout = graph.output
     into = [edge for edge in graph.into(readout) if isinstance(edge.synapse, Dense)]
     if not isinstance(graph.nodes[readout], Readout | IntegerReadout) or len(into) != 1:
@@ -83,21 +83,21 @@ def roles_of(graph: FloatGraph | IntegerGraph) -> Roles:
 
 
 def float_parts(graph: FloatGraph, roles: Roles) -> Parts[Relay, Scan, LIF, Readout]:
-    """Return the nodes of the float law."""
+    """Return the nodes of the float graph."""
     relays = {port: part(graph, name, Relay) for port, name in roles.relays.items() if name in graph.nodes}
     nodes = part(graph, roles.scan, Scan), part(graph, roles.lif, LIF), part(graph, roles.readout, Readout)
     return Parts(relays, *nodes)
 
 
 def integer_parts(graph: IntegerGraph, roles: Roles) -> Parts[IntegerRelay, IntegerScan, IntegerLIF, IntegerReadout]:
-    """Return the nodes of the integer law."""
+    """Return the nodes of the integer graph."""
     relays = {port: part(graph, name, IntegerRelay) for port, name in roles.relays.items() if name in graph.nodes}
     scan, lif = part(graph, roles.scan, IntegerScan), part(graph, roles.lif, IntegerLIF)
     return Parts(relays, scan, lif, part(graph, roles.readout, IntegerReadout))
 
 
 def part(graph: Graph[Any], layer: str, kind: type[T]) -> T:
-    """Return a node that must be of a kind."""
+    """Return a node; one that is not of type ``kind`` is refused."""
     node = graph.nodes[layer]
     if not isinstance(node, kind):
         raise _no_block(layer, f"is a {type(node).__name__}, where a {kind.__name__} is needed")
@@ -121,7 +121,7 @@ def tap_weight(edge: Edge) -> Array:
 
 
 def weight_into(graph: FloatGraph | IntegerGraph, layer: str, port: str) -> Array:
-    """Return the weights (post, pre) of the one dense synapse into a port."""
+    """Return the weights (post, pre) of the only dense synapse into a port."""
     return dense_weight(_dense(graph, layer, port))
 
 

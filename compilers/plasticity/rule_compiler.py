@@ -1,15 +1,15 @@
-r"""The rule compiler: a plasticity request becomes a learning rule of small integers, with the error of every rate.
+r"""Rule compiler: a plasticity request becomes a learning rule with integer scales, and the error of every rate.
 
     stdp          dw = a y0 x1 - b x0 y1
     three-factor  dw = a u0 x1 (y3-64)
     rtrl          dw = a u0 (y3-64) t                            dt = g x0 (y1-64) - 2^-7 u0 y2 t
-    hybrid        rtrl, and dw also + b y0 x1                    (y1 is taken: the engine has no depression here)
+    hybrid        rtrl, and dw also + b y0 x1                    (no depression: y1 is used for the tag)
     s-tllr        dw = a u0 x1 y1 (y3-64) - b x0 y2 (y3-64)
 
-A scale is mantissa * 2^exponent, and the engine loses ``hidden_shift`` more powers of two on products of many factors:
-they are put back here. Where an impulse multiplies the scale, impulse, mantissa and exponent are chosen together. Among
-scales equally near the one with the smallest exponent wins: the engine cuts a shifted product off at 2^exponent of a
-unit, so a large mantissa loses least. ``uk`` terms count once an epoch, so their rates are multiplied by its length.
+A scale is mantissa * 2^exponent. On products of many factors the learning engine divides by 2^``hidden_shift``, which
+is compensated here. Where a trace's impulse multiplies the scale, impulse, mantissa and exponent are chosen together.
+Among scales with equal error the smallest exponent is chosen: the engine truncates a shifted product to multiples of
+2^exponent, so a large mantissa loses least. ``uk`` terms act once an epoch, so their rates are multiplied by its steps.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from ...plasticity.learning_engine.rule import (
 from ...plasticity.record import Rate
 from ...plasticity.request import Plasticity
 
-TOLERANCE = 0.25  # a rate whose nearest scale is further off than this cannot be written
-IMPULSES = range(16, 32)  # large for a fine trace, small enough that four spikes at once fit 7 bits
-_NEAR = 0.01  # errors within the same per cent count as equal
+TOLERANCE = 0.25  # a rate is refused if the relative error of the nearest scale is larger
+IMPULSES = range(16, 32)  # large for a fine trace, small enough that a sum of four fits 7 bits
+_NEAR = 0.01  # errors within the same 1 % count as equal
 _SIGNAL = Factor("y3", -SIGN_OFFSET)
 
 
 @dataclass(frozen=True)
 class RuleUnits:
-    """The real value of one unit of each integer: a plastic word, the tag, y1 - 64 (rtrl, hybrid) and y3 - 64.
+    """The real value of one unit of each integer: a plastic weight, the tag, y1 - 64 (rtrl, hybrid) and y3 - 64.
 
-    A psi of 127 is 1, in y1 and in its trace y2 (s-tllr).
+    For s-tllr psi is y1 / 127, and its trace is y2 / 127.
     """
 
     weight: float = 1.0
@@ -56,7 +56,7 @@ class RuleUnits:
 
 @dataclass(frozen=True)
 class CompiledRule:
-    """The rule for the engine and what became of each rate."""
+    """The rule for the learning engine, and each rate as wanted and as written."""
 
     rule: LearningRule
     rates: tuple[Rate, ...]
@@ -69,7 +69,7 @@ class CompiledRule:
 
 @dataclass(frozen=True)
 class _Term:
-    """A product whose scale is still to be written; ``impulse`` names the trace whose impulse is part of it."""
+    """A product whose scale is not chosen yet; ``impulse`` names the trace whose impulse multiplies it."""
 
     name: str
     wanted: float
@@ -82,7 +82,7 @@ class _Term:
 def compile_rule(
     request: Plasticity, profile: HardwareProfile, units: RuleUnits | None = None, layer: str = "plastic"
 ) -> CompiledRule:
-    """Compile a request for the learning engine of a chip; every limit that is passed is a finding of `DoesNotFit`."""
+    """Compile a request for a chip's learning engine; `DoesNotFit` lists every limit that is exceeded."""
     dw, dt, external = _RULES[request.rule](request, units or RuleUnits())
     refused = [*_check_engine(request, profile, external, (*dw, *dt), layer)]
     if refused:
@@ -158,14 +158,14 @@ _RULES: dict[str, Callable[[Plasticity, RuleUnits], _Terms]] = {
 
 
 class _CannotWrite(Exception):
-    """The nearest scale and how far it is off."""
+    """No scale is near enough: the nearest one, and the smallest and largest."""
 
     def __init__(self, nearest: float, low: float, high: float) -> None:
         self.nearest, self.low, self.high = nearest, low, high
 
 
 def _write(term: _Term, profile: HardwareProfile) -> tuple[Product, int]:
-    """Return the product whose scale, times the impulse, is nearest to what the term wants, and that impulse."""
+    """Return the product whose scale times impulse is nearest to the wanted rate, and that impulse."""
     low, high = (int(q.number) for q in (profile.learning.scale_exponent_low, profile.learning.scale_exponent_high))
     top = 2 ** (int(profile.learning.scale_mantissa_bits.number) - 1) - 1
     sign = -1 if term.wanted < 0 else 1
@@ -190,25 +190,25 @@ def _refusal(term: _Term, layer: str, reason: _CannotWrite) -> Finding:
     wanted = abs(term.wanted)
     message = (
         f"layer '{layer}': the {term.name} of {wanted:.3g} units cannot be written within {TOLERANCE:.0%}: "
-        f"the nearest scale is {reason.nearest:.3g}, they reach from {reason.low:.3g} to {reason.high:.3g}"
+        f"the nearest scale is {reason.nearest:.3g}, the range is {reason.low:.3g} to {reason.high:.3g}"
     )
-    small = wanted < 4 * reason.low  # down there scales are 1, 2, 3 times the smallest
-    hint = f"a {'larger' if small else 'smaller'} rate, or a {'smaller' if small else 'larger'} unit of the weight"
+    small = wanted < 4 * reason.low  # there the scales are 1, 2, 3 times the smallest
+    hint = f"use a {'larger' if small else 'smaller'} rate, or a {'smaller' if small else 'larger'} unit of the weight"
     return Finding("learning-rate", layer, message, wanted, reason.low if small else reason.high, hint)
 
 
 def _check_engine(
     request: Plasticity, profile: HardwareProfile, external: bool, terms: Sequence[_Term], layer: str
 ) -> Iterable[Finding]:
-    """Compare what the rule needs with what the chip's engine has."""
+    """Compare what the rule needs with what the chip's learning engine has."""
     learning, chip = profile.learning, profile.name
     if not terms:
-        raise InputError(f"layer '{layer}': with these rates the rule {request.rule} changes nothing")
+        raise InputError(f"layer '{layer}': with these rates the learning rule {request.rule} changes no weight")
     if not profile.capabilities.learning:
         yield Finding("learning-engine", layer, f"layer '{layer}': {chip} has no learning engine")
         return
     if external and not profile.capabilities.microcode:
-        message = f"layer '{layer}': the rule {request.rule} reads traces a neuron program sends, {chip} has none"
+        message = f"layer '{layer}': the rule {request.rule} needs traces sent by a neuron program, {chip} runs none"
         yield Finding("learning-traces", layer, message)
     for field in fields(learning):
         if not getattr(learning, field.name).published:

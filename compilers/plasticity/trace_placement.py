@@ -1,12 +1,13 @@
-"""Where a trace may live: the learning engine's tags, a trace process of neuron words, or the host; one rule each.
+"""Trace placement: traces are stored in the learning engine's tags, in neurons (a trace process), or on the host.
 
-    tags      a tag holds one state and meets 7-bit traces of its own two neurons: one state a channel, no conv, spikes
-    neurons   D N M words and more in neurons of our own program, packed into the memory words that are left on the chip
-    host      every signal of every step leaves the chip, every weight comes back
+    tags      a tag holds one state and multiplies 7-bit traces of its two neurons: one state a channel, no conv, spikes
+    neurons   D N M words and more in microcode neurons of our own, packed into the free memory words of the chip
+    host      every signal of every step is sent to the host, every weight is sent back
 
-`choose` takes the one that was asked for, or says what it breaks. Without a wish it takes the first that fits, in this
-order: a rule of the readout alone tags, neurons, host, as the engine's own traces are all it needs; any other rule
-neurons, tags, host, as a tag leaves out membrane, skip (D u) and the readout's memory, and three groups stand still.
+`choose` returns the placement that was asked for, or refuses it with the limits it breaks. For `auto` it takes the
+first that fits. The order for a learning rule of the readout alone is tags, neurons, host: the learning engine's own
+traces suffice. For any other rule it is neurons, tags, host: tags leave out the membrane, the skip D u and the
+readout's memory, and three groups of weights do not learn.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from ...plasticity.trace_process.block import PlasticBlock
 from .circuit import INPUT_RULES, TAG_RULES
 
 READOUT_RULES = ("three-factor",)
-"""Rules that need no trace but the readout's own presynaptic one."""
-_SHARED = "W_B and W_C reach every channel, W_dt needs the state, and a tag knows one spike and one gate"
+"""Learning rules that need only the readout's presynaptic trace."""
+_SHARED = "W_B and W_C act on every channel, W_dt needs the state, but a tag has one spike and one gate"
 
 
 @dataclass(frozen=True)
 class LearningPlacement:
-    """``where`` the traces live, in how many ``words`` of ``bits``, on how many ``cores`` more; why not elsewhere."""
+    """``where`` traces are stored, as ``words`` of ``bits`` on additional ``cores``; ``reasons`` against the others."""
 
     where: str
     words: int
@@ -42,7 +43,7 @@ class LearningPlacement:
 def choose(
     block: PlasticBlock, placed: PlacedGraph, plasticity: Plasticity, profile: HardwareProfile
 ) -> LearningPlacement:
-    """Return where the block's traces live; raises DoesNotFit if the placement asked for breaks a rule."""
+    """Return where the block's traces are stored; raises DoesNotFit if the placement asked for breaks a limit."""
     breaks = {
         "tags": tuple(_engine(block, plasticity, profile)),
         "neurons": tuple(_process(block, placed, plasticity, profile)),
@@ -65,7 +66,7 @@ def _order(plasticity: Plasticity) -> tuple[str, ...]:
 
 
 def trace_words(block: PlasticBlock, plasticity: Plasticity) -> int:
-    """Return how many words the traces of the plastic groups take."""
+    """Return how many words the traces of the plastic groups need."""
     inputs = block.weights()["w_u"].shape[1]
     if plasticity.rule in READOUT_RULES:
         return block.process.channels
@@ -73,41 +74,41 @@ def trace_words(block: PlasticBlock, plasticity: Plasticity) -> int:
 
 
 def _engine(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfile) -> Iterator[Finding]:
-    """A synapse of the learning engine has tags for one state, and knows its own two neurons only."""
+    """A synapse of the learning engine has a tag for one state, and reads only its own two neurons."""
     if not profile.capabilities.learning:
         hint = "--set learn.placement=host"
         yield Finding("learning-engine", block.readout, f"{profile.name} has no learning engine", hint=hint)
         return
     if plasticity.sparsity:
-        message = "the learning engine prunes nothing: no product of its rules compares a weight with a threshold"
+        message = "the learning engine cannot prune: no product of its rules compares a weight with a threshold"
         yield Finding("learning-prune", block.readout, message, hint="--set learn.placement=neurons")
     if (plasticity.rounding, plasticity.weight_bits) != ("stochastic", 8):
         asked = f"{plasticity.rounding} rounding of {plasticity.weight_bits}-bit weights"
-        message = f"the learning engine rounds words of half an 8-bit weight stochastically, not {asked}"
+        message = f"the learning engine has stochastic rounding of 8-bit weights in half units, not {asked}"
         yield Finding("learning-rounding", block.readout, message, hint="--set learn.placement=neurons")
     if plasticity.rule not in READOUT_RULES and set(plasticity.synapses) != {"w_o"}:
         yield from _channel(block, plasticity)
 
 
 def _channel(block: PlasticBlock, plasticity: Plasticity) -> Iterator[Finding]:
-    """What learns below the readout is w_u of spikes, one tap and one state."""
+    """Below the readout only w_u can learn, with spikes as input, one tap and one state."""
     scan = block.process.scan
     layer, states, taps = _layer(block), scan.alpha.shape[1], block.process.conv.shape[1]
     hint = "--set learn.placement=neurons, or a model with one state a channel and one conv tap"
     if plasticity.rule not in INPUT_RULES:
-        message = f"layer '{layer}': {plasticity.rule} reads psi where a selective channel sends gate and decay"
+        message = f"layer '{layer}': {plasticity.rule} needs psi, a selective channel sends gate and decay instead"
         yield Finding("learning-rule", layer, message, hint="--set learn.placement=neurons, or --learn rtrl")
     if states > 1:
-        message = f"layer '{layer}' has {states} states a channel, a tag of the learning engine follows 1"
+        message = f"layer '{layer}' has {states} states a channel, a tag of the learning engine holds 1"
         yield Finding("learning-states", layer, message, states, 1, hint)
     if taps > 1:
-        message = f"layer '{layer}' has {taps} conv taps, a tag follows the spike of 1 step"
+        message = f"layer '{layer}' has {taps} conv taps, a tag of the learning engine reads the spike of 1 step"
         yield Finding("learning-taps", layer, message, taps, 1, hint)
     if (shared := _shared(plasticity)) and set(plasticity.synapses) != set(GROUPS):
-        message = f"the engine has no rule for {', '.join(shared)} of layer '{layer}': {_SHARED}"
+        message = f"the learning engine has no rule for {', '.join(shared)} of layer '{layer}': {_SHARED}"
         yield Finding("learning-shared", layer, message, hint="leave them out of learn.synapses")
     if (bits := block.graph.nodes[block.x].message_bits) > 1:
-        message = f"layer '{layer}' reads messages of {bits} bits, the learning engine learns from spikes"
+        message = f"layer '{layer}' reads messages of {bits} bits, the learning engine needs spikes"
         yield Finding("learning-spikes", layer, message, bits, 1, "train with --encoder delta")
 
 
@@ -116,23 +117,23 @@ def _shared(plasticity: Plasticity) -> list[str]:
 
 
 def _left_out(block: PlasticBlock, plasticity: Plasticity) -> list[Finding]:
-    """Say which of the synapses that learn by default the engine leaves as they are, and what of the gradient."""
+    """Say which synapses and which parts of the gradient the learning engine leaves out."""
     layer, shared = _layer(block), _shared(plasticity)
     found: list[Finding] = []
     if plasticity.rule in READOUT_RULES:
         return found
     if shared:
-        message = f"{', '.join(shared)} of layer '{layer}' stand still: {_SHARED}"
+        message = f"{', '.join(shared)} of layer '{layer}' do not learn: {_SHARED}"
         found.append(Finding("learning-shared", layer, message))
     if plasticity.rule in TAG_RULES and "w_u" in plasticity.synapses:
         message = f"the tags of layer '{layer}' leave out the membrane, the readout's memory and the skip D u: "
-        message += "where the skip outweighs C h, w_u may move against the gradient"
+        message += "where the skip is larger than C h, w_u may move against the gradient"
         found.append(Finding("learning-levels", layer, message))
     return found
 
 
 def _engine_words(block: PlasticBlock, plasticity: Plasticity) -> tuple[int, int]:
-    """Return how many words the engine's traces are and the bits of one: tags, or traces where the rule has no tag."""
+    """Return the number of the engine's trace words and their bits: tags, or traces where the rule has no tag."""
     channels, inputs = block.weights()["w_u"].shape
     if "w_u" not in plasticity.synapses or plasticity.rule in READOUT_RULES:
         return channels, WIDTHS["x1"]
@@ -142,9 +143,9 @@ def _engine_words(block: PlasticBlock, plasticity: Plasticity) -> tuple[int, int
 def _process(
     block: PlasticBlock, placed: PlacedGraph, plasticity: Plasticity, profile: HardwareProfile
 ) -> Iterator[Finding]:
-    """The trace words fit into the cores that the program leaves free."""
+    """The trace words fit on the cores that the program does not use."""
     if not profile.capabilities.microcode:
-        message = f"{profile.name} runs no neuron programs of our own, which a trace process is"
+        message = f"{profile.name} has no programmable neurons, a trace process needs them"
         yield Finding("learning-microcode", _layer(block), message, hint="learn on the host")
         return
     limit = profile.usable_cores
@@ -160,7 +161,7 @@ def _process(
 
 
 def _cores(block: PlasticBlock, plasticity: Plasticity, profile: HardwareProfile) -> int:
-    """Return the cores of the trace words: as many to a memory word as fit in its bits."""
+    """Return the cores of the trace words; several are packed into one memory word."""
     if profile.usable_cores is None:
         return 0
     packed = max(1, int(profile.memory.word_bits.number // plasticity.trace_bits))

@@ -1,4 +1,4 @@
-"""The wall around Lava: the only room that imports it; models run in a child process with a time limit."""
+"""Lava: the only package that imports it; models run in a child process with a time limit."""
 
 from .compat import import_lava, lava_available
 from .run import run_lava

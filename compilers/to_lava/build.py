@@ -1,8 +1,8 @@
 """Build: an aligned integer graph becomes connected Lava processes.
 
-Lava's own RingBuffer, Dense, DelayDense, Sparse, DelaySparse and LIFReset where they exist, ours for relay, scan and
-readout. Weights go in doubled with ``weight_exp = -1``: Lava drops the lowest bit of mixed-sign weights, so the
-effective weights are exactly our int8.
+Lava's own RingBuffer, Dense, DelayDense, Sparse, DelaySparse and LIFReset are used; relay, scan and readout are ours.
+Weights are passed doubled with ``weight_exp = -1``: Lava drops the lowest bit of mixed-sign weights, so the effective
+weights are exactly our int8.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ _STATES = {"scan": ("h",), "lif": ("u", "v"), "readout": ("v",)}
 
 @dataclass(frozen=True)
 class LavaNetwork:
-    """Connected processes by node name, the synapses by edge name, and how long to run them.
+    """Connected processes by node name, synapses by edge name, and the number of steps to run.
 
     Start with ``network.processes["readout"].run(RunSteps(num_steps=network.steps), network.run_config)`` and end
-    with ``.stop()`` in a ``finally``. Objects are single-use, as all Lava processes.
+    with ``.stop()`` in a ``finally``. A network can be run once, like all Lava processes.
     """
 
     processes: dict[str, AbstractProcess]
@@ -70,8 +70,8 @@ class LavaNetwork:
 def build(graph: IntegerGraph, x: Array, record_to: Path | None = None, rest: int = 0) -> LavaNetwork:
     """Connect the processes that play encoded input x (samples, steps, channels), one sample after another.
 
-    With ``record_to`` every message and every state is written to that folder, one .npy file each. ``rest`` steps pass
-    between samples beside those the delays need.
+    With ``record_to`` every message and every state is written to that folder, one .npy file each. ``rest`` is the
+    number of idle steps between samples in addition to those the delays need.
     """
     samples, steps, _ = x.shape
     period = graph.period(steps) + rest
@@ -121,7 +121,7 @@ def _record(
 
 @singledispatch
 def to_process(node: IntegerNode, window: SampleWindow, name: str) -> AbstractProcess:
-    """Return the Lava process of a node; a node Lava cannot run is refused by name."""
+    """Return the Lava process of a node; a node that Lava cannot run is refused with its name."""
     message = f"layer '{name}': the lava backend has no process for {type(node).__name__}"
     raise DoesNotFit([Finding("lava-process", name, message)])
 

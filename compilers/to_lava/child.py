@@ -1,7 +1,7 @@
-"""The child process in which Lava runs: reads a job from a folder, leaves one .npy file a message and state.
+"""The child process in which Lava runs: reads a job from a folder, writes one .npy file per message and state.
 
-A job (job.pickle) names a builder of a module beside this one, and holds what it builds from: written a moment ago by
-our parent, into a folder that nobody else may enter.
+A job (job.pickle) names a builder function of a module of this package, and its arguments. The parent process wrote it
+just before, into a folder that only this user can access, so unpickling is safe.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .run import FAILURE_FILE, JOB_FILE
 if TYPE_CHECKING:
     from .build import LavaNetwork
 
-_WATCH_SECONDS = 0.1  # how long a process that has just been started may stay unwatched
-_started: list[Any] = []  # processes of multiprocessing
+_WATCH_SECONDS = 0.1  # a process that has just been started is watched within this time
+_started: list[Any] = []  # all processes started by multiprocessing
 
 
 def main(folder: Path) -> None:
-    """Build, run to the end, stop. After an error Lava's own end would wait for ever: then leave without it."""
+    """Build, run to the end, stop. After an error Lava's own stop would hang: then exit without it."""
     name_shared(folder.name)
     tie_forks()
     _note_starts()
@@ -46,7 +46,7 @@ def main(folder: Path) -> None:
         network = _network(folder)
         first = next(iter(network.processes.values()))
         first.run(condition=RunSteps(num_steps=network.steps), run_cfg=network.run_config)
-    except BaseException as error:  # noqa: BLE001  whatever it is, it must be told before we leave
+    except BaseException as error:  # noqa: BLE001  every error must be reported before the exit
         traceback.print_exc()
         why = full() if isinstance(error, OSError) and error.errno == ENOSPC else ""
         _tell(failure, why or f"Lava raised {type(error).__name__}: {error}")
@@ -56,15 +56,15 @@ def main(folder: Path) -> None:
 
 
 def name_shared(name: str) -> None:
-    """Begin the names of all shared memory and semaphores of this process and its forks with ``name``."""
+    """Give the names of all shared memory and semaphores of this process and its forks the prefix ``name``."""
     multiprocessing_names: Any = shared_memory  # private: Python has no other way to choose these names
     multiprocessing_names._make_filename = lambda: f"/{name}-{secrets.token_hex(4)}"
     config: Any = multiprocessing.process.current_process()
-    config._config |= {"semprefix": f"/{name}", "tempdir": "."}  # sockets go to the folder we are in
+    config._config |= {"semprefix": f"/{name}", "tempdir": "."}  # sockets are made in the working folder
 
 
 def _note_starts() -> None:
-    """Keep every process that is started in ``_started``: multiprocessing forgets those that have ended."""
+    """Add every process that is started to ``_started``: multiprocessing forgets those that have ended."""
     process: Any = multiprocessing.process.BaseProcess
     start = process.start
 
@@ -76,7 +76,7 @@ def _note_starts() -> None:
 
 
 def _watch(done: threading.Event, failure: Path) -> None:
-    """Leave at once, with a word in the file ``failure``, when a process of Lava is killed, or ends before it may."""
+    """Write to the file ``failure`` and exit at once when a process of Lava is killed or ends too early."""
     ended: set[int] = set()
     while True:
         running = {started.sentinel: started for started in list(_started) if id(started) not in ended}
@@ -84,34 +84,34 @@ def _watch(done: threading.Event, failure: Path) -> None:
             time.sleep(_WATCH_SECONDS)
         for sentinel in connection.wait(list(running), _WATCH_SECONDS):
             ended.add(id(running[sentinel]))
-            word = _violence(running[sentinel]) or ("" if done.is_set() else _reason(running[sentinel]))
-            if word:
-                _tell(failure, word)
+            why = _killed_by(running[sentinel]) or ("" if done.is_set() else _reason(running[sentinel]))
+            if why:
+                _tell(failure, why)
                 os._exit(1)
 
 
-def _violence(process: Any) -> str:
-    """Say which signal killed a process of Lava, or ''; it is left for Lava to reap, which would miss it."""
+def _killed_by(process: Any) -> str:
+    """Say which signal killed a process of Lava, or ''; WNOWAIT leaves it for Lava to reap."""
     try:
         end = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         code = -end.si_status if end is not None and end.si_code != os.CLD_EXITED else 0
-    except ChildProcessError:  # reaped already
+    except ChildProcessError:  # already reaped
         code = process._popen.returncode if process._popen else 0
-    except ValueError:  # closed, which Lava does after a good end
+    except ValueError:  # closed: Lava does so after a normal end
         code = 0
     return killed(f"'{process.name}'", -code) if code and code < 0 else ""
 
 
 def _reason(process: Any) -> str:
-    """Return the traceback of what a process of Lava raised, which Lava itself would keep for its end."""
+    """Return the traceback of a process of Lava that raised; Lava itself would report it only at its end."""
     raised = getattr(process, "exception", None)
     return str(raised[1]).strip() if raised else "a process of Lava ended before the run was done"
 
 
-def _tell(failure: Path, word: str) -> None:
-    """Write what our parent will say, but where a model that raised has written its own."""
+def _tell(failure: Path, why: str) -> None:
+    """Write the message for the parent, unless a model that raised has written its own."""
     if not (failure.exists() and failure.stat().st_size):
-        failure.write_text(f"{word}\n")
+        failure.write_text(f"{why}\n")
 
 
 def _network(folder: Path) -> LavaNetwork:

@@ -1,12 +1,11 @@
 """Makes Lava 0.10.0 importable on Python 3.10 to 3.13, or says what is missing.
 
-Every module of this room that says ``from lava... import`` lies in a package whose ``__init__`` has called
-:func:`import_lava`; nothing else in bim_neuro imports Lava.
+Call :func:`import_lava` before any ``from lava... import``; only this package imports Lava.
 
 Lava's last release was made for Python 3.10. From 3.11 on, ``dataclasses`` refuses a default value whose
 class has no ``__hash__``, and Lava has one such default: ``ByteEncoder`` in lava/magma/compiler/var_model.py.
-While Lava is imported such a class borrows ``object.__hash__``; afterwards dataclasses and Lava's class are
-as they were.
+While Lava is imported such a class has ``object.__hash__``; afterwards dataclasses and Lava's class are
+restored.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from typing import Any
 from bim_neuro.errors import BackendFailed, BackendMissing
 
 LAVA = "lava-nc==0.10.0"
-NEEDS = ("asteval", "networkx", "scipy")  # what Lava 0.10.0 imports beside numpy, read in its sources
+NEEDS = ("asteval", "networkx", "scipy")  # imports of Lava 0.10.0 besides numpy, from its sources
 
-# Brings in the class that needs mending and sets multiprocessing's start method; the rest loads as usual.
+# Imports the class that needs the patch and sets multiprocessing's start method; the rest loads as usual.
 _FIRST_MODULE = "lava.magma.core.process.process"
 
 
 def lava_available() -> tuple[bool, str]:
-    """Whether Lava can be imported here, and the version or the reason; imports nothing."""
+    """Return whether Lava can be imported here, and its version or the reason; does not import it."""
     try:
         found = f"lava-nc {version('lava-nc')}"
     except PackageNotFoundError:
@@ -45,14 +44,14 @@ def lava_available() -> tuple[bool, str]:
 
 
 def check_installed() -> None:
-    """Refuse, where Lava cannot be imported here, with the reason and the command that installs it."""
+    """Raise `BackendMissing` if Lava cannot be imported here, with the reason and the command that installs it."""
     available, reason = lava_available()
     if not available:
         raise BackendMissing(f"the lava backend is not installed here: {reason}", how_to_install())
 
 
 def import_lava() -> None:
-    """Import Lava's core, so that any ``from lava... import`` works from here on; a second call does nothing.
+    """Import Lava's core, so that ``from lava... import`` works afterwards; a second call does nothing.
 
     Importing Lava sets the start method of multiprocessing to ``fork`` for the whole process, which is one
     reason why compiled models run in a child process.
@@ -85,28 +84,28 @@ def how_to_install(python: tuple[int, int] = sys.version_info[:2]) -> str:
 
 
 def _release_start_method() -> None:
-    """Let Lava set the start method to ``fork`` where it is ``fork`` already, which Python would refuse."""
+    """Reset the start method, so that Lava can set it to ``fork`` even if it is ``fork`` already."""
     method = multiprocessing.get_start_method(allow_none=True)
     if method not in (None, "fork"):
         raise BackendFailed(
             f"Lava needs the multiprocessing start method 'fork', this process has chosen '{method}'",
-            hint="call import_lava() of bim_neuro.compilers.to_lava.compat before that choice",
+            hint="call import_lava() of bim_neuro.compilers.to_lava.compat before the start method is set",
         )
     multiprocessing.set_start_method(None, force=True)
 
 
 @contextmanager
 def _unhashable_defaults_allowed() -> Iterator[None]:
-    """While open, a default value whose class is Lava's and has no ``__hash__`` passes ``dataclasses``."""
+    """Inside the context, ``dataclasses`` accepts a default value whose class is Lava's and has no ``__hash__``."""
     module: Any = dataclasses  # the function below is private, so typeshed does not know it
     original = module._get_field
-    mended: list[Any] = []
+    patched: list[Any] = []
 
     def get_field(cls: type, name: str, *rest: Any) -> Any:
         kind: Any = type(getattr(cls, name, None))
         if kind.__hash__ is None and kind.__module__.startswith("lava."):
             kind.__hash__ = object.__hash__
-            mended.append(kind)
+            patched.append(kind)
         return original(cls, name, *rest)
 
     module._get_field = get_field
@@ -114,5 +113,5 @@ def _unhashable_defaults_allowed() -> Iterator[None]:
         yield
     finally:
         module._get_field = original
-        for kind in mended:
+        for kind in patched:
             kind.__hash__ = None

@@ -1,13 +1,13 @@
-"""What a run of Lava leaves on this machine, a folder and shared memory, and how it goes again, whatever ends the run.
+"""Clean-up after runs of Lava: a folder and shared memory are removed, however the run ended.
 
-Every run has a name, bim-lava-<random>. It is the name of its folder, the beginning of the names of all its shared
-memory and semaphores, and that of a lease beside them. Folder and lease are locked by every process of the run, so they
-are free when the last one is gone, however it went; then anybody may remove what bears the name.
+Every run has a name, bim-lava-<random>: the name of its folder, and the prefix of all its shared memory, its semaphores
+and its lock file (.lease). Folder and lock file are locked by every process of the run, so both are unlocked when the
+last process has ended, in any way; then any later run may remove everything with this name.
 
     /tmp/bim-lava-x7f3a2c1/                     job, log, results
-    /dev/shm/bim-lava-x7f3a2c1.lease            locked while a process of the run lives
+    /dev/shm/bim-lava-x7f3a2c1.lease            locked while a process of the run exists
     /dev/shm/bim-lava-x7f3a2c1-90ab12cd         a channel between two of Lava's processes
-    /dev/shm/sem.bim-lava-x7f3a2c1-k3...        a semaphore, for the blink of an eye before Python unlinks it
+    /dev/shm/sem.bim-lava-x7f3a2c1-k3...        a semaphore, for a moment before Python unlinks it
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ PREFIX = "bim-lava-"
 SHARED_MEMORY = Path("/dev/shm")
 _LEASE = ".lease"
 _TRIES = 8
-ROOM = "free it; a container gets more with --shm-size"
+FREE_SPACE = "free it; a container gets more with --shm-size"
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """The folder of one run, and the locks that say that the run lives."""
+    """The folder of one run, and the locks that show that the run has not ended."""
 
     folder: Path
     locks: tuple[int, ...]
@@ -42,7 +42,7 @@ class Workplace:
 
 @contextmanager
 def workplace() -> Iterator[Workplace]:
-    """Give a run a folder and a name; remove both and all that bears the name, and first what dead runs left."""
+    """Give a run a folder and a name, and remove everything of that name at the end; first clean up ended runs."""
     place = None
     try:
         with unbroken():
@@ -58,13 +58,13 @@ def workplace() -> Iterator[Workplace]:
 
 
 def remove(folder: Path) -> None:
-    """Remove everything of the run whose folder this is; its lease goes last, so that a kill in between is mended."""
+    """Remove everything of a run; its lock file last, so that a later run can finish if this one is killed here."""
     shutil.rmtree(folder, ignore_errors=True)
     remove_shared(folder.name)
 
 
 def remove_dead() -> None:
-    """Remove what runs left whose last process is gone: a lock on their lease, or folder, is to be had."""
+    """Remove what ended runs left: those whose lock file, or folder, can be locked."""
     for lease in _named(SHARED_MEMORY, f"{PREFIX}*{_LEASE}"):
         if (lock := _lock(lease)) is not None:
             remove_shared(lease.name.removesuffix(_LEASE))
@@ -76,7 +76,7 @@ def remove_dead() -> None:
 
 
 def _claim() -> Workplace:
-    """Make and lock a folder and a lease; begin anew where another start takes the fresh folder for a dead run's."""
+    """Make and lock a folder and a lock file; try again if another process removed the folder before it was locked."""
     for _ in range(_TRIES):
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         lock = _lock(folder)
@@ -87,23 +87,23 @@ def _claim() -> Workplace:
             os.close(lock)
         remove(folder)
     places = f"{tempfile.gettempdir()} or {SHARED_MEMORY}"
-    raise BackendFailed(f"Lava's folder cannot be locked: {places} knows no locks", "TMPDIR on a local disk")
+    raise BackendFailed(f"Lava's folder cannot be locked: {places} has no file locks", "set TMPDIR to a local disk")
 
 
 def _lease(folder: Path) -> int | None:
-    """Make the lease of a run and lock it; None where another start was faster."""
+    """Make the lock file of a run and lock it; None if another process locked it first."""
     lease = SHARED_MEMORY / f"{folder.name}{_LEASE}"
     try:
         lease.touch(mode=0o600, exist_ok=False)
     except OSError as error:
         folder.rmdir()
         kind = InputError if error.errno == ENOSPC else BackendFailed
-        raise kind(f"Lava needs shared memory in {SHARED_MEMORY}: {error.strerror}", ROOM) from None
+        raise kind(f"Lava needs shared memory in {SHARED_MEMORY}: {error.strerror}", FREE_SPACE) from None
     return _lock(lease)
 
 
 def _lock(path: Path) -> int | None:
-    """Return a descriptor that locks a path; None where another process holds it, or it is gone or not ours."""
+    """Return a descriptor that locks a path; None if another process holds it, or it is gone or another user's."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -119,7 +119,7 @@ def _lock(path: Path) -> int | None:
 
 
 def remove_shared(name: str) -> None:
-    """Remove the shared memory of a run, whose processes are all gone, and then its lease."""
+    """Remove the shared memory of a run whose processes have all ended, and then its lock file."""
     lease = SHARED_MEMORY / f"{name}{_LEASE}"
     for file in (*_named(SHARED_MEMORY, f"{name}-*"), *_named(SHARED_MEMORY, f"sem.{name}-*"), lease):
         with suppress(OSError):

@@ -1,7 +1,7 @@
-"""Run a program on Lava in a child process: a time limit, a loud error, and nothing left behind.
+"""Run a program on Lava in a child process: with a time limit, errors reported, and all files cleaned up.
 
-Lava waits for ever when a model raises, and a second run in one process may crash. The child, `child.py`, is a guard
-that ends Lava when its standard input ends, and then removes all that Lava left.
+Lava hangs when a model raises, and a second run in one process may crash. The child (child.py) starts as a guard that
+ends Lava when its standard input ends, and then removes all files of Lava.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ...record import RunRecord, merge
 from ...simulation.reference import check_input
 from .compat import check_installed
 from .guard import FULL
-from .remains import ROOM, Workplace, workplace
+from .remains import FREE_SPACE, Workplace, workplace
 
 _START_SECONDS = 60.0  # importing Lava and starting its processes, on a busy machine
-_STEP_SECONDS = 0.25  # one step of Lava is some milliseconds; see docs/numerics.md on why it is not a speed
+_STEP_SECONDS = 0.25  # a limit; one step of Lava takes some milliseconds
 _POLL_SECONDS = 0.05
-_END_SECONDS = 5.0  # for the guard to end Lava and clean up; it takes some milliseconds
+_END_SECONDS = 5.0  # limit for the guard to end Lava and clean up; it takes some milliseconds
 Rows = dict[str, Array]
 FAILURE_FILE = "failure.txt"
 JOB_FILE = "job.pickle"
@@ -37,14 +37,14 @@ JOB_FILE = "job.pickle"
 def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) -> RunRecord:
     """Play encoded input x (samples, steps, channels) through Lava; return every message and state.
 
-    Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks or passes ``time_limit``
+    Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it fails or exceeds ``time_limit``
     (seconds; by default one minute and a quarter of a second a step). A recurrent graph plays every sample in a run of
-    its own, because what goes round in a loop would reach the next sample.
+    its own, because activity in a loop would reach the next sample.
     """
     check_installed()
     check_input(graph, x)
     if x.dtype.kind not in "iub":
-        raise InputError(f"input holds {x.dtype}, Lava wants integers", "encode() gives them")
+        raise InputError(f"input holds {x.dtype}, Lava needs integers", "encode() returns them")
     if graph.recurrent and len(x) > 1:
         return merge([run_lava(graph, x[at : at + 1], time_limit=time_limit) for at in range(len(x))])
     samples, steps, _ = x.shape
@@ -59,9 +59,9 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
 def play(
     module: str, builder: str, parts: tuple[Any, ...], steps: int, time_limit: float | None
 ) -> tuple[Rows, dict[str, Rows]]:
-    """Run on Lava what a builder of a module of this room makes of ``parts`` and the folder to record to.
+    """Run on Lava the network that ``builder`` of a ``module`` of this package makes from ``parts``.
 
-    Return its recordings, one array a message or state, (steps, ...), and its archives of arrays.
+    Return its recordings, one array (steps, ...) per message or state, and its archives of arrays.
     """
     check_installed()
     with workplace() as place:
@@ -72,7 +72,7 @@ def play(
 
 
 def by_sample(rows: Array, depth: int, samples: int, period: int) -> Array:
-    """Cut a node's rows (steps, ...) into its windows, (samples, period, ...)."""
+    """Cut a node's rows (steps, ...) into samples, (samples, period, ...)."""
     return rows[depth : depth + samples * period].reshape(samples, period, *rows.shape[1:]).astype(np.int64)
 
 
@@ -82,7 +82,7 @@ def _time_limit_for(steps: int) -> float:
 
 
 def _run_child(place: Workplace, limit: float, total: int) -> None:
-    """Run the job that lies in a workplace; raise `BackendFailed` where it breaks or takes longer than ``limit``."""
+    """Run the job in a workplace; raise `BackendFailed` if it fails or takes longer than ``limit`` seconds."""
     folder = place.folder
     failure, log = folder / FAILURE_FILE, folder / "log.txt"
     environment = os.environ | {
@@ -94,8 +94,8 @@ def _run_child(place: Workplace, limit: float, total: int) -> None:
     with log.open("wb") as output:
         child = subprocess.Popen(
             command,
-            cwd=folder,  # `python -m` looks there first: no file of the user's can stand in for a module
-            stdin=subprocess.PIPE,  # stays open as long as we live; the guard ends with it
+            cwd=folder,  # `python -m` looks there first: no file of the user's can replace a module
+            stdin=subprocess.PIPE,  # open as long as this process exists; the guard ends when it closes
             stdout=output,
             stderr=output,
             env=environment,
@@ -125,13 +125,13 @@ def _check_failure(failure: Path) -> None:
     if failure.exists() and failure.stat().st_size:
         last = _last_line(failure)
         if FULL in last:
-            raise InputError(last, ROOM)
+            raise InputError(last, FREE_SPACE)
         raised = "a Lava process model raised: " if failure.read_text(errors="replace").startswith("Traceback") else ""
         raise BackendFailed(f"{raised}{last}")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Let the guard end Lava and clean up; if it cannot, the kernel ends what is tied to it."""
+    """Let the guard end Lava and clean up; if it does not, kill it, and the kernel ends its processes."""
     assert child.stdin is not None
     child.stdin.close()
     try:

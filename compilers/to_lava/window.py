@@ -1,4 +1,4 @@
-"""When a node listens: the steps of a sample within the endless count of Lava's steps."""
+"""Sample windows: which of Lava's steps, counted without end, belong to which sample at a node."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SampleWindow:
-    """Samples of ``steps`` steps follow each other every ``period``, the first at ``depth``."""
+    """Samples of ``steps`` steps begin every ``period`` steps, the first at step ``depth``."""
 
     depth: int
     steps: int

@@ -176,7 +176,7 @@ def test_what_nobody_measured_is_said(tmp_path: Path) -> None:
     [finding] = bim_neuro.compile(path, dt=DT).findings
     assert (finding.rule, finding.severity, finding.layer) == ("range", "warning", "i")
     assert finding.message.startswith("the ranges of i were not measured")
-    assert "i never leak, their bound holds for 1,000 steps" in finding.message
+    assert "i have no leak, their bound holds for 1,000 steps" in finding.message
     calibrated = bim_neuro.compile(path, dt=DT, input=X)
     assert not calibrated.findings
     assert "the ranges of i were measured on 6 samples of the given input" in calibrated.assumptions

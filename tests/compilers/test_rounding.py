@@ -152,7 +152,7 @@ def test_a_threshold_that_rounds_to_nothing_names_the_weight_that_did_it() -> No
     found = rounded(graph(lif(), outlier))[1]["rounded-threshold"]
     assert (found.limit, found.used) == (1.0, 0.0)
     assert "a threshold of 1 is 0.254 units of the largest weight / 127 and becomes 0" in found.message
-    assert "the largest weight, 500, sets the scale" in found.hint
+    assert "the largest weight, 500, sets the scale of all" in found.hint
 
 
 # ---------------------------------------------------------------------------------------------- weights
@@ -167,7 +167,7 @@ def test_weights_that_one_outlier_zeroed_are_counted_and_it_is_named() -> None:
     found = findings["rounded-weights"]
     assert (found.limit, found.used) == (90, 1)
     assert "89 of 90 weights from 'in' became 0" in found.message
-    assert "89 of them by one weight, 100 from neuron 7 to neuron 3, beside a median of 0.1" in found.message
+    assert "89 of them because of one weight, 100 from neuron 7 to neuron 3; the median is 0.1" in found.message
 
 
 def test_an_outlier_of_one_neuron_leaves_the_others_alone_where_each_has_a_scale() -> None:
@@ -175,7 +175,7 @@ def test_an_outlier_of_one_neuron_leaves_the_others_alone_where_each_has_a_scale
     weight[2, 5] = -100.0
     found = rounded(graph(Readout(0.9, np.zeros(4)), weight))[1]["rounded-weights"]
     assert (found.limit, found.used) == (40, 31)
-    assert "9 of them by one weight, -100 from neuron 5 to neuron 2" in found.message
+    assert "9 of them because of one weight, -100 from neuron 5 to neuron 2" in found.message
 
 
 def test_many_large_weights_are_no_outlier() -> None:

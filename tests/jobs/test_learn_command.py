@@ -134,7 +134,7 @@ def test_two_blocks_learn_in_the_upper_one_only(tmp_path: Path) -> None:
 def test_more_states_than_tags_are_refused_by_name(tmp_path: Path) -> None:
     code, _, err = learn(tmp_path, "--learn", "rtrl", "--set", "learn.placement=tags")
     assert code == 1
-    assert "layer 'block1.scan' has 3 states a channel, a tag of the learning engine follows 1" in err
+    assert "layer 'block1.scan' has 3 states a channel, a tag of the learning engine holds 1" in err
     assert "hint: --set learn.placement=neurons" in err
     assert not (tmp_path / "out").exists()
 

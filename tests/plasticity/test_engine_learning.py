@@ -161,15 +161,15 @@ def test_the_order_of_placements_is_the_rules_own(spiking: Case) -> None:
     assert where(spiking, rule="rtrl").where == "neurons"
     asked = where(spiking, rule="rtrl", placement="tags")
     assert (asked.where, asked.words, asked.bits, asked.cores) == ("tags", 16 * 5, 9, 0)
-    assert "w_dt, w_b, w_c of layer 'block1.scan' stand still" in asked.reasons[0].message
+    assert "w_dt, w_b, w_c of layer 'block1.scan' do not learn" in asked.reasons[0].message
     assert (where(graded, rule="three-factor").words, where(graded, rule="three-factor").bits) == (8, 7)
 
 
 @pytest.mark.parametrize(("plasticity", "rule", "message"), [
-    ({"rule": "rtrl", "synapses": ("w_u", "w_dt")}, "learning-shared", "the engine has no rule for w_dt"),
-    ({"rule": "s-tllr"}, "learning-rule", "s-tllr reads psi"),
+    ({"rule": "rtrl", "synapses": ("w_u", "w_dt")}, "learning-shared", "the learning engine has no rule for w_dt"),
+    ({"rule": "s-tllr"}, "learning-rule", "s-tllr needs psi"),
     ({"rule": "rtrl", "rounding": "nearest"}, "learning-rounding", "nearest rounding of 8-bit weights"),
-    ({"rule": "rtrl", "sparsity": 0.5}, "learning-prune", "prunes nothing"),
+    ({"rule": "rtrl", "sparsity": 0.5}, "learning-prune", "cannot prune"),
 ])  # fmt: skip
 def test_what_the_engine_has_no_rule_for_is_refused_by_name(
     spiking: Case, plasticity: dict[str, object], rule: str, message: str

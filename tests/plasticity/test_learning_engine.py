@@ -188,8 +188,8 @@ def test_an_stdp_amplitude_is_met_within_three_per_cent() -> None:
     (Plasticity(rule="rtrl", rate=1e-6), "loihi2", "the rtrl rate of 1e-06 units cannot be written"),
     (Plasticity(rule="stdp", stdp_rate=1e5), "loihi2", r"the potentiation \(stdp a_plus\) of 1e\+05 units"),
     (Plasticity(rule="rtrl"), "truenorth", "truenorth has no learning engine"),
-    (Plasticity(rule="rtrl"), "loihi1", "the rule rtrl reads traces a neuron program sends, loihi1 has none"),
-    (Plasticity(rule="stdp", stdp_rate=0.0), "loihi2", "with these rates the rule stdp changes nothing"),
+    (Plasticity(rule="rtrl"), "loihi1", "the rule rtrl needs traces sent by a neuron program, loihi1 runs none"),
+    (Plasticity(rule="stdp", stdp_rate=0.0), "loihi2", "with these rates the learning rule stdp changes no weight"),
 ])  # fmt: skip
 def test_a_limit_is_refused_by_name(request_: Plasticity, target: str, message: str) -> None:
     with pytest.raises(BimError, match=message):
@@ -210,7 +210,7 @@ def test_a_smaller_engine_is_told_apart(field: str, value: float | None, rule: s
 
 def test_more_states_than_a_tag_follows_are_refused() -> None:
     reference = export(small_checkpoint(states=3, taps=1))
-    with pytest.raises(DoesNotFit, match="3 states, 1 taps; the learning engine follows spikes, one state"):
+    with pytest.raises(DoesNotFit, match="3 states, 1 taps; the learning engine needs spikes as input, one state"):
         plastic_channel(reference, np.zeros((1, 2, 5), np.int64), signal_unit=1.0, largest_signal=1.0)
 
 

@@ -1,1 +1,1 @@
-"""Learning on Lava: circuits and trace processes built, played and compared with ours."""
+"""Plasticity on Lava: circuits and trace processes are built, run, and compared with our simulation."""

@@ -44,7 +44,7 @@ _RECORDED = {"weights": "weights", "tags": "tag_1", "x1": "x1", "x2": "x2", "y1"
 
 
 def build_circuit(circuit: Circuit, states: bool, record_to: Path) -> LavaNetwork:
-    """Connect the processes of a circuit; messages and, if asked for, states go to the folder, one .npy file each."""
+    """Connect the processes of a circuit; messages and, with ``states``, states are written as .npy files."""
     steps = len(circuit.x)
     post = to_post_process(circuit.post)
     plastic = _plastic(circuit)
@@ -63,10 +63,10 @@ def build_circuit(circuit: Circuit, states: bool, record_to: Path) -> LavaNetwor
 
 
 def build_lesson(learner: EngineLearner, x: Array, y: Array, record_to: Path) -> LavaNetwork:
-    """Connect what an engine learner plays: plastic synapses before the channels, the readout's, and its error.
+    """Connect the processes of an engine learner: plastic synapses of the channels and of the readout, and its error.
 
-    x (samples, T, M) are spikes, y their classes; every spike, error, weight, tag and trace is recorded, those of the
-    synapses as 'w_u.weights'.
+    x (samples, T, M) are spikes, y the classes; every spike, error, weight, tag and trace is recorded, those of
+    synapses by names like 'w_u.weights'.
     """
     loop, gate = learner.loop, learner.gate(x.shape[1])
     rest = {group: Rest(len(gate), len(gate) + learner.gap, held) for group, held in HELD.items()}
@@ -104,7 +104,7 @@ def build_lesson(learner: EngineLearner, x: Array, y: Array, record_to: Path) ->
 def _hidden(
     learner: EngineLearner, inputs: PlasticInput, x: Array, spread: Callable[[list[Array]], Array], rest: Rest
 ) -> tuple[AbstractProcess, AbstractProcess]:
-    """Return the channels, and the plastic synapses before them."""
+    """Return the channels, and the plastic synapses into them."""
     post, plastic = SelectiveChannelProcess(inputs.channels.neuron, rest), _learning_dense(inputs.synapses)
     padded = [np.concatenate([row, np.zeros((rest.active - len(row), row.shape[1]), np.int64)]) for row in x]
     _player(spread(padded)).s_out.connect(plastic.s_in)
@@ -117,14 +117,14 @@ def _hidden(
 
 
 def _close(plastic: AbstractProcess, post: AbstractProcess, rule: LearningRule) -> None:
-    """Let the synapses hear the neurons behind them; Lava would wait for ever on traces it keeps itself."""
+    """Connect postsynaptic spikes and traces to the synapses; only external traces, or Lava would hang."""
     post.s_out.connect(plastic.s_in_bap)
     for name in POST_TRACES if rule.external else ():
         getattr(post, f"{name}_out").connect(getattr(plastic, f"s_in_{name}"))
 
 
 def _spread(rows: list[Array], active: int, period: int) -> Array:
-    """Lay samples (steps, width) one after another, each at the beginning of its period, silence after it."""
+    """Put samples (steps, width) one after another, each at the start of its period and followed by zeros."""
     whole = np.zeros((len(rows), period, rows[0].shape[1]), np.int64)
     for place, row in zip(whole, rows, strict=True):
         place[: min(active, len(row))] = row[:active]

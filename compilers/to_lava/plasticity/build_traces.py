@@ -1,4 +1,4 @@
-"""Build a plastic block with its trace process, or with a teacher from which it learns; what counts is recorded."""
+"""Build a plastic block with its trace process, or with a teacher that updates its weights; results are recorded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bim_neuro.plasticity.trace_process.learner import TraceLearner
 
 
 def build_traces(block: PlasticBlock, x: Array, record_to: Path) -> LavaNetwork:
-    """Connect the block's graph to play x (samples, T, lines), and the trace process to all that its scan hears."""
+    """Connect the block's graph to play x (samples, T, lines), and the trace process to all inputs of its scan."""
     graph, network = block.graph, build(block.graph, x)
     window = SampleWindow(graph.depth[block.scan], x.shape[1], graph.period(x.shape[1]))
     traces = TraceWords(block.process, block.omega, graph.nodes[block.x].neurons, window)
@@ -35,9 +35,9 @@ def build_traces(block: PlasticBlock, x: Array, record_to: Path) -> LavaNetwork:
 
 
 def build_lesson(learner: TraceLearner, x: Array, y: Array, record_to: Path) -> LavaNetwork:
-    """Connect the block's graph, its dense projections plastic, and a teacher; every weight of every step is recorded.
+    """Connect the block's graph with plastic dense synapses, and a teacher; every weight of every step is recorded.
 
-    Samples follow each other when the last one's update has reached the synapses.
+    A sample begins after the update of the previous one has reached the synapses.
     """
     block, steps = learner.block, x.shape[1]
     plastic = set(block.edges.values())
@@ -68,7 +68,7 @@ def _(synapse: _Plastic, edge: Edge, message_bits: int) -> AbstractProcess:
 
 
 def _listen(block: PlasticBlock, network: LavaNetwork, traces: TraceWords) -> None:
-    """Connect to the traces what the scan hears, and the block's input when dt of the same step arrives."""
+    """Connect to the traces all inputs of the scan, and the block's input so that it arrives with dt of its step."""
     for edge in block.graph.into(block.scan):
         network.synapses[edge.name].a_out.connect(getattr(traces, PORTS[edge.port]))
     source = block.graph.nodes[block.x]

@@ -1,7 +1,8 @@
-"""Lessons: the first samples of an on-chip learning run once more, here and on Lava, and how much of it is equal.
+"""Verify learning: repeat the first samples of an on-chip learning run here and on Lava, and count equal values.
 
-Of the learning engine the synapses are Lava's own (LearningDense), and both sides take Lava's noise. The trace process
-and its teacher are ours there too: Lava holds wiring, delays, schedule and the numpy law against the compiled kernel.
+With the learning engine the synapses are Lava's own (LearningDense), and both sides use Lava's noise. The trace process
+and its teacher are ours on Lava too: there wiring, delays, schedule and the numpy law are checked against the compiled
+kernel.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from ....plasticity.trace_process.learner import TraceLearner
 from .run import learn_by_engine, learn_by_traces
 
 LESSONS = 4
-"""Samples whose learning is played: some seconds of Lava."""
-_MOST_WORDS = 2**26  # that Lava may write down of the learning engine, a quarter of a GiB; long samples are fewer
+"""Number of samples: Lava takes some seconds for them."""
+_MOST_WORDS = 2**26  # limit of Lava's recordings of the learning engine, a quarter of a GiB; fewer samples if long
 
 Check = dict[str, Any]
 
@@ -28,9 +29,9 @@ Check = dict[str, Any]
 def verify_learning(
     learner: TraceLearner | EngineLearner, x: Array, y: Array, *, time_limit: float | None = None
 ) -> Check:
-    """Learn from the first of x (samples, T, lines) and y here and on Lava; return what was compared and was equal.
+    """Learn from the first samples of x (samples, T, lines) and y here and on Lava; return counts of equal values.
 
-    ``learner`` has not learnt yet: one of traces with its rates, one of the engine with the noise of mode 'lava'.
+    ``learner`` must not have learnt yet: a trace learner has its rates, an engine learner the noise of mode 'lava'.
     """
     if isinstance(learner, EngineLearner):
         return _verify_engine(learner, x, y, time_limit)
@@ -38,7 +39,7 @@ def verify_learning(
 
 
 def _verify_traces(learner: TraceLearner, x: Array, y: Array, time_limit: float | None) -> Check:
-    """Compare spikes, every trace at the end of each sample, and the weights after it and in the synapses."""
+    """Compare spikes, answers, every trace at the end of each sample, and the learner's and the synapses' weights."""
     synapses, lessons = learn_by_traces(learner, x, y, time_limit=time_limit)
     count = _Count()
     for index, lesson in enumerate(lessons):
@@ -98,7 +99,7 @@ class _Count:
 
 
 class _Watched:
-    """Plastic synapses that keep what they heard and what they became, step by step."""
+    """Plastic synapses that record their inputs and their state in every step."""
 
     def __init__(self, synapses: FastSynapses) -> None:
         self.synapses = synapses
@@ -108,7 +109,7 @@ class _Watched:
         return getattr(self.synapses, name)
 
     def step(self, pre: Array, post: Array, y: Array | None = None) -> Array:
-        """Step the synapses; keep everything."""
+        """Step the synapses and record all values."""
         sums = self.synapses.step(pre, post, y)
         now = {"pre": pre, "post": post, "weights": self.synapses.weights, "tags": self.synapses.tags}
         now |= {f"x{place + 1}": trace for place, trace in enumerate(self.synapses.x)}

@@ -1,7 +1,7 @@
-"""A learning rule becomes Lava's, and what Lava understood is compared with what was meant, in two ways.
+"""Convert a learning rule to Lava's, and check Lava's parse result in two ways.
 
-Lava's parser takes texts it does not understand and goes on in silence. So every rule it parsed is compared product by
-product with ours, and both are evaluated on random integers, Lava's by its own fixed-point applier.
+Lava's parser accepts texts that it misparses, without an error. So every parsed rule is compared with ours product by
+product, and both are evaluated on random integers, Lava's by its own fixed-point applier.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SHAPE = (37, 41)
 
 
 def to_lava_rule(rule: LearningRule, seed: int) -> LoihiLearningRule:
-    """Return Lava's rule; raise `BackendFailed` where Lava understood something else."""
+    """Return Lava's rule; raise `BackendFailed` if Lava parsed a different rule."""
     names = PRE_TRACES if rule.external else PRE_TRACES + POST_TRACES
     traces = {name: trace for name in names if (trace := rule.trace(name))}
     settings: dict[str, Any] = {f"{name}_impulse": trace.impulse for name, trace in traces.items()}
@@ -43,7 +43,7 @@ def to_lava_rule(rule: LearningRule, seed: int) -> LoihiLearningRule:
 
 
 def check_understood(rule: LearningRule, theirs: LoihiLearningRule, texts: dict[str, str]) -> None:
-    """Compare Lava's reading of ``texts`` with the rule, symbol by symbol and number by number."""
+    """Compare what Lava parsed from ``texts`` with the rule, symbol by symbol and number by number."""
     if any(p.dependency[0] == "u" for p in rule.products) and theirs.decimate_exponent != rule.decimation:
         raise _misread("rule", str(texts), f"u{theirs.decimate_exponent}", f"u{rule.decimation}")
     for name, products in (("dw", rule.dw), ("dt", rule.dt)):
@@ -84,7 +84,7 @@ def _check_numbers(name: str, text: str, products: Sequence[Product], applier: L
 
 
 def _random_values(rng: np.random.Generator) -> dict[str, Array]:
-    """Traces over their whole range, weights and tags beyond it."""
+    """Return random traces over their whole range, weights and tags beyond theirs."""
     post, pre = _SHAPE
     traces = {
         f"{trace}_{dependency}": rng.integers(0, 128, _SHAPE).astype(np.int64)
@@ -99,4 +99,4 @@ def _random_values(rng: np.random.Generator) -> dict[str, Array]:
 
 
 def _misread(name: str, text: str, understood: str, meant: str) -> BackendFailed:
-    return BackendFailed(f"Lava misreads {name} = '{text}': it understood {understood}, meant is {meant}")
+    return BackendFailed(f"Lava misreads {name} = '{text}': it parsed {understood}, the rule is {meant}")

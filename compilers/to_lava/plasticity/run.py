@@ -1,7 +1,7 @@
-"""Learning on Lava, in a child process: by its learning engine, or by a block with its trace process.
+"""Run plasticity on Lava in a child process: with Lava's learning engine, or with our trace process.
 
-By the engine the synapses and their learning are Lava's own (LearningDense, bit-approximate), and so is a plain LIF
-behind them; neurons with learning outputs are ours, as Lava ships none that works. By traces all that learns is ours.
+With the learning engine the synapses and their learning are Lava's own (LearningDense, bit-approximate), and so is a
+plain LIF; neurons with learning outputs are ours, as those of Lava do not work. With traces all that learns is ours.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from ..run import by_sample, play
 
 
 def learn_on_lava(circuit: Circuit, *, record: bool = True, time_limit: float | None = None) -> Recording:
-    """Run a circuit on Lava; return what `circuit.run` does in mode 'lava', without ``record`` messages only.
+    """Run a circuit on Lava; return the same as `circuit.run` in mode 'lava', only messages if ``record`` is false.
 
-    Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks, misreads the rule, or passes
+    Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it fails, misreads the rule, or exceeds
     ``time_limit`` (seconds).
     """
     return play("plasticity.build_circuit", "build_circuit", (circuit, record), len(circuit.x), time_limit)[0]
 
 
 def learn_by_engine(learner: EngineLearner, x: Array, y: Array, *, time_limit: float | None = None) -> Recording:
-    """Learn on Lava from spikes x (samples, T, lines) and y; return every message, and 'w_u.weights' and the like.
+    """Learn on Lava from spikes x (samples, T, lines) and y; return every message, and 'w_u.weights', tags and traces.
 
-    ``learner`` has the noise of mode 'lava' and has not learnt yet. Raises as above.
+    ``learner`` has the noise of mode 'lava' and has not learnt yet. Raises as `learn_on_lava`.
     """
     steps = len(x) * (len(learner.gate(x.shape[1])) + learner.gap)
     return play("plasticity.build_circuit", "build_lesson", (learner, x, y), steps, time_limit)[0]
@@ -35,7 +35,7 @@ def learn_by_engine(learner: EngineLearner, x: Array, y: Array, *, time_limit: f
 def traces_on_lava(block: PlasticBlock, x: Array, *, time_limit: float | None = None) -> dict[str, Array]:
     """Play x (samples, T, lines); return every trace by name, 'spikes' and 'answer', (samples, T, ...) each.
 
-    Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it breaks or passes ``time_limit``
+    Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it fails or exceeds ``time_limit``
     (seconds).
     """
     samples, steps, _ = x.shape
@@ -51,8 +51,8 @@ def learn_by_traces(
 ) -> tuple[dict[str, Array], list[dict[str, Array]]]:
     """Learn on Lava from x (samples, T, lines) and y.
 
-    Return the int8 weights by group, (steps of Lava, post, pre), and of each sample what it was learnt from: every
-    trace by name, 'spikes', 'output', and the weights after it. ``learner`` is what it was, but for its rates.
+    Return the int8 weights by group, (steps of Lava, post, pre), and for each sample the values its update was made
+    from (every trace by name, 'spikes', 'output') and the weights after it. Only the rates of ``learner`` change.
     """
     learner.prepare(x, y)
     graph, (samples, steps, _) = learner.block.graph, x.shape

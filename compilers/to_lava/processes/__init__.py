@@ -1,1 +1,1 @@
-"""The Lava processes that are ours. Lava executes every file beside them, so this folder holds nothing else."""
+"""Our own Lava processes. Lava executes every file of their folder, so it holds nothing else."""

@@ -1,4 +1,4 @@
-"""How Lava's CPU runs the neurons with learning outputs: receive, call the neuron's integer law, send."""
+"""CPU models of the neurons with learning outputs: receive, call the neuron's integer law, send."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _PostModel(PyLoihiProcessModel):
             port.send(values.astype(np.int32))
 
     def advance(self, inputs: dict[str, np.ndarray]) -> Emission:
-        """Step the law; between samples be silent."""
+        """Step the law; between samples send no spikes."""
         t = self.time_step - 1
         if self.rest is None:
             return self.neuron.step(self.state, inputs, t)

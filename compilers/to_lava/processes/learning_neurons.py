@@ -1,8 +1,8 @@
-"""Processes with learning outputs: what stands behind LearningDense when the neuron sends y1 to y3 itself.
+"""Processes with learning outputs: the neurons behind LearningDense that send y1 to y3 themselves.
 
-Each carries its neuron (a frozen dataclass of `bim_neuro.plasticity.learning_engine.neurons`); the model beside it
-calls that law.
-Lava's own LearningLIF never sends on its learning ports and would wait for ever.
+Each has its neuron (a frozen dataclass of `bim_neuro.plasticity.learning_engine.neurons`); its model in
+learning_neuron_models.py calls the neuron's law. Lava's own LearningLIF never sends on its learning ports: the run
+would hang.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bim_neuro.plasticity.learning_engine.neurons import ErrorNeuron, PlasticLIF
 
 @dataclass(frozen=True)
 class Rest:
-    """Every ``period`` steps a neuron begins anew; after ``active`` steps it is silent, and sends ``held`` as y."""
+    """A neuron is reset every ``period`` steps; after ``active`` steps it is silent and sends ``held`` as y1 to y3."""
 
     active: int
     period: int

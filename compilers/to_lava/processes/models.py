@@ -1,4 +1,4 @@
-"""How Lava's CPU runs our processes: receive, call the node's integer law, send."""
+"""CPU models of our processes: receive, call the node's integer law, send."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from bim_neuro.compilers.to_lava.processes.process import (
     StateRecorder,
 )
 
-FAILURE_FILE = "BIM_NEURO_LAVA_FAILURE_FILE"  # where the child's parent looks for a model's traceback
+FAILURE_FILE = "BIM_NEURO_LAVA_FAILURE_FILE"  # names the file in which the parent looks for a model's traceback
 
 
 def loud(run: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Report an exception in a model: Lava would wait for its neighbours for ever, without a word."""
+    """Report an exception in a model: Lava itself would hang without a message."""
 
     @functools.wraps(run)
     def wrapped(self: Any) -> None:
@@ -45,7 +45,7 @@ def loud(run: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 class _WindowedModel(PyLoihiProcessModel):
-    """Run the node's law inside a sample's window; be silent and cleared outside it."""
+    """Run the node's law inside a sample's window; outside it, send 0 and reset the state."""
 
     ports: dict[str, str]  # port of the node -> attribute of the model
     states: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ class PyLeakyReadout(_WindowedModel):
 
 
 class _Recording(PyLoihiProcessModel):
-    """Append to the .npy file the process made."""
+    """Write the step's row to the .npy file that the process made."""
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)

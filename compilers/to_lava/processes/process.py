@@ -1,7 +1,7 @@
-"""Processes Lava does not ship: the relay, the selective scan, the leaky readout, and two recorders.
+"""Processes that Lava does not ship: the relay, the selective scan, the leaky readout, and two recorders.
 
-A process carries its node (a frozen dataclass of `bim_neuro.nodes`) and its window; the model beside it calls the
-node's own integer law, so there is one law.
+A process has its node (a frozen dataclass of `bim_neuro.nodes`) and its window; its model in models.py calls the node's
+integer law, so that there is only one law.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SelectiveScan(AbstractProcess):
 
 
 class LeakyReadout(AbstractProcess):
-    """A leaky integrator ``v`` a class (rule N10)."""
+    """One leaky integrator ``v`` per class (rule N10)."""
 
     def __init__(self, node: IntegerReadout, window: SampleWindow, name: str = "") -> None:
         super().__init__(node=node, window=window, name=name)
@@ -51,7 +51,7 @@ class LeakyReadout(AbstractProcess):
 
 
 class MessageRecorder(AbstractProcess):
-    """Write every message on ``a_in`` to a .npy file, (steps, neurons); Lava's own sink hands out value by value."""
+    """Write every message on ``a_in`` to a .npy file, (steps, neurons); Lava's own sink returns value by value."""
 
     def __init__(self, shape: tuple[int, ...], file: Path, steps: int) -> None:
         super().__init__(file=str(file))

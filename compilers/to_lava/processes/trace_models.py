@@ -1,4 +1,4 @@
-"""How Lava's CPU runs trace process, teacher and plastic synapses: receive, call the integer law, send."""
+"""CPU models of trace process, teacher and plastic synapses: receive, call the integer law, send."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "x": "x_in"}
 
 
 class _TraceModel(PyLoihiProcessModel):
-    """EachTrace begin at 0 with every sample and stay as they are after it; noise is numbered over all samples."""
+    """Traces start at 0 in every sample and are held after it; noise is numbered over all samples."""
 
     u_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     dt_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
@@ -52,7 +52,7 @@ class _TraceModel(PyLoihiProcessModel):
         self.state = self.law.initial(self.inputs)
 
     def advance(self) -> None:
-        """Take the traces of the step on."""
+        """Advance the traces by one step."""
         inputs = {port: getattr(self, name).recv().astype(np.int64) for port, name in _PORTS.items()}
         phase, spikes = self.window.phase(self.time_step), np.zeros(self.law.channels, np.int64)
         if phase == 0:
@@ -67,7 +67,7 @@ class _TraceModel(PyLoihiProcessModel):
         self.s_out.send(spikes.astype(np.int32))
 
     def note(self, x: np.ndarray) -> None:
-        """Take note of a step of a sample."""
+        """Called in every step of a sample; `PyTeacher` records it."""
 
 
 @implements(proc=TraceWords, protocol=LoihiProtocol)
@@ -97,7 +97,7 @@ class PyTeacher(_TraceModel):
         self.rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def note(self, x: np.ndarray) -> None:
-        """Keep the input, the spikes and psi of the step: pairs are made of them when the sample is over."""
+        """Record the step's input, spikes and psi: spike pairs are formed from them at the end of the sample."""
         self.rows.append((x, self.state["s"], self.state["psi"]))
 
     @loud
@@ -112,7 +112,7 @@ class PyTeacher(_TraceModel):
             getattr(self, f"d{group}_out").send((weight - before[group]).astype(np.int32))
 
     def teach(self, sample: int) -> None:
-        """Update from the words as they stand, and write them down; the next answer is added up from 0."""
+        """Update the weights from the traces, write both to a file, and reset the sum of the answer."""
         traces = {name: self.state[name] for name in NAMES}
         x, spikes, psis = (np.stack(row) for row in zip(*self.rows, strict=True))
         heard = Heard(x, spikes, psis, self.output)
@@ -128,7 +128,7 @@ class PyTeacher(_TraceModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyPlasticDense(PyLoihiProcessModel):
-    """Sends before it receives, as the teacher behind it waits for what it sends."""
+    """Dense with changing weights. It sends before it receives, because the teacher waits for what it sends."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     dw_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)

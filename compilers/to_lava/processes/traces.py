@@ -1,6 +1,6 @@
-"""Learning by traces as Lava processes: trace words beside a block, a teacher, and dense synapses that take updates.
+"""Learning by traces as Lava processes: the traces of a block, a teacher, and dense synapses that receive updates.
 
-Traces listen to what the selective scan hears, and to what the block reads.
+The traces receive the inputs of the selective scan and of the block.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from bim_neuro.plasticity.trace_process.learner import TraceLearner
 
 
 class TraceWords(AbstractProcess):
-    """Every trace word of one block as a variable, 's_dt' for S.dt (rule N21); ``s_out`` are the spikes it follows.
+    """Every trace of one block as a variable, 's_dt' for S.dt (rule N21); ``s_out`` are the block's spikes, recomputed.
 
-    ``omega`` (T,) is what a spike of each step counts in the readout; x has ``inputs`` lines.
+    ``omega`` (T,) is the weight of a spike of each step in the readout; x has ``inputs`` lines.
     """
 
     def __init__(self, law: TraceProcess, omega: Array, inputs: int, window: SampleWindow, **more: Any) -> None:
@@ -38,10 +38,10 @@ class TraceWords(AbstractProcess):
 
 
 class Teacher(TraceWords):
-    """Trace words that also hear the readout, and after each sample send every plastic synapse its step (rule N22).
+    """Traces with an input from the readout; after each sample it sends every plastic synapse its update (rule N22).
 
-    ``learner`` has its rates; ``targets`` is the class of each sample; ``answers`` the window of the readout. What it
-    learnt from, and the weights after it, go to ``folder``, one file a sample.
+    ``learner`` has its rates; ``targets`` is the class of each sample; ``answers`` the window of the readout. The
+    values of each update, and the weights after it, are written to ``folder``, one file per sample.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Teacher(TraceWords):
 
 
 class PlasticDense(AbstractProcess):
-    """``a_out`` = weights s_in, one step and ``delay`` later, as Lava's Dense; then the weights take ``dw_in``."""
+    """``a_out`` = weights @ s_in, 1 + ``delay`` steps later as in Lava's Dense; then ``dw_in`` is added to weights."""
 
     def __init__(self, weights: Array, delay: int) -> None:
         super().__init__(delay=delay)
@@ -69,5 +69,5 @@ class PlasticDense(AbstractProcess):
 
 
 def variable(trace: str) -> str:
-    """Return the name of a trace's variable."""
+    """Return the variable name of a trace."""
     return trace.replace(".", "_").lower()

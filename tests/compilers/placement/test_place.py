@@ -18,7 +18,7 @@ from small_models import small_graphs
 from benchmarks.generated import row
 from bim_neuro.compilers.placement.anneal import anneal
 from bim_neuro.compilers.placement.bounds import traffic_bound
-from bim_neuro.compilers.placement.design_rules import ROOM_RULES, RULES, assumptions, check
+from bim_neuro.compilers.placement.design_rules import MEMORY_RULES, RULES, assumptions, check
 from bim_neuro.compilers.placement.extrapolate import extrapolate
 from bim_neuro.compilers.placement.memory import Footprint, Part
 from bim_neuro.compilers.placement.mesh import Mesh
@@ -426,8 +426,7 @@ def test_a_layer_too_large_for_the_chip_is_refused_by_name_amount_limit_and_hint
     # A LIF has 2,003 lists. 21 LIFs take 7 words a list, 14,018 in all (3 of them, of weights that are 1, take 5);
     # 22 take 8, 16,021: too many, so 9,000 LIFs need 429 cores. 511 of u and 2 of out fit on a core: 4 and 5; b shares.
     assert finding.message == (
-        "the model needs 438 cores, loihi2 has 120; the most, 429, for layer 'lif', "
-        "whose synapse words fill a core first"
+        "the model needs 438 cores, loihi2 has 120; layer 'lif' needs the most, 429, because of its synapse words"
     )
     assert (finding.rule, finding.layer, finding.used, finding.limit) == ("cores", "lif", 438, 120)
     assert finding.hint == "give 'lif' fewer channels, or fewer inputs"
@@ -470,7 +469,7 @@ def test_every_broken_rule_is_listed_not_the_first() -> None:
         "neuron-on-core",
         "cores",
     ]
-    assert len(RULES) + len(ROOM_RULES) == 10  # and node-fields, which no chip can break
+    assert len(RULES) + len(MEMORY_RULES) == 10  # and node-fields, which no chip can break
     assert len({finding.layer for finding in findings if finding.rule == "microcode"}) == 5
     for finding in findings:
         assert finding.layer in finding.message

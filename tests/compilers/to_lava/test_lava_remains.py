@@ -175,7 +175,7 @@ def test_a_file_system_without_locks_is_refused_and_left_clean(
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(BackendFailed, match="knows no locks"), workplace():
+    with pytest.raises(BackendFailed, match="has no file locks"), workplace():
         pass
     assert sorted(tmp_path.rglob("*")) == before
 
