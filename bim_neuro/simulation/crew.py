@@ -16,7 +16,7 @@ from ..nodes import Dense
 from ..nodes.arithmetic import Array
 from .dense import event_seconds
 from .kernels import SYNC_WORDS, Tables, Work, give_up, layout
-from .tables import CHUNK, Plan
+from .tables import CHUNK, Plan, zeros
 
 NO_SYNC = np.zeros(SYNC_WORDS, np.int64)  # nobody to meet
 
@@ -69,7 +69,7 @@ class Crew:
                 plan.idle.remove(found)
         if found:
             counters = (len(plan.names), 5, columns)
-            return cls([work._replace(counters=np.zeros(counters, np.int64)) for work in found.works], found.others)
+            return cls([work._replace(counters=zeros(counters, np.int64)) for work in found.works], found.others)
         leader = plan.work(columns)
         others = ThreadPoolExecutor(size - 1, thread_name_prefix="neurons") if size > 1 else None
         return cls([leader, *(plan.member(leader) for _ in range(size - 1))], others)

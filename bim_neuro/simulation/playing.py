@@ -18,7 +18,8 @@ from ..record import LayerCount, RunRecord
 from .crew import Crew, Team
 from .dense import DenseProduct, multiply
 from .forms import LINE_MAX
-from .kernels import run
+from .kernels import SYNC_WORDS, run
+from .kernels.team import DEALT
 from .probes import WORD_BYTES, Kept, Watch, check_whole
 from .reference import Progress
 from .tables import CHUNK, Plan
@@ -94,19 +95,56 @@ class Playing:
     def play(self, blocks: list[slice], workers: int, team: Team, progress: Progress | None) -> None:
         """Run blocks of samples, each on the crew that is free; an interrupt stops after the blocks that run."""
         self.tables = team.mark(self.plan.tables)
-        crews = [Crew.of(self.plan, team.size, self.period) for _ in range(workers)]
-        idle: SimpleQueue[Crew] = SimpleQueue()
-        for crew in crews:
-            idle.put(crew)
-        if workers == 1:
-            for block in blocks:
-                _report(self._play_block(block, idle), progress)
+        crews: list[Crew] = []
+        if workers > 1 and team.size == 1 and not self.products and not self.watches and self.total <= SPAN:
+            self._deal(crews, workers, progress)
         else:
-            for done in _in_threads(self._play_block, blocks, idle, workers):
-                _report(done, progress)
+            crews += [Crew.of(self.plan, team.size, self.period) for _ in range(workers)]
+            self._play_blocks(blocks, crews, progress)
         for crew in crews:
             self.counters += sum(work.counters for work in crew.works)
         self.plan.idle += crews
+
+    def _play_blocks(self, blocks: list[slice], crews: list[Crew], progress: Progress | None) -> None:
+        idle: SimpleQueue[Crew] = SimpleQueue()
+        for crew in crews:
+            idle.put(crew)
+        if len(crews) == 1:
+            for block in blocks:
+                _report(self._play_block(block, idle), progress)
+        else:
+            for done in _in_threads(self._play_block, blocks, idle, len(crews)):
+                _report(done, progress)
+
+    def _deal(self, crews: list[Crew], workers: int, progress: Progress | None) -> None:
+        """Let threads take one sample after the other, without Python in between, from rounds of `SPAN` steps each.
+
+        While a round is played the next one is read and checked.
+        """
+        size = workers * (SPAN // self.total)
+        rounds = [slice(first, min(first + size, len(self.x))) for first in range(0, len(self.x), size)]
+        lines = check_lines(self.graph, self.x[rounds[0]])
+        made: list[Crew | None] = [None] * workers
+        with ThreadPoolExecutor(workers, thread_name_prefix="engine") as pool:
+            for number, samples in enumerate(rounds):
+                sync = np.zeros(SYNC_WORDS, np.int64)
+                sync[DEALT] = 1
+                playing = [pool.submit(self._take, made, k, samples, lines, sync) for k in range(workers)]
+                if number + 1 < len(rounds):
+                    lines = check_lines(self.graph, self.x[rounds[number + 1]])
+                for one in playing:
+                    one.result()
+                _report(samples.stop - samples.start, progress)
+        crews += [crew for crew in made if crew]
+
+    def _take(self, crews: list[Crew | None], place: int, samples: slice, lines: Array, sync: Array) -> None:
+        """Play what others leave of a round; a thread makes the memory it works in, which then lies near its core."""
+        crew = crews[place] = crews[place] or Crew.of(self.plan, 1, self.period)
+        length, stages = (self.steps, self.period, self.rows), (0, len(self.tables.stages))
+        output, probes = self.output[samples], self.probes[samples]
+        run(
+            self.tables, crew.works[0], lines, output, probes, stages, (0, self.total), length, CHUNK, (0, 1), sync
+        )  # fmt: skip
 
     def record(self, extra: dict[str, Any], kept: Kept | None) -> RunRecord:
         layers = {name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes}

@@ -31,12 +31,21 @@ TOGETHER = 8  # steps whose sums are gathered at once, fewer where they would fi
 SUMS_BYTES = 2**14
 
 
-def aligned(values: Array) -> Array:
-    """Return a copy that begins where a line of the cache does: a vector load across two lines costs two."""
-    room = np.empty(values.nbytes + LINE, np.uint8)
+def zeros(shape: int | tuple[int, ...], dtype: type) -> Array:
+    """Return zeros that share no line of the cache with anything else; pages that nobody touches take no memory.
+
+    A vector load across two lines costs two, and a line that two threads write travels between their cores.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    room = np.zeros(size + 2 * LINE, np.uint8)
     start = -room.ctypes.data % LINE
-    copy: Array = room[start : start + values.nbytes].view(values.dtype)
-    copy[:] = values
+    return np.asarray(room[start : start + size].view(dtype).reshape(shape))
+
+
+def aligned(values: Array) -> Array:
+    """Return a copy that begins where a line of the cache does."""
+    copy = zeros(values.shape, values.dtype.type)
+    copy[...] = values
     return copy
 
 
@@ -80,24 +89,26 @@ class Plan:
     def work(self, columns: int) -> Work:
         """Return the memory of one worker, with counters for ``columns`` steps."""
         sizes, widest = self.sizes, self.sizes["widest"]
-        flags = aligned(np.zeros(ceil_div(widest, 8) * 8, np.uint8))
+        flags = zeros(ceil_div(widest, 8) * 8, np.uint8)
         return Work(
-            messages=np.zeros(sizes["messages"] + LINE, np.int32),  # of an odd pair the second is read, and not used
-            counts=np.zeros(sizes["counts"], np.int32),
-            state32=aligned(np.zeros(sizes["state32"], np.int32)),
-            state64=aligned(np.zeros(sizes["state64"], np.int64)),
-            sums32=aligned(np.zeros(sizes["sums32"], np.int32)),
-            sums64=aligned(np.zeros(sizes["sums64"], np.int64)),
-            block32=aligned(np.zeros(widest, np.int32)),
-            pairs=np.arange(widest // 2 + 1, dtype=np.int32),
-            active=np.zeros(widest + 1, np.int32),
+            messages=aligned(
+                np.zeros(sizes["messages"] + LINE, np.int32)
+            ),  # of an odd pair the second is read, and not used
+            counts=zeros(sizes["counts"], np.int32),
+            state32=zeros(sizes["state32"], np.int32),
+            state64=zeros(sizes["state64"], np.int64),
+            sums32=zeros(sizes["sums32"], np.int32),
+            sums64=zeros(sizes["sums64"], np.int64),
+            block32=zeros(widest, np.int32),
+            pairs=aligned(np.arange(widest // 2 + 1, dtype=np.int32)),
+            active=zeros(widest + 1, np.int32),
             flags=flags,
             flag_words=flags.view(np.uint64),
-            channels=np.zeros((3, widest), np.int64),
-            lanes=aligned(np.zeros(SCRATCH * (widest + LANES), np.int32)),
-            products=np.zeros(sizes["products"], np.float64),
-            sent=np.zeros((self.chunk, TEAM_MAX), np.int32),
-            counters=np.zeros((len(self.names), 5, columns), np.int64),
+            channels=zeros((3, widest), np.int64),
+            lanes=zeros(SCRATCH * (widest + LANES), np.int32),
+            products=zeros(sizes["products"], np.float64),
+            sent=zeros((self.chunk, TEAM_MAX), np.int32),
+            counters=zeros((len(self.names), 5, columns), np.int64),
         )
 
     def member(self, leader: Work) -> Work:

@@ -362,6 +362,18 @@ def test_one_sample_longer_than_a_window_is_read_window_by_window(monkeypatch: p
     assert max(sizes) == 50
 
 
+def test_samples_are_dealt_to_threads_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three threads, several rounds, the last one short: all is counted once, whoever took which sample."""
+    graph = small_graphs()[1]
+    x = graph.encoder.encode(small_input(29, 10))
+    monkeypatch.setattr(playing, "SPAN", 60)
+    told: list[int] = []
+    record = Engine(graph).run(x, probe=True, threads=3, tuning=Tuning("events", batch=1), progress=told.append)
+    assert sum(told) == 29
+    assert len(told) > 2
+    assert_equal(simulate(graph, x, probe=True), record)
+
+
 def test_a_worker_needs_no_more_memory_for_more_steps() -> None:
     plan = Engine(small_graphs()[1]).plan
     few, many = plan.work(1)._asdict(), plan.work(900)._asdict()

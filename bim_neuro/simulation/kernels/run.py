@@ -10,7 +10,7 @@ from ...nodes.arithmetic import Array
 from .layer import join, play
 from .layout import SPLIT, Tables, Work
 from .synapses import clear
-from .team import meet
+from .team import DEALT, NEXT, meet, take
 
 
 @entry
@@ -31,12 +31,16 @@ def run(
 
     ``length`` is the steps of input a sample has, its period, and how many phases of a node ``probes`` holds, the later
     in the place of the earlier. With period 0 x is one line of an endless stream: no sample ever ends, and all steps
-    count as one. ``team`` says which member of how many this thread is; all members
-    make the same call and meet after every layer.
+    count as one. ``team`` says which member of how many this thread is; all members make the same call and meet after
+    every layer. Where ``sync`` deals samples out, threads that each are a team make the same call.
     """
     member, size = team
     met = 0
-    for sample in range(len(x)):
+    dealt, sample = sync[DEALT] != 0, -1
+    while True:
+        sample = take(sync, NEXT) if dealt else sample + 1
+        if sample >= len(x):
+            break
         if steps[0] == 0 and stages[0] == 0:
             if member == 0:
                 _rest(work)
