@@ -40,7 +40,7 @@ class Rounded(NamedTuple):
     finding: Finding | None = None
 
 
-class Place(NamedTuple):
+class ConstantPlace(NamedTuple):
     """The layer of a constant, and the real values of that layer's integers."""
 
     graph: FloatGraph

@@ -12,24 +12,24 @@ from ..graph import Edge
 from ..nodes import LIF, Broadcast, Dense, Diagonal, SomaWire
 from ..nodes.arithmetic import Array
 from ..nodes.synapses import WEIGHT_MAX, Synapse
-from .constants import FAR, Place, Rounded
+from .constants import FAR, ConstantPlace, Rounded
 
 
 @singledispatch
-def of_synapse(synapse: Synapse, got: Synapse, edge: Edge, place: Place) -> Iterator[Rounded]:
+def of_synapse(synapse: Synapse, got: Synapse, edge: Edge, place: ConstantPlace) -> Iterator[Rounded]:
     """Yield the constants of a synapse; one without weights yields nothing."""
     raise not_registered(synapse, "of_synapse", "compilers/lost_weights.py")
 
 
 @of_synapse.register(Broadcast)
 @of_synapse.register(SomaWire)
-def _(synapse: Broadcast | SomaWire, got: Synapse, edge: Edge, place: Place) -> Iterator[Rounded]:
+def _(synapse: Broadcast | SomaWire, got: Synapse, edge: Edge, place: ConstantPlace) -> Iterator[Rounded]:
     yield from ()
 
 
 @of_synapse.register(Dense)
 @of_synapse.register(Diagonal)
-def _(synapse: Dense | Diagonal, got: Dense | Diagonal, edge: Edge, place: Place) -> Iterator[Rounded]:
+def _(synapse: Dense | Diagonal, got: Dense | Diagonal, edge: Edge, place: ConstantPlace) -> Iterator[Rounded]:
     """Count the weights that became 0, and name the outlier that caused it, if there is one."""
     nonzero = int(np.count_nonzero(synapse.weight))
     if not nonzero:

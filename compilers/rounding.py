@@ -38,7 +38,7 @@ from ..nodes.node import IntegerNode, Node
 from ..nodes.scan import U_MAX
 from ..nodes.synapses import WEIGHT_MAX
 from .calibrate import with_bounds
-from .constants import FAR, Place, Rounded
+from .constants import FAR, ConstantPlace, Rounded
 from .lost_weights import of_synapse
 from .quantise import LONG, Units, exponent_for
 
@@ -55,25 +55,25 @@ def rounding(graph: FloatGraph, integer: IntegerGraph, units: Units) -> tuple[Ro
     graph = with_bounds(graph)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # an infinite error is a finding
         for name, node in graph.nodes.items():
-            found += of_node(node, integer.nodes[name], Place(graph, name, units))
+            found += of_node(node, integer.nodes[name], ConstantPlace(graph, name, units))
         for real, edge in zip(graph.edges, integer.edges, strict=True):
-            found += of_synapse(real.synapse, edge.synapse, edge, Place(graph, edge.target, units))
+            found += of_synapse(real.synapse, edge.synapse, edge, ConstantPlace(graph, edge.target, units))
     return tuple(found)
 
 
 @singledispatch
-def of_node(node: Node, got: IntegerNode, place: Place) -> Iterator[Rounded]:
+def of_node(node: Node, got: IntegerNode, place: ConstantPlace) -> Iterator[Rounded]:
     """Yield the constants of a node; one without any yields nothing."""
     raise not_registered(node, "of_node", "compilers/rounding.py")
 
 
 @of_node.register
-def _(node: Source, got: Source, place: Place) -> Iterator[Rounded]:
+def _(node: Source, got: Source, place: ConstantPlace) -> Iterator[Rounded]:
     yield from ()
 
 
 @of_node.register
-def _(node: LIF, got: IntegerLIF, place: Place) -> Iterator[Rounded]:
+def _(node: LIF, got: IntegerLIF, place: ConstantPlace) -> Iterator[Rounded]:
     unity, unit = 2**DECAY_BITS, float(place.unit("i")[0])
     yield _decay(place, "tau", node.decay, 1 - got.dv / unity, DECAY_BITS)
     if node.current_decay:
@@ -85,20 +85,20 @@ def _(node: LIF, got: IntegerLIF, place: Place) -> Iterator[Rounded]:
 
 
 @of_node.register
-def _(node: Relay, got: IntegerRelay, place: Place) -> Iterator[Rounded]:
+def _(node: Relay, got: IntegerRelay, place: ConstantPlace) -> Iterator[Rounded]:
     yield from _factor(place, "a", place.unit("a") * 2.0**place.exponent, got.multiplier * 2.0**-got.shift)
     yield from _vector(place, "bias", node.bias, got.bias * 2.0**-place.exponent, node.message_range)
 
 
 @of_node.register
-def _(node: Readout, got: IntegerReadout, place: Place) -> Iterator[Rounded]:
+def _(node: Readout, got: IntegerReadout, place: ConstantPlace) -> Iterator[Rounded]:
     yield _decay(place, "tau", node.decay, got.decay / 2**FACTOR_BITS, FACTOR_BITS)
     yield from _factor(place, "a", place.unit("a") * 2.0**place.exponent, got.multiplier * 2.0**-got.shift)
     yield from _vector(place, "bias", node.bias, got.bias * 2.0**-place.exponent, node.v_range * (1 - node.decay))
 
 
 @of_node.register
-def _(node: Scan, got: IntegerScan, place: Place) -> Iterator[Rounded]:
+def _(node: Scan, got: IntegerScan, place: ConstantPlace) -> Iterator[Rounded]:
     u_exponent = exponent_for(node.ranges.u, U_MAX)
     d_exponent = got.d_shift - u_exponent + place.exponent
     yield _rates(place, node, got)
@@ -109,7 +109,7 @@ def _(node: Scan, got: IntegerScan, place: Place) -> Iterator[Rounded]:
     yield from _vector(place, "bias_dt", node.bias_dt, got.dt_bias * 2.0**-Z_BITS, 1.0)
 
 
-def _decay(place: Place, what: str, asked: float, got: float, bits: int) -> Rounded:
+def _decay(place: ConstantPlace, what: str, asked: float, got: float, bits: int) -> Rounded:
     """Compare two decays by the steady state of a constant input; both are shown as time constants."""
     dt = place.graph.dt
     off = _off(_gain(asked), _gain(got))
@@ -126,7 +126,7 @@ def _decay(place: Place, what: str, asked: float, got: float, bits: int) -> Roun
     return Rounded(constant, place.finding("rounded-decay", message, tau, _tau(got, dt), hint))
 
 
-def _rates(place: Place, node: Scan, got: IntegerScan) -> Rounded:
+def _rates(place: ConstantPlace, node: Scan, got: IntegerScan) -> Rounded:
     """Compare the decays of a scan's states without input, where delta is softplus(bias_dt), by its integer law."""
     asked = np.exp(np.logaddexp(0.0, node.bias_dt)[:, None] * node.a)
     nothing = {port: np.zeros(width, np.int64) for port, width in got.ports.items()}
@@ -144,13 +144,13 @@ def _rates(place: Place, node: Scan, got: IntegerScan) -> Rounded:
     return Rounded(constant, place.finding("rounded-decay", message, *taus, "a layer's rates share a power of two"))
 
 
-def _always_fires(node: LIF, got: IntegerLIF, place: Place) -> bool:
+def _always_fires(node: LIF, got: IntegerLIF, place: ConstantPlace) -> bool:
     """Whether a node has no input and its bias exceeds the threshold in one step: the threshold has no effect."""
     limit = got.v_threshold * 2**ACCUMULATOR_SHIFT
     return not place.graph.into(place.layer) and bool((node.bias > node.v_threshold).all() and (got.bias > limit).all())
 
 
-def _threshold(place: Place, asked: float, got: int, unit: float) -> Rounded:
+def _threshold(place: ConstantPlace, asked: float, got: int, unit: float) -> Rounded:
     off = _off(asked, got * unit)
     constant = place.rounded("threshold", asked, got * unit, "", off)
     if off <= FAR and not (got < LEAST_THRESHOLD and off > _EXACT):
@@ -162,7 +162,7 @@ def _threshold(place: Place, asked: float, got: int, unit: float) -> Rounded:
     return Rounded(constant, place.finding("rounded-threshold", message, asked, got * unit, hint))
 
 
-def _vector(place: Place, what: str, asked: Array, got: Array, needed: float) -> Iterator[Rounded]:
+def _vector(place: ConstantPlace, what: str, asked: Array, got: Array, needed: float) -> Iterator[Rounded]:
     """Compare one value per neuron; no finding where all are negligible beside ``needed``."""
     size = float(np.abs(asked).sum())
     if not size:
@@ -178,7 +178,7 @@ def _vector(place: Place, what: str, asked: Array, got: Array, needed: float) ->
     yield Rounded(constant, place.finding("rounded-bias", message, *means, hint))
 
 
-def _factor(place: Place, port: str, asked: Array, got: Array) -> Iterator[Rounded]:
+def _factor(place: ConstantPlace, port: str, asked: Array, got: Array) -> Iterator[Rounded]:
     """Report the factors that rescale sums only where the error is large: a factor of 0 silences its neuron."""
     used = _rows_with_weights(place, port)
     if not used.any():
@@ -196,7 +196,7 @@ def _factor(place: Place, port: str, asked: Array, got: Array) -> Iterator[Round
     yield Rounded(constant, place.finding("rounded-scale", message, 0, far, hint))
 
 
-def _rows_with_weights(place: Place, port: str) -> Array:
+def _rows_with_weights(place: ConstantPlace, port: str) -> Array:
     width = place.graph.nodes[place.layer].ports[port]
     used = np.zeros(width, bool)
     for edge in place.graph.into(place.layer):
