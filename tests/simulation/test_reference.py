@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import threadpoolctl  # type: ignore[import-untyped,unused-ignore]
 from small_models import small_graphs, small_input
 
 from bim_neuro.compilers.align import align
@@ -14,7 +15,7 @@ from bim_neuro.graph import Edge, FloatGraph, IntegerGraph
 from bim_neuro.nodes import LIF, Dense, Encoder, IntegerLIF, Source
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.pack import equal, pack, unpack
-from bim_neuro.simulation import simulate, simulate_float
+from bim_neuro.simulation import reference, simulate, simulate_float
 
 
 def encoded(graph: IntegerGraph, samples: int = 4, steps: int = 8) -> Array:
@@ -176,3 +177,25 @@ def test_a_damaged_artefact_is_refused_at_every_length(tmp_path) -> None:  # typ
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"model\.bimn"):
             load_artefact(path)
+
+
+@pytest.mark.parametrize(("large", "threads"), [(2**24, 1), (1, None)])
+def test_small_products_take_one_thread(large: int, threads: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of BLAS that meet over a product of microseconds take ten times as long where others run."""
+    seen: set[int] = set()
+    graph, integer = small_graphs()
+    monkeypatch.setattr(reference, "LARGE_PRODUCT", large)
+    before = blas()
+
+    def watch(*_: object) -> None:
+        seen.add(blas())
+
+    simulate_float(graph, np.ones((2, 4, 5)), probe=False, watch=watch)
+    simulate(integer, np.ones((2, 4, 5), np.int64), watch=watch)
+    assert seen == {threads or before}
+    assert blas() == before
+
+
+def blas() -> int:
+    """Return how many threads BLAS may take."""
+    return max(pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas")
