@@ -74,6 +74,7 @@ bench: environment ## run the benchmarks; each prints its ratios and names the m
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.learning
 	$(BIN)/python -m benchmarks.placement
+	$(BIN)/python -m benchmarks.million
 
 dist: environment ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation
