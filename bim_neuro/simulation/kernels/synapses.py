@@ -103,17 +103,13 @@ def _arrive(
         place = edge[WEIGHT] + begin
         add_rows(tables.weights, place, edge[STRIDE], work.messages, row, count, pool, at, padded)
     elif kind == PAIRS:
-        padded, pairs = (end - begin + COLUMNS - 1) & -COLUMNS, (width + 1) >> 1
-        place, some = edge[WEIGHT] + 2 * begin, edge[ROWS] >> 1
-        if 4 * count > width:
-            add_pairs(
-                tables.weights, place, edge[STRIDE], work.messages, row, work.pairs, pairs, some, pool, at, padded
-            )
-        elif count > 0:
-            pairs = _list_pairs(work.messages[row : row + width], work.active)
-            add_pairs(
-                tables.weights, place, edge[STRIDE], work.messages, row, work.active, pairs, some, pool, at, padded
-            )
+        padded, place = (end - begin + COLUMNS - 1) & -COLUMNS, edge[WEIGHT] + 2 * begin
+        listed, pairs = work.pairs, (width + 1) >> 1
+        if 4 * count <= width:
+            listed = work.active
+            pairs = _list_pairs(work.messages[row : row + width], work.active) if count else 0
+        some = edge[ROWS] >> 1
+        add_pairs(tables.weights, place, edge[STRIDE], work.messages, row, listed, pairs, some, pool, at, padded)
     elif kind == DENSE:
         message, block = work.messages[row : row + width], work.block32[: end - begin]
         active = work.active[: _list_active(message, work.active)]
