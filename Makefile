@@ -1,4 +1,4 @@
-# Everything a person types. The two that matter: make demo, make test.
+# All commands of the project. The two most important: make demo, make test.
 #
 #   PYTHON=...  the Python to build the environment on, as PYTHON=3.10 or a path (default: 3.11, else 3.12 or 3.13)
 #   VENV=...    the environment's folder (default .venv; .venv-3.10 for PYTHON=3.10)
@@ -9,7 +9,7 @@ DATA ?=
 OUT := out
 PYTEST_ARGS ?=
 TESTS ?=
-# Rooms whose quick tests run in this process: seeing lines makes tests a third slower, so CI does not for all.
+# Tests whose coverage CI measures: measuring makes tests a third slower, so it is not done for all.
 COVERED := tests/nodes tests/hardware tests/estimates tests/compilers/placement
 CASES ?= 2000
 SEED ?= 0
@@ -25,37 +25,37 @@ ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-environment: ## make the environment, or bring it up to date (the others do this by themselves)
+environment: ## make the environment, or update it (the other commands do this themselves)
 	@$(ENVIRONMENT)
 
-demo: environment ## compile the trained digits model for Loihi 2, hold it against Lava, print the energy report
+demo: environment ## compile the trained digits model for Loihi 2, compare it with Lava, print the energy report
 	$(BIN)/bim-compile examples/digits.pt --target loihi2 --samples 8 --verify lava -o $(OUT)/digits
 
 test: environment ## run the quick tests, some minutes (PYTHON=3.10 for another Python)
 	$(BIN)/python -m pytest -m "not slow" $(TESTS) $(PYTEST_ARGS)
 
-test-all: environment ## run every test (TESTS="-m slow": those that make test leaves out; TESTS=FILE: one file)
+test-all: environment ## run every test (TESTS="-m slow": only those that make test skips; TESTS=FILE: one file)
 	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
 
-coverage: environment ## print which lines the quick tests of some rooms run (TESTS= for others); no gate
+coverage: environment ## print which lines some quick tests run (TESTS= for others); it sets no minimum
 	@rm -f .coverage
 	$(BIN)/python -m coverage run -m pytest -q -m "not slow and not lava" $(or $(TESTS),$(COVERED))
 	$(BIN)/python -m coverage report
-	@echo "not seen: kernels that numba compiles, and what runs in child processes (commands, Lava, readers of files)"
+	@echo "not measured: kernels compiled by numba, and code in child processes (commands, Lava, readers of files)"
 
-fuzz: environment ## break files at random and read them: CASES=2000 a format, SEED=0, FORMAT=pt, CASE=17 for one again
+fuzz: environment ## damage files at random and read them: CASES=2000 a format, SEED=0; FORMAT=pt CASE=17 repeats one
 	$(BIN)/python scripts/fuzz.py --cases $(CASES) --seed $(SEED) $(if $(FORMAT),--format $(FORMAT)) $(if $(CASE),--case $(CASE))
 
-kills: environment ## end the commands at random moments, then run them again: KILLS=200, SEED=0, CASE=17 for one again
+kills: environment ## kill the commands at random moments, then run them again: KILLS=200, SEED=0; CASE=17 repeats one
 	$(BIN)/python scripts/kills.py --kills $(KILLS) --seed $(SEED) --jobs 2 $(if $(CASE),--case $(CASE))
 
-browser: ## get Chromium from the system's packages, for the tests of report.html
+browser: ## install Chromium from the system's packages, for the tests of report.html
 	@scripts/browser
 
 pictures: demo browser ## take docs/report-light.png and -dark.png of the demo's report
 	$(BIN)/python scripts/screenshots.py $(OUT)/digits/report.html
 
-lint: environment ## style, import order, and which room may import which
+lint: environment ## style, import order, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
@@ -63,14 +63,14 @@ lint: environment ## style, import order, and which room may import which
 types: environment ## mypy, strict
 	$(BIN)/mypy
 
-train-digits: environment ## train the digits model anew (minutes)
+train-digits: environment ## train the digits model again (minutes)
 	$(BIN)/bim-train digits -o $(OUT)/digits.pt
 
 train-ecg: environment ## train on MIT-BIH heartbeats: make train-ecg DATA=FOLDER
 	@test -n "$(DATA)" || { echo "give the folder that holds the recordings: make train-ecg DATA=FOLDER" >&2; exit 2; }
 	$(BIN)/bim-train ecg --data "$(DATA)" -o $(OUT)/ecg.pt
 
-bench: environment ## run the benchmarks; each prints its ratios and names the machine
+bench: environment ## run the benchmarks; each prints its ratios and the machine
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.learning
 	$(BIN)/python -m benchmarks.placement
@@ -79,6 +79,6 @@ bench: environment ## run the benchmarks; each prints its ratios and names the m
 dist: environment ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation
 
-clean: ## remove what the commands above made, the environment excepted
+clean: ## remove what the commands above made, except the environment
 	rm -rf build dist out out-* .pytest_cache .mypy_cache .ruff_cache .coverage .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

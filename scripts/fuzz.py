@@ -1,10 +1,10 @@
-"""make fuzz: break files of every format at random and read them with the real commands, in two forked workers.
+"""make fuzz: damage files of every format at random and read them with the real commands, in two forked workers.
 
     scripts/fuzz.py --cases 100 --seed 0                    every format
-    scripts/fuzz.py --seed 0 --format pt --case 17          one case again, with what it printed
+    scripts/fuzz.py --seed 0 --format pt --case 17          repeat one case and show its output
 
-Ends with 1 where a case failed: exit code 4, a traceback, a signal, 20 s, 1 GiB above a bare start, or something left
-behind. Each failing case is kept in out/fuzz/ with its files and the line that runs it again.
+Exit code 1 if a case failed: it had exit code 4, a traceback or a signal, took over 20 s or 1 GiB more than a command
+without a file, or left files or processes. Each failing case is kept in out/fuzz/ with the command that repeats it.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--case", type=int, help="run this one case of one --format again")
     options = parser.parse_args()
     if options.case is not None and len(options.format or []) != 1:
-        parser.error("--case wants one --format")
+        parser.error("--case needs exactly one --format")
     return options
 
 
 def _sound(folder: Path, names: list[str]) -> Path:
-    """Write the sound files of the formats, and load all that a command would load: a fork then has it."""
+    """Write the valid files of the formats, and load all modules of the commands before the forks."""
     folder.mkdir()
     formats.sound_data(folder)
     load_kernels()
@@ -77,7 +77,7 @@ def _sound(folder: Path, names: list[str]) -> Path:
 
 
 def _format(name: str, seed: int, count: int, sound: Path, place: Path) -> int:
-    """Run a format's cases, print what came of them, and return how many failed."""
+    """Run a format's cases, print the results, and return how many failed."""
     chosen, start = formats.FORMATS[name], time.perf_counter()
     lines = Lines(chosen.readers)
     context = get_context("fork")
@@ -162,7 +162,7 @@ def _tell(result: Result, seed: int) -> None:
 
 
 def _again(name: str, seed: int, index: int, sound: Path) -> int:
-    """Run one case, leave its files, and show what it printed."""
+    """Run one case, keep its files, and show its output."""
     folder = KEPT / f"{name}-{seed}-{index}-again"
     shutil.rmtree(folder, ignore_errors=True)
     cases.adopt_orphans()

@@ -1,4 +1,4 @@
-"""One run of a command that will be killed, in a process of its own, and the processes that it may leave."""
+"""Run a command that will be killed, in its own process, and find the processes that it may leave."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMIT_SECONDS = 240.0
 
 
 class Run:
-    """A command in a process of its own: a fork of this one, in which all is loaded already, or a fresh Python."""
+    """A command in its own process: a fork of this one, with all modules loaded, or (``cold``) a fresh Python."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Run:
                 code = 0
             except SystemExit as end:
                 code = int(end.code or 0)
-            except KeyboardInterrupt:  # outside the command: before it began, or after its end
+            except KeyboardInterrupt:  # outside the command: before its start, or after its end
                 code = 130
             finally:
                 sys.stderr.flush()
@@ -88,11 +88,11 @@ class Run:
 
 
 def ours(mark: str, sessions: list[int]) -> list[int]:
-    """Return the living processes of these sessions, and those that carry a case's mark."""
+    """Return the running processes of these sessions, and those with a case's mark in the environment."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with suppress(OSError):  # it ended meanwhile
+            with suppress(OSError):  # it has ended
                 state, _, _, session, *_ = (entry / "stat").read_text().rpartition(") ")[2].split()
                 marked = f"{MARK}={mark}\0".encode() in (entry / "environ").read_bytes()
                 if (marked or int(session) in sessions) and state not in "ZX":

@@ -1,4 +1,4 @@
-"""The commands that are killed: what each begins with, and how its result is read."""
+"""The commands that are killed: their input files, and how their results are read."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def scenarios(folder: Path) -> list[Scenario]:
     return found
 
 
-# ---- what a case begins with, and what it must end with
+# ---- input files of a case, and its result
 
 
 def _data(folder: Path) -> None:
@@ -73,7 +73,7 @@ def _compiled_before(folder: Path) -> None:
 
 
 def _output(folder: Path) -> Any:
-    """Return what a finished OUT says, without times; None where there is no summary."""
+    """Return the content of a finished OUT, without times; None if there is no summary."""
     out = folder / "out"
     if not (out / "summary.json").exists():
         return None
@@ -90,7 +90,7 @@ def _output(folder: Path) -> Any:
 
 
 def _trained(folder: Path) -> Any:
-    """Return the tensors and the record of a training, without times; None where there is no model."""
+    """Return the tensors and the log of a training, without times; None if there is no model."""
     if not (folder / "own.pt").exists():
         return None
     checkpoint = load_checkpoint(folder / "own.pt")

@@ -1,12 +1,12 @@
-"""Kill the commands at random moments and see that nothing is lost, nothing is left, and the next run ends the same.
+"""Kill the commands at random moments; check that nothing is lost, nothing is left, and the next run gives the same.
 
-    python scripts/kills.py --kills 200 --seed 0 --jobs 2  what make kills runs
-    python scripts/kills.py --case 17                      one of them again
+    python scripts/kills.py --kills 200 --seed 0 --jobs 2  as make kills
+    python scripts/kills.py --case 17                      repeat one case
 
 Each case takes one command (compile, train, learn, a run in shards, a comparison with Lava), starts it, and ends it by
 -9, TERM, Ctrl-C or Ctrl-C twice: after a random part of the time it takes, or right before a random change of the file
-system. Then it looks for processes, temporary folders and shared memory of ours, and at the user's own files; and runs
-the same command again, whose result must be that of a run nobody disturbed.
+system. Then it checks for left processes, temporary folders and shared memory, and the user's own files; and runs
+the same command again, whose result must be that of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ KINDS = {
 
 
 class Case:
-    """One kill and the run after it; ``faults`` are the sentences that say what was wrong."""
+    """One kill and the run after it; ``faults`` are the errors found, as sentences."""
 
     def __init__(self, scenario: Scenario, folder: Path, kind: str, *, cold: bool) -> None:
         self.scenario, self.folder, self.kind, self.cold = scenario, folder, kind, cold
@@ -75,7 +75,7 @@ class Case:
         for folder in (self.folder, self.temporary):
             shutil.rmtree(folder, ignore_errors=True)
         for segment in SHARED_MEMORY.iterdir() if private_shared_memory() else ():
-            segment.unlink()  # of a case before, which was told already
+            segment.unlink()  # of an earlier case, already reported
         shutil.copytree(template, self.folder, symlinks=True)
         self.temporary.mkdir()
 
@@ -88,7 +88,7 @@ class Case:
         for name in KINDS[self.kind]:
             for pid in targets:
                 with suppress(ProcessLookupError):
-                    send = os.killpg if name == "SIGINT" else os.kill  # a terminal tells the whole group
+                    send = os.killpg if name == "SIGINT" else os.kill  # a terminal signals the whole group
                     send(pid, getattr(signal, name))
             time.sleep(0.02)
         return run.finish()
@@ -97,7 +97,7 @@ class Case:
         return self.start(at=change, signals=KINDS[self.kind]).finish()
 
     def check_end(self, code: int, err: str, former: Any, whole: Any) -> None:
-        """Look at what the killed run left."""
+        """Check what the killed run left."""
         allowed = {0, -signal.SIGKILL} if self.kind.startswith("-9") else {0, 130, -signal.SIGTERM, -signal.SIGINT}
         if code not in allowed and not (code == 1 and "in guarded" not in err):
             self.faults.append(f"ended with exit code {code}: {err[-600:]}")
@@ -114,7 +114,7 @@ class Case:
                 self.faults.append("OUT is neither the former nor the fresh result")
 
     def check_again(self, whole: Any, entries: set[str]) -> None:
-        """Run the command again; it must end as if nobody had disturbed it, and leave nothing else."""
+        """Run the command again; it must end as an uninterrupted run, and leave nothing else."""
         code, err = self.start().finish()
         if code != 0:
             self.faults.append(f"the next run ended with exit code {code}: {err[-600:]}")
@@ -168,7 +168,7 @@ def _difference(left: Any, right: Any, path: str = "") -> str:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a command takes and gives when nobody disturbs it."""
+    """Time, file system changes and result of an uninterrupted run of a command."""
 
     seconds: float
     changes: int
@@ -178,7 +178,7 @@ class Undisturbed:
 
 
 class Harness:
-    """The commands, each tried once undisturbed, then killed."""
+    """The commands, each run once without a kill, then killed."""
 
     def __init__(self, work: Path) -> None:
         self.work = work
@@ -215,7 +215,7 @@ class Harness:
         return self.known[scenario.name, cold]
 
     def case(self, seed: int, number: int) -> Case:
-        """Run one case; all that is random in it comes from the seed and its number."""
+        """Run one case; its random choices depend only on the seed and its number."""
         dice = random.Random(f"{seed} {number}")
         scenario = self.scenarios[number % len(self.scenarios)]
         cold = dice.random() < COLD
@@ -239,12 +239,12 @@ class Harness:
 
 
 def private_shared_memory() -> bool:
-    """Whether /dev/shm is ours alone, see `main`."""
+    """Whether /dev/shm is private to this process, see `_with_private_shared_memory`."""
     return os.environ.get("BIM_NEURO_KILLS_PRIVATE") == "1"
 
 
 def _with_private_shared_memory() -> None:
-    """Start this program again where it has a /dev/shm of its own, if we may: there every segment is a case's."""
+    """Restart this program with a private /dev/shm, if permitted: there every segment belongs to a case."""
     if private_shared_memory() or not shutil.which("unshare"):
         return
     script = 'mount -t tmpfs tmpfs /dev/shm && exec "$@"'
@@ -255,12 +255,12 @@ def _with_private_shared_memory() -> None:
 
 
 def main() -> int:
-    """Run the cases; return 1 if any was not sound."""
+    """Run the cases; return 1 if any failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--case", type=int, help="only this one")
-    parser.add_argument("--jobs", type=int, default=1, help="how many at a time, each in a process of its own")
+    parser.add_argument("--case", type=int, help="run only this case")
+    parser.add_argument("--jobs", type=int, default=1, help="cases at a time, each in its own process")
     parser.add_argument("--part", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.jobs > 1 and options.case is None and "--part" not in sys.argv:
@@ -272,7 +272,7 @@ def main() -> int:
     torch.set_num_threads(1)
     load_kernels()
     if not private_shared_memory():
-        print("shared memory is not looked at: that needs a /dev/shm of our own (root, or user namespaces)")
+        print("shared memory is not checked: that needs a private /dev/shm (root, or user namespaces)")
     numbers = range(options.part, options.kills, options.jobs) if options.case is None else [options.case]
     started, kinds, unsound = time.monotonic(), Counter[str](), []
     work = Path(tempfile.mkdtemp(prefix="bim-kills-"))  # a TemporaryDirectory would go when a fork ends

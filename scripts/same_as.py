@@ -1,4 +1,4 @@
-"""Hold this checkout against another one: the same commands must leave the same integers, messages and figures.
+"""Compare this checkout with another one: the same commands must give the same integers, messages and figures.
 
     python scripts/same_as.py FOLDER [--data MITBIH]        FOLDER: a checkout of the commit to compare with
 
@@ -36,7 +36,7 @@ VOLATILE = {
     "schema_version",
     "peak_memory_mib",
 }
-"""Keys of summary.json that say when, how fast or by what a run was made."""
+"""Keys of summary.json with the time, speed or version of a run, which are not compared."""
 
 
 def main() -> int:
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def cases(scratch: Path, data: Path | None) -> Iterator[tuple[str, list[str]]]:
-    """Yield each case's name and its words for bim-compile."""
+    """Yield each case's name and its arguments for bim-compile."""
     digits, ecg = str(HERE / "examples" / "digits.pt"), str(HERE / "examples" / "ecg.pt")
     yield "digits", [digits, "--samples", "64"]
     if data is not None:
@@ -112,7 +112,7 @@ def bim_compile(checkout: Path, words: list[str]) -> None:
 
 
 def differences(before: Path, after: Path) -> Iterator[str]:
-    """Yield what differs between two folders, a line each."""
+    """Yield the differences between two folders, one line each."""
     left, right = artefact(before), artefact(after)
     for name in sorted(left.keys() | right.keys()):
         if name not in left or name not in right:
@@ -123,7 +123,7 @@ def differences(before: Path, after: Path) -> Iterator[str]:
 
 
 def artefact(folder: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of model.bimn: constants, sample and messages; its header is text and is left out."""
+    """Return the arrays of model.bimn: constants, sample and messages; its header is text and is not compared."""
     with np.load(folder / "model.bimn", allow_pickle=False) as content:
         return {name: content[name] for name in content.files if name != "header"}
 

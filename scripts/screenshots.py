@@ -1,4 +1,4 @@
-"""Take the docs' pictures of a report: docs/report-light.png and docs/report-dark.png, the first screen of each theme.
+"""Make the pictures of a report for docs/: report-light.png and report-dark.png, the first screen in each theme.
 
 usage: python scripts/screenshots.py out/digits/report.html (make pictures)
 """

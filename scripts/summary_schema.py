@@ -15,7 +15,7 @@ FILE = ROOT / "docs" / "summary.schema.json"
 
 
 def text() -> str:
-    """Return the file as it should be."""
+    """Return the content of the file."""
     return json.dumps(schema_of(Summary, "summary.json"), indent=2) + "\n"
 
 
