@@ -19,7 +19,7 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 
-from .jit import entry, intrinsic, types
+from .jit import check_compiles, entry, intrinsic, types
 
 _X86_BITS = 0x8040  # of MXCSR: results (bit 15) and operands (bit 6) that are denormal count as 0
 _ARM_BIT = 1 << 24  # of FPCR
@@ -96,6 +96,7 @@ def _restore(mode: int) -> None:
 @contextmanager
 def denormals_flushed() -> Iterator[None]:
     """Flush denormals to 0 in this thread, for numpy and PyTorch too."""
+    check_compiles()
     mode = _flush()
     try:
         yield

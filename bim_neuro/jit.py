@@ -20,7 +20,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic  # type: ignore[import-untyped,unused-ignore]
 
+from .errors import InputError
+
 __all__ = [
+    "check_compiles",
     "code_tools",
     "compiled",
     "compiles_for",
@@ -98,6 +101,13 @@ def _compile(function: F, **options: Any) -> F:
         made._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
         _forgive(made._cache)
     return cast(F, made)
+
+
+def check_compiles() -> None:
+    """Refuse a numba that was told not to compile: kernels hold instructions that Python has none for."""
+    if getattr(numba.config, "DISABLE_JIT", False):
+        hint = "unset it"
+        raise InputError("NUMBA_DISABLE_JIT is set, and the kernels run only as machine code", hint)
 
 
 def is_kept(function: Callable[..., Any]) -> bool:

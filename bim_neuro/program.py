@@ -32,7 +32,7 @@ from .report.notebook import as_html, drawn, raster
 from .simulation.agreement import Agreement, compared, verify
 from .simulation.counting import count_messages
 from .simulation.probes import Probe, Watch, check_kept, samples_at_once
-from .simulation.reference import Progress, simulate, simulate_float
+from .simulation.reference import Progress, check_progress, simulate, simulate_float
 from .stages import calibrate_on, sequences_for, to_cores
 from .stopwatch import Stopwatch
 from .tasks import Dataset
@@ -129,8 +129,7 @@ class Program:
         arguments.choice(backend, BACKENDS, "backend")
         if time_limit is not None:
             arguments.number(time_limit, "time_limit", above=0)
-        if progress is not None:
-            arguments.function(progress, "progress")
+        check_progress(progress)
         x, seen = self.encode_and_see(raw)
         if backend == "engine":
             record = self.engine.run(x, probe=probe, watch=watch, progress=progress)
@@ -158,7 +157,9 @@ class Program:
         advance: Callable[[int], None] = lambda samples: None,
     ) -> Ran:
         """Run the integers and the float model in batches that fit in memory; ``keep`` the probes of all samples."""
-        graph, probed = self.graph, compared(self.graph)
+        graph, probed, raw = self.graph, compared(self.graph), sequences_for(self.graph, raw)
+        arguments.function(stage, "stage")
+        arguments.function(advance, "advance")
         done: list[Ran] = []
         if keep:
             check_kept(graph, 2 * len(raw), raw.shape[1])
@@ -184,7 +185,7 @@ class Program:
     def first_sample(self, raw: Array, backend: str = "engine") -> RunRecord:
         """Run the first steps of the first sample with probes, for the report's raster plot."""
         shown = [f"{name}.message" for name in self.graph.nodes]
-        return self.run(raw[:1, : report.RASTER_STEPS], backend=backend, probe=shown)
+        return self.run(sequences_for(self.graph, raw)[:1, : report.RASTER_STEPS], backend=backend, probe=shown)
 
     def facts(self, ran: Ran, y: Array | None) -> report.Facts:
         """Return the contents of a report on sequences given as an array, on cores placed before the run."""
@@ -226,7 +227,9 @@ class Program:
 
         With labels ``y`` (samples,) it holds accuracies. The figures are those of bim-compile on the same sequences.
         """
-        data, folder = Dataset(sequences_for(self.graph, raw), y), _new_folder(arguments.path(path))
+        classes = self.graph.nodes[self.graph.output].neurons
+        data = Dataset(sequences_for(self.graph, raw), y).of_classes(classes)
+        folder = _new_folder(arguments.path(path))
         facts = self.facts(self.play(data.x), data.y)
         placed = arrange(self.placed, self.profile, traffic=facts.record)
         request = report.asked({}, None, self.profile, data.x, data.y, None)

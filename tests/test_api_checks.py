@@ -122,6 +122,8 @@ USES: dict[str, Callable[[Any, Path], object]] = {
     "artefact": lambda x, folder: program().artefact(x),
     "save": lambda x, folder: program().save(folder / "m.bimn", x),
     "calibrated": lambda x, folder: program().calibrated(x),
+    "play": lambda x, folder: program().play(x),
+    "first_sample": lambda x, folder: program().first_sample(x),
     "compile": lambda x, folder: bim_neuro.compile(graph(), input=x) if x is not None else program().run(x),
 }
 
@@ -153,6 +155,7 @@ def test_huge_numbers_are_clipped_like_large_ones(kind: str, value: float) -> No
     np.testing.assert_array_equal(encoder.encode(with_value(value)), encoder.encode(with_value(np.sign(value) * 1e6)))
 
 
+CODE = cache(lambda: program().encode(X))
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     # compile: model, target, dt
     "model None": (lambda f: bim_neuro.compile(None), "model is None, a text or a Path is needed"),
@@ -191,6 +194,22 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "time limit 0": (lambda f: program().run(X, time_limit=0), "time_limit is 0, a finite number above 0 is needed"),
     "time limit text": (lambda f: program().run(X, time_limit="9"), "time_limit is '9'"),
     "progress": (lambda f: program().run(X, progress=3), "progress is 3, a function is needed"),
+    "progress of the engine": (lambda f: program().engine.run(CODE(), progress=3), "progress is 3, a function is"),
+    "progress of the law": (lambda f: simulate(program().graph, CODE(), progress="p"), "progress is 'p', a function"),
+    "no room": (lambda f: Tuning(room=0), "room is 0, a whole number from 1 is needed"),
+    "room a text": (lambda f: Tuning(room="a"), "room is 'a', a whole number"),
+    "probes where no file may be": (
+        lambda f: program().engine.run(CODE(), probe=True, probe_folder="/proc"),
+        "cannot write /proc/probes.npy: ",
+    ),
+    "stage": (lambda f: program().play(X, stage=3), "stage is 3, a function is needed"),
+    "advance": (lambda f: program().play(X, advance=3), "advance is 3, a function is needed"),
+    "layers 5": (lambda f: program().plot_raster(X, 5), "layers is 5, a Collection is needed"),
+    "labels beyond the classes": (
+        lambda f: program().report(X, f / "r", [0, 99]),
+        "labels run from 0 to 99, the model",
+    ),
+    "labels below 0": (lambda f: program().report(X, f / "r", [-1, 0]), "labels run from -1 to 0, the model has"),
     "origin": (lambda f: program().calibrated(X, 3), "origin is 3, a text is needed"),
     "save nowhere": (lambda f: program().save(None, X), "path is None, a text or a Path"),
     "save into no folder": (lambda f: program().save(f / "no" / "m.bimn", X), "there is no folder"),

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 from .. import arguments
 from ..errors import InputError
 from ..intake import read_toml
-from .schema import BASES, ENCODINGS, LARGEST, SCOPES, SIGNED_UNIT, UNLIMITED, HardwareProfile, Quantity
+from .schema import BASES, ENCODINGS, LARGEST, RESOURCES, SCOPES, SIGNED_UNIT, UNLIMITED, HardwareProfile, Quantity
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -220,6 +220,9 @@ def _check_memory(profile: HardwareProfile, top: _Key) -> None:
         return
     if "dense" not in profile.encoding:
         raise InputError(f"{top.file}: 'encoding.dense' is missing, needed as there are cores")
+    if all(getattr(profile.capacity, name).number == inf for name in RESOURCES):
+        message = f"{top.file}: there are cores, but nothing limits what one holds"
+        raise InputError(message, f"give a number for one of capacity.{', '.join(RESOURCES)}, or inf for cores")
     for name, quantity in profile.quantities().items():
         least = 1 if name == "memory.word_bits" else 0
         if name.startswith(("memory.", "encoding.")) and not least <= quantity.number < inf:

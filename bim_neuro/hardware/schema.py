@@ -40,6 +40,12 @@ LARGEST = {
 # The units of which there may be any number (inf): what a core or a simulation holds.
 UNLIMITED = ("cores", "words", "groups")
 
+# What a core has a limit of, by the names of `Capacity`.
+RESOURCES = (
+    *("neuron_words", "synapse_words", "axon_in_words", "axon_map_words", "axon_mem_words", "core_words"),
+    "groups",
+)
+
 # How synapse lists are kept: zeros and all, without zero weights, or once for every place a kernel is laid on.
 ENCODINGS = ("dense", "sparse", "shared")
 

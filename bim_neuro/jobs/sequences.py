@@ -208,10 +208,7 @@ def _mismatches(file: Recordings, program: Program) -> Iterator[Finding]:
 
 def _labelled(chosen: Chosen, program: Program) -> Chosen:
     """Refuse labels that the model has no class for."""
-    y, classes = chosen.data.y, program.graph.nodes[program.graph.output].neurons
-    if y is not None and len(y) and y.max() >= classes:
-        hint = f"labels count from 0: subtract {y.min()}" if y.min() > 0 and y.max() - y.min() < classes else ""
-        raise InputError(f"labels run from {y.min()} to {y.max()}, the model has {classes} classes", hint)
+    chosen.data.of_classes(program.graph.nodes[program.graph.output].neurons)
     return chosen
 
 

@@ -136,10 +136,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read model.pt; anything that is not one is refused with an `InputError`, and nothing in it is executed."""
     path = arguments.path(path)
     content = load_plain(path)
-    if content.get("format") != FORMAT:
+    if not is_same(content.get("format"), FORMAT):
         raise InputError(f"{path} is a PyTorch file, but not a bim-neuro model", "bim-train writes model.pt files")
-    if content.get("version") != VERSION:
-        raise InputError(f"{path} has format version {content.get('version')!r}, this bim-neuro reads {VERSION}")
+    if not is_same(content.get("version"), VERSION):
+        raise InputError(f"{path} has format version {content.get('version')!r:.60}, this bim-neuro reads {VERSION}")
     try:
         checkpoint = _parse(content)
     except InputError as error:
@@ -150,6 +150,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     Budget.of_file(path.stat().st_size).take(f"compiling the weights of {path}", COPIES * weights)
     _check_values(checkpoint, path)
     return checkpoint
+
+
+def is_same(found: Any, wanted: Any) -> bool:
+    """Whether a file says what is wanted; a tensor of several numbers in its place has no truth of its own."""
+    try:
+        return bool(found == wanted)
+    except (TypeError, ValueError, RuntimeError):
+        return False
 
 
 def load_plain(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import arguments
 from ..errors import InputError
 from ..graph import IntegerGraph
 from ..printable import plain
@@ -39,7 +40,7 @@ def drawn(graph: IntegerGraph, layers: Collection[str] | None) -> list[str]:
     if layers is None:
         spiking = [name for name in graph.order if graph.nodes[name].message_bits == 1]
         return spiking or list(graph.order)
-    named = [layers] if isinstance(layers, str) else list(layers)
+    named = [layers] if isinstance(layers, str) else list(arguments.instance(layers, Collection, "layers"))
     for name in named:
         if name not in graph.nodes:
             near = get_close_matches(str(name), graph.nodes, n=1) or list(graph.nodes)

@@ -18,6 +18,7 @@ import numpy as np
 from .. import arguments
 from ..errors import InputError
 from ..graph import Edge, IntegerGraph
+from ..jit import check_compiles
 from ..nodes import Dense, Encoder, IntegerLIF, Source
 from ..nodes.arithmetic import Array, ceil_div
 from ..nodes.node import IntegerNode
@@ -27,7 +28,7 @@ from .dense import PATHS, DenseProduct, blas_threads, choose_products, products_
 from .kernels.layout import SENT, TEAM_MAX, UPDATES
 from .playing import SPAN, Playing
 from .probes import ROOM, Probe, Watch, watching
-from .reference import Progress, check_input
+from .reference import Progress, check_input, check_progress
 from .tables import CHUNK, Plan, lay_out
 
 BATCH = 64
@@ -52,6 +53,7 @@ class Tuning:
     def __post_init__(self) -> None:
         arguments.choice(self.path, PATHS, "path")
         arguments.whole(self.batch, "batch", 1)
+        arguments.whole(self.room, "room", 1)
         if self.neuron_threads is not None:
             arguments.whole(self.neuron_threads, "neuron_threads", 1, TEAM_MAX)
 
@@ -80,6 +82,7 @@ class Engine:
     """
 
     def __init__(self, graph: IntegerGraph) -> None:
+        check_compiles()
         self.graph = arguments.instance(graph, IntegerGraph, "graph", "a program's is program.graph")
         self.plan = lay_out(graph)
         self._chosen: dict[str, _Choice] = {"events": _Choice(self.plan, [], [])}
@@ -105,6 +108,7 @@ class Engine:
         check_input(self.graph, x)
         tuning = Tuning() if tuning is None else arguments.instance(tuning, Tuning, "tuning")
         threads = None if threads is None else arguments.whole(threads, "threads", 1)
+        check_progress(progress)
         if probe_folder is not None and not arguments.path(probe_folder, "probe_folder").is_dir():
             raise InputError(f"probe_folder {probe_folder} is no folder")
         probe_folder = None if probe_folder is None else Path(probe_folder)

@@ -46,6 +46,7 @@ def simulate(
     """
     check_input(graph, x)
     batch = arguments.whole(batch, "batch", 1)
+    check_progress(progress)
     return _in_batches(_run_integer, graph, x, probe, watch, batch, graph.period(x.shape[1]), progress)
 
 
@@ -114,6 +115,12 @@ class _Window:
                 watch(
                     self.samples, name, phase - row, {key: self.rows[f"{name}.{key}"][:, : row + 1] for key in values}
                 )
+
+
+def check_progress(progress: Progress | None) -> None:
+    """Refuse what a run could not call with the samples done."""
+    if progress is not None:
+        arguments.function(progress, "progress")
 
 
 def check_input(graph: Graph[Node] | Graph[IntegerNode], x: Array) -> None:

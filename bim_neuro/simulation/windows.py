@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from errno import ENOSPC
 from pathlib import Path
+from shutil import disk_usage
 
 import numpy as np
 
+from ..atomic import cannot_write
 from ..nodes.arithmetic import Array
-from .probes import Watch, shapes
+from .probes import WORD_BYTES, Watch, shapes
 from .tables import Plan
 
 
@@ -38,7 +42,13 @@ def probe_array(shape: tuple[int, int], folder: Path | None) -> Array:
     """Return zeros (samples, words) for the kernels to write to, in memory or in a file of ``folder``."""
     if folder is None or shape[1] == 0:
         return np.zeros(shape, np.int64)
-    return np.lib.format.open_memmap(folder / "probes.npy", mode="w+", dtype=np.int64, shape=shape)
+    file, size = folder / "probes.npy", WORD_BYTES * shape[0] * shape[1]
+    try:
+        if size > disk_usage(folder).free:  # a kernel that writes to a mapped file on a full disk is killed
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        return np.lib.format.open_memmap(file, mode="w+", dtype=np.int64, shape=shape)
+    except OSError as error:
+        raise cannot_write(file, error, size) from None
 
 
 def by_name(plan: Plan, probes: Array, period: int) -> dict[str, Array]:

@@ -49,6 +49,14 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.x)
 
+    def of_classes(self, classes: int) -> Dataset:
+        """Return the dataset; labels that a model of so many classes has no name for are refused."""
+        y = self.y
+        if y is not None and len(y) and not 0 <= y.min() <= y.max() < classes:
+            hint = f"labels count from 0: subtract {y.min()}" if y.min() and y.max() - y.min() < classes else ""
+            raise InputError(f"labels run from {y.min()} to {y.max()}, the model has {classes} classes", hint)
+        return self
+
     def take(self, index: Any) -> Dataset:
         """The samples at ``index``: a slice, a mask or an array of positions."""
         try:

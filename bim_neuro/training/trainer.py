@@ -22,7 +22,7 @@ from .. import arguments, kept
 from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..intake import check_available
-from ..model.checkpoint import load_plain, save_atomically
+from ..model.checkpoint import is_same, load_plain, save_atomically
 from ..model.network import BIMNetwork, NetworkConfig
 from ..nodes.arithmetic import Array
 from .predict import predict, sequence_bytes
@@ -255,7 +255,7 @@ def _say_kept(progress: Progress, path: Path) -> None:
 
 def _resume(path: Path, identity: dict[str, Any], run: Run) -> Progress:
     saved = load_plain(path)
-    if saved.get("identity") != identity:
+    if not is_same(saved.get("identity"), identity):
         hint = "give the same, or start anew with --restart"
         raise InputError(f"{path} belongs to a run with other options or data", hint)
     try:
@@ -266,7 +266,7 @@ def _resume(path: Path, identity: dict[str, Any], run: Run) -> Progress:
         if run.pruner is not None:
             run.pruner.load_state(saved["pruner"])
         return Progress(**saved["progress"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
         raise InputError(f"{path} is damaged: {type(error).__name__}", "start anew with --restart") from None
 
 

@@ -20,14 +20,11 @@ import numpy as np
 
 from ...graph import Edge, IntegerGraph, hosts
 from ...hardware import HardwareProfile
+from ...hardware.schema import RESOURCES
 from ...nodes import SomaWire
 from ...nodes.arithmetic import Array
 from ...nodes.node import IntegerNode
 from .lists import EdgeLists, number_or_zero
-
-_WORDS = ("neuron_words", "synapse_words", "axon_in_words", "axon_map_words", "axon_mem_words", "core_words")
-RESOURCES = (*_WORDS, "groups")
-"""Resources of a core that have a limit, by the names of `hardware.Capacity`."""
 
 
 class Part(NamedTuple):

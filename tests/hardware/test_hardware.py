@@ -19,6 +19,7 @@ from bim_neuro.hardware.schema import LARGEST, UNLIMITED
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE, BOARD = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/adding_a_chip.md").read_text(), re.DOTALL)
+CAPACITY = EXAMPLE[: EXAMPLE.index("[memory]")]
 SYNOP = 'synop_pj = { value = 20, low = 10, high = 40, unit = "pJ", basis = "assumed", source = "example" }'
 
 
@@ -247,6 +248,11 @@ BROKEN = {
     "cores that nobody counted": (
         re.sub(r"\ncores = .*", '\ncores = { unit = "cores", basis = "unpublished", source = "none" }', EXAMPLE),
         "'capacity.cores' is unpublished, allowed: a whole number",
+    ),
+    "cores without limits": (
+        re.sub(r'value = .*(?=, unit = "(words|groups)")', "value = inf, low = inf, high = inf", CAPACITY)
+        + EXAMPLE[len(CAPACITY) :],
+        "there are cores, but nothing limits what one holds",
     ),
     "words without bits": (
         re.sub(r"word_bits = .*", 'word_bits = { unit = "bits", basis = "unpublished", source = "none" }', EXAMPLE),

@@ -148,6 +148,23 @@ def test_an_interrupted_training_that_is_a_program_is_refused(tmp_path: Path) ->
     assert [entry.name for entry in tmp_path.iterdir()] == ["copy.pt.resume"]
 
 
+@pytest.mark.parametrize(("field", "sentence"), [("format", "not a bim-neuro model"), ("version", "format version")])
+def test_numbers_in_the_place_of_a_word_are_refused_by_the_model(tmp_path: Path, field: str, sentence: str) -> None:
+    path = save_model(tmp_path / "m.pt")
+    torch.save(torch.load(path, weights_only=True) | {field: torch.arange(3)}, path)  # has no truth of its own
+    ended = bim_compile(path, "--check")
+    assert (ended.code, len(ended.errors)) == (2, 1)
+    assert sentence in ended.err
+
+
+@pytest.mark.parametrize("identity", [{"recipe": torch.arange(3)}, torch.arange(3)])
+def test_an_interrupted_training_of_nobody_is_refused(tmp_path: Path, identity: object) -> None:
+    torch.save({"identity": identity}, tmp_path / "copy.pt.resume")
+    ended = bim_train("copy", "-o", tmp_path / "copy.pt", "--epochs", 1)
+    assert ended.code == 2
+    assert "belongs to a run with other options or data" in ended.err
+
+
 KINDS = [kind if kind in ("pipe", "loop") else pytest.param(kind, marks=pytest.mark.slow) for kind in SPECIAL]
 ROLES = {
     "model": (".pt", ".nir"),

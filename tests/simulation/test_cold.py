@@ -81,3 +81,11 @@ def test_the_disk_is_asked_whether_kernels_are_there(tmp_path: Path) -> None:
 
     assert asked(code, NUMBA_CACHE_DIR=str(tmp_path / "empty")) == "False"
     assert asked(code, NUMBA_DISABLE_JIT="1") == "True"
+
+
+def test_a_numba_that_may_not_compile_is_named(monkeypatch: pytest.MonkeyPatch, words: list[object]) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    ended = bim_compile(*words)
+    assert ended.code == 2
+    assert "NUMBA_DISABLE_JIT is set" in ended.err
+    assert "unset it" in ended.err
