@@ -19,7 +19,8 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 
-from .jit import check_compiles, entry, intrinsic, types
+from .errors import InputError
+from .jit import entry, intrinsic, may_compile, types
 
 _X86_BITS = 0x8040  # of MXCSR: results (bit 15) and operands (bit 6) that are denormal count as 0
 _ARM_BIT = 1 << 24  # of FPCR
@@ -91,6 +92,12 @@ def _flush() -> int:
 @entry
 def _restore(mode: int) -> None:
     restore_denormals(mode)
+
+
+def check_compiles() -> None:
+    """Refuse to go on where no kernel can be compiled."""
+    if not may_compile():
+        raise InputError("NUMBA_DISABLE_JIT is set, but the kernels are machine code alone", "unset it")
 
 
 @contextmanager

@@ -20,10 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic  # type: ignore[import-untyped,unused-ignore]
 
-from .errors import InputError
-
 __all__ = [
-    "check_compiles",
     "code_tools",
     "compiled",
     "compiles_for",
@@ -32,6 +29,7 @@ __all__ = [
     "intrinsic",
     "is_kept",
     "kernel",
+    "may_compile",
     "part",
     "section",
     "types",
@@ -97,17 +95,15 @@ def _compile(function: F, **options: Any) -> F:
     except (RuntimeError, OSError):  # numba found no folder with write permission
         _warn_uncached()
         return cast(F, _njit(nogil=True, **options)(function))
-    if not getattr(numba.config, "DISABLE_JIT", False):
+    if may_compile():
         made._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
         _forgive(made._cache)
     return cast(F, made)
 
 
-def check_compiles() -> None:
-    """Refuse a numba that was told not to compile: kernels hold instructions that Python has none for."""
-    if getattr(numba.config, "DISABLE_JIT", False):
-        hint = "unset it"
-        raise InputError("NUMBA_DISABLE_JIT is set, and the kernels run only as machine code", hint)
+def may_compile() -> bool:
+    """Whether numba was not told to leave every function to Python, which has none of the kernels' instructions."""
+    return not getattr(numba.config, "DISABLE_JIT", False)
 
 
 def is_kept(function: Callable[..., Any]) -> bool:

@@ -227,8 +227,7 @@ class Program:
 
         With labels ``y`` (samples,) it holds accuracies. The figures are those of bim-compile on the same sequences.
         """
-        classes = self.graph.nodes[self.graph.output].neurons
-        data = Dataset(sequences_for(self.graph, raw), y).of_classes(classes)
+        data = Dataset(sequences_for(self.graph, raw), y).of_classes(self.graph.nodes[self.graph.output].neurons)
         folder = _new_folder(arguments.path(path))
         facts = self.facts(self.play(data.x), data.y)
         placed = arrange(self.placed, self.profile, traffic=facts.record)
@@ -247,8 +246,8 @@ class Program:
         """Draw a raster plot of the first sequence: a matplotlib figure of the named layers, or of all that spike."""
         check_extra("train", "matplotlib", "Program.plot_raster")
         names = drawn(self.graph, layers)
-        record = self.run(sequences_for(self.graph, raw)[:1], probe=[f"{name}.message" for name in names])
-        return raster(self.graph, record, names)
+        probes = [f"{name}.message" for name in names]
+        return raster(self.graph, self.run(sequences_for(self.graph, raw)[:1], probe=probes), names)
 
     def _repr_html_(self) -> str:
         return as_html(repr(self), self.summary()["layers"])

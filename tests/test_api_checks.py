@@ -204,7 +204,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "stage": (lambda f: program().play(X, stage=3), "stage is 3, a function is needed"),
     "advance": (lambda f: program().play(X, advance=3), "advance is 3, a function is needed"),
-    "layers 5": (lambda f: program().plot_raster(X, 5), "layers is 5, a Collection is needed"),
+    "layers 5": (lambda f: program().plot_raster(X, 5), "layers is 5, at least one name is needed"),
     "labels beyond the classes": (
         lambda f: program().report(X, f / "r", [0, 99]),
         "labels run from 0 to 99, the model",

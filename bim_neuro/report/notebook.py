@@ -40,13 +40,14 @@ def drawn(graph: IntegerGraph, layers: Collection[str] | None) -> list[str]:
     if layers is None:
         spiking = [name for name in graph.order if graph.nodes[name].message_bits == 1]
         return spiking or list(graph.order)
-    named = [layers] if isinstance(layers, str) else list(arguments.instance(layers, Collection, "layers"))
+    named = [layers] if isinstance(layers, str) else list(layers) if isinstance(layers, Collection) else []
     for name in named:
         if name not in graph.nodes:
             near = get_close_matches(str(name), graph.nodes, n=1) or list(graph.nodes)
             raise InputError(f"no layer is called '{name!s:.60}'", f"one of: {', '.join(near)}")
     if not named:
-        raise InputError("layers is empty, at least one is drawn", "leave it out for all that spike")
+        found = "empty" if isinstance(layers, Collection) else arguments.said(layers)
+        raise InputError(f"layers is {found}, at least one name is needed", "leave it out for all that spike")
     return named
 
 

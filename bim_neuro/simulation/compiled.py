@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from .. import arguments
+from ..denormals import check_compiles
 from ..errors import InputError
 from ..graph import Edge, IntegerGraph
-from ..jit import check_compiles
 from ..nodes import Dense, Encoder, IntegerLIF, Source
 from ..nodes.arithmetic import Array, ceil_div
 from ..nodes.node import IntegerNode
