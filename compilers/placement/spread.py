@@ -87,16 +87,16 @@ class Search:
 
     def _changes(self, held: Held) -> Iterator[Held]:
         """Yield the cuts that differ from ``held`` in the core of one part, or in one layer's number of parts."""
-        room = [*held, ()] if len(held) < self.most else list(held)
+        spots = [*held, ()] if len(held) < self.most else list(held)
         for layer in self.footprint.layers:
             cores = [core for core, parts in enumerate(held) if any(part.layer == layer for part in parts)]
-            free = [core for core in range(len(room)) if core not in cores]
+            free = [core for core in range(len(spots)) if core not in cores]
             neurons = self.footprint.graph.nodes[layer].neurons
             changed = [[*cores[:index], other, *cores[index + 1 :]] for index in range(len(cores)) for other in free]
             changed += [[*cores, other] for other in free if len(cores) < neurons]
             changed += [cores[:index] + cores[index + 1 :] for index in range(len(cores)) if len(cores) > 1]
             for onto in changed:
-                yield _recut(room, layer, even(layer, neurons, len(onto)), onto)
+                yield _recut(spots, layer, even(layer, neurons, len(onto)), onto)
 
     def _try(self, held: Held) -> tuple[float, int]:
         """Return the cost of these parts, and their number of cores."""
@@ -186,9 +186,9 @@ def even(layer: str, neurons: int, count: int) -> list[Part]:
     return [Part(layer, first, last - 1) for first, last in pairwise(ends)]
 
 
-def _recut(room: list[tuple[Part, ...]], layer: str, parts: list[Part], onto: list[int]) -> Held:
+def _recut(spots: list[tuple[Part, ...]], layer: str, parts: list[Part], onto: list[int]) -> Held:
     """Return the cores with a layer's parts moved, in order, to the cores ``onto``, without empty cores."""
-    others = [[part for part in core if part.layer != layer] for core in room]
+    others = [[part for part in core if part.layer != layer] for core in spots]
     for part, core in zip(parts, sorted(onto), strict=True):
         others[core].append(part)
     return tuple(sorted(tuple(sorted(core)) for core in others if core))
