@@ -77,7 +77,7 @@ def unpack(header: Header, arrays: dict[str, Array]) -> Graph[Any]:
     except RecursionError:
         raise InputError("the graph's header is nested too deep") from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise InputError(f"the graph's header is garbled: {type(error).__name__} {error!s:.200}") from None
+        raise InputError(f"the graph's header is damaged: {type(error).__name__} {error!s:.200}") from None
     return graph
 
 

@@ -255,7 +255,7 @@ PYTORCH = (
         "code.pt", "model", lambda path: torch.save({"a": Code(sign_beside(path))}, path), ("not a plain PyTorch",)
     ),
     Hostile("expanded.pt", "model", with_value("state.w_o", lambda: torch.zeros(1).expand(10**9)), ("1,000,000,000",)),
-    Hostile("beyond.pt", "model", tensor_beyond_its_storage, ("'state.w_o' claims", "its storage holds 1,000")),
+    Hostile("beyond.pt", "model", tensor_beyond_its_storage, ("'state.w_o' has", "its storage holds 1,000")),
     Hostile("often.pt", "model", one_storage_often, ("'training.log.", "takes 4,000,000 bytes beside")),
     Hostile("lying-storage.pt", "model", lying_storage, ("40,000,000,000 bytes, the file holds 8",)),
     Hostile(
@@ -366,9 +366,11 @@ def no_characters(path: Path) -> None:
 SHAPE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (%s), }"
 
 NPZ = (
-    Hostile("claim.npz", "input", with_header(SHAPE % b"1000000, 1000, 5", bytes(8)), ("'x' claims", "holds 8 bytes")),
+    Hostile(
+        "claim.npz", "input", with_header(SHAPE % b"1000000, 1000, 5", bytes(8)), ("'x' declares", "holds 8 bytes")
+    ),
     Hostile("negative.npz", "input", with_header(SHAPE % b"-1, -8, 5", bytes(40)), ("shape (-1, -8, 5)",)),
-    Hostile("axes.npz", "input", with_header(SHAPE % (b"1, " * 60), bytes(8)), ("'x' claims",)),
+    Hostile("axes.npz", "input", with_header(SHAPE % (b"1, " * 60), bytes(8)), ("'x' declares",)),
     Hostile("header-code.npz", "input", with_header(b"__import__('os').mkdir('it-ran')"), ("damaged header",)),
     Hostile("header-deep.npz", "input", with_header(b"(" * 9000), ("damaged header",)),
     Hostile("bomb.npz", "input", bomb, ("array 'x'", "takes 536,8", "run.max_memory")),
@@ -582,13 +584,15 @@ NIR = (
     Hostile("soft-link.nir", "model", nir(put(BIAS, h5py.SoftLink("/node/edges"))), ("is a link to '/node/edges'",)),
     Hostile("external-storage.nir", "model", external_storage, ("another file", "secret")),
     Hostile("virtual.nir", "model", virtual, ("virtual dataset",)),
-    Hostile("loop.nir", "model", nir(lambda file: put("node/nodes/again", file["node"])(file)), ("are one object",)),
-    Hostile("fan-out.nir", "model", nir(fan_out), ("are one object",)),
-    Hostile("shared-child.nir", "model", nir(shared_child), ("are one object",)),
+    Hostile(
+        "loop.nir", "model", nir(lambda file: put("node/nodes/again", file["node"])(file)), ("are the same object",)
+    ),
+    Hostile("fan-out.nir", "model", nir(fan_out), ("are the same object",)),
+    Hostile("shared-child.nir", "model", nir(shared_child), ("are the same object",)),
     Hostile("shared-array.nir", "model", nir(lambda file: put(BIAS, file["node/nodes/lif/r"])(file)), ("one object",)),
     Hostile("deep.nir", "model", nir(deep_graphs), ("nested more than",)),
-    Hostile("unallocated.nir", "model", nir(unallocated), ("claims 8,000,000,000,000 bytes", "holds 0")),
-    Hostile("unallocated-chunks.nir", "model", nir(unallocated_chunks), ("claims 8,000,000,000,000 bytes",)),
+    Hostile("unallocated.nir", "model", nir(unallocated), ("declares 8,000,000,000,000 bytes", "holds 0")),
+    Hostile("unallocated-chunks.nir", "model", nir(unallocated_chunks), ("declares 8,000,000,000,000 bytes",)),
     Hostile("compressed.nir", "model", nir(compressed), ("/weight' takes 536,870,912 bytes", "run.max_memory")),
     Hostile("asked-by-nobody.nir", "model", nir(asked_by_nobody), codes=(0,)),
     Hostile(
@@ -598,7 +602,7 @@ NIR = (
         "scalars-1e8.nir",
         "model",
         lambda path: scalars(path, 10**8),
-        ("the input 'input' claims 100,000,000 lines", "run.max_memory"),
+        ("the input 'input' has 100,000,000 lines", "run.max_memory"),
     ),
     Hostile("outer-product.nir", "model", nir(outer_product), ("node 'wide' (Linear) takes", "run.max_memory")),
     Hostile("many-items.nir", "model", nir(too_many_items), ("more than 20,000 items",)),
@@ -683,7 +687,7 @@ EXACT = (
     Hostile("copy-with-labels-of-numbers.nir", "model", exact_copy("labels", [1, 2, 3, 4]), ("labels",)),
     Hostile("copy-with-one-label.nir", "model", exact_copy("labels", ["a"]), ("1 labels for the 4 lines",)),
     Hostile("copy-with-a-node-of-text.nir", "model", exact_copy("nodes", "items", "readout", "x"), ("node 'readout'",)),
-    Hostile("copy-with-a-class-of-text.nir", "model", exact_copy(*NODE, "type", "Popen"), ("garbled",)),
+    Hostile("copy-with-a-class-of-text.nir", "model", exact_copy(*NODE, "type", "Popen"), ("damaged",)),
     Hostile("copy-with-a-decay-of-text.nir", "model", exact_copy(*NODE, "decay", "x"), ("'readout': decay is 'x'",)),
     Hostile("copy-with-a-decay-of-truth.nir", "model", exact_copy(*NODE, "decay", True), ("'readout': decay is True",)),
     Hostile("copy-with-a-huge-decay.nir", "model", exact_copy(*NODE, "decay", 10**400), ("it must be finite",)),

@@ -1,4 +1,4 @@
-r"""The same model, computed densely: its multiply-accumulates, at published prices of one.
+r"""The same model computed densely: its multiply-accumulates (MACs) times published energies per MAC.
 
     MACs of a step = weights (zeros too) + scan: D (4 N + 2) + LIF and readout: 1 a neuron
 
@@ -19,7 +19,7 @@ from .terms import Range, Term
 
 @dataclass(frozen=True)
 class DenseProcessor:
-    """One way to compute the model densely; ``scope`` says what its price contains."""
+    """One processor for dense computation; ``scope`` says what the energy per MAC includes."""
 
     name: str
     scope: str
@@ -40,7 +40,7 @@ PROCESSORS = (
     ("ARM", "device", _price(900, "derived", f"{_KERAS_SPIKING}: arm 0.9 nJ")),
     ("CPU", "device", _price(8600, "derived", f"{_KERAS_SPIKING}: cpu 8.6 nJ")),
 )
-"""(name, scope, price): 'arithmetic' is the operation alone, 'device' a whole one. No source has a range."""
+"""(name, scope, price): 'arithmetic' is the operation alone, 'device' the whole device. No source gives a range."""
 
 
 def dense_macs(graph: IntegerGraph) -> dict[str, int]:
@@ -50,7 +50,7 @@ def dense_macs(graph: IntegerGraph) -> dict[str, int]:
 
 
 def dense_energy(graph: IntegerGraph, steps: int) -> tuple[DenseProcessor, ...]:
-    """Return what a sample of ``steps`` steps costs, in pJ, wherever a price of a MAC is published."""
+    """Return the energy of a sample of ``steps`` steps, in pJ, on every processor with a published energy per MAC."""
     macs = steps * sum(dense_macs(graph).values())
     return tuple(
         DenseProcessor(name, scope, price, Term("macs", "MACs", macs, (price,)).over(1))

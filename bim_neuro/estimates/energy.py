@@ -5,7 +5,7 @@ r"""Energy: the counts of a run times the prices of a profile, per sample, as lo
                             + links * hop_chip_pj)
     E(static) = time of a sample * static power            the time is the latency model's (latency.py)
     E(io)     = input messages * input_message_pj
-    E         = sum over layers of E(layer) + barrier + E(static)            what a placement is chosen and held to
+    E         = sum over layers of E(layer) + barrier + E(static)            used by --optimise and --max-energy
 
 Every term is a count times a price, so low and high are the same sum with each price at that end of it.
 Executed synops are priced: zeros in a dense list are executed, a sparse list has none. A term without a published
@@ -32,12 +32,12 @@ _US_PER_S = 1_000_000
 _PJ_PER_UJ = 1_000_000
 
 EVENTS = ("synops", "updates", "messages", "hops", "links", "learning")
-"""The kinds of event a layer pays for: hops on the mesh of a chip, links between chips."""
+"""The kinds of event that cost energy in a layer; hops are on the mesh of a chip, links between chips."""
 
 
 @dataclass(frozen=True)
 class LayerEnergy:
-    """One layer. ``events`` holds what has a price, of EVENTS."""
+    """One layer. ``events`` holds the priced kinds of EVENTS."""
 
     layer: str
     events: dict[str, Range]
@@ -72,7 +72,7 @@ class EnergyReport:
 
     @property
     def at_least(self) -> bool:
-        """Whether something that happened has no price, so that every total is only a floor."""
+        """Whether some event has no price, so that every total is only a lower bound."""
         return bool(self.unpriced)
 
     def layer(self, name: str) -> dict[str, float | None]:
@@ -83,7 +83,7 @@ class EnergyReport:
 def price(
     placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, time: LatencyReport | None = None
 ) -> EnergyReport:
-    """Return what the recorded events cost on the profile's chip, per sample; ``time`` as `latency` returned it."""
+    """Return the energy of a sample on the profile's chip, from the recorded events; ``time`` comes from `latency`."""
     check_record(placed, record, profile)
     if time is not None:
         arguments.instance(time, LatencyReport, "time", "latency(placed, record, profile) returns one")
@@ -120,7 +120,7 @@ def _whole(dynamic: Range, static: Range, profile: HardwareProfile) -> Range:
 
 
 def _layer_terms(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> dict[str, list[Term]]:
-    """Return {layer: what happened there}; an all-in synop contains every other term."""
+    """Return {layer: its counted events}; an all-in synop contains every other term."""
     graph, hops = placed.graph, average_hops(placed, profile)
     terms: dict[str, list[Term]] = {}
     for layer, counts in record.layers.items():
@@ -153,7 +153,7 @@ def _sends(graph: IntegerGraph, layer: str) -> bool:
 def _shared_terms(
     graph: IntegerGraph, record: RunRecord, profile: HardwareProfile, time: LatencyReport
 ) -> tuple[Term, Term, Term, Term]:
-    """Return barrier, static, host and I/O: what no layer spends; with all-in prices, nothing of their own."""
+    """Return barrier, static, host and I/O energy, which belong to no layer; with all-in prices they are 0."""
     energy = profile.energy
     samples = record.samples if energy.scope == "per_term" else 0
     us = Quantity(time.sample_us.value, time.sample_us.low, time.sample_us.high, "us", time.weakest_basis, "latency")

@@ -8,8 +8,8 @@ r"""Latency: how long a step, a sample and its answer take on the profile's chip
 Counts are the mean over the samples of the run, at the step that a layer is busy with: samples follow each other every
 ``period`` steps, so all layers are busy at once. Those of a recurrent graph each start from rest (`compilers.align`):
 the next one waits for the last layer. A layer's events are spread evenly over its neurons, and a core has the share of
-the neurons it holds. Its messages leave one after another, each paying for all its hops: traffic is not made to look
-smaller than it can be. What happened and has no published time is listed in ``untimed``; every time is then a floor.
+the neurons it holds. Its messages leave one after another, and each takes the time of all its hops: this is
+pessimistic. Events without a published time are listed in ``untimed``; every time is then a lower bound.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Held = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class BusyTime:
-    """How long a core works, in us; ``events`` holds what has a published time, of EVENTS."""
+    """How long a core works, in us; ``events`` holds the kinds of EVENTS with a published time."""
 
     core: int
     layers: tuple[str, ...]
@@ -80,7 +80,7 @@ class LatencyReport:
 
 @dataclass(frozen=True)
 class _Work:
-    """What one core would do for a whole layer: ``ns`` (EVENTS, ends, steps of the chip) a sample, of these terms."""
+    """The work of a whole layer on one core: ``ns`` (EVENTS, ends, steps of the chip) per sample, and its terms."""
 
     terms: tuple[Term, ...]
     ns: Array
@@ -156,7 +156,7 @@ def _lasting(step: Array, count: int) -> Range:
 def _work(
     placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, hops: Mapping[str, Hops] | None = None
 ) -> dict[str, _Work]:
-    """Return {layer: what its cores do}, for every layer that has cores; ``hops`` of a message, if not as placed."""
+    """Return {layer: work of its cores} for every layer with cores; ``hops`` per message, if not as placed."""
     graph, timing, hops = placed.graph, profile.timing, hops or average_hops(placed, profile)
     found = {}
     for layer in hosts(graph):
@@ -208,7 +208,7 @@ def _busy_ns(held: Held, graph: IntegerGraph, work: dict[str, _Work]) -> Array:
 def _busy_time(
     cores: dict[Held, int], held: Held, graph: IntegerGraph, work: dict[str, _Work], steps: slice = slice(None)
 ) -> BusyTime:
-    """Return what a core does in some steps of a sample, or in all."""
+    """Return the work of a core in some steps of a sample, or in all."""
     busy = _busy_ns(held, graph, work)[:, :, steps].sum(axis=2) / _NS_PER_US
     timed = [any(work[layer].terms[kind].priced for layer, _ in held) for kind in range(len(EVENTS))]
     events = {event: Range(*row) for event, row, known in zip(EVENTS, busy.tolist(), timed, strict=True) if known}
@@ -216,19 +216,19 @@ def _busy_time(
 
 
 def _layer_time(layer: str, cores: dict[Held, int], graph: IntegerGraph, work: dict[str, _Work]) -> BusyTime:
-    """Return what the core with most neurons of a layer does for that layer in a whole sample."""
+    """Return the work for a layer in a whole sample, on the core with most of its neurons."""
     neurons, core = max((dict(held)[layer], index) for held, index in cores.items() if layer in dict(held))
     alone: Held = ((layer, neurons),)
     return _busy_time({alone: core}, alone, graph, work)
 
 
 def _ends(range_: Range) -> Array:
-    """Return low, value and high, 0 where nothing is published."""
+    """Return low, value and high; 0 if unpublished."""
     return np.array([range_.low or 0.0, range_.value or 0.0, range_.high or 0.0])
 
 
 def _per_second(us: Range) -> Range:
-    """Return how often a time goes into a second."""
+    """Return how many times per second something happens that takes this long."""
     if us.low is None or us.value is None or us.high is None:
         return UNPRICED
     return Range(*(_US_PER_S / end if end else None for end in (us.high, us.value, us.low)))

@@ -51,7 +51,7 @@ def activity(graph: IntegerGraph, record: RunRecord) -> Activity:
 
 
 class ActivityCounter:
-    """Counts what a run does while it is watched (`probes.Watch`)."""
+    """Counts the events of a run while it runs (`probes.Watch`)."""
 
     def __init__(self, graph: IntegerGraph, steps: int) -> None:
         self.graph, self.steps, self.counted = graph, steps, Activity()
@@ -111,7 +111,7 @@ def _weighted(graph: IntegerGraph) -> Iterator[Edge]:
 
 
 def _late(graph: IntegerGraph, edge: Edge) -> int:
-    """Return how many steps of the sample an edge reaches back: the tap of a conv, the way round of a loop."""
+    """Return how many steps of the sample an edge reaches back: the delay of a conv tap, or of a loop."""
     return edge.delay + edge.synapse.hop + graph.depth[edge.source] - graph.depth[edge.target]
 
 

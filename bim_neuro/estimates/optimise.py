@@ -1,10 +1,9 @@
-"""Optimise: of several placements of a graph, the one that a run shows to be best at energy, latency or cores.
+"""Optimise: choose among placements of a graph the one with the least energy, latency or cores in a run.
 
-Cores that hold as much as they can are few, and near each other: messages go short ways. Cores that hold less finish a
-step sooner, and static power is paid for less time. So the placements are `place`'s own, others whose cores hold only a
-part of the neurons and synapses of the fullest of `place`'s cores, with layers together or apart, and the best of a
-search (`compilers.spread`). What counts is what the run costs there by the energy and latency models; ties go to fewer
-cores.
+Full cores are few and near each other: messages take few hops. Cores that hold less finish a step sooner, so static
+power is spent for less time. So the placements are `place`'s own, others whose cores hold only a part of the neurons
+and synapses of the fullest of `place`'s cores, with layers together or apart, and the best of a search
+(`compilers.placement.spread`). They are compared by the energy and latency models; ties go to fewer cores.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ OBJECTIVES: dict[str, Cost] = {
     "latency": lambda placed, record, profile: latency(placed, record, profile).answer_us.value,
     "cores": lambda placed, record, profile: cores_used(placed),
 }
-"""What is made small: dynamic and static energy a sample, time from first input to last answer, cores."""
+"""What is minimised: dynamic plus static energy per sample, time from first input to last answer, or cores."""
 
 
 def _short_ways(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, effort: float) -> PlacedGraph:
@@ -44,7 +43,7 @@ def _short_ways(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile
 
 
 PLACES: dict[str, Places] = {"energy": settle, "latency": _short_ways}
-"""Where cores go while a search weighs them."""
+"""Positions of the cores during a search."""
 
 
 def optimise(
@@ -84,7 +83,7 @@ def _known(cost: float | None, objective: str, profile: HardwareProfile) -> floa
         missing = {"energy": "static power or energy prices", "latency": "times"}[objective]
         hint = "bim-compile --list-targets has others, --optimise cores needs none"
         raise InputError(
-            f"{profile.name} has no published {missing}, --optimise {objective} has nothing to compare", hint
+            f"{profile.name} has no published {missing}, so --optimise {objective} cannot compare placements", hint
         )
     return cost
 

@@ -1,11 +1,11 @@
-"""Settle: find cores the places where a run costs least energy.
+"""Settle: find the positions of cores with the least energy of a run.
 
     E(places) = sum over layers of messages * (hops_ew * hop_east_west_pj + hops_ns * hop_north_south_pj)
-              + time of a sample * static power + what no place changes
+              + time of a sample * static power + a constant
 
-Few cores are tried in every way that can be best (`compilers.ways`). The time is worth its while only where cores are
-busy for longer than the least time of a step: ways whose hops alone cost more than the best of them would, were its
-messages to take one hop each, are not looked at. More cores are annealed by the prices of their hops.
+For few cores, every order that can be best is tried (`compilers.placement.ways`). Time matters only if cores are busy
+for longer than the least time of a step: an order is skipped if its hops alone cost more than the best order would with
+one hop per message. More cores are annealed by the energy of their hops.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _talk(placed: PlacedGraph, order: dict[int, int]) -> Array:
 
 
 def _best(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, all_ways: Ways, talk: Array) -> int:
-    """Return the index of the way that costs least; of equals, one with the fewest hops."""
+    """Return the index of the order with the least energy; among equals, one with the fewest hops."""
     messages = np.array([record.layers[layer].messages.sum() for layer in hosts(placed.graph)]) / record.samples
     hops = Hops(all_ways.east_west @ (talk @ messages), all_ways.north_south @ (talk @ messages), 0.0)
     pj, static = hops.priced(_charged(profile)), _static_pj_per_us(profile)
@@ -78,7 +78,7 @@ def _best(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, all_
 
 
 def _charged(profile: HardwareProfile) -> Hops:
-    """Return what the energy of a run holds for a hop of each kind."""
+    """Return the energy of a run's hops of each kind."""
     energy = profile.energy
     if energy.scope == "all_in":
         return Hops(0.0, 0.0, 0.0)
@@ -91,6 +91,6 @@ def _on_mesh(all_ways: Ways, index: int | Array) -> Array:
 
 
 def _static_pj_per_us(profile: HardwareProfile) -> float:
-    """Return what time costs; all-in prices hold static power already."""
+    """Return the energy per time: static power, or 0 with all-in prices, which contain it."""
     energy = profile.energy
     return 0.0 if energy.scope == "all_in" else (energy.static_mw.value or 0.0) * _PJ_PER_US_MW

@@ -68,16 +68,16 @@ def update_term(node: IntegerNode, updates: int, profile: HardwareProfile, pass_
 
 
 def total(ranges: Iterable[Range]) -> Range:
-    """Add what is priced, end by end; UNPRICED if nothing is."""
+    """Add the priced terms, end by end; UNPRICED if there are none."""
     priced = [(r.low, r.value, r.high) for r in ranges if r != UNPRICED]
     return Range(*(sum(end) for end in zip(*priced, strict=True))) if priced else UNPRICED
 
 
 def left_out(terms: Sequence[Term]) -> tuple[str, ...]:
-    """Name, once each, what happened and has no published price."""
+    """Name each kind of event that occurred and has no published price."""
     return tuple(dict.fromkeys(term.name for term in terms if term.count and not term.priced))
 
 
 def weakest(terms: Sequence[Term]) -> str:
-    """Return the weakest basis among the prices of what happened."""
+    """Return the weakest basis among the prices of the events that occurred."""
     return weakest_basis(price for term in terms if term.count and term.priced for price in term.prices)

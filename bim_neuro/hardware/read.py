@@ -1,4 +1,4 @@
-"""Reading a profile: TOML, laid over the profile it extends, held to the schema, refused by file, key and value."""
+"""Read a profile: TOML, merged over the profile it extends; errors name file, key and value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Table = dict[str, Any]
 
 
 def list_profiles() -> tuple[str, ...]:
-    """Return the names of the profiles that come with the package."""
+    """Return the names of the profiles in the package."""
     names = (path.name for path in _shipped().iterdir())
     return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
@@ -40,7 +40,7 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
 
 
 class _File(NamedTuple):
-    """A profile's file; ``name`` is what messages call it, ``folder`` where files that it extends may lie."""
+    """A profile's file; ``name`` is its name in messages, ``folder`` where it may extend files from."""
 
     name: str
     content: Any
@@ -67,7 +67,7 @@ def _shipped() -> Any:
 
 
 class _Key(NamedTuple):
-    """Where in which file a value stands."""
+    """The file and key of a value."""
 
     file: str
     path: str = ""
@@ -80,7 +80,7 @@ class _Key(NamedTuple):
 
 
 def _table(file: _File, heirs: tuple[_File, ...] = ()) -> Table:
-    """Return a file's table, laid over that of the profile it extends; ``heirs`` extend this one, first to last."""
+    """Return a file's table, merged over that of the profile it extends; ``heirs`` extend this one, first to last."""
     table = _toml(file)
     if "extends" not in table:
         return table
@@ -91,7 +91,7 @@ def _table(file: _File, heirs: tuple[_File, ...] = ()) -> Table:
 
 
 def _base(name: object, file: _File, heirs: tuple[_File, ...]) -> _File:
-    """Return the file that ``file`` extends, refused where there is none, and where it goes round in a circle."""
+    """Return the file that ``file`` extends; refused if there is none, or if profiles extend each other in a circle."""
     key, known = _Key(file.name, "extends"), list_profiles()
     if not isinstance(name, str) or not (name in known or _is_profile(file.folder / name)):
         raise key.refusal(f"{name!r:.60}", f"{', '.join(known)}, or a .toml file's path from this one")
@@ -200,7 +200,7 @@ def _number(value: object, key: _Key, unit: str) -> float:
 
 
 def _check_counts(profile: HardwareProfile, top: _Key) -> None:
-    """Refuse chips, cores and rows that are not counted in whole ones: nothing could be placed on them."""
+    """Refuse counts of chips, cores and rows that are not whole numbers."""
     counts = {"board.chips": profile.board.chips, "board.chip_columns": profile.board.chip_columns}
     if profile.capacity.cores.value != inf:
         counts |= {f"capacity.{name}": getattr(profile.capacity, name) for name in ("cores", "mesh_columns")}
@@ -212,7 +212,7 @@ def _check_counts(profile: HardwareProfile, top: _Key) -> None:
 
 
 def _check_memory(profile: HardwareProfile, top: _Key) -> None:
-    """Refuse cores whose words are not known, and encodings that nobody lays out."""
+    """Refuse cores without a known memory layout, and unknown encodings."""
     for name in profile.encoding:
         if name not in ENCODINGS:
             raise InputError(f"{top.file}: unknown key 'encoding.{name}', allowed: {', '.join(ENCODINGS)}")
@@ -240,4 +240,4 @@ def _check_scope(profile: HardwareProfile, top: _Key) -> None:
         raise (top / "energy.scope").refusal(repr(scope), ", ".join(SCOPES))
     for name, quantity in profile.quantities().items() if scope == "all_in" else ():
         if name.startswith("energy.") and name != "energy.synop_pj" and quantity.published:
-            raise (top / name).refusal(quantity.value, "unpublished, as an all_in synop_pj contains it")
+            raise (top / name).refusal(quantity.value, "unpublished, because an all_in synop_pj contains it")

@@ -18,7 +18,7 @@ SCOPES = ("per_term", "all_in")
 # The unit of the only numbers that may be negative: exponents.
 SIGNED_UNIT = "log2"
 
-# The largest number of each unit: above it sums, tables and powers of two lose their meaning.
+# The largest number of each unit: above it sums, tables and powers of two could overflow.
 LARGEST = {
     "chips": 1e6,
     "cores": 1e6,
@@ -46,7 +46,7 @@ RESOURCES = (
     "groups",
 )
 
-# How synapse lists are kept: zeros and all, without zero weights, or once for every place a kernel is laid on.
+# Formats of synapse lists: with zeros, without zeros, or one list shared by all positions of a conv kernel.
 ENCODINGS = ("dense", "sparse", "shared")
 
 
@@ -63,7 +63,7 @@ class Quantity:
 
     @property
     def number(self) -> float:
-        """The value, or inf where it is unpublished: what is not known does not bind."""
+        """The value, or inf if unpublished: an unknown limit does not restrict."""
         return inf if self.value is None else self.value
 
     @property
@@ -94,7 +94,7 @@ Exponent = Annotated[Quantity, SIGNED_UNIT]
 
 @dataclass(frozen=True)
 class Board:
-    """How many chips there are, and how they stand."""
+    """How many chips there are, and their grid."""
 
     chips: Chips
     chip_columns: Chips  # chips a row of the board's grid
@@ -104,7 +104,7 @@ class Board:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What there is: cores on a chip, and what each core holds (the names of `Core.resources`)."""
+    """Resources: cores on a chip, and the limits of a core (the names of `Core.resources`)."""
 
     cores: Cores
     mesh_columns: Cores  # cores a row of the mesh
@@ -122,7 +122,7 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Memory:
-    """What things take: a synapse list is a header and, for each target, a weight and an index (`Encoding`)."""
+    """Memory use: a synapse list is a header and, for each target, a weight and an index (`Encoding`)."""
 
     word_bits: Bits
     list_header_bits: Bits
@@ -135,7 +135,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a synapse list names its targets: with so many bits beside each weight."""
+    """How many bits a synapse list takes per target, in addition to the weight."""
 
     index_bits: Bits
 
@@ -169,7 +169,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Energy:
-    """What an event costs. ``scope`` is one of SCOPES; with 'all_in' only ``synop_pj`` may have a value."""
+    """Energy of an event. ``scope`` is one of SCOPES; with 'all_in' only ``synop_pj`` may have a value."""
 
     scope: str
     synop_pj: Picojoules
@@ -178,7 +178,7 @@ class Energy:
     hop_north_south_pj: Picojoules
     hop_chip_pj: Picojoules  # one message, one link between chips
     message_pj: Picojoules  # generating and sending one
-    input_message_pj: Picojoules  # bringing one onto the chip
+    input_message_pj: Picojoules  # sending one onto the chip
     barrier_pj: Picojoules  # one synchronisation a step
     learning_update_pj: Picojoules  # one plastic synapse, visited in one learning epoch
     static_mw: Milliwatts

@@ -1,7 +1,7 @@
-"""Files of strangers: the container is looked at first, then read in a short-lived child under limits.
+"""Untrusted files: the container is checked first, then read in a short-lived child process under limits.
 
-No path is opened anywhere else for reading what a user gave: a pipe, a device, an archive that lies, a bomb, code in a
-model file and a crash of a C library all end here, as one `InputError` that names the file, the amount and the limit.
+User files are opened for reading only here: a pipe, a device, a forged archive, a decompression bomb, code in a model
+file and a crash of a C library all become one `InputError` that names the file, the amount and the limit.
 """
 
 from .child import Answer, Format, read

@@ -1,8 +1,8 @@
-"""The child: a reader runs in a short-lived fork under limits, and hands back plain words and arrays.
+"""The child process: a reader runs in a short-lived fork under limits and returns JSON values and arrays.
 
-The fork may use the memory its budget gives and a few seconds, opens no further file, writes none, and says nothing on
-the terminal. What comes back over a pipe is one JSON text and the bytes of arrays, never a pickle; it is checked here.
-A reader that crashes, hangs or runs out of memory ends alone and becomes one `InputError`.
+The fork may use the memory of its budget and a few seconds of CPU; it opens and writes no further file and prints
+nothing. It sends one JSON text and the bytes of arrays over a pipe, never a pickle; the parent checks them. A reader
+that crashes, hangs or runs out of memory becomes one `InputError`.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ from .limits import HINT, Budget
 
 Array = NDArray[Any]
 Answer = tuple[Any, dict[str, Array]]
-"""Words (what JSON holds) and arrays by name."""
+"""JSON values, and arrays by name."""
 Reader = Callable[[Opened, Budget], Answer]
 
 SECONDS = 8.0
-"""Processor time any file may take; a large one a second more every `BYTES_A_SECOND`."""
+"""CPU seconds to read any file, plus one second per `BYTES_A_SECOND`."""
 BYTES_A_SECOND = 4 * 2**20
 KINDS = "biufcSU"
 """Kinds of arrays that are handed back: numbers and texts."""
-_ROOM_BYTES = 64 * 2**20  # what a library itself may take beside its arrays
+_ROOM_BYTES = 64 * 2**20  # memory of a library itself, without its arrays
 _WORDS_BYTES = 64 * 2**20
-_GOING_SECONDS = 5.0  # what a process that closed its pipe may take to be gone
+_GOING_SECONDS = 5.0  # time for a process that closed its pipe to exit
 _DAMAGED = "copy or export the file again"
-_HARM = "the file is damaged, or made to do harm; nothing of it was used"
-_TOLD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a terminal tells the whole group; who started us ends us
+_HARM = "the file is damaged or malicious; nothing in it was used"
+_TOLD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a terminal signals the whole group; the parent ends the child
 _libc = ctypes.CDLL(None)
 _codecs = [codecs.lookup(name) for name in ("ascii", "utf-8", "latin-1", "cp437")]
-"""Python loads these from files when first used, and the child can open none."""
+"""Python loads these from files on first use, and the child cannot open files."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """What messages call a kind of file: "PATH is damaged or not ``name``", and the hint that goes with it."""
+    """How messages name a kind of file, "PATH is damaged or not ``name``", and the hint."""
 
     name: str
     hint: str = _DAMAGED
@@ -87,7 +87,7 @@ def _run(work: Callable[[], Answer], file: Opened, form: Format, memory: int, se
     except _Late:
         status = -signal.SIGXCPU
     except _Ended:
-        status = _status(child)  # how it ended says why
+        status = _status(child)  # its exit status tells the reason
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, told)
         if child:
@@ -110,7 +110,7 @@ def _pipe() -> tuple[int, int]:
 def _child(
     work: Callable[[], Answer], file: Opened, outlet: int, memory: int, seconds: float, *, files: bool
 ) -> NoReturn:
-    """Do the work, write the answer, and end without a word to the parent's streams, locks and exit handlers."""
+    """Do the work, write the answer, and exit without touching the parent's streams, locks and exit handlers."""
     try:
         _confine(file, outlet, memory, seconds, files=files)
         try:
@@ -130,7 +130,7 @@ def _child(
 def _confine(file: Opened, outlet: int, memory: int, seconds: float, *, files: bool) -> None:
     """Lower every limit that the reader could use against us."""
     faulthandler.disable()
-    gc.disable()  # a collection would touch, and so copy, every page of the parent
+    gc.disable()  # a garbage collection would touch, and so copy, every page of the parent
     for number in _TOLD:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
@@ -181,18 +181,20 @@ def _bytes(array: Array) -> memoryview:
 
 
 class _Ended(Exception):
-    """The child ended, before the answer was whole."""
+    """The child ended before its answer was complete."""
 
 
 class _Late(_Ended):
-    """Its time ended."""
+    """The child ran out of time."""
 
 
 def _received(inlet: int, path: Path, form: Format, memory: int, deadline: float) -> Answer:
     """Return the child's answer, every part of which is checked."""
     size = int.from_bytes(_exactly(inlet, 8, deadline), "little")
     if size > _WORDS_BYTES:
-        raise InputError(f"{path} holds {size:,} bytes of words, at most {_WORDS_BYTES:,} are read", _HARM)
+        raise InputError(
+            f"{path} holds {size:,} bytes of text and numbers outside arrays, at most {_WORDS_BYTES:,} are read", _HARM
+        )
     try:
         header = json.loads(_exactly(inlet, size, deadline))
     except (ValueError, RecursionError):
@@ -201,7 +203,7 @@ def _received(inlet: int, path: Path, form: Format, memory: int, deadline: float
         message, hint = header["refused"]
         raise InputError(message if str(path) in message else f"{path}: {message}", hint)
     if "memory" in header:
-        raise InputError(f"{path} wants more memory than the {memory:,} bytes that its size allows", HINT)
+        raise InputError(f"{path} needs more memory than the {memory:,} bytes that its size allows", HINT)
     if "damaged" in header:
         raise InputError(f"{path} is damaged or not {form.name}: {header['damaged']}", form.hint)
     return header["words"], _arrays(inlet, path, header["arrays"], memory, deadline)
@@ -255,10 +257,10 @@ def _status(child: int) -> int:
 
 
 def _stop(child: int) -> None:
-    """End the child, whatever it does, and forget it."""
+    """Kill the child and reap it."""
     with suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
-    with suppress(ChildProcessError):  # somebody else waits for all children of this process
+    with suppress(ChildProcessError):  # another part of this process waits for all its children
         os.waitpid(child, 0)
 
 

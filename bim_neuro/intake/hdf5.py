@@ -36,7 +36,7 @@ Wanted = Callable[[tuple[str, ...]], bool]
 
 
 class Unread(NamedTuple):
-    """Something that is there and is neither group, numbers nor text; ``what`` says what it is."""
+    """An object that is neither group, numbers nor text; ``what`` names it."""
 
     what: str
 
@@ -49,7 +49,7 @@ Tree = dict[str, Union["Tree", Array, str, Texts, Unread]]
 def read_hdf5(path: Path, wanted: Wanted) -> Tree:
     """Return groups as dicts, numbers as arrays, texts as str or lists; of the paths for which ``wanted`` is true.
 
-    `InputError` names what is no hard link, what is reached twice, and what claims more than the file holds.
+    `InputError` names what is no hard link, what is reached twice, and what declares more bytes than the file holds.
     """
     words, arrays = read(path, lambda file, budget: _Walk(file, budget, wanted).answer(), HDF5)
     tree = _rebuilt(words, arrays)
@@ -101,11 +101,11 @@ class _Walk:
         return self._dataset(item, who)
 
     def _once(self, item: Any, path: tuple[str, ...]) -> None:
-        """Refuse an object that two links lead to: a graph that shares a part, or loops, has no end."""
+        """Refuse an object that two links lead to: shared parts or loops would never end."""
         address = h5py.h5o.get_info(item.id).addr
         who = f"/{'/'.join(path)}"[:300]
         if address in self.seen:
-            raise InputError(f"'{who}' and '{self.seen[address]}' are one object, each may be there once")
+            raise InputError(f"'{who}' and '{self.seen[address]}' are the same object, an object may appear only once")
         self.seen[address] = who
 
     def _dataset(self, dataset: h5py.Dataset, who: str) -> Any:
@@ -128,23 +128,21 @@ class _Walk:
         return ["text", _decoded(dataset[()], who)]
 
     def _check_storage(self, dataset: h5py.Dataset, size: int, who: str) -> None:
-        """Refuse data that lie elsewhere, and claims that the bytes of the file do not justify."""
+        """Refuse data stored in other files, and sizes that the bytes of the file cannot justify."""
         plist = dataset.id.get_create_plist()
         layout = plist.get_layout()
         if layout == h5py.h5d.VIRTUAL:
-            raise InputError(f"{who} is put together from other files (a virtual dataset), that is not read")
+            raise InputError(f"{who} is a virtual dataset of other files, which is not read")
         if plist.get_external_count():
             name = plist.get_external(0)[0].decode(errors="replace")
-            raise InputError(f"{who} keeps its numbers in another file ('{name}'), that is not read")
+            raise InputError(f"{who} stores its numbers in another file ('{name}'), which is not read")
         for index in range(plist.get_nfilters()):
             if plist.get_filter(index)[0] not in _FILTERS:
                 raise InputError(f"{who} is compressed by filter {plist.get_filter(index)[0]}, gzip and lzf are read")
         stored = dataset.id.get_storage_size()
         self.stored += stored
         if self.stored > self.file.size:
-            raise InputError(
-                f"{who}: the arrays up to here claim {self.stored:,} bytes of a file of {self.file.size:,}"
-            )
+            raise InputError(f"{who}: the arrays so far declare {self.stored:,} bytes in a file of {self.file.size:,}")
         check_claim(who, size, stored)
         if layout == h5py.h5d.CHUNKED:
             chunk = prod(plist.get_chunk()) * dataset.id.get_type().get_size()
@@ -153,10 +151,10 @@ class _Walk:
 
 
 def check_heaps(content: bytes) -> None:
-    """Refuse a file with a broken global heap (where HDF5 keeps texts): the HDF5 library would walk it for ever.
+    """Refuse a file with a broken global heap (where HDF5 keeps texts): the HDF5 library would loop for ever.
 
     A heap is 8 bytes of signature, its size, and objects of index (2 bytes), count (2), nothing (4), size (8) and
-    content padded to 8; index 0 is the free rest. HDF5 file format 3.0, III.E; an empty free rest is what hangs.
+    content padded to 8; index 0 is the free space. HDF5 file format 3.0, III.E; free space of size 0 hangs the library.
     No byte is walked twice.
     """
     start = content.find(_HEAP)
@@ -173,7 +171,7 @@ def check_heaps(content: bytes) -> None:
 
 
 def _checked(name: Any) -> str:
-    """Return the name of a link, which must be a text that can be printed again."""
+    """Return the name of a link, which must be valid UTF-8."""
     try:
         name.encode()
     except (UnicodeEncodeError, AttributeError):  # h5py gives bytes where it finds no text

@@ -13,7 +13,7 @@ MAX_BYTES = 128 * 2**20
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds; `InputError` for what is no file, no JSON, too large or too deep."""
+    """Return the content of a JSON file; `InputError` if it is no file, no JSON, too large or nested too deep."""
     with opened(path) as file:
         if file.size > MAX_BYTES:
             raise InputError(f"{path} has {file.size:,} bytes, a JSON file of at most {MAX_BYTES:,} is read")

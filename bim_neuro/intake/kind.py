@@ -1,4 +1,4 @@
-"""What a path leads to, told before it is opened: a file is read, everything else is refused by its kind."""
+"""The kind of a path, checked before it is opened: a regular file is read, everything else is refused by kind."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Opened(NamedTuple):
 
 @contextmanager
 def opened(path: Path, *, empty: bool = False) -> Iterator[Opened]:
-    """Open a regular file for reading; a pipe, a device, a folder or a loop of links is refused and never waited for.
+    """Open a regular file for reading; a pipe, a device, a folder or a loop of links is refused without blocking.
 
     An empty file is refused too, unless ``empty`` lets it pass.
     """
@@ -50,7 +50,7 @@ def opened(path: Path, *, empty: bool = False) -> Iterator[Opened]:
     except OSError as error:
         raise refusal(path, error) from None
     try:
-        status = os.fstat(descriptor)  # what was looked at and what was opened may differ
+        status = os.fstat(descriptor)  # the path may have changed between the check and the open
         _check_regular(path, status.st_mode)
         if status.st_size == 0 and not empty:
             raise InputError(f"{path} is empty")
@@ -74,13 +74,13 @@ def check_kind(path: Path) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Refuse a place to write a file to that is there and is anything but a regular file."""
+    """Refuse an output path that exists and is not a regular file."""
     if os.path.lexists(path):
         check_kind(path)
 
 
 def above_streams(descriptor: int) -> int:
-    """Return the descriptor by a number that no standard stream has: where one is closed, the next file takes its."""
+    """Return the descriptor, renumbered above the standard streams: a file may get the number of a closed one."""
     if descriptor > 2:
         return descriptor
     try:
@@ -90,7 +90,7 @@ def above_streams(descriptor: int) -> int:
 
 
 def refusal(path: Path, error: OSError | ValueError) -> InputError:
-    """Return in our words why a path cannot be opened."""
+    """Return the reason why a path cannot be opened."""
     code = getattr(error, "errno", None)
     reason = getattr(error, "strerror", None) or "its name holds a null byte"
     return InputError(_REASONS.get(code or 0, "cannot read {path}: {reason}").format(path=str(path), reason=reason))

@@ -1,4 +1,4 @@
-"""Arrays of an ``.npz`` file: headers first, then the data that was asked for; nothing is unpickled."""
+"""Arrays of an ``.npz`` file: headers first, then the requested data; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 
 class Header(NamedTuple):
-    """What an array says of itself before its data."""
+    """The header of an array."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -106,7 +106,7 @@ def _next_header(member: IO[bytes], name: str, size: int) -> Header:
     header = Header(dtype, shape, fortran)
     held = size - member.tell()
     if len(shape) > _MAX_AXES or min(shape, default=0) < 0 or (not dtype.hasobject and header.nbytes > held):
-        raise InputError(f"array '{name}' claims {dtype} of shape {shape}, the file holds {held:,} bytes for it")
+        raise InputError(f"array '{name}' declares {dtype} of shape {shape}, the file holds {held:,} bytes for it")
     return header
 
 

@@ -1,7 +1,7 @@
-"""A file of torch.save read without torch: its zip members, its pickle by our own rules, its tensors as arrays.
+"""A file of torch.save read without torch: its zip members, its pickle with an allow list, its tensors as arrays.
 
-torch before 2.6 runs a TorchScript archive before it looks at ``weights_only`` (CVE-2025-32434), so torch never sees
-a stranger's bytes. The pickle may build dicts, lists, tuples, numbers, texts and dense tensors, and name nothing else.
+torch before 2.6 runs a TorchScript archive before it checks ``weights_only`` (CVE-2025-32434), so torch never gets
+untrusted bytes. The pickle may build dicts, lists, tuples, numbers, texts and dense tensors, and nothing else.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _STORAGES = {
     "ComplexFloatStorage": "<c8",
     "ComplexDoubleStorage": "<c16",
 }
-_PROGRAM = "{path} is a TorchScript program, not a model of ours; it holds code, which was not run"
-_EXPORTED = "{path} is an exported program (.pt2), not a model of ours; nothing in it was run"
+_PROGRAM = "{path} is a TorchScript program, not a bim-neuro model; it holds code, which was not run"
+_EXPORTED = "{path} is an exported program (.pt2), not a bim-neuro model; nothing in it was run"
 _OTHER_FORMS = (
     (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "of PyTorch's old form"),
     (0, b"\x80", "a bare pickle"),
@@ -55,7 +55,7 @@ _OTHER_FORMS = (
 def read_torch(path: Path) -> Any:
     """Return what a PyTorch file holds, as plain values with an array for every tensor (bfloat16 as float32).
 
-    `InputError` names what is no plain value, and every tensor that claims more than its storage holds.
+    `InputError` names every value of another type, and every tensor larger than its storage.
     """
     words, arrays = read(path, _read, PYTORCH)
     return _rebuilt(words, arrays)
@@ -146,7 +146,7 @@ class _Plain:
             if type(value) is Name
             else _kind(value)
         )
-        raise InputError(f"{_said(where)} is {what}, which no model of ours holds", HINT)
+        raise InputError(f"{_said(where)} is {what}, which no bim-neuro model holds", HINT)
 
     def _count(self, value: Any, where: tuple[str, ...], depth: int) -> None:
         if depth == 0:
@@ -165,15 +165,15 @@ class _Plain:
         """Return the array of a tensor, whose every element must lie in its storage."""
         size, stride, offset = tensor.size, tensor.stride, tensor.offset
         if not isinstance(tensor.storage, Storage) or not _naturals(size) or not _naturals(stride):
-            raise InputError(f"{who} is no sound tensor")
+            raise InputError(f"{who} is not a valid tensor")
         if not _naturals((offset,)) or len(size) != len(stride) or len(size) > _MAX_AXES:
-            raise InputError(f"{who} is no sound tensor: size {size}, stride {stride}, offset {offset}"[:300])
+            raise InputError(f"{who} is not a valid tensor: size {size}, stride {stride}, offset {offset}"[:300])
         values = self._storage(tensor.storage, who)
         count = prod(size)
         last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
         if count and (count > values.size or last >= values.size):
             reach = f"{count:,} elements up to place {last:,}"
-            raise InputError(f"{who} claims {reach}, its storage holds {values.size:,}", "save it with .clone()")
+            raise InputError(f"{who} has {reach}, its storage holds {values.size:,}", "save it with .clone()")
         steps = [step * values.itemsize for step in stride]
         view = np.lib.stride_tricks.as_strided(values[offset:] if count else values[:0], size, steps, writeable=False)
         if count < values.size or id(values) in self.handed:  # one that is the whole storage costs no more than that
@@ -185,12 +185,14 @@ class _Plain:
         """Return the numbers of a storage, read once."""
         kind = _STORAGES.get(storage.dtype) if isinstance(storage.dtype, str) else None
         if kind is None or type(storage.key) is not str or not _naturals((storage.count,)):
-            raise InputError(f"{who} is kept as {_short(storage.dtype)}, which no model of ours holds", HINT)
+            raise InputError(f"{who} has dtype {_short(storage.dtype)}, which no bim-neuro model holds", HINT)
         name = f"{kind} {storage.key}"
         if name not in self.storages:
             self.storages[name] = self._numbers(storage, kind, who)
         if self.storages[name].size != storage.count:
-            raise InputError(f"{who}: its storage is said to hold {storage.count:,} numbers, and then others")
+            raise InputError(
+                f"{who}: its storage is declared twice, with {storage.count:,} numbers and with another count"
+            )
         return self.storages[name]
 
     def _numbers(self, storage: Storage, kind: str, who: str) -> Array:
@@ -199,7 +201,7 @@ class _Plain:
         size = storage.count * stored.itemsize
         held = self.archive.NameToInfo[member].file_size if member in self.archive.NameToInfo else 0
         if size != held:
-            raise InputError(f"{who}: its storage is said to take {size:,} bytes, the file holds {held:,}")
+            raise InputError(f"{who}: its storage declares {size:,} bytes, the file holds {held:,}")
         self.budget.take(who, size)
         numbers: Array = np.empty(storage.count, stored)
         if size:

@@ -1,4 +1,4 @@
-"""The pickle of a torch.save: everything it may name is one of these, and none of them does anything."""
+"""The pickle of a torch.save: the allow list of names; all of them are inert."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Tensor:
 
 @dataclass
 class UnreadTensor:
-    """A tensor of a kind that is refused, once it is known where it stands."""
+    """A tensor of a kind that is refused; the error is raised when its key is known."""
 
     what: Any
 
@@ -78,7 +78,7 @@ class Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage" or not isinstance(pid[1], Name):
-            raise InputError("not a plain PyTorch file: it refers to something that is no storage", HINT)
+            raise InputError("not a plain PyTorch file: a persistent id in it is not a storage", HINT)
         return Storage(pid[2], pid[1].name, pid[4])
 
 

@@ -1,4 +1,4 @@
-"""A zip archive looked at before any member is read: names, counts, sizes, overlaps, what compression can make."""
+"""A zip archive checked before any member is read: names, counts, sizes, overlaps, compression ratio."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENCRYPTED = 1
 
 
 def open_zip(file: BinaryIO, size: int) -> zipfile.ZipFile:
-    """Open the archive in ``file`` of ``size`` bytes; `InputError` names the member that is not honest."""
+    """Open the archive in ``file`` of ``size`` bytes; `InputError` names the member that is damaged or forged."""
     archive = zipfile.ZipFile(file)
     members = sorted(archive.infolist(), key=lambda member: member.header_offset)
     if len(members) > MAX_MEMBERS:
@@ -33,7 +33,7 @@ def open_zip(file: BinaryIO, size: int) -> zipfile.ZipFile:
 
 
 def _check(member: zipfile.ZipInfo, end: int) -> None:
-    """Refuse a member that reaches beyond ``end``, or claims to be what it cannot be."""
+    """Refuse a member that reaches beyond ``end``, or declares an impossible size."""
     who = f"member '{member.filename}'"
     if member.flag_bits & _ENCRYPTED:
         raise InputError(f"{who} is encrypted")
@@ -43,7 +43,7 @@ def _check(member: zipfile.ZipInfo, end: int) -> None:
         raise InputError(f"{who} overlaps the next one or the end of the file")
     check_claim(who, member.file_size, member.compress_size)
     if member.compress_type == zipfile.ZIP_STORED and member.file_size != member.compress_size:
-        raise InputError(f"{who} is stored as it is, in {member.compress_size:,} bytes for {member.file_size:,}")
+        raise InputError(f"{who} is stored uncompressed, in {member.compress_size:,} bytes for {member.file_size:,}")
 
 
 def open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:

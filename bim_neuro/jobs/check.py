@@ -1,7 +1,7 @@
-"""Does it fit: everything that stands against a compile, all of it at once, and nothing is run or written.
+"""Does it fit: every problem of a compile, all at once; nothing is run or written.
 
-What the run would build is built: from the same steps, on the same target, with the same plasticity. Given input
-measures ranges, as it does in a run, on 32 samples at most. What needs a run is listed as unchecked.
+It builds what a run would build: from the same steps, for the same target, with the same plasticity. Ranges are
+measured on the given input, as in a run, on 32 samples at most. What only a run can tell is listed as unchecked.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .learn import would_learn
 from .request import Request
 from .sequences import to_run
 
-_RUN = "agreement with the float law, saturated words, clipped input, energy and latency: they take a run"
-_NO_INPUT = "ranges of {layers}: bounds stand in for them, --input FILE.npz has them measured"
-_NO_STREAM = "where the traces of --learn {rule} live: --input FILE.npz has their words measured"
-_WEIGHED = "the placement that --optimise {objective} chooses: it is weighed by what a run sends"
-_NOT_BUILT = "the limits of {target}: the model has no integers yet"
+_RUN = "agreement with float, saturated values, clipped input, energy and latency: they need a run"
+_NO_INPUT = "ranges of {layers}: bounds are used instead; --input FILE.npz measures them"
+_NO_STREAM = "trace placement of --learn {rule}: --input FILE.npz measures the traces"
+_WEIGHED = "the placement that --optimise {objective} chooses: it depends on the messages of a run"
+_NOT_BUILT = "the limits of {target}: the model could not be quantised"
 
 
 def check(request: Request) -> dict[str, Any]:
-    """Return whether the model fits, every finding, how many cores it takes, and what stayed unchecked."""
+    """Return whether the model fits, every finding, its core count, and what is unchecked."""
     profile = load_profile(request.target)
     findings: list[Finding] = []
     watch = Stopwatch()
@@ -55,7 +55,7 @@ def check(request: Request) -> dict[str, Any]:
 
 
 def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple[Program | None, Chosen | None]:
-    """Compile as far as it goes, as a run does; note what stands against it."""
+    """Compile as a run does, as far as possible; collect the findings."""
     chosen = None
     try:
         program = compile_model(request.model, request.target, dt=request.dt, watch=watch, effort=0.0)

@@ -1,4 +1,4 @@
-"""Sequences as they were asked for, and as they were chosen: where they come from, what must be known of them."""
+"""Sequences as requested and as selected, with their origin and notes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..tasks import Dataset
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was asked for: files, a split, and how much of it; None where nothing was said."""
+    """The request: files, a split, and how much of it; None if not given."""
 
     input: Path | None = None
     data: Path | None = None  # recordings of the model's own task
@@ -27,7 +27,7 @@ class Wanted:
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """Sequences, where they come from, and what must be known of them.
+    """Sequences, their origin, and notes on them.
 
     ``hashes`` are those of the samples as they lie in their file, ``hits`` says which of them took part in training,
     None where that is not known; ``whole`` counts what they were chosen from, ``named`` says that the user
@@ -52,7 +52,7 @@ class Chosen:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What speaks against numbers that are measured here."""
+        """Warnings about numbers measured on these sequences."""
         return self.odd if self.named or not self.seen else (*self.odd, _seen(self))
 
     def first(self, samples: int | None) -> Chosen:
@@ -62,7 +62,7 @@ class Chosen:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What summary.json says of them."""
+        """Their entry in summary.json."""
         return {
             "origin": self.origin,
             "split": self.split,
@@ -76,7 +76,7 @@ class Chosen:
 
 @dataclass(frozen=True, eq=False)
 class LearningStream:
-    """What a model learns on, and what that is measured on before and after: the first of ``tests`` above all."""
+    """The sequences a model learns on, and those it is tested on before and after; the first test is the main one."""
 
     stream: Chosen
     tests: Mapping[str, Chosen] = field(default_factory=dict)
@@ -88,6 +88,6 @@ class LearningStream:
 
 def _seen(chosen: Chosen) -> Finding:
     share = f"{chosen.seen:,} of {len(chosen.data):,} samples of {chosen.origin}"
-    message = f"{share} were seen in training: accuracy on them is no measure of what the model does on others"
-    hint = "run it on samples that it has not seen, as on --split test of the file that it was trained on"
+    message = f"{share} were seen in training: accuracy on them says nothing about new samples"
+    hint = "run it on unseen samples, for example --split test of the file it was trained on"
     return Finding("seen-in-training", "input", message, chosen.seen, 0, hint, "warning")

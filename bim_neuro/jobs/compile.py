@@ -1,4 +1,4 @@
-"""One bim-compile: from a request to a finished folder, written whole or not at all."""
+"""One bim-compile: from a request to an output folder that is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from .shards import Shards
 from .simulate import check_backends, first_sample, run_request, shards_for
 
 ARTEFACT_SAMPLES = 4
-ARTEFACT_STEPS = 512  # of each; a self-test is to be quick, and small beside the program
-ARTEFACT_MESSAGES = 2**28  # of all; so many take a quarter of a GiB while they are counted
+ARTEFACT_STEPS = 512  # of each; keeps the self-test fast, and small compared to the program
+ARTEFACT_MESSAGES = 2**28  # of all; their counting takes a quarter of a GiB
 
 
 def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int], None]) -> Outcome:
-    """Compile, run, verify, price; write the folder; return what it says."""
+    """Compile, run, verify, estimate costs; write the folder; return its summary."""
     with reserved(request.output) as output:
         return _compile(replace(request, output=output), stage, advance)
 
 
 def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> Outcome:
-    """Stage by stage; what takes time is on the disk before the next stage begins, and until the folder is written."""
+    """Run stage by stage; results of slow stages are kept on disk until the folder is written."""
     check_backends(request)
     watch = Stopwatch()
     program, chosen, learned = _ready(request, stage, advance, watch)
@@ -94,7 +94,7 @@ def _ready(
     program = compile_model(request.model, request.target, dt=request.dt, watch=watch, effort=0.0)
     if request.plasticity:
         learned, chosen = learn_first(program, request, stage, advance, watch)
-        return learned.program, chosen, learned  # its formats are those that it learnt in
+        return learned.program, chosen, learned  # keep the number formats used while learning
     with watch.stage("input"):
         chosen = to_run(program, request.wanted)
     stage("calibrate", None)
@@ -103,13 +103,13 @@ def _ready(
 
 
 def _played(program: Program, raw: Array, request: Request, stage: Stage, watch: Stopwatch) -> Request:
-    """Return the request as it is played: with kernels at hand, or by the numpy law, which is the engine's."""
+    """Return the request with its backend: the numpy reference (same integers) if kernels are not compiled yet."""
     if request.backend != "engine":
         return request
     from ..simulation.cold import is_short, kernels_are_ready
     from ..simulation.compiled import load_kernels
 
-    compares = request.verify or request.plasticity  # the law is not held against itself
+    compares = request.verify or request.plasticity  # the reference is not compared with itself
     if not (compares or kernels_are_ready()) and is_short(program.graph, *raw.shape[:2]):
         return replace(request, backend="reference")
     stage("load kernels (compiled on the first run)", None)
@@ -121,7 +121,7 @@ def _played(program: Program, raw: Array, request: Request, stage: Stage, watch:
 def _facts(
     request: Request, program: Program, chosen: Chosen, learned: Learned | None, placed: PlacedGraph, ran: Ran
 ) -> report.Facts:
-    """Return all that the report is made of, before anything was verified."""
+    """Return the data of the report, before verification."""
     return replace(
         program.facts(ran, chosen.data.y),
         model=str(request.model),
@@ -138,21 +138,21 @@ def _facts(
 
 
 def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]:
-    """Return all that was asked for but where it goes and how it was written; see `report.asked`."""
+    """Return the request without its output paths and file; see `report.asked`."""
     options = asdict(request)
     for name in ("output", "command", "file"):
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")
     if request.plasticity is None:
-        options["learn_samples"] = None  # its default was not asked for
+        options["learn_samples"] = None  # a default is not part of the request
     seed = request.plasticity.seed if request.plasticity else None
     return report.asked(options | thresholds, request.model, program.profile, chosen.data.x, chosen.data.y, seed)
 
 
 def _not_compared(backend: str) -> Finding:
-    """Return what a result says until the comparison with a backend has ended."""
-    message = f"the comparison with {backend} that was asked for has not ended: nothing here was verified"
+    """Return the finding of a result whose comparison with a backend has not finished."""
+    message = f"the comparison with {backend} has not finished: this result is not verified"
     return Finding("not-verified", "verify", message, hint="run the same command again", severity="warning")
 
 
@@ -165,7 +165,7 @@ def _write_report(facts: report.Facts, series: dict[str, Any], watch: Stopwatch,
 
 
 def _forget(request: Request, shards: Shards | None) -> None:
-    """Remove what was kept for another try: the folder is written."""
+    """Remove the kept work: the folder is written."""
     if shards is not None:
         shards.forget()
     if request.plasticity:
@@ -175,7 +175,7 @@ def _forget(request: Request, shards: Shards | None) -> None:
 
 
 def _arranged(program: Program, record: RunRecord, request: Request) -> PlacedGraph:
-    """Place the cores for the messages that were measured; with an objective, choose among placements."""
+    """Place the cores for the measured messages; with an objective, choose among placements."""
     placed = arrange(program.placed, program.profile, traffic=record)
     if request.optimise is None:
         return placed
@@ -184,7 +184,7 @@ def _arranged(program: Program, record: RunRecord, request: Request) -> PlacedGr
 
 
 def _proof(program: Program, raw: Array) -> Array:
-    """Return the sequences that the self-test plays: fewer steps of a very large model."""
+    """Return the sequences of the self-test: fewer steps for a very large model."""
     some = raw[:ARTEFACT_SAMPLES, :ARTEFACT_STEPS]
     a_step = len(some) * sum(node.neurons for node in program.graph.nodes.values())
     return some[:, : max(1, ARTEFACT_MESSAGES // a_step)]

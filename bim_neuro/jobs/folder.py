@@ -1,11 +1,11 @@
-"""The folder bim-compile writes: whose file is whose, one job at a time, a result in it whole or not at all.
+"""The output folder of bim-compile: only files it wrote are replaced, by one job at a time, completely or not at all.
 
     OUT/summary.json ...               what `OUTPUT_FILES` names
-    OUT/.bim-compile.json              {"files": {name: SHA-256}}: which of them we wrote, and what they were then
-    OUT/.bim-compile.k3x9_a2b/         a result on its way in, complete as soon as it holds its own list
+    OUT/.bim-compile.json              {"files": {name: SHA-256}}: the files bim-compile wrote, with their hashes
+    OUT/.bim-compile.k3x9_a2b/         a result not yet moved into OUT, complete once it holds its own list
 
-Files go in by one rename each, so that whatever else lies in OUT is never touched. A result that is complete and was
-not brought in to the end, because its job was killed, is brought in at the next start; one that is not is removed.
+Each file is moved in by one rename, so that other files in OUT are never touched. If a job is killed while it moves a
+complete result, the next start finishes the move; an incomplete result is removed.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from ..errors import InputError
 
 REQUEST = "request.toml"
 OUTPUT_FILES = {"model.bimn", "model.nir", REQUEST, *report.FILES}
-"""What a finished folder holds beside the list of it."""
+"""Files of a finished folder, besides the list of them."""
 LIST = ".bim-compile.json"
 _STAGE = ".bim-compile."
-_LAST = "summary.json"  # its readers find the former result, or all of the fresh one
+_LAST = "summary.json"  # readers find the former result or the complete new one
 _HINT = "choose another folder with -o"
 
 
 @contextmanager
 def reserved(output: Path) -> Iterator[Path]:
-    """Hold the folder for one job and give its real path; before any work, refuse one that is not ours to write.
+    """Lock the folder for one job and give its real path; before any work, refuse a folder with other files.
 
-    What a killed job left is mended first. Folders that are made on the way and stay empty are removed again.
+    Leftovers of a killed job are cleaned up first. New folders that stay empty are removed again.
     """
-    if not output.is_dir() and _there(output):  # a link to nothing, or to itself, too
+    if not output.is_dir() and _there(output):  # also a broken link or a link to itself
         raise InputError(f"{output} exists and is not a folder", _HINT)
     try:
         output = output.resolve()
     except (OSError, RuntimeError):  # the latter before Python 3.13
-        raise InputError(f"the way to {output} is a link that leads back to itself", _HINT) from None
+        raise InputError(f"the path {output} contains a link that leads back to itself", _HINT) from None
     if output == output.parent:
-        raise InputError(f"{output} is no folder to write a result into", _HINT)
+        raise InputError(f"a result cannot be written into {output}", _HINT)
     beside = next(parent for parent in output.parents if parent.exists())
     with ExitStack() as until_end:
         try:
@@ -64,10 +64,10 @@ def reserved(output: Path) -> Iterator[Path]:
 
 @contextmanager
 def filled(output: Path, *, update: bool = False) -> Iterator[tuple[Path, list[Path]]]:
-    """Give a folder to fill, and bring its files into ``output`` when all went well; else the former result stays.
+    """Give a folder to fill, and move its files into ``output`` on success; on failure the former result stays.
 
-    With ``update`` the files that are not given anew stay part of the result. The list tells, after the block, where
-    files were moved that the user had put in the place of ours meanwhile.
+    With ``update``, files that are not written again stay part of the result. After the block, the yielded list holds
+    the new paths of user files that had the name of an output file.
     """
     made, stage = not output.exists(), None
     aside: list[Path] = []
@@ -81,7 +81,7 @@ def filled(output: Path, *, update: bool = False) -> Iterator[tuple[Path, list[P
         raise cannot_write(output, error) from None
     finally:
         with unbroken():
-            if stage is not None and (stage / LIST).exists():  # interrupted on the way in: the rest follows
+            if stage is not None and (stage / LIST).exists():  # interrupted during the move: finish it
                 with suppress(OSError):
                     aside += _bring_in(stage, output)
             elif stage is not None:
@@ -92,14 +92,14 @@ def filled(output: Path, *, update: bool = False) -> Iterator[tuple[Path, list[P
 
 
 def adopt(file: Path) -> None:
-    """Note that a file of ours in a finished folder was written anew."""
+    """Update the hash of an output file that was written again in a finished folder."""
     files = _listed(file.parent)
     if files is not None and file.name in files:
         _write_list(file.parent, {**files, file.name: _hash(file)})
 
 
 def _check(output: Path) -> None:
-    """Refuse a folder that we did not write, and one in which somebody changed what we wrote."""
+    """Refuse a folder that bim-compile did not write, and one whose files were changed since."""
     if output.samefile(Path.cwd()):
         raise InputError(f"{output} is the current folder and cannot be replaced", _HINT)
     files = _listed(output)
@@ -115,7 +115,7 @@ def _check(output: Path) -> None:
 
 
 def _adopted(output: Path) -> dict[str, str]:
-    """Return the list of a folder that has none: it is empty, or bim-compile 0.1 wrote it, every file and no other."""
+    """Return the list for a folder without one: it must be empty, or hold exactly the files of bim-compile 0.1."""
     names = sorted(entry.name for entry in output.iterdir() if not _is_stage(entry))
     if not names:
         return {}
@@ -138,7 +138,7 @@ def _is_summary(file: Path) -> bool:
 
 
 def _mend(output: Path) -> None:
-    """Bring in what a killed job had finished, remove what it had not; only for the job that holds the lock."""
+    """Move in the complete result of a killed job, remove an incomplete one; call it only while holding the lock."""
     sweep(output / LIST)
     for entry in output.iterdir():
         if _is_stage(entry):
@@ -153,7 +153,7 @@ def _is_stage(entry: Path) -> bool:
 
 
 def _seal(stage: Path, files: dict[str, str]) -> None:
-    """Bring the files to the disk, then write their list, added to ``files``: from here on the result is complete."""
+    """Sync the files to disk, then write their list, added to ``files``: from then on the result is complete."""
     for file in sorted(stage.iterdir()):
         sync(file)
         files[file.name] = _hash(file)
@@ -161,10 +161,10 @@ def _seal(stage: Path, files: dict[str, str]) -> None:
 
 
 def _bring_in(stage: Path, output: Path) -> list[Path]:
-    """Move a complete result into its folder; return where a file was moved that is not ours but has its name."""
+    """Move a complete result into its folder; return the new paths of user files that had the same names."""
     fresh, former, aside = _listed(stage) or {}, _listed(output) or {}, []
     for name in sorted(fresh, key=lambda name: (name == _LAST, name)):
-        if (stage / name).exists():  # else it is in already
+        if (stage / name).exists():  # else it was moved already
             if not _ours(output / name, former.get(name)):
                 aside.append(_move_aside(output / name))
             (stage / name).replace(output / name)
@@ -178,12 +178,12 @@ def _bring_in(stage: Path, output: Path) -> list[Path]:
 
 
 def _ours(file: Path, known: str | None) -> bool:
-    """Whether a file may be replaced: it is not there, or it is what we wrote."""
+    """Whether a file may be replaced: it does not exist, or it is unchanged since bim-compile wrote it."""
     return not _there(file) or (_is_plain(file) and _hash(file) == known)
 
 
 def _is_plain(file: Path) -> bool:
-    """Whether it is a file, and neither a link nor one that a reader would wait for."""
+    """Whether it is a regular file: no link, no pipe or device that would block a reader."""
     return file.is_file() and not file.is_symlink()
 
 

@@ -1,6 +1,6 @@
-"""One on-chip learning run: a program and a stream of labelled samples become a program with other integer weights.
+"""One on-chip learning run: a program learns new integer weights from a stream of labelled samples.
 
-No float weight takes part: the float graph of the result is written from the learnt integers afterwards, so that it can
+No float weights are used; the float graph of the result is computed from the learnt integers afterwards, so that it can
 be saved and compiled again.
 """
 
@@ -42,7 +42,7 @@ from ..tasks import Dataset
 from .shards import run_key
 
 CALIBRATION = 16
-"""Samples of the stream whose largest traces set the units of the trace words."""
+"""Samples of the stream whose largest traces set the units of the traces."""
 CURVE = 10
 _SIGNALS = {
     "tags": "The readout's error neuron compares its value with a target while it hears the sample, and sends the "
@@ -57,11 +57,11 @@ _SIGNALS = {
 
 @dataclass(frozen=True)
 class Learned:
-    """The program with its learnt weights, and what summary.json says about the run."""
+    """The program with its learnt weights, and the run's entry in summary.json."""
 
     program: Program
     report: dict[str, Any]
-    stream: InputSeen  # what it learnt from, as the encoder met it
+    stream: InputSeen  # the learning input, as the encoder saw it
 
 
 def learn(
@@ -115,7 +115,7 @@ def _check_arguments(program: Program, plasticity: Plasticity, stream: Dataset, 
     arguments.instance(plasticity, Plasticity, "plasticity")
     arguments.instance(stream, Dataset, "stream")
     if not arguments.instance(tests, Mapping, "tests"):  # type: ignore[type-abstract]
-        raise InputError("tests is empty: there is nothing to measure on", "give {'the stream': stream}, at the least")
+        raise InputError("tests is empty: accuracy cannot be measured", "give at least {'the stream': stream}")
     for name, test in tests.items():
         arguments.instance(test, Dataset, f"tests[{name!r}]")
 
@@ -127,7 +127,7 @@ def _labels(stream: Dataset) -> Array:
 
 
 def _accuracies(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
-    """Return what was reached on the first test, and on the others what was kept of the old task."""
+    """Return the accuracy on the first test, and on the others how much of the old task was kept."""
     main, *others = before
     old = others[0] if others else None  # the task it was trained on, where it was measured on new data
     return {
@@ -144,9 +144,9 @@ def _accuracies(before: Mapping[str, float], after: Mapping[str, float]) -> dict
 def lessons(
     program: Program, plasticity: Plasticity, stream: Dataset, placement: str, time_limit: float | None = None
 ) -> dict[str, Any]:
-    """Learn from the first samples of the stream again, here and on Lava; return what was compared and was equal.
+    """Learn from the first samples again, here and on Lava; return how many values were compared and are equal.
 
-    ``program`` is that of before; its rates are chosen on the same samples as in `learn`, and so are the same.
+    ``program`` is the one before learning; its rates are chosen on the same samples as in `learn`, and so are the same.
     """
     if placement == "host":
         left_out = "learning with traces in the host's memory has no counterpart on Lava"
@@ -164,7 +164,7 @@ def lessons(
 
 
 def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]) -> str:
-    """Return what tells one learning run from another: programs, chip, rule, stream, tests, and our version."""
+    """Return the key of a learning run: program, chip, rule, stream, tests and version."""
     digest = hashlib.sha256(repr((plasticity, asdict(program.profile), list(tests))).encode())
     for data in (stream, *tests.values()):
         for array in (data.x, data.y):
@@ -173,7 +173,7 @@ def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, test
 
 
 def save_learned(learned: Learned, path: Path, key: str) -> None:
-    """Keep a learned program, so that a command that breaks off after it need not learn again."""
+    """Keep a learnt program on disk, so that an interrupted command need not learn again."""
     header: dict[str, Any] = {"key": key, "report": learned.report, "exponents": learned.program.exponents}
     content: dict[str, Array] = {}
     for name, graph in (("graph", learned.program.graph), ("reference", learned.program.reference)):
@@ -185,7 +185,7 @@ def save_learned(learned: Learned, path: Path, key: str) -> None:
 
 
 def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Learned | None:
-    """Return what was kept of the same run; None where there is nothing, or nothing that can be read."""
+    """Return the program kept by the same run; None if there is none or it cannot be read."""
     if not path.is_file():
         return None
     try:
@@ -196,8 +196,8 @@ def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Lea
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError, InputError):
         return None
     if found != key:
-        hint = "give the same again, or delete that file to learn anew"
-        raise InputError(f"{path} holds what another run learned: other model, options, data or version", hint)
+        hint = "use the same model, options and data, or delete that file to learn again"
+        raise InputError(f"{path} belongs to another learning run: other model, options, data or version", hint)
     placed = place(graphs["graph"], program.profile)
     _, seen = program.encode_and_see(stream.x)
     learnt = replace(program, reference=graphs["reference"], placed=placed, exponents=exponents)
@@ -210,7 +210,7 @@ def _unpacked(name: str, header: dict[str, Any], content: dict[str, Array]) -> A
 
 
 def would_learn(program: Program, plasticity: Plasticity, stream: Dataset) -> None:
-    """Make everything ready and learn nothing; what would stop `learn` stops here."""
+    """Build everything without learning; raises whatever `learn` would raise."""
     few = stream.take(slice(max(CALIBRATION, WARM_UP)))
     y = _labels(few)
     _prepared(program, plasticity, _below(program, program.encode(few.x)), y)
@@ -219,7 +219,7 @@ def would_learn(program: Program, plasticity: Plasticity, stream: Dataset) -> No
 def _prepared(
     program: Program, plasticity: Plasticity, below: Array, y: Array
 ) -> tuple[PlasticBlock, LearningPlacement, TraceLearner | EngineLearner]:
-    """Return the block with room to learn, where its traces live, and the learner."""
+    """Return the block with headroom for learning, its trace placement, and the learner."""
     block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
     where = choose(block, program.placed, plasticity, program.profile)
     if where.where != "tags":
@@ -228,7 +228,7 @@ def _prepared(
 
 
 def integer_accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> float:
-    """Return the share of right answers of the integer graph."""
+    """Return the accuracy of the integer graph."""
     if data.y is None:
         raise InputError("samples without labels have no accuracy", "give y (samples,) in the .npz")
     record = Engine(graph).run(program.encode(data.x))
@@ -236,7 +236,7 @@ def integer_accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> fl
 
 
 def _below(program: Program, encoded: Array) -> Array:
-    """Return what the last block reads: the input, or the spikes of the frozen blocks below it."""
+    """Return the input of the last block: the encoded input, or the spikes of the frozen blocks below it."""
     graph = program.graph
     scans = [name for name in graph.order if graph.nodes[name].kind == "scan"]
     if len(scans) < 2:
@@ -247,7 +247,7 @@ def _below(program: Program, encoded: Array) -> Array:
 
 
 def _curve(record: LearnRecord) -> list[float]:
-    """Return the share of right answers in each tenth of the stream."""
+    """Return the accuracy in each tenth of the stream."""
     return [float(part.mean()) for part in np.array_split(record.correct, min(CURVE, len(record.correct)))]
 
 
@@ -265,7 +265,7 @@ def _counts(block: PlasticBlock, record: LearnRecord, weights: dict[str, Array])
 def _energy(
     where: LearningPlacement, record: LearnRecord, profile: HardwareProfile, steps: int, samples: int
 ) -> dict[str, Any]:
-    """Return what learning costs, per sample: synapses visited, and trace words moved on every step."""
+    """Return the energy of learning per sample: synapses visited, and traces updated on every step."""
     visited, price = sum(record.updates.values()), profile.energy
     moved = where.words * steps * samples if where.where == "neurons" else 0
     passes = profile.passes_per_update.get("traces")
@@ -283,7 +283,7 @@ def _energy(
 
 
 def _described(reference: FloatGraph, block: PlasticBlock, plasticity: Plasticity) -> FloatGraph:
-    """Return the graph with what learnt in it, for NIR metadata: the description, and each plastic port by its node."""
+    """Return the graph with notes for NIR metadata: the plasticity, and each plastic port by its node."""
     targets = {e.name: (e.target, e.port) for e in block.graph.edges}
     ports = {group: targets[block.edges[group]] for group in plasticity.synapses}
     nodes = {node: {"port": port, "synapses": group} for group, (node, port) in ports.items()}

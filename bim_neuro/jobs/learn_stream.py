@@ -1,4 +1,4 @@
-"""Learning before a run: which stream, what it taught, and where that is kept until the folder is written."""
+"""Learning before a run: its stream, its result, and where that is kept until the folder is written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .sequences import note_learnt, to_learn
 
 
 def plasticity_for(model: Path, dt: float | None, rule: str, **wanted: Any) -> Plasticity:
-    """Return the plasticity asked for: the default or, with rule 'described', the model's own, and what is given."""
+    """Return the requested plasticity: the default, or the model's own ('described'), with the given settings."""
     base = Plasticity()
     if rule == "described":
         stored = read_model(model, dt).extra.get("plasticity")
@@ -45,13 +45,13 @@ def plasticity_for(model: Path, dt: float | None, rule: str, **wanted: Any) -> P
 def learn_first(
     program: Program, request: Request, stage: Stage, advance: Callable[[int], None], watch: Stopwatch
 ) -> tuple[Learned, Chosen]:
-    """Learn on the stream; return what came out, and what it was measured on before and after."""
+    """Learn on the stream; return the learnt program and the sequences it was tested on before and after."""
     assert request.plasticity is not None
     given = to_learn(program, request.wanted)
     stream = given.stream.data
     _check_room_to_learn(program, stream, request.learn_samples)
     order = np.arange(len(stream))
-    if request.input is None or given.stream.split:  # a split comes patient by patient, or class by class
+    if request.input is None or given.stream.split:  # samples of a split are ordered by patient or class
         order = np.random.default_rng(request.plasticity.seed).permutation(len(stream))
     order = np.resize(order, request.learn_samples)
     stream = stream.take(order)
@@ -65,7 +65,7 @@ def learn_first(
         if learned is None:
             learned = learn(program, request.plasticity, stream, tests, advance)
             save_learned(learned, file, key)
-    kept.say("learned", f"what was learned is kept in {file}: the same command goes on after it")
+    kept.say("learned", f"the learnt program is kept in {file}: run the same command again to resume")
     verified = None
     if request.verify == "lava":
         stage("verify the learning of the first samples on lava", None)
@@ -78,7 +78,7 @@ def learn_first(
 
 
 def _check_room_to_learn(program: Program, stream: Dataset, samples: int) -> None:
-    """Refuse a stream of more samples than this machine holds: as they are, encoded, and what the block reads."""
+    """Refuse a stream that does not fit in memory: raw samples, encoded samples, and the block's input."""
     _, steps, channels = stream.x.shape
     widest = max(node.neurons for node in program.graph.nodes.values())
     size = samples * steps * (stream.x.itemsize * channels + 2 * WORD_BYTES * widest)
@@ -86,5 +86,5 @@ def _check_room_to_learn(program: Program, stream: Dataset, samples: int) -> Non
 
 
 def learned_file(request: Request) -> Path:
-    """Return where what was learned is kept, beside the folder that will be written."""
+    """Return the file that keeps the learnt program, beside the output folder."""
     return request.output.with_name(request.output.name + ".learned")

@@ -1,4 +1,4 @@
-"""Where a command writes: refused before any work where it could not, and nobody else's result overwritten."""
+"""Output paths: unwritable ones are refused before any work, and results of other models are not overwritten."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .folder import REQUEST, adopt
 
 
 def default_output(model: Path) -> Path:
-    """Return out/NAME for a model NAME.pt; where the result of another model lies, it stays there."""
+    """Return out/NAME for a model NAME.pt; refused if it holds the result of another model."""
     folder = Path("out") / model.stem
     try:
         other = read_json(folder / "summary.json")["model"]
-    except (InputError, LookupError, TypeError):  # none, or none that says whose it is; `folder.reserved` looks on
+    except (InputError, LookupError, TypeError):  # no summary, or it names no model; `folder.reserved` checks further
         return folder
     if isinstance(other, str) and not _is_same_file(Path(other), model):
         hint = f"name another folder, as -o out/{model.absolute().parent.name}-{model.stem}"
@@ -26,7 +26,7 @@ def default_output(model: Path) -> Path:
 
 
 def _is_same_file(left: Path, right: Path) -> bool:
-    with suppress(OSError, RuntimeError, ValueError):  # a loop of links, a name that none can have
+    with suppress(OSError, RuntimeError, ValueError):  # a loop of links, or an invalid name
         return left.resolve() == right.resolve()
     return False
 
@@ -44,7 +44,7 @@ def check_file(file: Path | None) -> None:
 
 @contextmanager
 def training_place(model: Path, restart: bool) -> Iterator[Path]:
-    """Hold a model's file for one training; give where an interrupted one is kept, forgotten with ``restart``."""
+    """Lock a model's file for one training; give the path of its resume file, deleted first with ``restart``."""
     resume_file = model.with_name(model.name + ".resume")
     with alone(model) as locked:
         if locked:
@@ -56,11 +56,11 @@ def training_place(model: Path, restart: bool) -> Iterator[Path]:
 
 
 def request_beside(file: Path) -> Path:
-    """Return where the request that made a file lies: RESULT.request.toml, as in a folder request.toml does."""
+    """Return the path of the request that made a file: RESULT.request.toml."""
     return Path(f"{file}.{REQUEST}")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically; one of ours in a finished folder stays ours."""
+    """Write a text file atomically; if it is an output file of a finished folder, update its hash."""
     write(path, text)
     adopt(path)

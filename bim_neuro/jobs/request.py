@@ -1,4 +1,4 @@
-"""What each command was asked for, one typed request each, and what came of a bim-compile."""
+"""The typed request of each command, and the result of bim-compile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Stage = Callable[[str, int | None], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What bim-compile was asked for."""
+    """A request to bim-compile."""
 
     model: Path
     output: Path
@@ -41,7 +41,7 @@ class Request:
 
     @property
     def wanted(self) -> Wanted:
-        """Which sequences were asked for."""
+        """Return the requested sequences."""
         return Wanted(
             self.input, self.data, self.learn_test, self.split, self.layout, samples=self.samples, steps=self.steps
         )
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What bim-train was asked for; None is what the task or the rule has by default."""
+    """A request to bim-train; None is the default of the task or the rule."""
 
     task: str
     output: Path
@@ -80,7 +80,7 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What bim-report was asked for: a finished compile, and where its page is written anew."""
+    """A request to bim-report: a finished compile, and where to write its HTML page."""
 
     folder: Path
     output: Path | None = None
@@ -88,7 +88,7 @@ class ReportRequest:
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """What bim-report compare was asked for: finished compiles, and where their comparison is written."""
+    """A request to bim-report compare: finished compiles, and where to write their comparison."""
 
     folders: tuple[Path, ...]
     output: Path | None = None
@@ -97,7 +97,7 @@ class CompareRequest:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The summary that was written, which thresholds were missed, and the user's files that lay in the way of ours."""
+    """The summary, the missed thresholds, and user files that were renamed because an output file has their name."""
 
     summary: Summary
     missed: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Finished results read again: one, shown and as a page, or several side by side."""
+"""Finished results read again: one as a report, or several compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .request import CompareRequest, ReportRequest
 
 
 def report_again(request: ReportRequest) -> Summary:
-    """Return the summary of a finished compile; write its page anew where asked."""
+    """Return the summary of a finished compile; write its HTML page again if asked."""
     check_file(request.output)
     summary = report.read_summary(request.folder)
     if request.output is not None:
@@ -22,7 +22,7 @@ def report_again(request: ReportRequest) -> Summary:
 
 
 def compare_runs(request: CompareRequest) -> dict[str, Any]:
-    """Put finished compiles side by side; a summary whose values are of the wrong kind is refused by its name."""
+    """Compare finished compiles; the error for a summary with values of a wrong type names its file."""
     for file in (request.output, request.output and request_beside(request.output)):
         check_file(file)
     summaries = [report.read_summary(folder) for folder in request.folders]
@@ -37,7 +37,7 @@ def compare_runs(request: CompareRequest) -> dict[str, Any]:
 
 
 def _check_summary(folder: Path, summary: Summary) -> None:
-    """Compare a summary with itself: what breaks there is its own."""
+    """Compare a summary with itself: an error there is caused by this summary, not by another."""
     try:
         report.render_comparison(report.compare([folder, folder], [summary, summary]))
     except report.DAMAGE as error:

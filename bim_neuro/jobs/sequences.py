@@ -1,4 +1,4 @@
-"""Which sequences a compiled model is run on, learns on and is measured on, and what of them it was trained on.
+"""The sequences that a compiled model runs on, learns on and is tested on, and which of them were in its training data.
 
 file with splits     the one the model was trained on (model.pt knows its samples), or one that holds `split` or
                      `x_test`: its test split, or the one --split names; learning streams its train split
@@ -25,21 +25,21 @@ from .chosen import Chosen, LearningStream, Wanted
 
 ALL = "all"
 _DIGITS = 18  # that a number of samples may have
-_UNKNOWN = "it is not known which of these samples the model was trained on: it holds no note of them, and {why}"
-_OTHER_SPLIT = "the array split says other splits than training had; those of training are taken"
+_UNKNOWN = "it is not known which of these samples the model was trained on: the model does not record it, and {why}"
+_OTHER_SPLIT = "the array split differs from the splits used in training; those of training are used"
 
 
 def to_run(program: Program, wanted: Wanted) -> Chosen:
-    """Choose what a model is run on."""
+    """Choose the sequences a model runs on."""
     _check_split(wanted.split)
     chosen = _chosen(wanted.input, program, wanted, wanted.split)
     return _labelled(chosen, program).first(wanted.samples)
 
 
 def to_learn(program: Program, wanted: Wanted) -> LearningStream:
-    """Choose what a model learns on and is measured on: never the stream itself, where anything else is at hand."""
+    """Choose the sequences a model learns on and is tested on; the stream itself is the last choice for a test."""
     if wanted.split is not None:
-        hint = "learning streams the train split and is measured on the test split; leave --split out"
+        hint = "learning uses the train split and is measured on the test split; leave --split out"
         raise InputError("--split has no effect with --learn", hint)
     given = _given(wanted.input, program, wanted, labels_for="learning")
     stream = _part(given, "train" if given.parts else None, program, wanted)
@@ -99,7 +99,7 @@ def _task(program: Program, wanted: Wanted) -> _Given:
     if name == "own":
         raise InputError("this model has no task with data of its own", "give --input FILE.npz")
     if wanted.layout is not None and wanted.learn_test is None:
-        raise InputError("--layout has no effect without --input", "leave it out: tasks know their layout")
+        raise InputError("--layout has no effect without --input", "leave it out: the layout of a task is known")
     task = load_task(name, wanted.data)
     return _Given(name, {split: getattr(task, split) for split in SPLITS if len(getattr(task, split))})
 
@@ -107,7 +107,7 @@ def _task(program: Program, wanted: Wanted) -> _Given:
 def _trained_on(program: Program) -> tuple[TrainedOn | None, tuple[str, ...]]:
     """Return what the model was trained on, and a note where that is not known though its task has data of its own.
 
-    A model notes it since 0.2; for one of before it is told by the splits of its task, where those can be loaded.
+    Models record it since 0.2; for an older one it follows from the splits of its task, if those can be loaded.
     """
     noted = TrainedOn.parse(program.reference.extra.get(KEY))
     if program.graph.task == "own" or (noted is not None and len(noted.hashes)):
@@ -120,9 +120,9 @@ def _trained_on(program: Program) -> tuple[TrainedOn | None, tuple[str, ...]]:
 
 
 def trained_on(task: Task) -> TrainedOn | None:
-    """Note the samples of a task and their splits: of a person's own file in its order, else split by split.
+    """Record the samples of a task and their splits: for task 'own' in the order of the file, else split by split.
 
-    Not of ecg, whose 100,000 beats would weigh thirty times what its model does.
+    Not for ecg: hashes of its 100,000 beats would take thirty times the size of its model.
     """
     if task.name == "ecg":
         return None
@@ -134,14 +134,14 @@ def trained_on(task: Task) -> TrainedOn | None:
 
 
 def _chosen(file: Path | None, program: Program, wanted: Wanted, split: str | None) -> Chosen:
-    """Take a split: of what has some the test split, unless another is named."""
+    """Take the named split; the default is the test split if there are splits."""
     given = _given(file, program, wanted)
     chosen = _part(given, split or ("test" if given.parts else None), program, wanted)
     return replace(chosen, named=split is not None)
 
 
 def _part(given: _Given, split: str | None, program: Program, wanted: Wanted) -> Chosen:
-    """Take a split of what was given, or all of it (None, or 'all')."""
+    """Take a split, or all samples (None, or 'all')."""
     if split in (None, ALL):
         data = given.file.data if given.file else _joined(tuple(given.parts.values()))
     elif split in given.parts:
@@ -150,7 +150,7 @@ def _part(given: _Given, split: str | None, program: Program, wanted: Wanted) ->
         raise InputError(f"{given.name} has no samples in the {split} split", f"it has: {', '.join(given.parts)}")
     else:
         hint = "leave --split out to take all of it, or add the array split or x_test (docs/inputs.md)"
-        raise InputError(f"{given.name} has no splits: it holds none, and is not what the model was trained on", hint)
+        raise InputError(f"{given.name} has no splits, and is not the file the model was trained on", hint)
     if given.file is None:
         origin = f"{given.name}, {'all splits' if split == ALL else f'{split} split'}"
     else:
@@ -181,28 +181,28 @@ def _joined(parts: tuple[Dataset, ...]) -> Dataset:
 
 
 def _heard(test: Chosen, heard: Array) -> Chosen:
-    """Say which samples of a test are in the learning stream too."""
+    """Warn of test samples that are in the learning stream too."""
     both = int(np.isin(test.hashes, heard).sum())
     if not both:
         return test
     every = both == len(test.data)
-    message = f"{both:,} of {len(test.data):,} samples that learning is measured on ({test.origin}) are in its stream"
-    hint = "give others with --set learn.test=FILE, or a file with splits"
+    message = f"{both:,} of {len(test.data):,} test samples ({test.origin}) are in the learning stream too"
+    hint = "give other test samples with --set learn.test=FILE, or a file with splits"
     finding = Finding("measured-on-the-stream", "input", message, both, 0, hint, "warning")
     origin = f"{test.origin}, on the stream itself" if every else test.origin
     return replace(test, origin=origin, odd=(*test.odd, finding))
 
 
 def _mismatches(file: Recordings, program: Program) -> Iterator[Finding]:
-    """Say where the file says another step, or other classes, than the model."""
+    """Warn if the file states another step or other classes than the model."""
     graph = program.graph
     if file.dt is not None and not isclose(file.dt, graph.dt, rel_tol=1e-6):
-        message = f"a step of '{file.path}' lasts {file.dt:g} s, a step of the model {graph.dt:g} s"
+        message = f"the step of '{file.path}' is {file.dt:g} s, the step of the model {graph.dt:g} s"
         hint = "resample the sequences to the model's step"
         yield Finding("input-dt", "input", message, file.dt, graph.dt, hint, "warning")
     if file.class_names and graph.labels and file.class_names != graph.labels:
         theirs, ours = (", ".join(names[:6]) for names in (file.class_names, graph.labels))
-        message = f"the classes of '{file.path}' are {theirs}; the model's are {ours}: its labels may mean others"
+        message = f"the classes of '{file.path}' are {theirs}; the model's are {ours}: labels may not match"
         yield Finding("input-classes", "input", message, None, None, "number the labels as the model does", "warning")
 
 

@@ -1,10 +1,10 @@
-"""Shards: the finished parts of a long run on disk, so that an interrupted one goes on where it was.
+"""Shards: the finished parts of a long run on disk, so that an interrupted run resumes where it stopped.
 
-    FOLDER/manifest.json     {"key": ...}                    what run this is: program, input, backend and version
-    FOLDER/00007.npz         one part: the arrays a run record and its comparison are made of
+    FOLDER/manifest.json     {"key": ...}                    identifies the run: program, input, backend and version
+    FOLDER/00007.npz         one part: the arrays of its run record and comparison
 
-A folder with another key is refused, not mixed in. A part is written whole or not at all; one that is damaged all the
-same counts as not done. Only the job that holds the lock of its output works here.
+A folder with another key is refused, not mixed in. A part is written completely or not at all; a damaged part is run
+again. Only the job that holds the lock of the output uses the folder.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Shards:
         write(self._file(index), memory.getbuffer())
 
     def load(self, index: int) -> dict[str, Array] | None:
-        """Return a part that was finished before; None where there is none, or none that can be read."""
+        """Return a finished part; None if there is none or it cannot be read."""
         try:
             arrays = read_npz(self._file(index))
         except InputError:
@@ -59,7 +59,7 @@ class Shards:
         return arrays if said is not None and str(said) == _digest(arrays) else None
 
     def forget(self) -> None:
-        """Remove all parts: the run is complete. What is not ours stays, and the folder with it."""
+        """Remove all parts: the run is complete. Other files, and then the folder, stay."""
         for file in self.folder.glob("[0-9][0-9][0-9][0-9][0-9].npz"):
             file.unlink()
         (self.folder / MANIFEST).unlink(missing_ok=True)
@@ -71,7 +71,7 @@ class Shards:
 
 
 def _digest(arrays: dict[str, Array]) -> str:
-    """Return what tells a part that was changed after it was written."""
+    """Return a checksum, to detect a part that was changed after it was written."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
@@ -80,7 +80,7 @@ def _digest(arrays: dict[str, Array]) -> str:
 
 
 def run_key(graphs: tuple[Graph[Any], ...], x: Array, *words: str) -> str:
-    """Return what tells one run from another: a hash of the programs, the input, ``words`` and our version."""
+    """Return the key of a run: a hash of the programs, the input, ``words`` and the version."""
     digest = hashlib.sha256(" ".join((__version__, *words, str(x.shape), str(x.dtype))).encode())
     for graph in graphs:
         header, arrays = pack(graph)
@@ -120,7 +120,7 @@ def from_arrays(arrays: dict[str, Array], prefix: str) -> RunRecord:
 
 
 def _begun(folder: Path) -> bool:
-    """Whether there is the beginning of a run; what a write that was killed left is removed."""
+    """Whether parts of a run exist; leftovers of a killed write are removed."""
     for part in folder.glob(".*.part"):
         part.unlink(missing_ok=True)
     return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
@@ -131,8 +131,8 @@ def _check_key(folder: Path, key: str) -> None:
     try:
         found = read_json(folder / MANIFEST)["key"]
     except InputError as error:
-        raise InputError(f"{folder} is not the beginning of a run of ours: {error.message}", hint) from None
+        raise InputError(f"{folder} does not hold parts of a run: {error.message}", hint) from None
     except (LookupError, TypeError):
-        raise InputError(f"{folder} is not the beginning of a run of ours: {MANIFEST} names none", hint) from None
+        raise InputError(f"{folder} does not hold parts of a run: {MANIFEST} has no key", hint) from None
     if found != key:
-        raise InputError(f"{folder} holds the beginning of another run: other model, input, backend or version", hint)
+        raise InputError(f"{folder} holds parts of another run: other model, input, backend or version", hint)

@@ -1,4 +1,4 @@
-"""The run of one command: integers beside the float law, part by part, each part kept until the folder is written."""
+"""The run of one command: integers and the float model, part by part, each part kept until the folder is written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_request(
     advance: Callable[[int], None],
     shards: Shards | None,
 ) -> Ran:
-    """Run the integers and the float law; a run with shards can be interrupted and goes on where it was."""
+    """Run the integers and the float model; an interrupted run with shards resumes where it stopped."""
     if shards is None:
         return _run_part(program, raw, request, watch, advance)
     parts: list[Ran] = []
@@ -48,7 +48,7 @@ def run_request(
             assert done is not None
         else:
             advance(len(part))
-        goes_on = "run the same command again to go on"
+        goes_on = "run the same command again to resume"
         kept.say("shards", f"{index + 1} of {len(starts)} shards are kept in {shards.folder}: {goes_on}")
         parts.append(done)
     return joined(parts)
@@ -74,7 +74,7 @@ def _parsed(arrays: dict[str, Array] | None) -> Ran | None:
 
 
 def _run_part(program: Program, raw: Array, request: Request, watch: Stopwatch, advance: Callable[[int], None]) -> Ran:
-    """Run samples as they were asked for; keep everything only where a verification needs it."""
+    """Run the requested samples; keep all probes only for a verification."""
     return program.play(
         raw,
         backend=request.backend,
@@ -105,9 +105,9 @@ def first_sample(program: Program, raw: Array, request: Request) -> RunRecord:
 
 
 def check_backends(request: Request) -> None:
-    """Refuse, before any work, a backend that is not installed or cannot answer."""
+    """Refuse, before any work, a backend that is not installed or cannot do what is asked."""
     if "lava" not in (request.backend, request.verify):
         return
     check_installed()
     if request.thresholds.strict and request.backend == "lava":
-        raise InputError("--strict counts saturated words, which Lava does not tell", "use --backend reference")
+        raise InputError("--strict counts saturated values, which Lava does not report", "use --backend reference")

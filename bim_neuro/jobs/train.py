@@ -36,7 +36,7 @@ from .sequences import task_for, trained_on
 
 CALIBRATION_SAMPLES = 2048
 _CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", "channels", "states", "blocks", "taps", "encoder")
-"""What of a request changes a task's default."""
+"""Fields of a request that change a task's default."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TrainingPlan:
 
     @cached_property
     def fit(self) -> Fit:
-        """The encoder, fitted to the training split, and what is odd in it."""
+        """The encoder, fitted to the training split, and warnings about the data."""
         return fit(self.default.encoder, self.task.train.x, self.task.train.place)
 
     @property
@@ -59,7 +59,7 @@ class TrainingPlan:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is odd in the data; known before anything is trained."""
+        """Warnings about the data, known before training."""
         return (*self.task.findings, *self.fit.findings)
 
 
@@ -88,9 +88,10 @@ def train_to_file(
     epoch: Callable[[Epoch], None],
     tested: Callable[[int], None],
 ) -> dict[str, Any]:
-    """Train as asked; write the model, its request beside it and the record where asked; return the record.
+    """Train as requested; write the model, its request beside it and, if asked, the log; return the log.
 
-    ``begins`` is told the plan before anything is trained, ``epoch`` each epoch, ``tested`` how many samples more.
+    ``begins`` is called with the plan before training, ``epoch`` with each epoch, ``tested`` with the number of samples
+    tested since the last call.
     """
     learning = Learning(request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "online"))
     for file in (request.output, request_beside(request.output), request.json):
@@ -162,10 +163,10 @@ def train_task(
     checkpoint = Checkpoint(
         config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task)
     )
-    save_checkpoint(checkpoint, path)  # before anything measures it; what measures may break
+    save_checkpoint(checkpoint, path)  # saved before it is measured, as measuring may fail
     if file:
         write_text(request_beside(path), file)
-    kept.say("training", f"the trained model is kept in {path}, not calibrated yet: the same command does that")
+    kept.say("training", f"the trained model is kept in {path}, not calibrated yet: run the same command again")
     ranges = calibrate(export(checkpoint), training[0][_spread(len(training[0]))])
     checkpoint = replace(checkpoint, ranges=ranges)
     save_checkpoint(checkpoint, path)
@@ -181,7 +182,7 @@ def train_task(
 
 
 def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
-    """Return what a training was and what it reached."""
+    """Return the training log: the settings and the scores."""
     recipe = plan.default.recipe
     return {
         "rule": plan.learning.rule,

@@ -1,1 +1,1 @@
-"""The PyTorch reference: block, network, the model.pt format, and the way out of PyTorch."""
+"""The PyTorch reference: block, network, the model.pt format, and the export to a float graph."""

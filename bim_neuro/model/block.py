@@ -8,9 +8,9 @@ r"""The BIM block in PyTorch: selective scan and spiking soma, in sequence form 
     v_t     = beta v_{t-1} o (1 - s_{t-1}) + y_t        hard reset to 0, as Lava's LIF
     s_t     = H(v_t - th)                               surrogate gradient 1 / (1 + slope |v - th|)^2
 
-Departures from the paper (docs/decisions/0003-float-law.md): selection reads the block input, not theta_t; the soma's
-current is y; no lateral synapses. Tensors are time first: x (T, batch, M). For the study of learning rules the soma
-can be changed after construction: ``soma`` "soft" (v_t = beta v_{t-1} + y_t - th s_{t-1}) or "none" (s_t = v_t = y_t),
+Differences from the paper (docs/decisions/0003-float-law.md): selection reads the block input, not theta_t; the soma's
+current is y; no lateral synapses. Tensors are time first: x (T, batch, M). To study learning rules, the soma can be
+changed after construction: ``soma`` "soft" (v_t = beta v_{t-1} + y_t - th s_{t-1}) or "none" (s_t = v_t = y_t),
 ``reset_gradient`` False (no gradient through the reset). Only "hard" exists on the chip.
 """
 
@@ -27,7 +27,7 @@ Reset = Literal["hard", "soft", "none"]
 
 
 class BlockState(NamedTuple):
-    """What a block carries from step to step: the last K - 1 projections, the scan, the soma and its last spike."""
+    """State of a block: the last K - 1 projections, the scan, the soma and its last spike."""
 
     taps: Tensor  # (K - 1, batch, D), newest first
     h: Tensor  # (batch, D, N)
@@ -104,7 +104,7 @@ class BIMBlock(nn.Module):
         return v, Spike.apply(v - threshold, self.surrogate_slope)  # type: ignore[no-untyped-call]
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The five readings of the block input: delta, delta u, u (T, batch, D), B and C (T, batch, N)."""
+        """The projections of the block input: delta, delta u, u (T, batch, D), B and C (T, batch, N)."""
         w = x @ self.w_u.T
         padded = F.pad(w, (0, 0, 0, 0, self.taps - 1, 0))
         steps = x.shape[0]

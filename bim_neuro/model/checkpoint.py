@@ -36,14 +36,14 @@ from .network import BIMNetwork, NetworkConfig
 FORMAT = "bim-neuro"
 VERSION = 1
 COPIES = 5
-"""How many times the size of its weights a model takes while it is compiled: in float64, scaled and rounded."""
+"""Peak memory of compiling a model, as a multiple of its weights: float64, scaled and rounded copies."""
 ENCODERS = ("graded", "delta", "spikes")
-_LOGARITHMS = ("a_log", "log_threshold")  # parameters the block takes the exponential of
+_LOGARITHMS = ("a_log", "log_threshold")  # parameters that the block exponentiates
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model and everything compiling it needs."""
+    """A trained model with everything needed to compile it."""
 
     config: NetworkConfig
     dt: float
@@ -75,7 +75,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def _large_weights(config: NetworkConfig) -> Shapes:
-    """Return the weights that make a network large: all others are a row or a column of these."""
+    """Return the shapes of the large weights; all others are as small as one of their rows or columns."""
     shapes: Shapes = {"w_o": (config.classes, config.channels)}
     for index in range(config.blocks):
         inputs = config.channels if index else config.inputs
@@ -127,7 +127,7 @@ def _trained_on(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:
     """Write a dict of tensors and plain values; an interrupted save leaves the former file."""
-    memory = io.BytesIO()  # torch hides a full disk behind an error of its own
+    memory = io.BytesIO()  # torch reports a full disk as another error
     torch.save(content, memory)
     write(path, memory.getbuffer())
 
@@ -145,7 +145,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except InputError as error:
         raise InputError(f"{path}: {error.message}", error.hint) from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
-        raise InputError(f"{path} lacks or garbles a field: {type(error).__name__} {first_line(error)}") from None
+        raise InputError(f"{path} has a missing or damaged field: {type(error).__name__} {first_line(error)}") from None
     weights = sum(value.nbytes for value in checkpoint.state.values())
     Budget.of_file(path.stat().st_size).take(f"compiling the weights of {path}", COPIES * weights)
     _check_values(checkpoint, path)
@@ -169,7 +169,7 @@ def load_plain(path: Path) -> dict[str, Any]:
 
 
 def _with_tensors(value: Any) -> Any:
-    """Return plain values with a tensor in the place of each array."""
+    """Return plain values with each array replaced by a tensor."""
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The way out of PyTorch: a checkpoint becomes a float graph of named nodes.
+"""Export from PyTorch: a checkpoint becomes a float graph of named nodes.
 
 Block k of M inputs, D channels, N states and K taps becomes
 

@@ -33,14 +33,14 @@ class NetworkConfig:
 
 
 class NetworkState(NamedTuple):
-    """The state of every block and of the readout."""
+    """State of every block and of the readout."""
 
     blocks: tuple[BlockState, ...]
     r: Tensor
 
 
 class BIMNetwork(nn.Module):
-    """Blocks in a chain and a leaky readout."""
+    """Blocks in series and a leaky readout."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

@@ -1,10 +1,10 @@
-"""NIR: the way in from other frameworks and the way out to them; the only room that imports nir.
+"""NIR: import from and export to other frameworks; the only package that imports nir.
 
 A file we write has two layers:
 
     /node        the graph in standard NIR nodes with flat dotted names, for any tool (`standard`); what NIR
                  cannot say is one JSON text on the top graph, under the key 'bim_neuro' (`metadata`)
-    /bim_neuro   an exact copy of the float graph, invisible to other tools (`exact`); read back first
+    /bim_neuro   an exact copy of the float graph, ignored by other tools (`exact`); we read it first
 
 A file somebody else wrote is read by our own tolerant reader (`hdf5`), checked (`support`), and made a float
 graph (`foreign`).

@@ -1,4 +1,4 @@
-"""Is a float graph sound: finite numbers, fields of their type, shapes that fit; every refusal has a name."""
+"""Checks of a float graph: finite numbers, types of fields, matching shapes; errors name the node or edge."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_graph(graph: FloatGraph) -> None:
 
 
 def _check_parts(graph: FloatGraph) -> None:
-    """Refuse what is no graph of nodes by name and edges: it may have been built by hand."""
+    """Refuse an object that is not a graph of named nodes and edges: it may have been built by hand."""
     arguments.instance(graph, FloatGraph, "graph")
     for name, node in arguments.instance(graph.nodes, dict, "graph.nodes").items():
         arguments.text(name, "the name of a node")
@@ -63,7 +63,7 @@ def check_dt(dt: Any) -> float:
 
 
 def check_extra(extra: Mapping[str, Any]) -> None:
-    """Refuse assumptions that are no texts, and a plasticity that is no description of one."""
+    """Refuse assumptions that are not texts, and an invalid plasticity."""
     assumptions = extra.get("assumptions", ())
     if not isinstance(assumptions, list | tuple) or not all(isinstance(line, str) for line in assumptions):
         raise InputError(f"extra.assumptions is {assumptions!r:.60}, a list of texts is needed")
@@ -72,11 +72,11 @@ def check_extra(extra: Mapping[str, Any]) -> None:
             raise InputError(f"extra.{name} is {extra[name]!r:.60}, a table is needed")
         for value in _leaves(extra.get(name, {})):
             if not isinstance(value, str | int | float | None):
-                raise InputError(f"extra.{name} holds a {type(value).__name__}, only numbers and texts belong there")
+                raise InputError(f"extra.{name} holds a {type(value).__name__}, only numbers and texts are allowed")
 
 
 def _leaves(tree: Any) -> Iterator[Any]:
-    """Give every key and value of a tree of tables and lists."""
+    """Yield every key and value of a tree of tables and lists."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()

@@ -1,4 +1,4 @@
-"""The exact copy: a float graph as the root group /bim_neuro, beside /node and invisible to nir.read.
+"""The exact copy: a float graph as the root group /bim_neuro, beside /node and ignored by nir.read.
 
     /bim_neuro/version    1
     /bim_neuro/header     JSON text: nodes, edges, numbers (`pack`)
@@ -26,7 +26,7 @@ from .hdf5 import read_array, read_arrays, read_text
 GROUP = "bim_neuro"
 VERSION = 1
 COPIES = 3
-"""How many times its size an array takes while it is compiled: itself, checked, scaled and rounded."""
+"""Peak memory of compiling an array, as a multiple of its size: the array, checked, scaled and rounded copies."""
 
 
 def store(graph: FloatGraph, file: h5py.File) -> None:
@@ -42,7 +42,7 @@ def store(graph: FloatGraph, file: h5py.File) -> None:
 
 
 def load(group: Tree, budget: Budget) -> FloatGraph:
-    """Read the copy back; whatever does not fit together, or takes more than ``budget``, is refused by name."""
+    """Read the copy back; errors name what is inconsistent or takes more than ``budget``."""
     version = read_array(group, "version", f"/{GROUP}")
     if version.shape or version != VERSION:
         hint = f"this bim-neuro reads version {VERSION}; a newer one may read this file"

@@ -7,12 +7,12 @@ r"""A NIR graph of any framework becomes a float graph: linear nodes fold into s
     spike     v[t] > v_threshold, then v[t] = 0 in the same step;  v[-1] = c[-1] = 0
 
 A LIF layer on the chip has one decay, one threshold and no resistance: r, w_in and the factors (1 - d) fold
-into the rows of the weights, v_leak into the bias, unequal positive thresholds into the rows too (v over
-v_threshold against 1). What a file leaves open is decided once and listed in ``extra['assumptions']``.
+into the rows of the weights, v_leak into the bias, unequal positive thresholds into the rows too (v / v_threshold
+compared with 1). What a file does not state is assumed and listed in ``extra['assumptions']``.
 
-The voltage of an LI or I goes on through a relay, whose message is short enough for a sum of many, and enters a LIF
-through one beside its soma. Where it meets spikes, each gets a relay: int8 weights have one scale a sum, and that of
-a spike and that of a voltage are far apart.
+The voltage of an LI or I leaves through a relay, whose message is short enough to sum many, and enters a LIF through a
+second relay. Where voltages and spikes are added, each gets its own relay: int8 weights have one scale per sum, and the
+scales of a spike and of a voltage differ widely.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ from .structure import input_lines, misfits, sources_first
 from .support import FIELDS, NEURONS, SPIKING
 
 BYTES_A_LINE = 4096
-"""What all stages together may take for an input line that no array of the file justifies."""
+"""Memory of all stages for an input line that no array of the file justifies."""
 
 
 def to_float_graph(
     nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None = None, budget: Budget | None = None
 ) -> FloatGraph:
-    """Return the float graph of a flat NIR graph; `DoesNotFit` with everything that has no place in one.
+    """Return the float graph of a flat NIR graph; `DoesNotFit` lists everything that a float graph cannot hold.
 
-    What it takes is counted in ``budget``, beside the arrays it is made of.
+    Its memory is counted in ``budget``, in addition to the file's arrays.
     """
     budget = budget or Budget.of_file(0)
     budget.take("the file's arrays", sum(value.nbytes for node in nir.nodes.values() for value in node.fields.values()))
-    with np.errstate(all="ignore"):  # what is no longer finite is refused by its name (`check`)
+    with np.errstate(all="ignore"):  # `check` refuses by name what is no longer finite
         if found := misfits(nir, dt, integrator):
             raise DoesNotFit(found)
         return _Conversion(nir, dt, integrator, encoder, budget).run(sources_first(nir)[0])
 
 
 class _Conversion:
-    """One walk through a NIR graph, sources first: every output as a linear form, every neuron as a node."""
+    """One pass over a NIR graph, sources first: every output becomes a linear form, every neuron a node."""
 
     def __init__(
         self, nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None, budget: Budget
@@ -96,7 +96,7 @@ class _Conversion:
         widest = (max(value.shape, default=1) for value in fields)
         limit = max(self.budget.limit // BYTES_A_LINE, *widest)
         if width > limit:
-            claim = f"the input '{source}' claims {width:,} lines of {BYTES_A_LINE:,} bytes each"
+            claim = f"the input '{source}' has {width:,} lines of {BYTES_A_LINE:,} bytes each"
             raise InputError(f"{claim}, this graph may have {limit:,}", HINT)
         return width
 
@@ -109,7 +109,7 @@ class _Conversion:
         return sum_of(forms)
 
     def _take(self, name: str, size: int) -> None:
-        """Count memory for a node before it is made; refused by name where the file does not justify it."""
+        """Count memory for a node before it is built; refuse it by name if the file does not justify so much."""
         self.budget.take(f"node '{name}' ({self.nir.nodes[name].type})", size)
 
     def _linear(self, name: str, form: LinearForm) -> LinearForm:
@@ -130,7 +130,7 @@ class _Conversion:
     def _delay(self, name: str, form: LinearForm) -> LinearForm:
         steps = np.rint(self._field(name, "delay", form.width) / self.dt)
         if form.bias[steps > 0].any():
-            self.assumptions.append(f"the constant that '{name}' delays is there from the first step on")
+            self.assumptions.append(f"the constant that '{name}' delays is applied from the first step on")
         self._take(name, len(np.unique(steps)) * form.nbytes)
         return form.delayed(steps.astype(np.int64))
 
@@ -173,7 +173,7 @@ class _Conversion:
         self.edges.append(Edge(relay, name, "i", SomaWire()))
 
     def _add_constant(self, name: str, current: Array) -> None:
-        """Let one neuron that fires every step carry a bias, where the bias passes a synaptic current first."""
+        """Add a neuron that fires every step to apply a bias that is filtered by a synaptic current."""
         always = f"{name}.bias"
         while always in self.nir.nodes:
             always += "_"
@@ -181,7 +181,7 @@ class _Conversion:
         self.edges.append(Edge(always, name, "i", Dense(current[:, None])))
 
     def _connect(self, form: LinearForm, name: str, port: str = "a") -> None:
-        """Lead messages into a node; where spikes and voltages meet, each through a relay of their own."""
+        """Connect messages to a node; where spikes and voltages are added, each goes through its own relay."""
         synapses, voltages = form.synapses(), self._voltages(form)
         parts = [voltages, synapses.keys() - voltages]
         for kind, origins in zip(("voltages", "spikes"), parts, strict=True):
@@ -192,11 +192,11 @@ class _Conversion:
                 self.edges.append(Edge(self._sender(source) if many else source, end, port, synapse, delay))
 
     def _voltages(self, form: LinearForm) -> set[Origin]:
-        """Return what of a form are voltages, not spikes."""
+        """Return the part of a form that is voltages, not spikes."""
         return {origin for origin in form.synapses() if isinstance(self.nodes[origin[0]], Readout)}
 
     def _sender(self, name: str) -> str:
-        """Return the relay that sends the voltage of a neuron without spikes to those who add up many."""
+        """Return the relay that sends the voltage of a non-spiking neuron to layers that sum many."""
         if name not in self.senders:
             width = self.nodes[name].neurons
             self.senders[name] = self._relay(f"{name}.out", np.zeros(width))
@@ -211,7 +211,7 @@ class _Conversion:
         return relay
 
     def _relay(self, name: str, bias: Array) -> str:
-        """Add a relay; its name may be that of a linear node, as in our own files, for those fold away."""
+        """Add a relay; it may take the name of a linear node, as in our own files, since those are folded away."""
         while name in self.nodes or self._stays(name):
             name += "_"
         self.nodes[name] = Relay(bias)
@@ -221,7 +221,7 @@ class _Conversion:
         return name in self.nir.nodes and self.nir.nodes[name].type in (*NEURONS, "Input", "Output")
 
     def _end(self, output: str) -> None:
-        """Make the one node that the Output reads the last one; drop what does not lead there."""
+        """Make the node that the Output reads the last one; drop nodes that do not lead to it."""
         form = self.forms[output]
         last = form.is_message_of()
         if last is None or isinstance(self.nodes[last], Source):
@@ -235,7 +235,7 @@ class _Conversion:
             message = f"the output '{output}' does not depend on the input"
             raise DoesNotFit([Finding("no-input", output, message)])
         if dropped:
-            self.assumptions.append(f"left out, since the output does not read them: {', '.join(dropped)}")
+            self.assumptions.append(f"dropped, since the output does not depend on them: {', '.join(dropped)}")
         self.nodes = {name: node for name, node in self.nodes.items() if name in kept}
         self.edges = edges
 
@@ -252,7 +252,7 @@ class _Conversion:
         return [edge for edge in self.edges if edge.target in kept]
 
     def _field(self, name: str, key: str, width: int) -> Array:
-        """Return a field as (width,) float64; one value stands for all, an absent one for its default."""
+        """Return a field as (width,) float64; a single value is repeated, a missing field gets its default."""
         node = self.nir.nodes[name]
         value = node.fields.get(key, np.array(FIELDS[node.type][key])).astype(np.float64).ravel()
         return np.broadcast_to(value, (width,)).copy()
@@ -262,7 +262,7 @@ class _Conversion:
         said = []
         if types & {"LIF", "LI", "CubaLIF"}:
             law = f"{self.integrator.name}, {self.integrator.law}"
-            said.append(f"time constants step by {law}, dt = {self.dt:g} s")
+            said.append(f"time constants are discretised by {law}, dt = {self.dt:g} s")
         if types & {"IF", "I"}:
             said.append(f"IF and I add dt * r * input a step, dt = {self.dt:g} s")
         if types & set(SPIKING):

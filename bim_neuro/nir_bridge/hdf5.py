@@ -1,7 +1,7 @@
 """The tolerant reader: HDF5 becomes plain NIR nodes and edges, also where nir.read refuses a sound graph.
 
-It asks for no optional field, infers no types, expands nested graphs (their nodes get dotted names), and
-drops duplicate edges. What a node means is `foreign`'s business; how the file is opened, `bim_neuro.intake`'s.
+It needs no optional field, infers no types, expands nested graphs (their nodes get dotted names), and drops duplicate
+edges. `foreign` interprets the nodes; `bim_neuro.intake` opens the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = "node"
 
 @dataclass(frozen=True)
 class NirNode:
-    """A node as the file has it: its type and its numeric fields."""
+    """A node as stored in the file: its type and its numeric fields."""
 
     type: str
     fields: dict[str, Array]
@@ -31,7 +31,7 @@ class NirNode:
 
 @dataclass
 class NirGraph:
-    """A flat graph: nodes by dotted name, edges without duplicates, our metadata text where there is one."""
+    """A flat graph: nodes by dotted name, edges without duplicates, our metadata text if present."""
 
     nodes: dict[str, NirNode] = field(default_factory=dict)
     edges: dict[tuple[str, str], None] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class NirGraph:
 
 
 def open_nir(path: Path, exact: str, fields: frozenset[str], metadata_key: str) -> Tree:
-    """Return the group ``exact`` of a file where it has one, else its graph: of a node no more than ``fields``."""
+    """Return the group ``exact`` of a file if present, else its graph; of each node only ``fields`` are read."""
     try:
         tree = read_hdf5(path, lambda parts: parts[0] == exact)
         return tree if tree else read_hdf5(path, _asked_for(fields, metadata_key))
@@ -58,7 +58,7 @@ def open_nir(path: Path, exact: str, fields: frozenset[str], metadata_key: str) 
 
 
 def _asked_for(fields: frozenset[str], metadata_key: str) -> Callable[[tuple[str, ...]], bool]:
-    """Say of a path whether it leads to a graph, a node or a field that a graph is made of."""
+    """Whether a path leads to a graph, a node or a field of a node."""
     names = fields | {"type", "nodes", "edges", "shape"}
 
     def asked_for(path: tuple[str, ...]) -> bool:

@@ -1,10 +1,10 @@
-r"""How a time constant becomes a decay per step; NIR states tau in seconds and leaves this open.
+r"""How a time constant becomes a decay per step; NIR states tau in seconds and does not define this.
 
     forward Euler         decay = 1 - dt / tau         what norse, snnTorch and SpikingJelly compute
     exponential Euler     decay = exp(-dt / tau)       exact for input that is constant over a step: sinabs,
                                                        rockpool and what we write
 
-Both then step  tau v' = (v_leak - v) + r i  as  v[t] = decay v[t-1] + (1 - decay) (v_leak + r i[t]).
+Both discretise  tau v' = (v_leak - v) + r i  as  v[t] = decay v[t-1] + (1 - decay) (v_leak + r i[t]).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Integrator:
-    """A named rule from tau / dt to a decay per step."""
+    """A named formula from tau / dt to a decay per step."""
 
     name: str
     law: str

@@ -1,4 +1,4 @@
-r"""Linear forms: what a wire of a NIR graph carries, in terms of the messages of neurons.
+r"""Linear forms: the value on an edge of a NIR graph, as a function of the messages of neurons.
 
     y[t] = bias + sum_k map_k m_k[t - delay_k]        map (post, pre), or (post,) where it is diagonal
 
@@ -15,8 +15,8 @@ import numpy as np
 from ..nodes import Dense, Diagonal
 from ..nodes.arithmetic import Array
 
-_OBJECT_BYTES = 256  # of an array object, its key and its place in a dict
-Origin = tuple[str, int]  # whose message, how many steps ago
+_OBJECT_BYTES = 256  # bytes of an array object, its key and its entry in a dict
+Origin = tuple[str, int]  # sender of the message, its age in steps
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class LinearForm:
 
     @property
     def nbytes(self) -> int:
-        """What the arrays take, and the objects around them."""
+        """Memory of the arrays and of the objects around them."""
         return int(self.bias.nbytes) + sum(int(m.nbytes) + _OBJECT_BYTES for m in self.maps.values())
 
     def bytes_with_rows(self, rows: int) -> int:
-        """Return what the form takes once it passed through a weight matrix of ``rows`` rows."""
+        """Return the memory of the form after a weight matrix of ``rows`` rows."""
         return 8 * rows + sum(8 * rows * int(m.shape[-1]) + _OBJECT_BYTES for m in self.maps.values())
 
     def through(self, weight: Array) -> LinearForm:
@@ -52,7 +52,7 @@ class LinearForm:
         return LinearForm(self.maps, self.bias + bias)
 
     def delayed(self, steps: Array) -> LinearForm:
-        """Delay each neuron by its own number of steps; the bias is taken as it always was."""
+        """Delay each neuron by its own number of steps; the bias is constant, so it is not delayed."""
         parts = [
             ((source, delay + int(step)), _rows((steps == step).astype(np.float64), m))
             for step in np.unique(steps)
@@ -87,7 +87,7 @@ def sum_of(forms: Sequence[LinearForm]) -> LinearForm:
 
 
 def bytes_of_sum(forms: Sequence[LinearForm]) -> int:
-    """Return what `sum_of` takes: a diagonal that meets a matrix becomes one."""
+    """Return the memory of `sum_of`: a diagonal added to a matrix becomes a matrix."""
     dense = {key for form in forms for key, m in form.maps.items() if m.ndim == 2}
     widened = sum(8 * len(m) ** 2 for form in forms for key, m in form.maps.items() if m.ndim == 1 and key in dense)
     return widened + sum(form.nbytes for form in forms)

@@ -38,7 +38,7 @@ _SURROGATE = "the standard nodes hold the product's linearisation at zero input;
 
 @dataclass(frozen=True)
 class Metadata:
-    """What the JSON text of a file of ours says about the whole graph."""
+    """The graph's part of the JSON metadata of a bim-neuro file."""
 
     dt: float
     integrator: Integrator
@@ -53,7 +53,7 @@ class Metadata:
 
     @property
     def extra(self) -> dict[str, Any]:
-        """What goes into the graph's ``extra``: nothing where nothing is plastic, and nothing was measured."""
+        """Return the graph's ``extra``; empty if nothing is plastic and no range was measured."""
         plastic = {"plasticity": self.plasticity, "plastic_nodes": self.plastic_nodes} if self.plasticity else {}
         return plastic | ({"calibration": self.calibration} if self.calibration else {})
 
@@ -81,7 +81,7 @@ def describe(graph: FloatGraph) -> str:
 
 
 def parse(text: str) -> Metadata:
-    """Read the JSON text back; an `InputError` says what is garbled."""
+    """Read the JSON text back; an `InputError` says what is damaged."""
     try:
         content = json.loads(text)
         if content["format"] != FORMAT:
@@ -100,7 +100,7 @@ def parse(text: str) -> Metadata:
             ranges={name: _ranges(n["ranges"]) for name, n in content["nodes"].items() if "ranges" in n},
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
-        raise InputError(f"the metadata '{KEY}' are garbled: {type(error).__name__} {error}") from None
+        raise InputError(f"the metadata '{KEY}' are damaged: {type(error).__name__} {error}") from None
 
 
 def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:

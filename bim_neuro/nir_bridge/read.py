@@ -1,4 +1,4 @@
-"""Read a .nir file: the exact copy where there is one, else the standard graph, its gaps filled aloud."""
+"""Read a .nir file: the exact copy if present, else the standard graph, with every assumption listed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def read_nir(path: str | Path, dt: float | None = None, *, integrator: str | Non
 
     ``dt`` (seconds a step) is needed for graphs of other frameworks, whose files do not hold it; where a file
     of ours holds another, that is an `InputError`. ``integrator``, also for those, is 'forward Euler' (the
-    default) or 'exponential Euler'. What was assumed stands in ``graph.extra['assumptions']``. Raises
-    `InputError` for what cannot be read, `DoesNotFit` with a finding for every node without counterpart here.
+    default) or 'exponential Euler'. Assumptions are listed in ``graph.extra['assumptions']``. Raises `InputError` for a
+    file that cannot be read, `DoesNotFit` with a finding for every unsupported node.
     """
     path = arguments.path(path)
     if dt is not None:
@@ -49,7 +49,7 @@ def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None, budg
     ours = parse(nir.metadata) if nir.metadata is not None else None
     if ours and ours.products:
         raise InputError(
-            f"another tool rewrote this file and left out the exact copy; the selective products of "
+            f"another tool rewrote this file without the exact copy; the selective products of "
             f"{', '.join(ours.products)} cannot be rebuilt from the standard nodes",
             "compile the file that bim-compile wrote, or model.pt",
         )
@@ -71,7 +71,7 @@ def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None, budg
 
 
 def _forget_defaults(graph: FloatGraph) -> FloatGraph:
-    """Forget the ranges of imported readouts that a file of version 0.1 has: always 1, whatever the input."""
+    """Drop the ranges of imported readouts in a file of version 0.1: they are always 1, whatever the input."""
     if "assumptions" not in graph.extra or "calibration" in graph.extra:
         return graph
     nodes = {

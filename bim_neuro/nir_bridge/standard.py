@@ -35,7 +35,7 @@ from ..nodes import LIF, Dense, Diagonal, Readout, Relay, Scan, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 
-FASTEST = 1e-30  # stands for a decay of 0, whose time constant would be 0
+FASTEST = 1e-30  # used for a decay of 0, whose time constant would be 0
 
 
 def standard_graph(graph: FloatGraph) -> Any:
@@ -51,7 +51,7 @@ def standard_graph(graph: FloatGraph) -> Any:
 
 
 class _Layer:
-    """The standard nodes and edges so far. ``exits`` names the nodes whose sum is the message of a scan."""
+    """The standard nodes and edges built so far. ``exits`` names the nodes whose sum is the message of a scan."""
 
     def __init__(self, graph: FloatGraph) -> None:
         self.graph, self.dt = graph, graph.dt
@@ -77,7 +77,7 @@ class _Layer:
         return name
 
     def synapses(self, name: str, port: str, targets: list[str], bias: Array | None = None) -> None:
-        """Lead all edges of a port into ``targets``; a bias goes on a dense one, or on a node of its own."""
+        """Connect all edges of a port to ``targets``; a bias goes into a dense edge, or into a node of its own."""
         into = self.into(name, port)
         edges, carrier = [edge for edge in into if not self.is_constant(edge.source)], self.carrier(name, port)
         constant = self.at_rest(name, port, [edge for edge in into if self.is_constant(edge.source)])
@@ -119,7 +119,7 @@ class _Layer:
         return total
 
     def is_constant(self, name: str) -> bool:
-        """Whether a node without input says the same every step; in NIR that is the bias of an Affine."""
+        """Whether a node sends the same message every step without input; in NIR that is the bias of an Affine."""
         node = self.graph.nodes[name]
         always = isinstance(node, LIF) and bool((node.bias > node.v_threshold).all())
         return (always or isinstance(node, Relay)) and not self.graph.into(name)

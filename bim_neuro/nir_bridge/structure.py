@@ -1,6 +1,6 @@
-"""Does a NIR graph hang together: nodes with a counterpart, no loop, widths that meet, times in steps; all at once.
+"""Structure checks of a NIR graph, all at once: supported nodes, no loop, matching widths, delays in whole steps.
 
-Nothing is computed but widths: what a node would send is as wide as its weights have rows, or as what it reads.
+Only widths are computed: the output of a node is as wide as its weights have rows, or as its input.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .support import FIELDS, lines_read, unsupported
 MAX_AXES = 32
 MAX_DELAY_STEPS = 2**31
 MOST_LOOPS = 20
-"""Loops that are named; a graph that is one large knot has more than anybody reads."""
+"""Most loops that are listed."""
 _TIMES = ("tau", "tau_mem", "tau_syn")
 
 
 def misfits(nir: NirGraph, dt: float | None, integrator: Integrator) -> list[Finding]:
-    """List everything that has no place in a float graph; without ``dt`` times are not looked at."""
+    """List everything that a float graph cannot hold; without ``dt``, times are not checked."""
     order, loops = sources_first(nir)
     return [*unsupported(nir), *loops, *_Walk(nir, dt, integrator).findings(order)]
 
@@ -54,7 +54,7 @@ def _sorted(before: dict[str, list[str]]) -> tuple[list[str], list[str]]:
 def input_lines(nir: NirGraph, source: str) -> tuple[int, list[int], bool]:
     """Return how many lines the input has, its shape, and whether the shape counts batch or time as well.
 
-    Leading axes that no reader wants are batch and time.
+    Leading axes that no reading node expects are batch and time.
     """
     shape = [int(size) for size in nir.nodes[source].fields.get("shape", np.empty(0)).ravel()[:MAX_AXES]]
     width = prod(shape) if shape else 0
@@ -65,7 +65,7 @@ def input_lines(nir: NirGraph, source: str) -> tuple[int, list[int], bool]:
 
 
 def _lines(node: NirNode) -> int:
-    """Return how many values a node reads, 0 if its fields do not tell, or nobody knows its type."""
+    """Return how many values a node reads, 0 if its fields or its type do not tell."""
     weight = node.fields.get("weight")
     if node.type not in FIELDS or (weight is not None and weight.ndim != 2):
         return 0
@@ -73,7 +73,7 @@ def _lines(node: NirNode) -> int:
 
 
 class _Walk:
-    """From node to node, sources first, with the width of what each sends; None where nobody can know."""
+    """Visit nodes, sources first, with the width of each output; None if unknown."""
 
     def __init__(self, nir: NirGraph, dt: float | None, integrator: Integrator) -> None:
         self.nir, self.dt, self.integrator = nir, dt, integrator
@@ -101,7 +101,7 @@ class _Walk:
             yield Finding("shape", name, f"the input '{name}' has shape {shape}, which gives no lines", width, 1)
 
     def _wires(self, name: str) -> Iterator[Finding]:
-        """Look at what a node reads, and keep its width for the moment as that of the node."""
+        """Check the inputs of a node, and take their width as that of the node for now."""
         who, starts = f"node '{name}' ({self.nir.nodes[name].type})", self.before[name]
         if not starts:
             yield Finding("no-input", name, f"{who} has no input")

@@ -1,4 +1,4 @@
-"""What of NIR has a counterpart here: which nodes, fields and values; every refusal names its node."""
+"""What is supported of NIR: nodes, fields and values; every error names its node."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..errors import Finding, InputError
 from ..nodes.arithmetic import Array
 from .hdf5 import NirGraph, NirNode
 
-# The fields each node must have, with the value that stands for an absent one (None: it must be there).
+# The fields of each node, with the default of a missing one (None: the field is required).
 FIELDS: dict[str, dict[str, float | None]] = {
     "Input": {},
     "Output": {},
@@ -34,7 +34,7 @@ FIELDS: dict[str, dict[str, float | None]] = {
 FIELD_NAMES = frozenset(key for fields in FIELDS.values() for key in fields)
 SPIKING = ("LIF", "IF", "CubaLIF")
 NEURONS = (*SPIKING, "LI", "I")
-UNIFORM = 1e-6  # relative spread below which time constants count as one: 12-bit decays are 200 times coarser
+UNIFORM = 1e-6  # time constants with less relative spread are treated as equal: 12-bit decays are 200 times coarser
 
 
 def check_values(nir: NirGraph) -> None:
@@ -58,7 +58,7 @@ def check_values(nir: NirGraph) -> None:
 
 
 def unsupported(nir: NirGraph) -> list[Finding]:
-    """List everything that has no place in a float graph, without needing a dt."""
+    """List everything that a float graph cannot hold, without needing a dt."""
     findings: list[Finding] = []
     for name, node in sorted(nir.nodes.items()):
         who = f"node '{name}' ({node.type})"

@@ -1,4 +1,4 @@
-"""The vocabulary: one node a file, its float law and its integer law on one screen."""
+"""The node types: one per file, with its float law and its integer law."""
 
 from .fitting import Fit, fit, fit_encoder
 from .lif import LIF, IntegerLIF

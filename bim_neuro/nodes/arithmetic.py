@@ -1,4 +1,4 @@
-"""The integer arithmetic of a microcode neuron: words, products, and the two functions the scan needs.
+"""The integer arithmetic of a microcode neuron: saturation, products, and the two functions of the scan.
 
 Rules N1 to N5 of docs/numerics.md. Every function takes and returns int64 arrays that hold 24-bit words.
 """
@@ -16,7 +16,7 @@ WORD_BITS = 24  # a state word: sign and 23 bits of magnitude
 WORD_MAX = 2 ** (WORD_BITS - 1) - 1
 FACTOR_BITS = 16  # the second factor of a product: sign and 16 bits of magnitude
 FACTOR_MAX = 2**FACTOR_BITS - 1
-FRACTION_BITS = 20  # exp2 and softplus answer in units of 2^-20
+FRACTION_BITS = 20  # exp2 and softplus return units of 2^-20
 
 _EXP2_SEGMENTS = 64
 _EXP2_TABLE = np.rint(2.0 ** (FRACTION_BITS - np.arange(_EXP2_SEGMENTS + 1) / _EXP2_SEGMENTS)).astype(np.int64)
@@ -38,7 +38,7 @@ _G_TABLE = _g_table()
 
 
 def ceil_div(amount: int, size: int) -> int:
-    """Return how many pieces of ``size`` hold ``amount``: the quotient, rounded up."""
+    """Return amount / size, rounded up."""
     return -(-amount // size)
 
 
@@ -60,7 +60,7 @@ def multiply_shift(word: Array, factor: Array | int, shift: int) -> Array:
 
 
 def interpolate(table: Array, position: Array, segment_bits: int) -> Array:
-    """N3. Piecewise linear: the table's entry at ``position >> segment_bits``, and the rest of the way to the next."""
+    """N3. Piecewise linear: interpolate from the table's entry at ``position >> segment_bits`` to the next."""
     segment = position >> segment_bits
     rest = position & ((1 << segment_bits) - 1)
     left: Array = table[segment]
@@ -78,12 +78,12 @@ def exp2_minus(p: Array) -> Array:
 
 
 def softplus(z: Array) -> tuple[Array, int]:
-    r"""N5. softplus(z) = ln(1 + exp z), z in units of 2^-16, the answer in units of 2^-20 and below 8.
+    r"""N5. softplus(z) = ln(1 + exp z), z in units of 2^-16, the result in units of 2^-20 and below 8.
 
         e = 2^(-|z| log2 e)                       N4
         softplus(z) = max(z, 0) + e g(e)          g(e) = ln(1 + e) / e by table
 
-    Also returns how many answers were clipped at 8. Absolute error below 2^-14, relative error below 0.2 % for z >= -7.
+    Also returns how many results were clipped at 8. Absolute error below 2^-14, relative error below 0.2 % for z >= -7.
     """
     p = np.minimum(multiply_shift(np.abs(z), _LOG2E, Z_BITS + _LOG2E_BITS - FRACTION_BITS), 2**WORD_BITS - 1)
     e = exp2_minus(p)

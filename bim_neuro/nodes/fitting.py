@@ -1,11 +1,11 @@
-"""Fit an encoder to training sequences, and name the channels whose statistics a few values would decide.
+"""Fit an encoder to training sequences, and report channels whose statistics depend on a few outliers.
 
     graded    low..high is the 0.1 to 99.9 % range of a channel    gain = 127 / (the wider side of the centre)
     delta     an event each quarter of a standard deviation        gain = 4 / deviation
 
-No few samples may set a scale: where at most 5 % of the samples reach `GAP` times further from the median than all the
-others, what they hold beyond these is left out of the statistics, and clipped when it is encoded. A channel that never
-moves gets the gain 0: it sends nothing, in training and after.
+A few samples must not set the scale: if at most 5 % of the samples reach `GAP` times further from the median than all
+others, their values beyond the others are left out of the statistics, and clipped when encoded. A constant channel gets
+the gain 0: it sends nothing, in training and after.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from .arithmetic import Array
 from .source import GRADED_MAX, Encoder
 
 GAP = 8.0
-"""How much further out lone samples must lie to be left out: before that they cost the others at most 3 of 7 bits."""
+"""Factor by which outlier samples must exceed the others to be left out; below it they cost at most 3 of 7 bits."""
 FEW_SAMPLES, FEW_VALUES = 0.05, 0.02
-"""Left out are at most so many of the samples, and so many of the values unless all are of one sample."""
+"""Largest share of samples that is left out, and of values unless all are in one sample."""
 ROUNDING = 16 * float(np.finfo(np.float32).eps)
-"""A channel that moves by less than this part of its size holds float32's rounding, not a signal."""
+"""A channel that varies by less than this part of its magnitude holds float32 rounding, not a signal."""
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class Fit:
-    """An encoder, and what was wrong with the sequences it was fitted to."""
+    """An encoder, and warnings about the sequences it was fitted to."""
 
     encoder: Encoder
     findings: tuple[Finding, ...]
 
 
 class _Survey(NamedTuple):
-    """What a channel's values do: their median, and which of them lie far outside of all other samples'."""
+    """Statistics per channel: the median, and which samples are outliers."""
 
     median: Array  # (channels,)
     limit: Array  # (channels,) the largest distance from the median that counts; inf: all do
@@ -68,7 +68,7 @@ def fit(kind: str, raw: Array, places: Array | None = None) -> Fit:
 
 
 def _survey(x: Array) -> _Survey:
-    """Look for lone samples: the largest number of them, at most a few, that lie a gap beyond all others."""
+    """Find the outlier samples: as many as allowed that lie a gap beyond all others."""
     median = np.median(x.reshape(-1, x.shape[2]), axis=0)
     reach = np.maximum(x.max(axis=1) - median, median - x.min(axis=1))  # (samples, channels)
     ordered = -np.sort(-reach, axis=0)
@@ -89,7 +89,7 @@ def _graded(kind: str, x: Array, survey: _Survey) -> Encoder:
     low, high = _each_channel(x, survey, lambda values: np.percentile(values, [0.1, 99.9], axis=0))
     centre, spread = _wider_side(low, high)
     rare = spread <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
-    if rare.any():  # what happens in less than one value of a thousand is all that happens here
+    if rare.any():  # the channel varies in less than one value of a thousand: no quantiles
         whole = _each_channel(x, survey, lambda values: np.stack([values.min(axis=0), values.max(axis=0)]))
         low, high = np.where(rare, whole, [low, high])
         centre, spread = _wider_side(low, high)
@@ -102,7 +102,7 @@ def _delta(x: Array, survey: _Survey) -> Encoder:
 
 
 def _each_channel(x: Array, survey: _Survey, statistic: Callable[[Array], Array]) -> Array:
-    """Return a pair of numbers a channel, (2, channels), of the values that count."""
+    """Return two statistics per channel, (2, channels), without outliers."""
     pairs = np.asarray(statistic(x.reshape(-1, x.shape[2])))
     for channel in np.flatnonzero(np.isfinite(survey.limit)):
         values = x[..., channel].ravel()
@@ -135,14 +135,14 @@ def _outliers(x: Array, survey: _Survey, places: Array) -> Iterator[Finding]:
             f"times further out than all other samples{others}; its range is fitted without it, so it is clipped",
             times,
             GAP,
-            "leave the sample out, or mend it, if it is a glitch",
+            "if it is an artefact of the recording, remove or correct the sample",
             "warning",
         )
     yield from _more("outlier", "also have a few samples far outside of all others", found)
 
 
 def _lone(x: Array, survey: _Survey, places: Array) -> Iterator[Finding]:
-    """Name channels that move in one sample only."""
+    """Report channels that vary in one sample only."""
     moved = np.abs(x - survey.median) > ROUNDING * np.abs(survey.median)
     found = np.flatnonzero(moved.any(axis=1).sum(axis=0) == 1) if len(x) > 1 else np.empty(0, dtype=int)
     for channel in found[:_NAMED]:
@@ -156,14 +156,14 @@ def _lone(x: Array, survey: _Survey, places: Array) -> Iterator[Finding]:
             f"{x[sample, step, channel]:g} at sample {places[sample]}, step {step}{more}, which alone sets its range",
             1,
             None,
-            "leave the channel out, or give samples in which it moves",
+            "remove the channel, or give samples in which it varies",
             "warning",
         )
-    yield from _more("lone-sample", "also move in one sample only", found)
+    yield from _more("lone-sample", "also vary in one sample only", found)
 
 
 def _constant(x: Array, encoder: Encoder, places: Array) -> Iterator[Finding]:
-    """Name channels that do not move."""
+    """Report constant channels."""
     found = np.flatnonzero(encoder.gain == 0)
     for channel in found[:_NAMED]:
         low, high = x[..., channel].min(), x[..., channel].max()
@@ -172,10 +172,10 @@ def _constant(x: Array, encoder: Encoder, places: Array) -> Iterator[Finding]:
             "constant-channel",
             "input",
             f"channel {channel} is constant in training: {what} at every step from sample {places.min()}, step 0, on; "
-            "it carries nothing and is sent as 0, whatever it does later",
+            "it carries no information and is always sent as 0",
             0,
             None,
-            "leave the channel out, or give samples in which it moves",
+            "remove the channel, or give samples in which it varies",
             "warning",
         )
     yield from _more("constant-channel", "are constant too", found)

@@ -26,7 +26,7 @@ from .node import State, Step
 DECAY_BITS = 12
 ACCUMULATOR_SHIFT = 6  # Lava aligns synaptic input and threshold with the 24-bit state by << 6
 V_THRESHOLD_MAX = 2**17 - 1
-BIAS_LOW, BIAS_HIGH = -(2**12), 2**12 - 1  # Lava declares bias_mant with 13 bits, and wraps wider ones in silence
+BIAS_LOW, BIAS_HIGH = -(2**12), 2**12 - 1  # Lava declares bias_mant with 13 bits, and silently wraps wider ones
 BIAS_EXP_MAX = 7  # and bias_exp with 3
 _WRAP = 2**23
 

@@ -1,4 +1,4 @@
-"""What every node is: neurons that read accumulated input on named ports, step a state, and send one message a step."""
+"""Base of all nodes: neurons that read summed input on named ports, update a state and send one message per step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ State = dict[str, Array]
 
 
 class Step(NamedTuple):
-    """What one step of a node gives: its new state, its messages (..., neurons), and how many words saturated."""
+    """Result of one step of a node: its new state, its messages (..., neurons), and how many values saturated."""
 
     state: State
     message: Array

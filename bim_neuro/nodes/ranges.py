@@ -1,6 +1,6 @@
 """Ranges: the largest magnitudes of a node's message and registers, from which its integer formats follow.
 
-They are measured on input (`compilers.calibrate`) and travel with the model; 0 says that nobody measured.
+They are measured on input (`compilers.calibrate`) and stored with the model; 0 means not measured.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _(node: Scan) -> Ranges:
 
 
 def unmeasured(node: Node) -> tuple[str, ...]:
-    """Return the names of the ranges that nobody measured."""
+    """Return the names of the ranges that are not measured."""
     return tuple(name for name, largest in ranges_of(node).items() if not largest)
 
 

@@ -31,7 +31,7 @@ from .arithmetic import (
 )
 from .node import State, Step
 
-Y_MAX = 2**17 - 1  # what a LIF can take before << 6 leaves its 24-bit current
+Y_MAX = 2**17 - 1  # largest input of a LIF: << 6 must stay within its 24-bit current
 U_MAX = 2**15 - 1
 
 
@@ -81,7 +81,7 @@ class Scan:
 
 
 class ScanWords(NamedTuple):
-    """The registers of one step of the integer law: what a trace process reads beside the state itself."""
+    """The registers of one step of the integer law, which a trace process reads besides the state."""
 
     delta: Array  # (..., D) in units of 2^-20
     u: Array  # (..., D)

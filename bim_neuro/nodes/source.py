@@ -21,7 +21,7 @@ from .node import State, Step
 
 GRADED_MAX = 127
 _FAR = 2.0**52
-LATE = 16  # events due at once, four times the spread of what a delta encoder was fitted to: other data
+LATE = 16  # events due at once, four times the spread of the fitted data: the input is on another scale
 GRADED_BITS = 7  # the float value of a graded input is x * 2^-7
 
 
@@ -56,13 +56,13 @@ class Source:
         return {}
 
     def step(self, state: State, inputs: dict[str, Array]) -> Step:
-        """Pass on what the host injected (the simulator puts it on the port ``input``)."""
+        """Pass on the input from the host (the simulation puts it on the port ``input``)."""
         return Step(state, inputs["input"])
 
 
 @dataclass(frozen=True)
 class InputSeen:
-    """What an encoder met: ``values`` a channel, how many of them it cut off, the smallest and the largest."""
+    """Input statistics of an encoder: ``values`` per channel, how many were clipped, the smallest and the largest."""
 
     values: int
     clipped: Array  # (channels,)
@@ -99,9 +99,9 @@ class Encoder:
 
     @property
     def reach(self) -> tuple[Array, Array]:
-        """Return the lowest and the highest raw value of each channel that a graded message tells unclipped.
+        """Return the lowest and the highest raw value of each channel that a graded message holds unclipped.
 
-        Both are the offset where a channel is silent: its gain is 0.
+        Both are the offset if the gain of the channel is 0.
         """
         if self.kind == "spikes":
             return np.zeros(len(self.gain)), np.ones(len(self.gain))
@@ -117,11 +117,11 @@ class Encoder:
         return self._encode(raw)[0]
 
     def clipped(self, raw: Array) -> Array:
-        """Return how many values of each raw channel were cut off: out of reach, or faster than events tell."""
+        """Return how many values of each raw channel were clipped: out of range, or too fast for events."""
         return self._encode(raw)[1]
 
     def encode_and_see(self, raw: Array) -> tuple[Array, InputSeen]:
-        """Return what `encode` does, and what the encoder met."""
+        """Return the result of `encode`, and the input statistics."""
         encoded, clipped = self._encode(raw)
         low, high = (raw.min(axis=(0, 1)), raw.max(axis=(0, 1))) if raw.size else (0 * self.gain, 0 * self.gain)
         return encoded, InputSeen(raw.shape[0] * raw.shape[1], clipped, low, high)
@@ -129,7 +129,7 @@ class Encoder:
     def _encode(self, raw: Array) -> tuple[Array, Array]:
         if self.kind == "spikes":
             return _as_spikes(np.asarray(raw)), np.zeros(len(self.gain), dtype=np.int64)
-        with np.errstate(over="ignore"):  # beyond all numbers is out of reach
+        with np.errstate(over="ignore"):  # infinity is out of range
             scaled = (np.asarray(raw, dtype=np.float64) - self.offset) * self.gain
         np.clip(scaled, -_FAR, _FAR, out=scaled)
         if self.kind == "delta":
@@ -156,7 +156,8 @@ def _as_spikes(raw: Array) -> Array:
 def _send_on_delta(scaled: Array) -> tuple[Array, Array]:
     """Emit at most one event a channel a step, up in the first half of the lines and down in the second.
 
-    Return the events, and for each channel in how many steps LATE of them were due: far more than the one that is sent.
+    Return the events, and for each channel the number of steps in which LATE or more events were due, though only one
+    is sent.
     """
     samples, steps, channels = scaled.shape
     events = np.zeros((samples, steps, 2 * channels), dtype=np.int64)

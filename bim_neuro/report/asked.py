@@ -1,4 +1,4 @@
-"""What a run was asked for and made of: every option, the hashes of what it read, seeds and versions."""
+"""The request of a run and its inputs: every option, hashes of the files read, seeds and versions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def asked(
 
 
 def file_hash(path: Path) -> str | None:
-    """Return the SHA-256 of a file; None where it cannot be read any more."""
+    """Return the SHA-256 of a file; None if it can no longer be read."""
     digest = hashlib.sha256()
     try:
         with opened(path, empty=True) as file:

@@ -1,7 +1,7 @@
-"""Runs side by side: what differs in how they were made, in what they answer, and layer by layer.
+"""Runs compared: differences in their requests, their results, and their layers.
 
-A difference is called clear where, with the prices of one target, the low, the likely and the high price all say so;
-between targets, where the ranges do not meet.
+A difference is clear if, with the prices of one target, the low, likely and high values all agree on it; between
+targets, if the ranges do not overlap.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LAYERS = 300
 SETTINGS = ("model", "task", "input", "target", "backend", "samples", "steps", "dt", "optimise")
 WORKLOAD = ("task", "input", "samples", "steps")
 SHORT_HASH = 12  # digits of a hash that are shown
-_TIMES_FROM = 1.1  # nearer than this is said in per cent
+_TIMES_FROM = 1.1  # smaller ratios are written in per cent
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Row:
 def compare(folders: Sequence[Path], summaries: Sequence[Summary]) -> dict[str, Any]:
     """Return runs side by side as plain values; docs/report.md describes the keys."""
     if len(summaries) < 2:
-        raise InputError("compare wants two or more folders", "bim-report compare out/a out/b")
+        raise InputError("compare needs two or more folders", "bim-report compare out/a out/b")
     names = _names(folders, summaries)
     shared = sorted({layer.name for summary in summaries for layer in summary.layers})
     return {
@@ -53,7 +53,7 @@ def compare(folders: Sequence[Path], summaries: Sequence[Summary]) -> dict[str, 
 
 
 def _names(folders: Sequence[Path], summaries: Sequence[Summary]) -> list[str]:
-    """Name runs by their folders; by the whole path where two are called the same."""
+    """Name runs by their folders; by the whole path if two have the same name."""
     short = [folder.resolve().name for folder in folders]
     return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
 
@@ -69,7 +69,7 @@ def _learning(read: Callable[[Learning], Any]) -> Callable[[Summary], Any]:
 
 
 def _agreement(summary: Summary) -> float | None:
-    """Return the share of the worst layer; None where one had nothing to compare."""
+    """Return the share of the worst layer; None if a layer had nothing to compare."""
     shares = [row.share for row in summary.agreement]
     known = [share for share in shares if share is not None]
     return min(known, default=None) if len(known) == len(shares) else None
@@ -126,7 +126,7 @@ ROWS = (
     Row("energy", "energy a sample, dynamic and static", "pj", _whole_energy, False, drawn=True),
     Row("energy_dynamic", "dynamic energy a sample", "pj", lambda summary: summary.energy.dynamic, False),
     Row("energy_static", "static energy a sample", "pj", lambda summary: summary.energy.static, False),
-    Row("energy_learning", "learning from a sample", "pj", _learning(lambda learnt: learnt.energy_pj), False),
+    Row("energy_learning", "learning energy a sample", "pj", _learning(lambda learnt: learnt.energy_pj), False),
     Row(
         "seconds_per_sample",
         "time a sample",
@@ -161,7 +161,9 @@ def _row(row: Row, summaries: Sequence[Summary]) -> dict[str, Any]:
         "values": values,
         "ranges": plain(ranges),
         "best": _best(values, row.more_is_better) if clear and not _warning(summaries) else [],
-        "verdict": _verdict(values, row.unit, "" if clear else "not at every price" if one_target else "ranges meet"),
+        "verdict": _verdict(
+            values, row.unit, "" if clear else "not at every price" if one_target else "ranges overlap"
+        ),
     }
 
 
@@ -188,7 +190,7 @@ def _best(values: Sequence[Any], more_is_better: bool | None) -> list[int]:
 
 
 def _verdict(values: Sequence[Any], unit: str, doubt: str) -> str:
-    """Say how the values differ: the second from the first, or the spread of more."""
+    """Describe the difference: of the second run from the first, or the spread of more runs."""
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return "not in every run"
@@ -208,7 +210,7 @@ def _verdict(values: Sequence[Any], unit: str, doubt: str) -> str:
 
 
 def _settings(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
-    """Return what was not made the same, of all that was asked for and read."""
+    """Return every option and input that differs between the runs."""
     made = [_made(summary) for summary in summaries]
     labels = list(dict.fromkeys(label for one in made for label in one))
     absent = _said(None)
@@ -217,7 +219,7 @@ def _settings(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
 
 
 def _made(summary: Summary) -> dict[str, str]:
-    """Return how a run was made, by label: what was understood first, then every option, hash, seed and version."""
+    """Return how a run was made, by label: first the main options, then every option, hash, seed and version."""
     request = summary.request
     made = {key: _said(getattr(summary, key)) for key in SETTINGS}
     made |= {label: _said(value) for label, value in request.options.items() if label not in made}
@@ -233,7 +235,7 @@ def _said(value: Any) -> str:
 
 
 def _warning(summaries: Sequence[Summary]) -> str:
-    """Say what keeps the numbers from being held against each other."""
+    """Say why the numbers cannot be compared, if so."""
     different = [key for key in WORKLOAD if len({str(getattr(summary, key)) for summary in summaries}) > 1]
     hashes = {summary.request.hashes.input for summary in summaries}
     if not different and len(hashes) > 1:

@@ -21,7 +21,7 @@ from .models import VERSION, Layer, OtherKeys, Range, Summary, plain, read
 from .terminal import report_text, show
 
 DAMAGE = (ValueError, RecursionError, LookupError, TypeError, AttributeError, ArithmeticError)
-"""What values of the wrong kind in a file of ours lead to."""
+"""Exceptions caused by values of the wrong type in an output file."""
 FILES = (
     *("summary.json", "summary.csv", "per-layer.csv", "mapping.json", "series.json"),
     *("compile.log", "summary.txt", "report.html"),
@@ -46,12 +46,12 @@ def write_files(summary: Summary, placed: PlacedGraph, series: dict[str, Any], f
 
 
 def render_again(folder: Path) -> str:
-    """Return report.html anew, from the files of a folder bim-compile wrote."""
+    """Return report.html again, from the other files of an output folder."""
     summary = read_summary(folder)
     try:
         mapping, series = (read_json(folder / name) for name in ("mapping.json", "series.json"))
     except InputError as error:
-        raise InputError(error.message, "compile again: an older bim-compile did not write it") from None
+        raise InputError(error.message, "compile again: the folder is from an older bim-compile") from None
     try:
         return render(summary, mapping, series, report_text(summary))
     except DAMAGE as error:
@@ -59,13 +59,13 @@ def render_again(folder: Path) -> str:
 
 
 def read_summary(folder: Path) -> Summary:
-    """Read summary.json of a folder bim-compile wrote; one of other keys, or that cannot be shown, is refused.
+    """Read summary.json of an output folder; refused if its keys differ or it cannot be shown.
 
-    Version 1 of its keys had no `schema_version` and is read where it has every key of today.
+    Version 1 had no `schema_version`; it is read if it has every key of today.
     """
     path = folder / "summary.json"
     if not path.exists():
-        raise InputError(f"{folder} holds no summary.json", "give the folder bim-compile wrote with -o")
+        raise InputError(f"{folder} holds no summary.json", "give the output folder of bim-compile (its option -o)")
     data = read_json(path)
     try:
         first = isinstance(data, dict) and data.get("schema_version", 1) == 1
@@ -78,7 +78,7 @@ def read_summary(folder: Path) -> Summary:
 
 
 def _other_version(path: Path, data: Any, error: Exception) -> InputError | None:
-    """Return how to make a summary anew that an older or a newer version wrote; None for one that is damaged."""
+    """Return the error for a summary of an older or newer version, with how to make it again; None if it is damaged."""
     if not (isinstance(data, dict) and isinstance(data.get("bim_neuro"), str) and "layers" in data):
         return None
     version, command = data.get("schema_version", 1), data.get("command")
@@ -174,7 +174,7 @@ def _log(summary: Summary) -> str:
     lines += [f"assumes: {sentence}" for sentence in summary.assumptions]
     lines += [f"{finding.severity}: {finding.message}" for finding in summary.findings]
     lines += [
-        f"warning: layer '{layer.name}' saturated {layer.saturations} words"
+        f"warning: layer '{layer.name}' saturated {layer.saturations} values"
         for layer in summary.layers
         if layer.saturations
     ]

@@ -1,4 +1,4 @@
-"""What a notebook shows of a program: who sent a message when, and a table of its layers."""
+"""Notebook output of a program: a raster plot of messages, and a table of its layers."""
 
 from __future__ import annotations
 

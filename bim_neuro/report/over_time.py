@@ -1,4 +1,4 @@
-"""What layers did step by step, who sent when, which core sent where: series.json, bounded however large the model."""
+"""Activity over time: counts per step, a raster of messages, traffic between cores; series.json, of bounded size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs side by side in a terminal and as a page; what differs is bright, what is clearly better is green.
+"""Comparison of runs in a terminal and as a page; differences are bright, clearly better values are green.
 
 Two or three runs are columns, where the terminal is wide enough for them. Else each is a row, and the numbers stand in
 as many tables, one below the other, as they need.
@@ -27,7 +27,7 @@ _NAME_SHARE = 3  # of the width, a third at most is for the names of runs
 
 
 def show_comparison(comparison: dict[str, Any], console: Console) -> None:
-    """Print what `compare` found."""
+    """Print a comparison."""
     comparison = marked(comparison)
     if comparison["warning"]:
         console.print(f"[yellow]{escape(comparison['warning'])}[/]", soft_wrap=True)
@@ -43,7 +43,7 @@ def show_comparison(comparison: dict[str, Any], console: Console) -> None:
 
 
 def render_comparison(comparison: dict[str, Any]) -> str:
-    """Return what `compare` found as one HTML file."""
+    """Return a comparison as one HTML file."""
     text = io.StringIO()
     show_comparison(comparison, Console(file=text, width=_TEXT_WIDTH, highlight=False, emoji=False))
     return html.render_comparison(comparison | {"transposed": TRANSPOSED}, text.getvalue())

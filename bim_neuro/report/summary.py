@@ -1,4 +1,4 @@
-"""Build the one structure every report is made of: the models say what each key means, here it gets its value."""
+"""Build the summary that every report shows: the models define the keys, this module their values."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .findings import (
 
 @dataclass(frozen=True)
 class Facts:
-    """What a compile found out: the placed program, its runs, and what was asked."""
+    """Results of a compile: the placed program, its runs, and the request."""
 
     model: str
     input: str
@@ -56,7 +56,7 @@ class Facts:
     constants: tuple[Constant, ...] = ()
     exponents: dict[str, int] = field(default_factory=dict)  # of each layer's message
     request: dict[str, Any] = field(default_factory=dict)  # see `report.asked`
-    stream: InputSeen | None = None  # what was learnt from, as the encoder met it
+    stream: InputSeen | None = None  # the learning input, as the encoder saw it
     sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase
 
 
@@ -113,7 +113,7 @@ def known(
     findings: tuple[Finding, ...],
     constants: tuple[Constant, ...],
 ) -> dict[str, Any]:
-    """Return what summary.json says that needs no run, under the same keys."""
+    """Return the part of summary.json that needs no run, under the same keys."""
     graph = placed.graph
     found: dict[str, Any] = {
         "schema_version": models.VERSION,
@@ -164,7 +164,7 @@ def _findings(
     verify: models.Verification | None,
     learning: models.Learning | None,
 ) -> Iterator[Finding]:
-    """Yield what the compiler found, then what the run shows, input first."""
+    """Yield the findings of the compiler, then of the run, input first."""
     graph, record = facts.placed.graph, facts.record
     yield from facts.findings
     yield from clipped_input(graph.encoder, facts.stream, graph.source, "learning stream")
@@ -177,7 +177,7 @@ def _findings(
 
 
 def _encoder(encoder: Encoder, seen: InputSeen | None) -> models.Encoder:
-    """Return the scale on which a model wants its input, and what it got, a value a raw channel."""
+    """Return the input scale that a model expects, and the actual input, one value per raw channel."""
     low, high = encoder.reach
     graded, delta = encoder.kind != "delta", encoder.kind == "delta"
     return models.made(

@@ -18,7 +18,7 @@ def target_rows() -> list[dict[str, Any]]:
 
 
 def _overview(profile: HardwareProfile) -> dict[str, Any]:
-    """Return a profile's row, with the kinds of model it takes, and why it refuses even the smallest of the others."""
+    """Return a profile's row, with the kinds of model it supports, and why it refuses the smallest of the others."""
     reasons = takes(profile)
     taken = [kind for kind, reason in reasons.items() if not reason]
     return {**overview(profile), "takes": taken, "refuses": {kind: why for kind, why in reasons.items() if why}}

@@ -207,7 +207,7 @@ def _latency(times: Latency) -> list[str]:
         f"a sample is answered after {counted(times.answer_steps, 'step')}, "
         f"{at_least}{scaled(times.answer_us, MICROSECONDS)}; "
         f"{scaled(rate, ((1.0, 'samples/s'),))}; weakest basis: {times.weakest_basis}",
-        f"the longest step: core {busiest.core} ({escape(', '.join(busiest.layers))}) works "
+        f"the longest step: core {busiest.core} ({escape(', '.join(busiest.layers))}) is busy for "
         f"{scaled(busiest.total, MICROSECONDS)}; {times.floor_steps} of {times.steps_per_sample} steps take the "
         "least a step can",
     ]
@@ -268,7 +268,7 @@ def _verification(check: Verification) -> str:
 
 
 def _lessons(check: LearningVerification) -> str:
-    """Say how much of the learning of the first samples was compared, and is equal."""
+    """Say how many values of the learning of the first samples were compared and are equal."""
     if check.left_out:
         return f"[yellow]{check.backend}, learning: not compared; {check.left_out}[/]"
     equal = all(row.equal == row.values for row in check.rows)

@@ -1,4 +1,4 @@
-"""Thresholds: what the user wanted at least or at most, held against what a compile found."""
+"""Thresholds: the user's limits, compared with the result of a compile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .models import Agreement, Cores, Finding, Learning, Summary, Verification
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The limits a user set; None is no limit. Energy and latency are held to their likely values."""
+    """The limits a user set; None is no limit. For energy and latency the likely values count."""
 
     strict: bool = False
     min_agreement: float | None = None
@@ -21,7 +21,7 @@ class Thresholds:
 
 
 def missed(summary: Summary, wanted: Thresholds) -> tuple[str, ...]:
-    """Say, one sentence each, what a summary misses; a verification that found a difference is missed too."""
+    """Return a sentence for each missed limit, and for a verification that found a difference."""
     return tuple(
         sentence
         for sentences in (
@@ -39,7 +39,7 @@ def missed(summary: Summary, wanted: Thresholds) -> tuple[str, ...]:
 
 
 def missed_without_a_run(findings: Iterable[Finding | Found], cores: Cores, wanted: Thresholds) -> tuple[str, ...]:
-    """Say the same of what a check found: it has findings and cores, and is judged by its errors anyhow."""
+    """Return the same for the result of a check, which has only findings and a core count."""
     warnings = [finding for finding in findings if finding.severity != "error"]
     return (*_findings(warnings, wanted.strict), *_cores(cores, wanted.max_cores))
 
@@ -64,18 +64,18 @@ def _lessons(learning: Learning | None) -> Iterator[str]:
 def _saturations(summary: Summary) -> Iterator[str]:
     for layer in summary.layers:
         if layer.saturations:
-            yield f"strict: layer '{layer.name}' saturated {layer.saturations} words"
+            yield f"strict: layer '{layer.name}' saturated {layer.saturations} values"
 
 
 def _findings(findings: Iterable[Finding | Found], strict: bool) -> Iterator[str]:
-    """Errors are missed whatever was asked for, warnings where --strict was."""
+    """Return errors, and with --strict warnings too."""
     for finding in findings:
         if strict or finding.severity == "error":
             yield f"{'' if finding.severity == 'error' else 'strict: '}{finding.message}"
 
 
 def _agreement(rows: Iterable[Agreement], least: float | None) -> Iterator[str]:
-    """Hold every layer to ``least``; where there was nothing to compare, nothing is shown to be kept."""
+    """Check every layer against ``least``; a layer with nothing to compare does not pass."""
     for row in rows if least else ():
         layer, what = f"layer '{row.layer}'", row.measure
         if row.share is None:
@@ -91,7 +91,7 @@ def _energy(summary: Summary, most: float | None) -> Iterator[str]:
         missing = "energy prices" if dynamic is None else "published static power"
         yield f"{summary.target} has no {missing}, so --max-energy {most} cannot be checked"
     elif most is not None and whole is not None and not whole <= most:
-        hint = "" if summary.optimise == "energy" else "; --optimise energy looks for less"
+        hint = "" if summary.optimise == "energy" else "; try --optimise energy"
         yield f"{whole:.3g} uJ a sample, dynamic and static, wanted at most {most}{hint}"
 
 
@@ -100,7 +100,7 @@ def _latency(summary: Summary, most: float | None) -> Iterator[str]:
     if most is not None and answer is None:
         yield f"{summary.target} has no published times, so --max-latency {most} cannot be checked"
     elif most is not None and answer is not None and not answer <= most * 1e3:
-        hint = "" if summary.optimise == "latency" else "; --optimise latency takes more cores"
+        hint = "" if summary.optimise == "latency" else "; try --optimise latency, which uses more cores"
         yield f"{answer / 1e3:.3g} ms until a sample is answered, wanted at most {most}{hint}"
 
 

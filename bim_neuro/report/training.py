@@ -1,4 +1,4 @@
-"""What a training run reached, in a terminal."""
+"""Result of a training run, in a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..printable import counted, escape, marked
 
 
 def show_training(record: dict[str, Any], model: Path, console: Console) -> None:
-    """Print what a training run reached."""
+    """Print the result of a training run."""
     record = marked(record)
     score, value = next((key, value) for key, value in record["validation"].items() if key != "samples")
     console.print(

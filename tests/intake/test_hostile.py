@@ -94,7 +94,7 @@ CHANGED: dict[str, tuple[Callable[[Content], object], str]] = {
         f"no {key}": (drop(key), "")
         for key in ("config", "dt", "task", "labels", "encoder", "state", "ranges", "training")
     },
-    "config is a list": (put("config", []), "garbles"),
+    "config is a list": (put("config", []), "has a missing or damaged field"),
     "config with an unknown key": (put("config", "colour", 1), "colour"),
     **{
         f"channels {value!r}": (put("config", "channels", value), "channels")
@@ -114,8 +114,8 @@ CHANGED: dict[str, tuple[Callable[[Content], object], str]] = {
     "a weight of integers": (put("state", "w_o", torch.zeros(4, 12, dtype=torch.int64)), "'w_o' holds torch.int64"),
     "a complex weight": (put("state", "w_o", torch.zeros(4, 12, dtype=torch.complex64)), "'w_o' holds torch.complex64"),
     "a sparse weight": (put("state", "w_o", torch.zeros(4, 12).to_sparse()), "sparse"),
-    "a weight that is a text": (put("state", "w_o", "heavy"), "garbles"),
-    "a weight that is a dict": (put("state", "w_o", {}), "garbles"),
+    "a weight that is a text": (put("state", "w_o", "heavy"), "has a missing or damaged field"),
+    "a weight that is a dict": (put("state", "w_o", {}), "has a missing or damaged field"),
     "NaN": (spoil("blocks.0.w_u", float("nan")), "1 of 60 values of 'blocks.0.w_u' are not finite"),
     "infinity": (spoil("b_o", float("inf")), "1 of 4 values of 'b_o' are not finite"),
     "an exponential that overflows": (spoil("blocks.0.a_log", 1e6), "'blocks.0.a_log'"),

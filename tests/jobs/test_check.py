@@ -87,7 +87,7 @@ def test_all_that_is_wrong_with_a_graph_is_found_at_once(tmp_path: Path, dt: tup
     assert said["shape", "sum"] == "node 'sum' (LIF) adds 4 values of 'alone' and 3 of 'a'"
     assert said["shape", "c"] == "node 'c' (LIF): tau, r, v_leak, v_threshold have 5 values, its input has 4"
     assert not found["fits"]
-    assert "the limits of loihi2: the model has no integers yet" in found["unchecked"]
+    assert "the limits of loihi2: the model could not be quantised" in found["unchecked"]
 
 
 def test_a_run_refuses_the_same_with_the_same_words(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_given_input_calibrates_a_check_as_it_does_a_run(tmp_path: Path, monkeyp
     samples, taken = spikes(tmp_path / "x.npz", samples=50), []
     code, bare = check(path, "--dt", DT)
     assert (code, rules(bare)) == (0, [("range", "n1")])
-    assert bare["unchecked"][0].startswith("ranges of n1: bounds stand in")
+    assert bare["unchecked"][0].startswith("ranges of n1: bounds are used")
     monkeypatch.setattr(fit, "to_run", lambda *a, to_run=fit.to_run: taken.append(to_run(*a)) or taken[-1])
     assert check(path, "--dt", DT, "--input", samples, "--steps", 9)[1]["findings"] == []
     assert check(path, "--dt", DT, "--input", samples, "--samples", 3)[0] == 0
@@ -180,7 +180,7 @@ def test_a_rule_that_has_no_place_is_a_finding_of_the_check(tmp_path: Path) -> N
     assert [f"does not fit: {finding['message']}" for finding in found["findings"]] == run.errors
     assert check(model, "--input", samples, "--learn", "rtrl")[0] == 0
     _, bare = check(model, *learn)
-    assert bare["unchecked"][0].startswith("where the traces of --learn rtrl live")
+    assert bare["unchecked"][0].startswith("trace placement of --learn rtrl")
 
 
 def test_what_takes_a_run_is_listed_as_unchecked(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_what_takes_a_run_is_listed_as_unchecked(tmp_path: Path) -> None:
     _, found = check(model, "--optimise", "latency")
     assert [line.split(":")[0] for line in found["unchecked"]] == [
         "the placement that --optimise latency chooses",
-        "agreement with the float law, saturated words, clipped input, energy and latency",
+        "agreement with float, saturated values, clipped input, energy and latency",
     ]
     shown = bim_compile(model, "--check").out
     assert "unchecked: agreement" in shown

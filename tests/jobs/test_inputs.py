@@ -101,7 +101,7 @@ def test_a_split_that_the_file_says_otherwise_gives_way_to_that_of_training(trai
         other = saved(file.with_name("other.npz"), x=arrays["x"], y=Y, split=SPLIT[::-1])
     about = run(model, other)["sequences"]
     assert (about["split"], about["samples"], about["seen_in_training"]) == ("test", 2, 0)
-    assert about["notes"] == ["the array split says other splits than training had; those of training are taken"]
+    assert about["notes"] == ["the array split differs from the splits used in training; those of training are used"]
 
 
 def test_of_another_file_the_share_seen_in_training_is_said(trained: tuple[Path, Path], tmp_path: Path) -> None:
@@ -589,11 +589,11 @@ def test_a_silent_channel_is_no_part_of_the_scale_a_model_wants(tmp_path: Path) 
     summary = run(model, saved(tmp_path / "x.npz", x=16 * small_input(4, 6), y=Y[:4]))
     assert (summary["encoder"]["low"][1], summary["encoder"]["high"][1]) == (700, 700)
     (finding,) = (finding for finding in summary["findings"] if finding["rule"] == "clipped-input")
-    assert "the model takes -1 to 1: divide by" in finding["hint"]
+    assert "the model expects -1 to 1: divide by" in finding["hint"]
     moves = Encoder("delta", np.array([10.0, 0]), np.zeros(2))
     _, seen = moves.encode_and_see(np.random.default_rng(0).normal(size=(2, 9, 2)))
     (finding,) = clipped_input(moves, seen, "input")
-    assert finding.hint.startswith("x lies 1.6 or more from what its events have told")
+    assert finding.hint.startswith("x is 1.6 or more away from the sum of its events")
 
 
 def test_a_channel_that_moves_once_is_named() -> None:

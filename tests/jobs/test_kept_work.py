@@ -173,11 +173,11 @@ def test_what_was_learned_is_not_learned_again(
         patch.setattr(victim, misfit)
         ended = bim_compile(*command, "-o", tmp_path / "out")
     assert (ended.code, len(ended.errors)) == (1, 1)
-    assert f"what was learned is kept in {tmp_path / 'out.learned'}" in ended.err
+    assert f"the learnt program is kept in {tmp_path / 'out.learned'}" in ended.err
     assert names(tmp_path) == ["out.learned", "whole"]
     other = bim_compile(*command[:-1], "learn.samples=31", "-o", tmp_path / "out")
     assert other.code == 2
-    assert "out.learned holds what another run learned" in other.err
+    assert "out.learned belongs to another learning run" in other.err
     monkeypatch.setattr("bim_neuro.jobs.learn_stream.learn", used_again)
     assert bim_compile(*command, "-o", tmp_path / "out").code == 0
     assert names(tmp_path) == ["out", "whole"]
@@ -289,7 +289,7 @@ def test_what_was_learned_is_kept_until_it_was_compared(
         ended = bim_compile(*command, "-o", tmp_path / "out")
     assert ended.code == 1
     assert names(tmp_path) == ["out", "out.learned"]
-    assert "out.learned: the same command goes on after it" in ended.err
+    assert "out.learned: run the same command again to resume" in ended.err
     monkeypatch.setattr("bim_neuro.jobs.learn_stream.learn", used_again)
     assert bim_compile(*command, "-o", tmp_path / "out").code == 0
     assert names(tmp_path) == ["out"]

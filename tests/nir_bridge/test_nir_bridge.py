@@ -331,8 +331,8 @@ def test_the_integrator_and_every_other_choice_are_recorded(tmp_path: Path) -> N
     names = ("forward Euler", "exponential Euler")
     assumed = [read_nir(path, DT, integrator=name).extra["assumptions"] for name in names]
     assert [said[0] for said in assumed] == [
-        "time constants step by forward Euler, decay = 1 - dt / tau, dt = 0.001 s",
-        "time constants step by exponential Euler, decay = exp(-dt / tau), dt = 0.001 s",
+        "time constants are discretised by forward Euler, decay = 1 - dt / tau, dt = 0.001 s",
+        "time constants are discretised by exponential Euler, decay = exp(-dt / tau), dt = 0.001 s",
     ]
     assert any("set to 0 in the same step" in said for said in assumed[0])
     with pytest.raises(InputError, match="unknown integrator 'midpoint'"):
@@ -431,7 +431,7 @@ def test_neurons_that_the_output_does_not_read_are_left_out(tmp_path: Path) -> N
     nir.write(path, nir.NIRGraph(nodes, [("in", "a"), ("a", "b"), ("a", "out")], type_check=False))
     graph = read_nir(path, DT)
     assert (list(graph.nodes), graph.output) == (["in", "a"], "a")
-    assert "left out, since the output does not read them: b" in graph.extra["assumptions"]
+    assert "dropped, since the output does not depend on them: b" in graph.extra["assumptions"]
 
 
 def test_a_nested_graph_is_expanded(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_a_saturated_output_is_as_severe_as_its_share_is_large(saturated: int, s
     counts["block1.lif"].saturations[3] = 100  # another layer's words
     (found,) = saturated_output(graph, RunRecord("", 2, 6, 7, counts, np.zeros((2, 4))))
     assert (found.layer, found.used, found.severity) == ("readout", saturated, severity)
-    assert f"in {saturated} of 56 words ({saturated / 56:.2%})" in found.message
+    assert f"in {saturated} of 56 values ({saturated / 56:.2%})" in found.message
 
 
 def test_classes_that_are_never_predicted_are_named() -> None:
@@ -231,7 +231,7 @@ def test_input_on_another_scale_is_counted_shown_and_missed(tmp_path: Path, scal
         return
     found = rules(summary)["clipped-input"]
     assert found["used"] == max(encoder["clipped"]) / 48 > 0.9
-    assert f"the model takes -1 to 1: divide by {x.max():.3g}?" in found["hint"]
+    assert f"the model expects -1 to 1: divide by {x.max():.3g}?" in found["hint"]
     assert found["message"] in ended.out
     assert found["message"] in (tmp_path / "out" / "report.html").read_text()
     strict = compiled(tmp_path, *arguments, "--strict")[1]
@@ -267,7 +267,7 @@ def test_a_delta_encoder_counts_steps_in_which_it_falls_behind() -> None:
     assert encoder.clipped(raw).tolist() == [2, 0]
     (found,) = clipped_input(encoder, encoder.encode_and_see(raw)[1], "input")
     assert "channel 0 (33.3%)" in found.message
-    assert "x lies 1.6 or more from what its events have told" in found.hint
+    assert "x is 1.6 or more away from the sum of its events" in found.hint
 
 
 def test_a_delta_encoder_keeps_up_with_what_it_was_fitted_to_and_not_with_another_scale() -> None:

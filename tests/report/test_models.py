@@ -109,7 +109,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "truth for a number": (lambda s: s["cores"].update(used=True), "cores.used is True, not a whole number"),
     "null for a number": (lambda s: s.update(samples=None), "samples is None, not a whole number"),
     "another word": (lambda s: s.update(backend="cloud"), "backend is 'cloud', not one of engine, reference, lava"),
-    "a new key": (lambda s: s["energy"].update(tax={}), "energy.tax is no key we know"),
+    "a new key": (lambda s: s["energy"].update(tax={}), "energy.tax is an unknown key"),
     "no key": (lambda s: s["latency"]["answer_us"].pop("low"), "latency.answer_us.low is missing"),
     "a list for an object": (lambda s: s.update(dense=[]), "dense is not an object"),
     "an object for a list": (lambda s: s.update(findings={}), "findings is not a list"),
@@ -144,7 +144,7 @@ def test_a_folder_of_version_1_is_read_and_compared(
     ("change", "said_so"),
     [
         (lambda summary: summary.pop("sequences"), "sequences is missing"),
-        (lambda summary: summary["layers"][0].update(cost=1), "layers[0].cost is no key we know"),
+        (lambda summary: summary["layers"][0].update(cost=1), "layers[0].cost is an unknown key"),
         (lambda summary: summary.update(backend="fast"), "backend is 'fast', not one of"),
     ],
 )

@@ -293,7 +293,7 @@ def test_a_folder_of_an_older_version_is_told_apart_from_a_damaged_one(out: Path
 
 def test_one_run_is_nothing_to_compare_with(out: Path) -> None:
     ended = bim_report("compare", out / "a")
-    assert (ended.code, ended.errors) == (2, ["error: compare wants two or more folders"])
+    assert (ended.code, ended.errors) == (2, ["error: compare needs two or more folders"])
     assert bim_report("compare", out / "a", out / "none").code == 2
 
 

@@ -38,15 +38,15 @@ def test_what_is_kept_or_not_asked_for_is_not_missed() -> None:
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (Thresholds(strict=True), "strict: layer 'a' saturated 3 words"),
+        (Thresholds(strict=True), "strict: layer 'a' saturated 3 values"),
         (Thresholds(min_agreement=0.99), "layer 'a' equals float in 0.9800 of its spikes, wanted 0.99"),
         (
             Thresholds(max_energy_uj=2.4),
-            "2.5 uJ a sample, dynamic and static, wanted at most 2.4; --optimise energy looks for less",
+            "2.5 uJ a sample, dynamic and static, wanted at most 2.4; try --optimise energy",
         ),
         (
             Thresholds(max_latency_ms=1.4),
-            "1.5 ms until a sample is answered, wanted at most 1.4; --optimise latency takes more cores",
+            "1.5 ms until a sample is answered, wanted at most 1.4; try --optimise latency, which uses more cores",
         ),
         (Thresholds(max_cores=6), "7 cores, wanted at most 6"),
     ],

@@ -443,7 +443,7 @@ def test_shards_of_another_run_are_refused(tmp_path: Path) -> None:
     assert shards.load(0) is None
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="not the beginning of a run"):
+    with pytest.raises(InputError, match="does not hold parts of a run"):
         Shards(tmp_path / "mine", key)
 
 

@@ -5,7 +5,7 @@ r"""Synapses: how the messages of one node become the accumulated input of anoth
     broadcast    a[t] = m[t - 1 - delay]               every target neuron receives every message
     soma         a[t] = m[t]                           inside one microcode neuron, no synapse
 
-The integer law (N11) is the float law on int8 weights; Lava's Dense, DelayDense and DelaySparse are the judges.
+The integer law (N11) is the float law on int8 weights; Lava's Dense, DelayDense and DelaySparse are the reference.
 """
 
 from .broadcast import Broadcast

@@ -18,7 +18,7 @@ from ..request import Plasticity
 
 IMPULSE_BITS = 12
 AMPLITUDE_BITS = 8
-KEPT_BITS = 8  # of an eligibility's fraction
+KEPT_BITS = 8  # fraction bits of an eligibility
 _PSI_BITS = 16
 
 

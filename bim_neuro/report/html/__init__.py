@@ -1,4 +1,4 @@
-"""The report as one HTML file that opens offline: pages made of the data and the assets beside this file."""
+"""The report as one HTML file that opens offline, built from the data and the assets beside this file."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def render(summary: Summary, mapping: dict[str, Any], series: dict[str, Any], te
 
 
 def render_comparison(comparison: dict[str, Any], text: str) -> str:
-    """Return a page that puts runs side by side; ``text`` is the same as plain text."""
+    """Return a page that compares runs; ``text`` is the same as plain text."""
     return page("Runs side by side - bim-neuro", comparison, (*_SHARED, "compare.js"), text)

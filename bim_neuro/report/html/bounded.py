@@ -1,4 +1,4 @@
-"""What a page carries of a report: all of a small model; of a large one what tells most, and a word on the rest."""
+"""The part of a report shown on a page: all of a small model; of a large one the main rows, with a note on the rest."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _layers(summary: Summary, left_out: dict[str, str]) -> dict[str, Any]:
 
 
 def _input(encoder: Encoder, left_out: dict[str, str]) -> list[dict[str, Any]]:
-    """Return a row for each raw channel; none for spikes, which are what they are."""
+    """Return a row for each raw channel; none for spikes, which have no scale."""
     if encoder.values is None or encoder.clipped is None or encoder.kind == "spikes":
         return []
     columns = {key: values for key, values in plain(encoder).items() if isinstance(values, list)}

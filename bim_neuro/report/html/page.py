@@ -1,7 +1,6 @@
-"""A page: assets and data in one file that asks the network for nothing and runs no script but its own.
+"""A page: assets and data in one file that loads nothing from the network and runs no other script.
 
-The content security policy names the digests of the one style sheet and the one script, so that whatever the
-data say stays data.
+The content security policy lists the digests of its style sheet and script, so that data can never run as code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""summary.json as typed models: each key with its type, its unit and one sentence, in one place.
+"""summary.json as typed models: each key with its type, unit and description, in one place.
 
 Summary            the whole file; the sections are its fields
 made, read, plain  models from our own values, models from a file, and back

@@ -1,4 +1,4 @@
-"""What a run was asked for and made of, as summary.json says it."""
+"""The request and inputs of a run in summary.json."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from .parts import Count, Some
 class Hashes:
     """SHA-256, in hexadecimal digits."""
 
-    model: Annotated[str | None, "The model's file; null where it has gone meanwhile."]
+    model: Annotated[str | None, "The model's file; null if it no longer exists."]
     input: Annotated[str, "The samples that were run, and their labels."]
     target: Annotated[str, "Every number of the hardware profile."]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """All that was asked for and read, so that runs can be held against each other and made again."""
+    """Everything requested and read, so that runs can be compared and repeated."""
 
     options: Annotated[
         dict[str, str | int | float | bool | None],
-        "Every option as it was understood, defaults too; null where nothing was given.",
+        "Every option as interpreted, defaults included; null if not given.",
     ]
-    hashes: Annotated[Hashes, "What was read."]
-    seeds: Annotated[dict[str, int | None], "Of the placement and of what learns; null where nothing does."]
-    versions: Annotated[dict[str, str], "Of what took part."]
+    hashes: Annotated[Hashes, "Hashes of the inputs."]
+    seeds: Annotated[dict[str, int | None], "Seeds of the placement and of learning; null if nothing learns."]
+    versions: Annotated[dict[str, str], "Versions of the packages used."]
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """Which sequences were run (docs/inputs.md)."""
+    """The sequences that were run (docs/inputs.md)."""
 
     origin: Annotated[str, "The same as input: the split and the file, or the task."]
-    split: Annotated[Literal["train", "validation", "test", "all"] | None, "Null where there are no splits."]
+    split: Annotated[Literal["train", "validation", "test", "all"] | None, "Null if there are no splits."]
     samples: Annotated[Some, "Samples of the run."]
     of: Annotated[Some, "Samples of the split, or of the file."]
     seen_in_training: Annotated[

@@ -20,7 +20,7 @@ class LayerEnergy:
     """What a layer costs."""
 
     layer: Annotated[str, "The node."]
-    events: Annotated[dict[Event, Range], "What has a price.", _PJ]
+    events: Annotated[dict[Event, Range], "Events with a published price.", _PJ]
     total: Annotated[Range, "The sum of the events.", _PJ]
 
 
@@ -34,19 +34,19 @@ class Energy:
         Literal["per_term", "all_in"],
         "per_term: each event has its price. all_in: the price of a synaptic operation contains the others.",
     ]
-    dynamic: Annotated[Range, "All layers and the barrier; a floor where `unpriced` is not empty.", _PJ]
+    dynamic: Annotated[Range, "All layers and the barrier; a lower bound if `unpriced` is not empty.", _PJ]
     events: Annotated[dict[Event, Range], "The same by kind of event, over all layers; the barrier apart.", _PJ]
     barrier: Annotated[Range, "Synchronising the cores after every step.", _PJ]
     static: Annotated[Range, "Static power over the time of a sample.", _PJ]
     host: Annotated[Range, "Power of the embedded processors over the time of a sample.", _PJ]
     io: Annotated[Range, "Bringing the input onto the chip.", _PJ]
-    unpriced: Annotated[Once, "What happened and has no published price."]
-    weakest_basis: Annotated[Basis, "How the least certain price that was used is known."]
+    unpriced: Annotated[Once, "Events that occurred and have no published price."]
+    weakest_basis: Annotated[Basis, "Weakest basis of the prices used."]
     seconds_per_sample: Annotated[Range, "Time from one sample to the next: latency.sample_us.", Unit("s")]
     layers: Annotated[tuple[LayerEnergy, ...], "Every node but the input."]
     energy_uj: Annotated[
         Range,
-        "Dynamic and static energy: what --optimise and --max-energy go by; null where one is unpublished.",
+        "Dynamic plus static energy, used by --optimise and --max-energy; null if one is unpublished.",
         _UJ,
     ]
     dynamic_uj: Annotated[Range, "The same as dynamic.", _UJ]
@@ -59,13 +59,13 @@ class BusyTime:
 
     core: Annotated[Count, "The core."]
     layers: Annotated[tuple[str, ...], "Whose work it is."]
-    events: Annotated[dict[TimedEvent, Range], "What has a published time.", _US]
+    events: Annotated[dict[TimedEvent, Range], "Events with a published time.", _US]
     total: Annotated[Range, "The sum of the events.", _US]
 
 
 @dataclass(frozen=True)
 class Latency:
-    """How long the run takes on the chip; a floor where `untimed` is not empty."""
+    """How long the run takes on the chip; a lower bound if `untimed` is not empty."""
 
     target: Annotated[str, "The profile whose times these are."]
     steps_per_sample: Annotated[Some, "Steps between the beginnings of two samples.", Unit("steps")]
@@ -73,7 +73,7 @@ class Latency:
     answer_steps: Annotated[Count, "Steps until the output has answered the last.", Unit("steps")]
     floor_steps: Annotated[
         Count,
-        "Of a sample's steps, those in which no core works as long as the least a step takes.",
+        "Steps of a sample in which every core finishes within the minimum step time.",
         Unit("steps"),
     ]
     step_us: Annotated[Range, "Mean over a sample's steps.", _US]
@@ -81,14 +81,16 @@ class Latency:
     first_answer_us: Annotated[Range, "From a sample's first input to the first answer.", _US]
     answer_us: Annotated[Range, "From a sample's first input to the last answer.", _US]
     sample_us: Annotated[Range, "From one sample to the next.", _US]
-    samples_per_second: Annotated[Range, "Throughput; low where every time is high.", Unit("samples a second")]
+    samples_per_second: Annotated[
+        Range, "Throughput; its low end is with every time at its high end.", Unit("samples a second")
+    ]
     busiest: Annotated[BusyTime, "The core that works longest in a step, and its work in it."]
     layers: Annotated[
         tuple[BusyTime, ...],
         "For each layer, the core that holds most of it, and its work for that layer in a sample.",
     ]
-    untimed: Annotated[Once, "What happened and has no published time."]
-    weakest_basis: Annotated[Basis, "How the least certain time that was used is known."]
+    untimed: Annotated[Once, "Events that occurred and have no published time."]
+    weakest_basis: Annotated[Basis, "Weakest basis of the times used."]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a program learnt on the chip before it was run, and what that cost."""
+"""On-chip learning before the run, and its cost."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ class Rate:
 
 @dataclass(frozen=True)
 class Learning:
-    """What the program learnt on the chip before it was run."""
+    """On-chip learning before the run."""
 
     rule: Annotated[str, "hybrid, rtrl, stdp, s-tllr or three-factor."]
     plasticity: Annotated[dict[str, Any], "The whole request, as bim_neuro.plasticity.request reads it."]
-    placement: Annotated[Literal["tags", "neurons", "host"], "Where the traces live."]
-    placement_reasons: Annotated[tuple[str, ...], "Why they do not live in an earlier one of these."]
-    learning_signal: Annotated[str, "Who computes it, how it gets there, what is not known."]
-    samples: Annotated[Some, "How many were learnt from."]
+    placement: Annotated[Literal["tags", "neurons", "host"], "Trace placement."]
+    placement_reasons: Annotated[tuple[str, ...], "Why an earlier placement of this list was not used."]
+    learning_signal: Annotated[str, "Where the learning signal is computed, how it is sent, and what is unknown."]
+    samples: Annotated[Some, "Samples learnt from."]
     measured_on: Annotated[str, "Where the accuracies before and after come from."]
     accuracy_before: Annotated[Share, "Of the integer program, before."]
     accuracy_after: Annotated[Share, "Of the integer program, after."]
@@ -93,14 +93,14 @@ class Learning:
     curve: Annotated[tuple[Share, ...], "accuracy_during, in ten parts."]
     updates: Annotated[Count, "Plastic synapses visited, in all."]
     groups: Annotated[dict[str, Group], "The same for each class of synapses."]
-    saturated_trace_words: Annotated[Count, "Trace words that were clipped."]
+    saturated_trace_words: Annotated[Count, "Traces that saturated."]
     rates: Annotated[dict[str, FixedRate | Rate], "For each group the rate as the chip has it, and its relative error."]
-    trace_words: Annotated[Count, "Words of traces."]
-    trace_bits: Annotated[Count, "Bits of one.", Unit("bits")]
+    trace_words: Annotated[Count, "Number of trace words."]
+    trace_bits: Annotated[Count, "Bits of a trace word.", Unit("bits")]
     trace_cores: Annotated[Count, "Cores they take beside the program's; 0 unless a process."]
     energy_pj: Annotated[Range, "What learning costs.", _PJ]
     energy_events: Annotated[dict[str, Range], "The same by kind of event.", _PJ]
-    unpriced: Annotated[tuple[str, ...], "What happened and has no price."]
+    unpriced: Annotated[tuple[str, ...], "Events that occurred and have no price."]
     weakest_basis: Annotated[str, "The weakest basis among the prices."]
     stream: Annotated[str, "Where the samples learnt from come from."]
     verify: Annotated[

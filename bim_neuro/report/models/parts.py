@@ -1,4 +1,4 @@
-"""What several sections of summary.json are made of: counts, shares, ranges of an estimate, words of a few."""
+"""Types shared by sections of summary.json: counts, shares, ranges of an estimate, choices."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from .says import Items, Within
 
 Count = Annotated[int, Within(0)]
-"""How many."""
+"""A count."""
 Some = Annotated[int, Within(1)]
-"""How many, and there is one."""
+"""A count of at least one."""
 Share = Annotated[float, Within(0, 1)]
 """A part of a whole."""
 Amount = Annotated[float, Within(0)]
@@ -18,12 +18,12 @@ Amount = Annotated[float, Within(0)]
 Once = Annotated[tuple[str, ...], Items(unique=True)]
 """Names, each once."""
 Channels = tuple[float, ...]
-"""An entry a raw channel."""
+"""One entry per raw channel."""
 
 Judge = Literal["lava", "own"]
 """lava: Lava ships the process. own: a microcode neuron of ours."""
 Basis = Literal["metered", "measured", "simulated", "calibrated", "derived", "assumed", "unpublished"]
-"""How a price or a time is known, the best known first."""
+"""The basis of a price or a time, strongest first."""
 Backend = Literal["engine", "reference", "lava"]
 """Where integers are computed."""
 Objective = Literal["energy", "latency", "cores"]

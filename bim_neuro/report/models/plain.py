@@ -22,7 +22,7 @@ class Misshapen(ValueError):
 
 
 class OtherKeys(Misshapen):
-    """A key is missing or not known, or a word is no choice of today: another version may have written it."""
+    """A key is missing or unknown, or a value is no valid choice: another version may have written the file."""
 
 
 def made(model: type[Model], values: Mapping[str, Any]) -> Model:
@@ -57,7 +57,7 @@ def _model(model: type[Model], data: Any, where: str, leaf: _Leaf) -> Model:
         if name not in data and not key.optional:
             raise OtherKeys(f"{_at(where, name)} is missing")
     if unknown := data.keys() - keys.keys():
-        raise OtherKeys(f"{_at(where, min(unknown, key=str))} is no key we know")
+        raise OtherKeys(f"{_at(where, min(unknown, key=str))} is an unknown key")
     given = {name: _value(key.hint, data[name], _at(where, name), leaf) for name, key in keys.items() if name in data}
     return model(**given)
 

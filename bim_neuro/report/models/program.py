@@ -11,13 +11,13 @@ from .says import Unit
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that speaks against the numbers."""
+    """One problem of the model or the run."""
 
-    rule: Annotated[str, "What was looked for, as saturated-output."]
-    layer: Annotated[str, "The layer, or what else it is about; may be empty."]
+    rule: Annotated[str, "Name of the rule, for example saturated-output."]
+    layer: Annotated[str, "The layer or other subject; may be empty."]
     message: Annotated[str, "One sentence with its numbers."]
-    used: Annotated[float | None, "What was used or got."]
-    limit: Annotated[float | None, "What is allowed, or was asked for."]
+    used: Annotated[float | None, "The amount found."]
+    limit: Annotated[float | None, "The amount allowed or requested."]
     hint: Annotated[str, "What to do about it; may be empty."]
     severity: Annotated[
         Literal["error", "warning"], "A warning ends in exit code 3 with --strict, an error without it too."
@@ -30,15 +30,15 @@ class Constant:
 
     layer: Annotated[str, "The node or synapse."]
     constant: Annotated[str, "Which of its constants."]
-    asked: Annotated[float | None, "As the model asks for it; null: a time constant without leak."]
+    asked: Annotated[float | None, "Value in the float model; null: a time constant without leak."]
     got: Annotated[float | None, "As the integers hold it; null: a time constant without leak."]
     unit: Annotated[str, "Unit of both, and which of many values they are."]
-    off: Annotated[Amount | None, "How far what it does is off, as a share of that; null: nothing is left of it."]
+    off: Annotated[Amount | None, "Relative error of its effect; null: the effect is lost."]
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """The scale on which the model wants its input, and what it got; lists have an entry a raw channel."""
+    """The input scale that the model expects, and the actual input; lists have one entry per raw channel."""
 
     kind: Annotated[Literal["graded", "delta", "spikes"], "How raw values become messages."]
     low: Annotated[Channels | None, "The lowest raw value that is not clipped; null for delta."]
@@ -75,9 +75,9 @@ class WorstCore:
 
 @dataclass(frozen=True)
 class Placement:
-    """How good the placement is, each number beside what none can go below."""
+    """How good the placement is, each number with its lower bound."""
 
-    cores: Annotated[Some, "Cores that hold something."]
+    cores: Annotated[Some, "Cores in use."]
     lower_bound: Annotated[Some, "No placement takes fewer cores."]
     binding: Annotated[str, "The resource, or the layer, that asks for so many."]
     worst_core: Annotated[WorstCore, "The core that is nearest to a limit."]
@@ -85,7 +85,7 @@ class Placement:
         dict[str, dict[str, Some]],
         "For each synapse, on how many cores its lists are kept so: dense, sparse or shared.",
     ]
-    chips: Annotated[Some, "Chips that hold something."]
+    chips: Annotated[Some, "Chips in use."]
     traffic_hops: Annotated[Amount, "Messages times hops, links between chips counted as hops.", Unit("hops a sample")]
     naive_traffic_hops: Annotated[Amount, "The same with the cores one after another, row by row."]
     traffic_lower_bound: Annotated[Amount, "No placement of these cores has fewer."]

@@ -1,4 +1,4 @@
-"""What a run showed: each layer's counts, NeuroBench, accuracy, agreement with float, comparison with a backend."""
+"""Results of a run: each layer's counts, NeuroBench, accuracy, agreement with float, comparison with a backend."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Layer:
     sparsity: Annotated[Share, "1 - spike_rate."]
     cores: Annotated[Count, "Cores that hold the layer."]
     energy_pj: Annotated[Range, "Dynamic energy of the layer.", Unit("pJ a sample")]
-    saturations: Annotated[Count, "Words that saturated or wrapped; 0 with the lava backend, which does not tell."]
+    saturations: Annotated[
+        Count, "Values that saturated or wrapped; 0 with the lava backend, which does not report them."
+    ]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Operations:
 
     Effective_MACs: Annotated[Amount, "Graded messages times weights, neither zero.", Unit("a sample")]
     Effective_ACs: Annotated[Amount, "Spikes times weights that are not zero.", Unit("a sample")]
-    Dense: Annotated[Amount, "As many as there are with nothing left out.", Unit("a sample")]
+    Dense: Annotated[Amount, "All of them, zeros included.", Unit("a sample")]
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far fixed point moved a layer: its float run against its integers."""
+    """Effect of fixed point on a layer: its float run compared with its integers."""
 
     layer: Annotated[str, "A spiking layer, the output, or another readout."]
     measure: Annotated[

@@ -1,6 +1,6 @@
-"""What a field of a model says beside its type: `Annotated[Range, "Energy of the layer.", Unit("pJ a sample")]`.
+"""Annotations of a field of a model: `Annotated[Range, "Energy of the layer.", Unit("pJ a sample")]`.
 
-The first text is the field's one sentence. From these docs/summary.schema.json is generated (`schema.py`).
+The first text is the field's description. From these docs/summary.schema.json is generated (`schema.py`).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Summary:
     schema_version: Annotated[Literal[2], "Version of these keys; a file without it is of version 1."]
     bim_neuro: Annotated[str, "The version of bim-neuro that wrote the file."]
     command: Annotated[str, "The command line, quoted for a shell."]
-    request: Annotated[Asked, "All that was asked for and read."]
+    request: Annotated[Asked, "Everything requested and read."]
     model: Annotated[str, "Path of the compiled model, as given."]
     task: Annotated[str, "The task the model was trained on: digits, ecg, own, ..."]
     input: Annotated[str, "Where the samples come from: a path, or a task and its split."]
@@ -45,11 +45,9 @@ class Summary:
         Objective | None,
         "What the placement was chosen for with --optimise; null where none was asked for.",
     ]
-    assumptions: Annotated[tuple[str, ...], "What must be granted for the result to hold, one sentence each."]
-    findings: Annotated[tuple[Finding, ...], "What speaks against the numbers: of the compiler first, then of the run."]
-    constants: Annotated[
-        tuple[Constant, ...], "Each constant of the model as it asks for it and as the integers hold it."
-    ]
+    assumptions: Annotated[tuple[str, ...], "Assumptions of the result, one sentence each."]
+    findings: Annotated[tuple[Finding, ...], "Findings of the compiler, then of the run."]
+    constants: Annotated[tuple[Constant, ...], "Each constant of the model in float and as the integers hold it."]
     encoder: Annotated[Encoder, "The scale of the input."]
     cores: Annotated[Cores, "Cores of the chip."]
     placement: Annotated[Placement | None, "How good the placement is; null for a simulation."]
@@ -64,15 +62,13 @@ class Summary:
     ]
     agreement: Annotated[
         tuple[Agreement, ...],
-        "How far fixed point moved the run: float against integers, a row for each spiking layer and readout.",
+        "Effect of fixed point: float compared with integers, a row for each spiking layer and readout.",
     ]
     verify: Annotated[
         Verification | None, "Comparison with a second backend, value by value; null where none was asked for."
     ]
-    learning: Annotated[
-        Learning | None, "What the program learnt on the chip before it was run; null where nothing was to learn."
-    ]
-    judge: Annotated[dict[str, Judge], "For each node, whose process plays it on Lava."]
+    learning: Annotated[Learning | None, "On-chip learning before the run; null if nothing was learnt."]
+    judge: Annotated[dict[str, Judge], "For each node, whose process runs it on Lava."]
     seconds: Annotated[dict[str, Amount], "Time spent in each stage, in order.", Unit("s")]
 
     def as_dict(self) -> dict[str, Any]:
