@@ -52,7 +52,7 @@ class TrainedOn:
 
     @classmethod
     def parse(cls, plain: Any) -> TrainedOn | None:
-        """Read what `plain` gave; None where there is nothing, InputError where it is garbled."""
+        """Read what `plain` gave; None if there is nothing, InputError if it is damaged."""
         if plain is None:
             return None
         if not isinstance(plain, dict) or set(plain) - {"learnt"} != {"hashes", "split", "steps"}:

@@ -1,4 +1,4 @@
-"""Where energy and time go: counts of each layer times the profile's prices and times, as a range."""
+"""Energy and time of each layer: counts times the profile's prices and times, as a range."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The world changes under a trained model, and it learns on: digits with the image rows in another order.
+"""Adapt a trained model on the chip to changed data: digits with the image rows in another order.
 
     python examples/06_adapt_on_the_chip.py               a minute or two
 The same with the command:  bim-compile digits.pt --learn rtrl --input shifted.npz --set learn.test=shifted_test.npz

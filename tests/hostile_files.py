@@ -256,7 +256,7 @@ PYTORCH = (
     ),
     Hostile("expanded.pt", "model", with_value("state.w_o", lambda: torch.zeros(1).expand(10**9)), ("1,000,000,000",)),
     Hostile("beyond.pt", "model", tensor_beyond_its_storage, ("'state.w_o' has", "its storage holds 1,000")),
-    Hostile("often.pt", "model", one_storage_often, ("'training.log.", "takes 4,000,000 bytes beside")),
+    Hostile("often.pt", "model", one_storage_often, ("'training.log.", "takes 4,000,000 bytes in addition to")),
     Hostile("lying-storage.pt", "model", lying_storage, ("40,000,000,000 bytes, the file holds 8",)),
     Hostile(
         "float8.pt",
@@ -589,7 +589,9 @@ NIR = (
     ),
     Hostile("fan-out.nir", "model", nir(fan_out), ("are the same object",)),
     Hostile("shared-child.nir", "model", nir(shared_child), ("are the same object",)),
-    Hostile("shared-array.nir", "model", nir(lambda file: put(BIAS, file["node/nodes/lif/r"])(file)), ("one object",)),
+    Hostile(
+        "shared-array.nir", "model", nir(lambda file: put(BIAS, file["node/nodes/lif/r"])(file)), ("the same object",)
+    ),
     Hostile("deep.nir", "model", nir(deep_graphs), ("nested more than",)),
     Hostile("unallocated.nir", "model", nir(unallocated), ("declares 8,000,000,000,000 bytes", "holds 0")),
     Hostile("unallocated-chunks.nir", "model", nir(unallocated_chunks), ("declares 8,000,000,000,000 bytes",)),

@@ -67,6 +67,8 @@ FORMER = [
     (r"from bim_neuro import (?:job|console|options|fit|folder)\b", "."),
     (r"\bon_paper\b|\bclass Paper\b", "compilers"),
     (r"bim_neuro[./]account\b|--max-memory|--lava-timeout", "."),
+    (r"\bthe face\b|\bhonest\b|\bgarble[ds]\b|\b(?:stand|speak)s? against\b", "bim_neuro"),
+    (r"\b[Ll]ast bits? of\b|\bgo(?:es)? on where it was\b|\bsaturated words\b", "bim_neuro"),
     (r"-\(-\w+ // ", "bim_neuro/report"),
     (r"-\(-\w+ // ", "compilers/placement"),
 ]

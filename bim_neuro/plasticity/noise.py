@@ -1,9 +1,9 @@
-"""Noise for rounding: a hash of (seed, counter), so that every word has its own and any order gives the same.
+"""Noise for rounding: a hash of (seed, counter), so that every value has its own and order does not matter.
 
     z = (seed * C1 + counter + 1) * C2;  z ^= z >> 30;  z *= C3;  z ^= z >> 27;  z *= C4;  z ^= z >> 31
 
-The finaliser is SplitMix64's (Steele, Lea, Flood 2014). A chip would use one shift register a core; what matters here
-is that draws are independent and can be repeated by every backend.
+The finaliser is SplitMix64's (Steele, Lea, Flood 2014). A chip would use one shift register per core; here draws only
+need to be independent and the same in every backend.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What learning on the chip leaves behind beside its weights: what was changed, and which rates the integers gave."""
+"""Record of on-chip learning: counts of changes, and the rates that the integers give."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..shapes import Bool
 
 @dataclass
 class LearnRecord:
-    """What a run did: ``correct`` (samples,) before each update; counts by group."""
+    """Counts of a learning run: ``correct`` (samples,) before each update; counts by group."""
 
     correct: Annotated[Array, Bool("samples")]
     updates: dict[str, int] = field(default_factory=dict)  # synapses visited
-    changed: dict[str, int] = field(default_factory=dict)  # weights that moved
+    changed: dict[str, int] = field(default_factory=dict)  # weights that changed
     clipped: dict[str, int] = field(default_factory=dict)  # weights at their limit
     saturated: int = 0  # trace words
 

@@ -1,6 +1,6 @@
 """Plasticity: which synapses learn on the chip, by which rule, with how many bits; data, not code.
 
-The update of a synapse (rule 'hybrid'; the others leave out a term, or multiply them):
+The update of a synapse (rule 'hybrid'; other rules omit a term or multiply them):
 
     dw = -rate * mix * dL/dw  +  stdp_rate * (1 - mix) * Omega
 
@@ -21,7 +21,7 @@ RULES = ("hybrid", "rtrl", "stdp", "s-tllr", "three-factor")
 """hybrid: gradient, and pair STDP for w_u; rtrl: gradient; stdp: w_u by pairs alone, the readout by its gradient;
 s-tllr: as rtrl, but w_u by pairs times the learning signal; three-factor: the readout alone, by its gradient."""
 PLACEMENTS = ("auto", "tags", "neurons", "host")
-"""Where a synapse's trace lives: a tag of the learning engine, words of neurons, the host's memory."""
+"""Trace placement: a tag of the learning engine, registers of neurons, or the host's memory."""
 _OLD_PLACEMENTS = {"engine": "tags", "process": "neurons"}
 """How files written before 0.2.0 call them."""
 ROUNDINGS = ("stochastic", "nearest", "truncate")
@@ -34,8 +34,8 @@ class Plasticity:
     """A request; `compilers.learning_rules` says where it fits.
 
     Time constants are in steps. ``rate`` and ``stdp_rate`` say how far an update moves a weight at first, root mean
-    square, in last bits of the weight: the default is for a model that is trained already; one that begins at random
-    weights learns faster at 0.2. ``sparsity`` is the share of each group's weights that learning prunes.
+    square, in LSBs of the weight: the default suits a trained model; one with random weights learns faster at 0.2.
+    ``sparsity`` is the share of each group's weights that learning prunes.
     """
 
     rule: str = "hybrid"

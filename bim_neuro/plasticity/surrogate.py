@@ -2,8 +2,8 @@ r"""The pseudo-derivative of a spike, psi = (1 + far)^-2 in 16 bits, from tables
 
     far = k |v - threshold| in units of 2^-12        k a unit of the membrane is psi_factor 2^-(12 + psi_shift)
 
-`psi_near` has steps of 2^-4 and ends at far = 16, where psi is 0.0035: the learning engine hears 7 bits and can tell no
-smaller one from 0. `psi_near_and_far` goes on in steps of 1 to 256, for the trace process adds up many small ones.
+`psi_near` has steps of 2^-4 and ends at far = 16, where psi is 0.0035: the learning engine gets 7 bits, so a smaller
+psi would be 0. `psi_near_and_far` continues in steps of 1 to 256, because the trace process adds up many small ones.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def distance(v: Array, v_threshold: int, factor: int, shift: int) -> Array:
 
 
 def psi_near(far: Array) -> Array:
-    """Return psi; beyond 16 it stays what it is there."""
+    """Return psi; beyond 16 it keeps its value at 16."""
     return interpolate(_NEAR, np.minimum(far, _END - 1), _BITS)
 
 
 def psi_near_and_far(far: Array) -> Array:
-    """Return psi; beyond 256 it stays what it is there."""
+    """Return psi; beyond 256 it keeps its value at 256."""
     tail = interpolate(_FAR, np.minimum(far >> _COARSER, _END - 1), _BITS)
     return np.where(far < _END, psi_near(far), tail)
 

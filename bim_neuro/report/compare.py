@@ -140,7 +140,7 @@ ROWS = (
     Row("silent", "silent slots", "share", _silent, drawn=True),
     Row("zero_weights", "zero weights", "share", _zero_weights, True),
     Row("synops", "synaptic operations a sample", "count", _a_sample(lambda layer: layer.synops_hardware), False),
-    Row("saturations", "saturated words a sample", "count", _a_sample(lambda layer: layer.saturations), False),
+    Row("saturations", "saturated values a sample", "count", _a_sample(lambda layer: layer.saturations), False),
     Row("findings", "findings", "count", lambda summary: len(summary.findings), False),
 )
 

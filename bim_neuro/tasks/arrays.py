@@ -1,4 +1,4 @@
-"""The one reader of a person's own sequences: every array of an ``.npz`` that means something, checked by name.
+"""The reader of a user's own sequences: every known array of an ``.npz``, checked by name.
 
 docs/inputs.md lists the arrays. Training, ``--input`` and ``learn.test`` read through here.
 """
@@ -31,7 +31,7 @@ class Recordings:
     """The sequences of a file, x before x_test, with what else it says.
 
     ``split``  (samples,) int8, positions in SPLITS, or None where the file does not split them
-    ``notes``  what a reader of the result should know of how the file was read, one sentence each
+    ``notes``  how the file was read, one sentence each, for the report
     """
 
     path: Path
@@ -109,7 +109,7 @@ def _check_pairs(arrays: Arrays, path: Path) -> None:
         raise InputError(f"'{path}' has y_test without x_test", hint=WANTED)
     if "x_test" in arrays:
         if "split" in arrays:
-            raise InputError(f"'{path}' has both x_test and split", "give one of them: each says what the test is")
+            raise InputError(f"'{path}' has both x_test and split", "give one of them: each defines the test split")
         if ("y" in arrays) != ("y_test" in arrays):
             has, lacks = ("y", "y_test") if "y" in arrays else ("y_test", "y")
             raise InputError(f"'{path}' has {has} and no {lacks}", "label both x and x_test, or neither")
@@ -118,10 +118,10 @@ def _check_pairs(arrays: Arrays, path: Path) -> None:
 def _layout(
     arrays: Arrays, lengths: dict[str, int], path: Path, asked: str | None, steps: int | None
 ) -> tuple[str, str]:
-    """Return which of the first two axes is time, and a sentence where it is not the usual one.
+    """Return which of the first two axes is time, and a sentence if it is the first.
 
-    What was asked for, or what the file says, holds. Else the numbers of labels, groups and splits decide, then the
-    steps the model was trained on; where both readings are left, neither is guessed.
+    The request or the file decides. Else the numbers of labels, groups and splits decide, then the steps the model was
+    trained on; if both readings are possible, the file is refused.
     """
     check_layout(asked)
     stored = _word(arrays["layout"], f"layout of '{path}'") if "layout" in arrays else None
@@ -134,7 +134,7 @@ def _layout(
         return known, _time_first(path, shape, "as was asked for" if asked else "as it says") if known == "TBC" else ""
     fitting = [name for axis, name in enumerate(LAYOUTS) if _fits(arrays, lengths, axis)]
     if not fitting:
-        return "BTC", ""  # nothing fits: what does not is refused by name
+        return "BTC", ""  # nothing fits: a later check names the array
     if lengths and len(fitting) == 1:
         name = next(iter(lengths))
         why = f"{name} has {lengths[name]} entries"
@@ -235,7 +235,7 @@ def _split(column: NDArray[Any], path: Path) -> NDArray[np.int8]:
 
 
 def _class_names(names: NDArray[Any], path: Path) -> tuple[str, ...]:
-    """Different names, one a class; what a terminal would obey in them is escaped where they are printed."""
+    """Different names, one per class; control characters in them are escaped when printed."""
     who = f"class_names of '{path}'"
     if names.ndim != 1 or names.dtype.kind not in "US" or not len(names):
         raise InputError(

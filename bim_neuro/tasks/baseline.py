@@ -1,4 +1,4 @@
-"""The straight line a model has to beat: logistic regression on the flattened sequence."""
+"""The linear baseline: logistic regression on the flattened sequence."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Dataset:
 
     ``x``      (samples, steps, channels) float32, finite
     ``y``      (samples,) int64 class index, or None
-    ``group``  (samples,) int64, what a split must not tear apart (the patient, the record), or None
+    ``group``  (samples,) int64, samples of one group stay in one split (patient, recording), or None
     ``place``  (samples,) int64, the sample's number in the file it comes from, or None
 
     Raises InputError that names the array, the place and the value.
@@ -70,8 +70,8 @@ class Dataset:
 class Task:
     """A named problem: the names of classes and channels, the time step in seconds, and three splits.
 
-    A split may be empty where the data has nothing for it (an ECG folder with test records only). ``findings`` warn of
-    what is odd in the data, ``notes`` say how they were read.
+    A split may be empty if the data has nothing for it (an ECG folder with test recordings only). ``findings`` are
+    warnings about the data, ``notes`` say how they were read.
     """
 
     name: str

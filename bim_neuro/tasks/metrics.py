@@ -1,4 +1,4 @@
-r"""How well classes were told apart, in numbers that a rare class can move.
+r"""Classification metrics, including those sensitive to rare classes.
 
 accuracy        = right / all
 sensitivity[c]  = right of class c / all of class c                       (recall)

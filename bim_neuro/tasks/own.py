@@ -1,4 +1,4 @@
-"""A person's own labelled sequences, from one ``.npz`` file (docs/inputs.md lists its arrays).
+"""A user's own labelled sequences, from one ``.npz`` file (docs/inputs.md lists its arrays).
 
     numpy.savez("mine.npz", x=x, y=y)                 x (samples, steps, channels), y (samples,) from 0
     task = load_task("own", Path("mine.npz"))
@@ -78,14 +78,14 @@ def _unlearnable(
     present = set(np.unique(y).tolist() if y is not None else [])
     for c in sorted(set(range(len(names))) - present):
         message = f"class {c}, '{names[c]}', has no sample in the training split of '{path}'"
-        elsewhere = "give split, or other groups, so that each class is trained on"
-        hint = elsewhere if (every == c).any() else "no split has one: add samples, or take its name out"
+        elsewhere = "give the array split, or other groups, so that the training split has each class"
+        hint = elsewhere if (every == c).any() else "no split has one: add samples, or remove its name"
         if not named:
             raise InputError(message, hint)
         yield Finding("class-without-samples", "readout", message, 0, None, hint, "warning")
     if len(present) < 2:
         only = ", ".join(str(c) for c in present) or "none"
-        hint = "training tells two classes apart at least: is y what you meant?"
+        hint = "training needs at least two classes: is y the right array?"
         raise InputError(f"the training split of '{path}' has one class ({only})", hint)
 
 
@@ -108,13 +108,13 @@ def _dealt(file: Recordings, y: Int64Array, rng: np.random.Generator) -> list[In
 def _held_out(
     rest: Int64Array, y: Int64Array, group: Int64Array | None, rng: np.random.Generator
 ) -> tuple[Int64Array, Int64Array]:
-    """Deal what is no test to training and validation, class by class or group by group."""
+    """Split the samples outside the test into training and validation, class by class or group by group."""
     held: list[Int64Array] = []
     if group is None:
         for c in np.unique(y[rest]):
             members = rest[y[rest] == c]
             if len(members) < 2:
-                raise InputError(f"class {c} has {len(members)} members that are no test, 2 are needed")
+                raise InputError(f"class {c} has {len(members)} members outside the test split, 2 are needed")
             held.append(rng.permutation(members)[: max(1, round(HELD_OUT * len(members)))])
     else:
         groups = np.unique(group[rest])
@@ -127,13 +127,13 @@ def _held_out(
 
 
 def _check_groups(group: Int64Array, parts: list[Int64Array], path: Path) -> None:
-    """Refuse splits that tear a group apart; -1 marks the samples of x_test, which are of no group."""
+    """Refuse splits that divide a group; -1 marks the samples of x_test, which have no group."""
     for first, second in ((TRAIN, VALIDATION), (TRAIN, TEST), (VALIDATION, TEST)):
         torn = np.setdiff1d(np.intersect1d(group[parts[first]], group[parts[second]]), [-1])
         if len(torn):
             raise InputError(
                 f"group {torn[0]} of '{path}' lies in the splits {SPLITS[first]} and {SPLITS[second]}",
-                "samples of one group must stay in one split; leave group out if that is meant",
+                "samples of one group must stay in one split; leave the array group out if this is intended",
             )
 
 
@@ -153,7 +153,7 @@ def _split_groups(group: Int64Array, rng: np.random.Generator) -> list[Int64Arra
 
 
 def _deal(members: Int64Array, who: str, rng: np.random.Generator) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """Shuffle and deal to training, validation and test, at least one to each."""
+    """Shuffle and divide into training, validation and test, at least one in each."""
     if len(members) < 3:
         raise InputError(f"{who} has {len(members)} members, 3 are needed: one for each split")
     held = max(1, round(HELD_OUT * len(members)))

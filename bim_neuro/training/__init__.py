@@ -1,1 +1,1 @@
-"""Training: BPTT now, the online rules beside it."""
+"""Training in PyTorch: BPTT and online learning rules."""

@@ -4,12 +4,12 @@ A block below reaches the readout through the blocks above. Of that path only th
 
     G_t[c, d] = d (W_o s^top_t)[c] / d s_t[d]    with all states of step t - 1 held fixed,
 
-and the readout's memory is kept a class at a time, as G changes from step to step:
+and the readout's memory is kept for each class, as G changes from step to step:
 
     R_t[c, p] = rho R_{t-1}[c, p] + omega_t sum_d G_t[c, d] psi_t[d] (E_t - dth/dp)[d]
     dL/dp     = sum_c dL/dr[c] R[c, p]
 
-What is lost: every path that goes from this block's spikes through the memory of a block above. The gradient of the top
+Neglected: every path from this block's spikes through the state of a block above. The gradient of the top
 block stays exact. Source of the scheme: Zucchet et al., NeurIPS 2023; measured cosines: docs/learning.md.
 """
 

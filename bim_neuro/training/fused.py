@@ -1,7 +1,7 @@
-"""Traces on the CPU by the fused kernels: the same memory and the same numbers as `Traces`, many times faster.
+"""Traces on the CPU by the merged kernels: the same state and numbers as `Traces`, many times faster.
 
-Channels are shared out to threads in fixed groups, and sums are taken group by group in order: the result does not
-depend on how many threads there are. Why numba and why in this order: docs/decisions/0005-traces.md.
+Channels are distributed to threads in fixed groups, and sums are taken group by group in order: the result does not
+depend on the number of threads. Why numba and why in this order: docs/decisions/0005-traces.md.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .steps import BlockWeights, Steps
 from .traces import Keep, Traces, parameters
 
 GROUP = 32
-"""Channels of one call: long enough to outweigh the call, short enough to give two cores work."""
+"""Channels per call: enough to outweigh the cost of a call, few enough to use two cores."""
 THREADS_FROM = 50_000_000
-"""Trace updates of one record (some 10 ms on one core) from which threads are worth the wait for each other."""
+"""Trace updates per segment (about 10 ms on one core) above which threads pay off."""
 
 
 class FusedTraces(Traces):

@@ -1,9 +1,9 @@
-r"""The fused law of traces.py: update of all three levels and contraction in one pass, a channel at a time.
+r"""The merged kernel of traces.py: update of all three levels and contraction in one pass, channel by channel.
 
 All traces of one channel of one sequence lie side by side (`Layout`): 7 N (M + 1) numbers, 30 KiB at M = 64 and N = 16.
-They stay in the core's own cache while the channel goes through all steps of a record, so the machine's memory is read
-and written once a record and not once a step. The functions release the GIL: threads share out the channels. Where the
-input falls silent traces decay for ever, so what has become denormal counts as 0.
+They stay in the core's cache while the channel runs through all steps of a segment, so main memory is read and written
+once per segment instead of once per step. The functions release the GIL: threads split the channels. Traces of silent
+input decay towards 0, so denormals are flushed to 0.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Record(NamedTuple):
 
 
 class Law(NamedTuple):
-    """What stays the same in all steps: weights of the block, and which memories live on."""
+    """Constants of all steps: weights of the block, and which traces are kept from step to step."""
 
     a: Array  # (D, N)
     conv: Array  # (D, K)
@@ -48,7 +48,7 @@ class Law(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Where the gradient is added up."""
+    """Accumulators of the gradient."""
 
     local: Array  # (D, N + M + 1 + M + 1 + K + 3)
     shared: Array  # (2, N, M + 1)
@@ -83,7 +83,7 @@ class Side(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """What a step's parameters stand on, x1 and f1 of traces.py, and room for sum_n C S of families dt and u."""
+    """x1 and f1 of traces.py for one step, and buffers for sum_n C S of families dt and u."""
 
     x1: Array  # (M + 1,)
     f1: Array  # (M + 1 + K,)
@@ -177,7 +177,7 @@ def _look(record: Record, law: Law, lines: Lines, t: int, i: int, d: int) -> Non
 
 @section
 def _advance_scan(record: Record, law: Law, scan: ScanTraces, lines: Lines, t: int, i: int, d: int) -> None:
-    """S <- decay S + immediate term, family by family; sum_n C S is taken on the way, while S is in a register."""
+    """S <- decay S + immediate term, family by family; also sums C S over n, while S is in a register."""
     x1, f1, sum_dt, sum_u = lines.x1, lines.f1, lines.sum_dt, lines.sum_u
     s_dt, s_u, s_b = scan.dt, scan.u, scan.b
     delta, u = record.delta[t, i, d], record.u[t, i, d]
@@ -254,7 +254,7 @@ def _collect(signal: Any, readout: Side, local: Array, shared: Array) -> None:
 
 @vectorised
 def advance(memory: Array, record: Record, law: Law, sums: Sums, first: int, last: int) -> None:
-    """Take the channels first to last through all steps; add the gradient up where ``signal`` has steps.
+    """Run the channels first to last through all steps; add up the gradient where ``signal`` has steps.
 
     memory (batch, D, width) is changed in place; its order is `traces.Layout`'s.
     """

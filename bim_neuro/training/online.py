@@ -1,4 +1,4 @@
-"""The gradient of a whole network by forward traces: no step of the past is kept but a short record.
+"""The gradient of a whole network by forward traces: past steps are kept only for a short segment.
 
     gradients = ForwardGradient(network, batch)
     loss = gradients.sequence(x, Loss(y))                 x (T, batch, inputs)
@@ -35,7 +35,7 @@ Finisher = Callable[[int, Tensor], None]
 """Called for the same blocks at the end, with the learning signal (batch, D) of a loss at the end."""
 
 RECORD_NUMBERS, RECORD_STEPS = 2**17, 64
-"""A record keeps at most so many numbers of scan states and at most so many steps, but no fewer than `LEAST_STEPS`."""
+"""Limits of a segment: numbers of scan states, and steps; it has at least `LEAST_STEPS` steps."""
 LEAST_STEPS = 8
 
 
@@ -55,7 +55,7 @@ class LocalReadouts(nn.Module):
 
 
 def _record_steps(network: BIMNetwork, batch: int) -> int:
-    """Return how many steps a record takes, whatever the length of the sequence."""
+    """Return the number of steps of a segment, independent of the length of the sequence."""
     states = batch * network.config.channels * network.config.states
     return max(LEAST_STEPS, min(RECORD_STEPS, RECORD_NUMBERS // states))
 
@@ -143,7 +143,7 @@ class ForwardGradient:
         omegas: dict[int, Tensor] | None = None,
         listeners: Sequence[Listener] = (),
     ) -> float:
-        """Take one record x (T, batch, inputs) in, shares p (T, batch); return the loss of its steps."""
+        """Process one segment x (T, batch, inputs), shares p (T, batch); return the loss of its steps."""
         weights = [BlockWeights.of(block) for block in self.blocks]
         records: list[Steps] = []
         for index, block in enumerate(self.blocks):
@@ -205,7 +205,7 @@ class ForwardGradient:
     def _advance_below(
         self, records: list[Steps], weights: list[BlockWeights], rho: float, omega: Tensor, error: Tensor | None
     ) -> None:
-        """Take the blocks that have no readout of their own through the record, from the top down in each step."""
+        """Run the blocks without their own readout through the segment, from the top down in each step."""
         if all(head is not None for head in self.heads):
             return
         top = self.network.w_o.detach().expand(self.batch, -1, -1)

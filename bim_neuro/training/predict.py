@@ -1,4 +1,4 @@
-"""Predict: the classes a network gives, all steps of a sample at once where memory allows, else one after another."""
+"""Predict classes with a network: all steps of a sample at once if memory allows, else step by step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _logits(network: BIMNetwork, x: Array, at_once: bool) -> Tensor:
 
 
 def sequence_bytes(config: NetworkConfig, steps: int) -> int:
-    """Return what the sequence form of one sample takes: decay, drive and state of a block, and what is as wide."""
+    """Return the memory of the sequence form for one sample: decay, drive and state of a block, and arrays as large."""
     return 4 * steps * (config.inputs + config.channels * (3 * config.states + 8) * config.blocks)
 
 

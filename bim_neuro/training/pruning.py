@@ -1,12 +1,12 @@
-r"""Adaptive pruning by a threshold that seeks its sparsity.
+r"""Adaptive pruning by a threshold that is adjusted towards a target sparsity.
 
     p_ij      = sigmoid(beta (theta - |w_ij|))          eq 9; printed: beta (|w| - theta), which prunes the large
     dtheta/dt = gamma (rho - sparsity)                    eq 10, as printed
 
 |w| and theta are in units of the weights' root mean square, so that beta and gamma need not be chosen anew for every
 matrix. Masks are drawn again from the dense weights at every update: a permanent mask could only grow. For the last
-part of training `harden` cuts exactly the share rho of the smallest weights, for good: they are zeros in model.pt and
-hence no synapses in the integer graph.
+part of training `harden` prunes exactly the share rho of the smallest weights permanently: they are zeros in model.pt
+and hence no synapses in the integer graph.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..errors import InputError
 PRUNED = ("w_u", "w_dt", "w_b", "w_c", "w_o")
 """The dense synapse lists; taps, biases and constants stay."""
 BETA, GAMMA = 50.0, 0.2
-"""In units of the root mean square: steep against the spread of the weights, and a fifth of the gap an update."""
+"""beta and gamma in units of the RMS: steep compared with the spread of weights; a fifth of the gap per update."""
 EVERY = 5
 """Batches between two draws of the masks."""
 HARD_FROM = 0.75
@@ -70,7 +70,7 @@ class Pruner:
 
     @torch.no_grad()
     def harden(self) -> None:
-        """Cut the share ``target`` of the smallest weights of every matrix for good."""
+        """Prune the share ``target`` of the smallest weights of every matrix permanently."""
         self.hard = True
         for name, weight in self.weights.items():
             cut = round(self.target * weight.numel())
@@ -88,7 +88,7 @@ class Pruner:
 
     @contextmanager
     def masked(self) -> Iterator[None]:
-        """Compute with the masked weights; dense weights and masked gradients are back at the end."""
+        """Compute with the masked weights; at the end restore the dense weights and mask the gradients."""
         dense = {name: weight.detach().clone() for name, weight in self.weights.items()}
         with torch.no_grad():
             for name, weight in self.weights.items():
@@ -103,7 +103,7 @@ class Pruner:
                         weight.grad.mul_(self.masks[name])
 
     def state(self) -> dict[str, Any]:
-        """Return what a resumed run needs."""
+        """Return the state that a resumed run needs."""
         return {"hard": self.hard, "theta": dict(self.theta), "masks": dict(self.masks)}
 
     def load_state(self, state: dict[str, Any]) -> None:

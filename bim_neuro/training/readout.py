@@ -96,10 +96,10 @@ class ReadoutTraces:
 
     @torch.no_grad()
     def at_end(self, s: Tensor, p: Tensor, omega: Tensor) -> None:
-        """Take spikes s (T, batch, D) in, with their shares p and weights omega (T, batch)."""
+        """Process spikes s (T, batch, D) with their shares p and weights omega (T, batch)."""
         r, q = self._run(s)
         self.logits += torch.einsum("tb,tbc->bc", p, r)
-        if not self.keep:  # only the last step's own path lives
+        if not self.keep:  # only the last step's own path is kept
             s, p, q, omega = s[-1:], p[-1:], q[-1:], omega[-1:]
             self.z, self.logits_by_gamma = torch.zeros_like(self.z), torch.zeros_like(self.logits)
         self.logits_by_gamma += torch.einsum("tb,tbc->bc", p, q)
@@ -108,7 +108,7 @@ class ReadoutTraces:
 
     @torch.no_grad()
     def every_step(self, s: Tensor, loss: Loss, p: Tensor) -> tuple[float, Tensor]:
-        """Take spikes in with a loss at each step; return its value and dL/dr (T, batch, C)."""
+        """Process spikes with a loss at each step; return its value and dL/dr (T, batch, C)."""
         r, q = self._run(s)
         z = leak_on(self.z, torch.cat([s, torch.ones_like(s[..., :1])], -1), self.gamma * self.keep)
         self.z = z[-1]

@@ -1,4 +1,4 @@
-"""The default model and training recipe of each task, with where they come from."""
+"""The default model and training recipe of each task, with their source."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEFAULTS: dict[str, Default] = {
     "digits": Default(
         channels=128, states=8, blocks=1, taps=4, recipe=Recipe(epochs=300, label_smoothing=0.1, patience=300)
     ),
-    # ecg: strong augmentation and few epochs, since 17 training patients are soon learnt by heart
+    # ecg: strong augmentation and few epochs, since 17 training patients are quickly overfitted
     # (docs/decisions/0007-ecg-model.md)
     "ecg": Default(
         channels=64,

@@ -49,7 +49,7 @@ class Rule:
     reset_gradient: bool = True
     spikes: str | None = None  # "pair" or "three-factor"
     gradient: bool = True  # False: the blocks get none
-    mixes: bool = False  # lambda means something
+    mixes: bool = False  # lambda has an effect
 
 
 RULES: dict[str, Rule] = {
@@ -80,17 +80,17 @@ class Learning:
         arguments.choice(self.credit, ("spatial", "local"), "credit")
         arguments.instance(self.window, PairWindow, "window")
         if not 0 <= arguments.number(self.mix, "lambda") <= 1:
-            raise InputError(f"lambda is {self.mix}, it must lie in [0, 1]", "1 is the gradient alone, 0 STDP alone")
+            raise InputError(f"lambda is {self.mix}, it must lie in [0, 1]", "1 uses only the gradient, 0 only STDP")
         if self.sparsity is not None and not 0 <= arguments.number(self.sparsity, "sparsity") < 1:
             raise InputError(f"sparsity {self.sparsity} is outside [0, 1)", "0.7 prunes 70 % of the synapses")
         arguments.number(self.stdp_rate, "stdp_rate", 0.0)
         if self.online is not None:
-            arguments.whole(self.online, "online updates every so many steps: the number", 1)
+            arguments.whole(self.online, "give the number of steps between updates", 1)
         if self.online is not None and self.sparsity is not None:
             raise InputError("online updates and pruning cannot be combined", "leave out one of the two")
         if self.rule == "bptt" and (self.online is not None or self.credit == "local"):
             raise InputError(
-                "bptt goes back through the whole sequence", "choose --rule rtrl for online or local credit"
+                "bptt needs the whole sequence for each update", "choose --rule rtrl for online or local credit"
             )
 
     @property
@@ -154,7 +154,7 @@ class Learner:
 
     @torch.no_grad()
     def step(self, optimiser: torch.optim.Optimizer) -> None:
-        """Take the optimiser's step, w_u's share of it only lambda wide, and add the STDP term."""
+        """Take the optimiser's step, with w_u's share scaled by lambda, and add the STDP term."""
         share, mixing = self.learning.weight_of_gradient, self.learning.law.spikes == "pair"
         before = [block.w_u.detach().clone() for block in self.blocks] if mixing else []
         optimiser.step()
@@ -197,7 +197,7 @@ class Learner:
 
 
 class _Spikes:
-    """What a rule takes from the spikes of one batch: pair STDP, or the eligibilities of S-TLLR."""
+    """Traces of the spikes of one batch: pair STDP, or the eligibilities of S-TLLR."""
 
     def __init__(self, learner: Learner, batch: int) -> None:
         self.learner, kind = learner, learner.learning.law.spikes
@@ -209,7 +209,7 @@ class _Spikes:
         self.heard: set[int] = set()  # blocks with a readout of their own
 
     def listen(self, index: int, steps: Steps, rho: float | None, omega: Tensor, signal: Tensor | None) -> None:
-        """Take one record in."""
+        """Process one segment."""
         x = steps.x[len(steps.x) - len(steps) :]
         self.steps[index] += len(steps)
         if self.pairs:
@@ -219,12 +219,12 @@ class _Spikes:
             self.three[index].advance(x, steps.psi, rho, omega, signal)
 
     def finish(self, index: int, signal: Tensor) -> None:
-        """Take the learning signal of the end in."""
+        """Process the learning signal at the end of the sequence."""
         if self.three:
             self.three[index].collect(signal)
 
     def take(self) -> dict[str, Tensor]:
-        """Leave Omega with the learner, and return the gradients that replace the traces'."""
+        """Store Omega in the learner, and return the gradients that replace those of the traces."""
         for index, pair in enumerate(self.pairs):
             self.learner._omega[index] = pair.omega / (self.steps[index] * len(pair.pre))
             pair.omega = torch.zeros_like(pair.omega)

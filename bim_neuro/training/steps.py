@@ -1,6 +1,6 @@
-r"""Some steps of one block, recorded with everything its forward traces need.
+r"""A segment: some steps of one block, recorded with everything its forward traces need.
 
-Beside the states themselves, what a step's soma hands to the traces of any parameter p (th the threshold):
+Besides the states, the soma gives the traces of any parameter p (th the threshold):
 
     dv_t/dp = kappa_t dv_{t-1}/dp + dy_t/dp + (direct terms of leak and threshold)
     ds_t/dp = psi_t (dv_t/dp - dth/dp)                        psi the surrogate derivative
@@ -26,7 +26,7 @@ from . import kernels
 
 
 class BlockMemory(NamedTuple):
-    """What a block carries between records: K - 1 inputs and projections (oldest first), scan, soma, last surrogate."""
+    """State of a block between segments: K - 1 inputs and projections (oldest first), scan, soma, last surrogate."""
 
     x: Tensor  # (taps - 1, batch, M)
     w: Tensor  # (taps - 1, batch, D)
@@ -89,7 +89,7 @@ def begin(block: BIMBlock, batch: int) -> BlockMemory:
 
 @torch.no_grad()
 def record(block: BIMBlock, x: Tensor, memory: BlockMemory, weights: BlockWeights) -> tuple[Steps, BlockMemory]:
-    """Run x (T, batch, M) through the block from ``memory``; nothing is kept but this record and the next memory."""
+    """Run x (T, batch, M) through the block from ``memory``; only this segment and the next memory are kept."""
     steps, history = len(x), block.taps - 1
     xs, ws = torch.cat([memory.x, x]), torch.cat([memory.w, x @ block.w_u.T])
     u = block.b_u + sum(weights.conv[:, k] * ws[history - k : history - k + steps] for k in range(block.taps))

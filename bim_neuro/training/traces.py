@@ -38,7 +38,7 @@ from .steps import BlockWeights, Steps
 
 @dataclass(frozen=True)
 class Keep:
-    """Which memories of the traces live on from step to step; the rules that approximate turn some off."""
+    """Which traces are kept from step to step; approximate rules drop some."""
 
     scan: bool = True
     membrane: bool = True
@@ -52,7 +52,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each trace lies in the numbers of one channel, level by level: scan, membrane, readout."""
+    """Offset of each trace in the numbers of one channel, level by level: scan, membrane, readout."""
 
     inputs: int
     states: int
@@ -119,12 +119,12 @@ class Traces:
         return self.memory.numel() * self.memory.element_size()
 
     def reset(self) -> None:
-        """Forget everything: a new sequence begins."""
+        """Clear all traces: a new sequence begins."""
         self.memory.zero_()
 
     @torch.no_grad()
     def advance(self, steps: Steps, t: int, weights: BlockWeights) -> None:
-        """Take scan and membrane traces through step ``t`` of the record."""
+        """Advance scan and membrane traces by step ``t`` of the segment."""
         x1 = _with_one(steps.x[len(weights.conv[0]) - 1 + t])
         f1 = _reach_of_u(steps, t, weights)
         self._advance_scan(steps, t, weights, x1, f1)
@@ -181,7 +181,7 @@ class Traces:
 
 
 def parameters(family: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Take the families' gradients apart into the block's parameters, by their names."""
+    """Split the families' gradients into the block's parameters, by name."""
     inputs = family["b"].shape[-1] - 1
     return {
         "a_log": family["a"],

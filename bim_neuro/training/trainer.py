@@ -75,7 +75,7 @@ class Epoch:
 
 @dataclass
 class Progress:
-    """Where a run is: everything resume needs besides the recipe and the data."""
+    """Progress of a run: everything resume needs besides the recipe and the data."""
 
     epoch: int = 0
     best_score: float = -math.inf
@@ -156,7 +156,7 @@ class Run:
 
     @property
     def final(self) -> bool:
-        """Whether what is trained now could be shipped: masks, if there are any, no longer change."""
+        """Whether the current model may be kept as the result: masks, if any, no longer change."""
         return self.pruner is None or self.pruner.hard
 
     def masked(self) -> AbstractContextManager[None]:
@@ -249,14 +249,14 @@ def _save(path: Path, identity: dict[str, Any], run: Run, progress: Progress) ->
 
 
 def _say_kept(progress: Progress, path: Path) -> None:
-    goes_on = "the same command goes on, --restart starts anew"
+    goes_on = "run the same command again to resume, --restart starts anew"
     kept.say("training", f"training is kept at epoch {progress.epoch} in {path}: {goes_on}")
 
 
 def _resume(path: Path, identity: dict[str, Any], run: Run) -> Progress:
     saved = load_plain(path)
     if not is_same(saved.get("identity"), identity):
-        hint = "give the same, or start anew with --restart"
+        hint = "use the same options and data, or start anew with --restart"
         raise InputError(f"{path} belongs to a run with other options or data", hint)
     try:
         run.network.load_state_dict(saved["network"])

@@ -401,7 +401,7 @@ def test_labels_from_one_train_no_phantom_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("y", "words", "hint"),
     [
-        (np.zeros(60, int), "has one class", "is y what you meant"),
+        (np.zeros(60, int), "has one class", "is y the right array"),
         (np.arange(60) % 3 * 2, "labels run from 0 to 4 with gaps: class 1 has no sample", "numpy.unique"),
         (np.arange(60) % 2 * 2 + 1, "labels run from 1 to 3 with gaps: class 0 has no sample", "numpy.unique"),
         (np.arange(60) % 3 + 5, "labels run from 5 to 7, so classes 0 to 4 have no sample", "subtract 5"),

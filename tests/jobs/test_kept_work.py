@@ -569,7 +569,8 @@ def test_ctrl_c_in_training_says_at_which_epoch_it_is_kept(tmp_path: Path, data:
     process.send_signal(signal.SIGINT)
     ended = finish(process)
     assert ended.code == 130
-    line = rf"interrupted; training is kept at epoch (\d+) in {resume}: the same command goes on, --restart starts anew"
+    line = rf"interrupted; training is kept at epoch (\d+) in {resume}: "
+    line += "run the same command again to resume, --restart starts anew"
     assert len(ended.errors) == 1
     assert re.fullmatch(line, ended.errors[0])
     assert names(tmp_path) == ["own.pt.resume"]

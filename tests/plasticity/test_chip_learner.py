@@ -116,7 +116,7 @@ def test_a_wrong_stream_is_refused(x: Array, y: Array, message: str) -> None:
 
 def test_a_stream_that_moves_nothing_is_refused() -> None:
     case = plastic_case(rule="stdp")
-    with pytest.raises(InputError, match=r"the first 6 samples leave '.*' without an update"):
+    with pytest.raises(InputError, match=r"the first 6 samples give '.*' no update"):
         TraceLearner(case.block).run(0 * case.x, case.y)
 
 

@@ -1,11 +1,11 @@
-r"""A circuit that learns: spikes on input lines, plastic synapses, postsynaptic neurons, and where asked an error loop.
+r"""A circuit that learns: input lines, plastic synapses, postsynaptic neurons, and an optional error loop.
 
     x ──plastic──> post ──w_out──> error neuron <── target, gate
                      ^ e               |
                      └──────w_back─────┘
 
-A plastic or static synapse delivers one step after the spike; the engine sees the spikes and traces of the step itself.
-`compilers.to_lava.learning` runs the same circuit on Lava.
+A plastic or static synapse delivers one step after the spike; the learning engine reads spikes and traces of the same
+step. `compilers.to_lava.plasticity` runs the same circuit on Lava.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class ErrorLoop:
 
 @dataclass(frozen=True)
 class Circuit:
-    """``x`` (steps, pre) of 0 and 1; ``words`` (post, pre) plastic weights, twice an int8 weight each.
+    """``x`` (steps, pre) of 0 and 1; ``words`` (post, pre) plastic weights in half units of an int8 weight.
 
-    ``streams`` are what arrives from outside at the post neuron's other ports, (steps, width) each; the port ``e``
-    takes no stream where a loop feeds it.
+    ``streams`` are external inputs of the post neuron's other ports, (steps, width) each; the port ``e`` has no stream
+    if a loop feeds it.
     """
 
     x: Array
@@ -53,7 +53,7 @@ class Circuit:
 
     def __post_init__(self) -> None:
         if self.rule.external != self.post.external:
-            raise InputError(f"the rule's traces and {type(self.post).__name__} do not agree on who keeps y1 to y3")
+            raise InputError(f"the rule and {type(self.post).__name__} disagree on where y1 to y3 are kept")
         fed = {*self.streams, self.plastic_port, *(("e",) if self.loop else ())}
         if fed != set(self.post.ports):
             raise InputError(f"the post neuron reads {sorted(self.post.ports)}, the circuit feeds {sorted(fed)}")

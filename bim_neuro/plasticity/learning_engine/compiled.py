@@ -1,4 +1,4 @@
-"""Plastic synapses on the compiled kernels: the same state, the same integers, for long runs."""
+"""Plastic synapses on compiled kernels: the same state and integers, for long runs."""
 
 from __future__ import annotations
 

@@ -4,8 +4,9 @@ r"""The written form of a learning rule: the part of Lava's grammar that has one
     product = mantissa "*2^" exponent "*" dependency { "*" factor }
     factor  = name | "(" name ("+" | "-") number ")"
 
-Lava reads more, and some of it wrongly without a word: ``u10*w`` as u1 times 0, ``y0*x1**2`` as 2*y0*x1. `write` makes
-only what stands above, `read` takes only that, and `compilers.to_lava.rules` compares what Lava understood.
+Lava accepts more, and misreads some of it without a warning: ``u10*w`` as u1 times 0, ``y0*x1**2`` as 2*y0*x1. `write`
+produces only the grammar above, `read` accepts only it, and `compilers.to_lava.plasticity.rules` checks what Lava
+parsed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def _write_product(product: Product) -> str:
 
 
 def read(text: str) -> tuple[Product, ...]:
-    """Return the products of a text that `write` could have made; anything else is refused with its place."""
+    """Return the products of a text that `write` could have made; any other text is refused with the position."""
     products: list[Product] = []
     at = 0
     while at < len(text) or not products:

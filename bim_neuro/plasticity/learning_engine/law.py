@@ -1,13 +1,13 @@
-r"""Plastic synapses: the learning engine of one dense projection, as integers (rules N15 to N19 of docs/numerics.md).
+r"""Plastic synapses: the learning engine of one dense projection, in integers (N15 to N19 of docs/numerics.md).
 
     every step      accumulate the weights of the presynaptic spikes, note both sides' spike times         N15
     every epoch     run the traces through the epoch's steps                                               N17
                     acc = word 2^7 + sum of products, saturating after each                                N16
                     word = acc 2^-7 rounded stochastically, saturated                                      N18
 
-A plastic weight is a word of 9 bits, -256 to 255, and counts half an int8 weight: the accumulated input is
-floor(sum / 2), so a static int8 weight w goes in as 2 w and the engine's unit is half a weight unit. A tag has 9 bits,
--257 to 255 (Lava's lower bound, one below what 9 bits hold). Shapes are (post, pre), as Lava's.
+A plastic weight has 9 bits, -256 to 255, in half units of an int8 weight: the accumulated input is floor(sum / 2), so a
+static int8 weight w is stored as 2 w. A tag has 9 bits, -257 to 255 (Lava's lower bound, one below what 9 bits hold).
+Shapes are (post, pre), as Lava's.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from .rule import (
 
 WEIGHT_BOUNDS = (-256, 255)
 TAG_BOUNDS = (-257, 255)
-WORDS_A_WEIGHT = 2  # a plastic word is half an int8 weight
-_EXTERNAL = Trace(0, 65535.0)  # what Lava lets a trace from a neuron decay by within the epoch
+WORDS_A_WEIGHT = 2  # a plastic weight is in half units of an int8 weight
+_EXTERNAL = Trace(0, 65535.0)  # decay of a neuron's trace within the epoch in Lava
 
 
 @dataclass
 class Counts:
-    """What learning did: ``updates`` are synapses visited, once an epoch each; ``changed`` are weights that moved."""
+    """Counts of learning: ``updates`` are synapses visited, once per epoch each; ``changed`` are changed weights."""
 
     epochs: int = 0
     updates: int = 0
@@ -56,7 +56,7 @@ class Counts:
 
 
 class PlasticSynapses:
-    """State and law. ``strict`` makes a tag that leaves its word an error that names ``layer``."""
+    """State and law. With ``strict`` a tag that saturates is an error that names ``layer``."""
 
     def __init__(
         self, rule: LearningRule, weights: Array, randoms: Randoms, *, tags: Array | None = None,
@@ -76,7 +76,7 @@ class PlasticSynapses:
     def step(self, pre: Array, post: Array, y: Array | None = None) -> Array:
         """Take one step's spikes (pre,), (post,) and external traces y (3, post); return the sums (post,) for the next.
 
-        The sums are those of the weights before this step's learning.
+        The sums use the weights before this step's learning.
         """
         pre, post = np.asarray(pre, dtype=bool), np.asarray(post, dtype=bool)
         sums = self.accumulate(pre)
@@ -87,11 +87,11 @@ class PlasticSynapses:
         return sums
 
     def accumulate(self, pre: Array) -> Array:
-        """N15. Half the sum of the words of the lines that spiked, rounded down."""
+        """N15. Half the sum of the weights of the lines that spiked, rounded down."""
         return np.asarray(self.weights[:, pre].sum(axis=1) >> 1)
 
     def observe(self, pre: Array, post: Array, y: Array | None) -> None:
-        """N15. A line's first spike of an epoch waits for the epoch's end; the traces take each later one at once."""
+        """N15. A line's first spike of an epoch is applied at the epoch's end; traces add each later one at once."""
         self._impulse(self.x, PRE_TRACES, pre & (self.tx > 0))
         self._impulse(self.y, POST_TRACES, post & (self.ty > 0))
         within = (self.elapsed - 1) % self.rule.epoch + 1
@@ -100,7 +100,7 @@ class PlasticSynapses:
             self.y = external(y, self.y.shape, self.layer)
 
     def learn(self) -> None:
-        """N16 to N18. Run the traces through the epoch, update tags and weights from the values before, and forget."""
+        """N16 to N18. Run the traces through the epoch, update tags and weights, clear the spike times."""
         x, y = self._histories()
         self.x = x[-1]
         if not self.rule.external:
@@ -133,7 +133,7 @@ class PlasticSynapses:
         return np.stack(x), np.stack(y)
 
     def _decayed(self, values: Array, side: str, names: tuple[str, ...], step: int) -> Array:
-        """N17. floor(exp(-1 / tau) v), and one more with the probability of the rest."""
+        """N17. exp(-1 / tau) v, rounded stochastically."""
         taus = np.array([kept.tau if (kept := self.kept[name]) else np.inf for name in names])
         decayed = np.exp(-1 / taus)[:, None] * values
         whole = np.floor(decayed)
@@ -158,7 +158,7 @@ class PlasticSynapses:
         return clipped, int(np.count_nonzero(lost | (clipped != rounded)))
 
     def _read(self, dependency: str, x: Array, y: Array) -> tuple[Array | int, dict[str, Array]]:
-        """N17. Whether the dependency holds, and the factors at the step it points to: its spike, or the last."""
+        """N17. Whether the dependency holds, and the factors at its step: that of the spike, or the last."""
         post, pre = np.arange(len(self.ty)), np.arange(len(self.tx))
         if dependency == "x0":
             holds: Array | int = (self.tx > 0)[None, :]
@@ -174,13 +174,13 @@ class PlasticSynapses:
 
 
 def checked(words: Array, bounds: tuple[int, int], name: str) -> Array:
-    """Return whole words within their bounds as int64, or refuse them by name."""
+    """Return whole numbers within their bounds as int64, or refuse them by name."""
     words = np.asarray(words)
     if words.ndim != 2 or words.dtype.kind not in "iu":
         raise InputError(f"{name} are {words.dtype} {words.shape}, whole numbers (post, pre) are needed")
     if words.size and not (bounds[0] <= words.min() and words.max() <= bounds[1]):
         low, high = bounds
-        raise InputError(f"{name} reach from {words.min()} to {words.max()}, the engine holds {low} to {high}")
+        raise InputError(f"{name} range from {words.min()} to {words.max()}, the learning engine holds {low} to {high}")
     return words.astype(np.int64)
 
 
@@ -191,14 +191,14 @@ def external(y: Array | None, shape: tuple[int, ...], layer: str) -> Array:
         raise InputError(f"layer '{layer}': the rule reads traces {shape} of the postsynaptic neuron, got {got}")
     y = np.array(y, dtype=np.int64)
     if y.min() < 0 or y.max() > TRACE_MAX:
-        hint = "a signed value travels with the offset 64"
+        hint = "a signed value is sent with the offset 64"
         raise InputError(f"layer '{layer}': a trace of {y.min()} to {y.max()}, it holds 0 to {TRACE_MAX}", hint)
     return y
 
 
 def refuse_overflow(synapses: PlasticSynapses, lost: int) -> None:
-    """In strict mode refuse tags that left their word."""
+    """In strict mode refuse tags that saturated."""
     if synapses.strict and lost:
         low, high = TAG_BOUNDS
         message = f"strict: layer '{synapses.layer}': {lost} tags left {low} to {high} at step {synapses.elapsed}"
-        raise ThresholdMissed(message, "a coarser tag (a larger unit for one tag step), or without strict")
+        raise ThresholdMissed(message, "use a larger unit for one tag step, or leave out --strict")

@@ -1,14 +1,14 @@
-r"""Engine learner: plays samples through the learning engine's circuit; words of plastic synapses change step by step.
+r"""Engine learner: runs samples through the learning engine's circuit; plastic weights change step by step.
 
     x ──w_u──> block ──w_o──> error neuron <── target, gate         w_o: three-factor; w_u: rtrl, hybrid or stdp
                  ^ e               |
                  └─────w_back──────┘
 
-The target (TARGET for the right class; the others share -TARGET, so that a silent readout pushes nothing in common)
-stands while the readout hears the sample, and the error is sent in every ``stride``-th of these steps, the last one
-included. Neurons begin a sample at rest, as in every run; the engine's own words cannot be cleared, so a silent ``gap``
-follows in which presynaptic traces decay, and the held channels send y2 = 127, which empties the tags. The answer to a
-sample is that of the int8 weights before it.
+The target (TARGET for the right class; the others share -TARGET, so that the errors of a silent readout add up to 0) is
+applied while the readout receives the sample, and the error is sent in every ``stride``-th of these steps, the last one
+included. Neurons begin a sample at rest, as in every run; traces and tags of the learning engine cannot be cleared, so
+a silent ``gap`` follows in which presynaptic traces decay, and the held channels send y2 = 127, which empties the tags.
+The answer to a sample is computed with the int8 weights before it.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from .neurons import ErrorNeuron, SelectiveChannel
 from .rule import SIGN_OFFSET, TRACE_MAX
 
 TARGET = (WORD_MAX + 1) >> 3
-"""What a readout shall say: a quarter to a half of the largest value seen in calibration, with room to grow."""
+"""Target value of a readout: a quarter to a half of the largest value in calibration, with headroom to grow."""
 HELD = {"w_u": (SIGN_OFFSET, TRACE_MAX, SIGN_OFFSET), "w_o": (SIGN_OFFSET, SIGN_OFFSET, SIGN_OFFSET)}
 """What channels and readout send as y1 to y3 between samples."""
 
 
 @dataclass(frozen=True)
 class Loop:
-    """The error neuron, the steps it speaks in, and w_back (D, C) int8."""
+    """The error neuron, the steps in which it sends, and w_back (D, C) int8."""
 
     neuron: ErrorNeuron
     stride: int
     back: Array
 
     def gate(self, steps: int, first: int) -> Array:
-        """Return whether the error is sent in each of the first + steps steps; the readout hears from ``first`` on."""
+        """Return whether the error is sent in each of first + steps steps; the readout has input from ``first`` on."""
         heard = np.arange(first + steps) - first
         return np.asarray((heard >= 0) & ((steps - 1 - heard) % self.stride == 0))
 
 
 class Channels(Protocol):
-    """Channels behind plastic synapses and what arrives at them, as `compilers.plasticity.channel.PlasticChannel`."""
+    """Channels after plastic synapses and their inputs, as `compilers.plasticity.channel.PlasticChannel`."""
 
     @property
     def neuron(self) -> SelectiveChannel: ...
@@ -61,7 +61,7 @@ class Channels(Protocol):
 
 @dataclass(frozen=True)
 class PlasticInput:
-    """The plastic w_u: its channels, its synapses, and how many int8 weights one word is in each channel, (D,)."""
+    """The plastic w_u: its channels, its synapses, and the int8 scale of its weights per channel, (D,)."""
 
     channels: Channels
     synapses: FastSynapses
@@ -72,7 +72,7 @@ class PlasticInput:
         object.__setattr__(self, "words", np.array(self.synapses.weights, np.int64))
 
     def weights(self, before: Array, limit: int) -> Array:
-        """Return the int8 weights: those of before, moved as far as the words moved."""
+        """Return the int8 weights: the old ones plus the change of the plastic weights."""
         moved = (self.synapses.weights - self.words) * self.weights_a_word[:, None]
         return np.asarray(np.clip(before + np.rint(moved).astype(np.int64), -limit, limit))
 
@@ -90,12 +90,12 @@ class EngineLearner:
         self.block, self.loop, self.gap, self.rates = block, loop, gap, rates
         self.inputs, self.readout = inputs, readout
         self._first = block.weights()
-        self._time = 0  # every step of the run has noise of its own
-        self._loss = 0  # words that saturated in the channels
+        self._time = 0  # noise differs in every step of the run
+        self._loss = 0  # values that saturated in the channels
 
     @property
     def weights(self) -> dict[str, Array]:
-        """The int8 weights by group, as they would be written into a graph now; half a weight rounds up."""
+        """The current int8 weights by group; half a unit rounds up."""
         limit, weights = self.block.plasticity.weight_limit, dict(self._first)
         if self.inputs:
             weights["w_u"] = self.inputs.weights(weights["w_u"], limit)
@@ -155,7 +155,7 @@ class EngineLearner:
         self._rest()
 
     def _rest(self) -> None:
-        """Let traces decay and tags empty."""
+        """Run the silent gap: traces decay and tags become 0."""
         for group, synapses in self.plastic.items():
             post, pre = synapses.weights.shape
             held = np.repeat(np.array(HELD[group])[:, None], post, axis=1)
@@ -164,7 +164,7 @@ class EngineLearner:
 
 
 class _Hidden:
-    """The block during one sample: its spikes as they were played, or channels behind plastic synapses."""
+    """The block during one sample: its recorded spikes, or channels after plastic synapses."""
 
     def __init__(self, learner: EngineLearner, x: Array, frozen: Array) -> None:
         self.inputs, self.time, self.x, self.saturated = learner.inputs, learner._time, x, 0
@@ -174,7 +174,7 @@ class _Hidden:
             self.sums = np.zeros(frozen.shape[1], np.int64)
 
     def step(self, t: int, back: Array) -> Array:
-        """Return the spikes (D,) of step t; ``back`` (D,) is the signal that has come back."""
+        """Return the spikes (D,) of step t; ``back`` (D,) is the learning signal from w_back."""
         if not self.inputs:
             return np.asarray(self.frozen[t])
         arrived = {name: stream[t] for name, stream in self.streams.items()} | {"u": self.sums, "e": back}
@@ -185,7 +185,7 @@ class _Hidden:
 
 
 def readout_targets(right: int, classes: int) -> Array:
-    """Return what the readout shall say, (classes,)."""
+    """Return the target of the readout, (classes,)."""
     return np.asarray(np.where(np.arange(classes) == right, TARGET, -TARGET // max(classes - 1, 1)))
 
 

@@ -4,8 +4,8 @@ r"""Postsynaptic neurons with learning outputs: besides spikes they send y1, y2 
     SelectiveChannel  y1 = delta B             y2 = 128 (1 - Abar)      y3 = signal C psi    rtrl, hybrid
     ErrorNeuron       y1 = y2 = 0                                       y3 = error           readout's own synapses
 
-A trace is 7 bits without sign, as on the chip; a signed value v travels as v + 64, saturated at -64 and 63 (N19), and
-the rule's factor (y3-64) takes the offset off. All arithmetic is that of docs/numerics.md.
+A trace has 7 bits without sign, as on the chip; a signed value v is sent as v + 64, saturated at -64 and 63 (N19), and
+the rule's factor (y3-64) subtracts the offset. All arithmetic is that of docs/numerics.md.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SIGNAL_SHIFT = 8  # a signal of 16 bits times C of 16 bits fits a word
 
 
 class Emission(NamedTuple):
-    """One step: the new state, what goes to other neurons (n,), y1 to y3 (3, n), and how many words saturated."""
+    """One step: the new state, messages (n,), y1 to y3 (3, n), and how many values saturated."""
 
     state: State
     message: Array
@@ -43,7 +43,7 @@ class Emission(NamedTuple):
 
 
 class PostNeuron(Protocol):
-    """A population that can stand behind plastic synapses; ``ports`` as in `nodes.node`, the first is theirs."""
+    """A population after plastic synapses; ``ports`` as in `nodes.node`, the first is that of the plastic synapses."""
 
     external: ClassVar[bool]
 
@@ -147,7 +147,7 @@ class SelectiveChannel:
     def __post_init__(self) -> None:
         if self.scan.state_words != 1:
             message = f"a selective channel on the learning engine has one state, this scan has {self.scan.state_words}"
-            raise InputError(message, "the trace process holds more")
+            raise InputError(message, "use the trace process, which supports more states")
 
     @property
     def neurons(self) -> int:

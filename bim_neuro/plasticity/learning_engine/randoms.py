@@ -27,7 +27,7 @@ _LAVA_WEIGHT_SEED = 2
 
 
 class Randoms(Protocol):
-    """Where a synapse's engine takes its random numbers from.
+    """The source of random numbers of plastic synapses.
 
     ``trace`` answers with numbers in [0, 1) for the traces of ``lines`` neurons at ``step`` of the epoch that ends with
     step ``last``, ``round`` with numbers from 0 to 127 for the synapses of ``shape`` at the epoch's end.
@@ -42,7 +42,7 @@ class Randoms(Protocol):
 
 
 class LavaRandoms:
-    """Lava's own streams; steps must be asked for in order."""
+    """Lava's own streams; steps must be requested in order."""
 
     mode = "lava"
 
@@ -60,7 +60,7 @@ class LavaRandoms:
 
 
 class _Stream:
-    """The n-th draw of a numpy generator, n never falling."""
+    """The n-th draw of a numpy generator; n must not decrease."""
 
     def __init__(self, seed: int) -> None:
         self.generator, self.drawn, self.last = np.random.default_rng(seed), -1, 0.0

@@ -2,7 +2,7 @@ r"""Learning rules: what a learning engine can compute for a synapse, as data.
 
     dw = sum of products        dt = sum of products        product = mantissa 2^exponent * dependency * factors
 
-A dependency says when the product counts: ``x0`` at a presynaptic spike, ``y0`` at a postsynaptic spike, ``uk`` every
+A dependency says when the product applies: ``x0`` at a presynaptic spike, ``y0`` at a postsynaptic spike, ``uk`` every
 2^k epochs. A factor is a trace (x1, x2 of the presynaptic neuron, y1 to y3 of the postsynaptic), the weight ``w`` or
 the tag ``t``, plus an offset. Traces are unsigned; a signed quantity travels with SIGN_OFFSET and its factor takes it
 off.
@@ -88,7 +88,7 @@ class Product:
 
     @property
     def hidden_shift(self) -> int:
-        """How far the fixed meaning shifts right and never back."""
+        """Bits by which the fixed-point meaning shifts right without shifting back."""
         return max(0, self._width - ACCUMULATOR_BITS)
 
     @property
@@ -155,7 +155,7 @@ class LearningRule:
         if wrong := [name for name in kept if name not in known]:
             raise InputError(f"learning rule: the engine does not keep {wrong[0]} here", f"it keeps {', '.join(known)}")
         if missing := [name for name in self.used if name in known and name not in kept]:
-            raise InputError(f"learning rule: {missing[0]} is read, but how it decays is not said")
+            raise InputError(f"learning rule: {missing[0]} is read, but has no trace parameters")
 
     @property
     def products(self) -> tuple[Product, ...]:

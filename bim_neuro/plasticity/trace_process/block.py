@@ -1,4 +1,4 @@
-"""A block that learns: where its parts stand in the graph, and its constants as law and kernel read them."""
+"""A block that learns: the names of its parts in the graph, and its constants for law and kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .parameters import Constants, EachChannel, EachClass, EachState, EachTrace,
 
 ERROR_BITS = 15
 CALIBRATION_BITS = 40
-"""Of a trace word while units are chosen: no trace of a calibration sample saturates."""
+"""Bits of a trace word during calibration: no trace of a calibration sample saturates."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class PlasticBlock:
 
     @cached_property
     def share(self) -> dict[str, Array]:
-        """Return what a last bit of R is worth in each channel, in 2^-16 of the largest, (D,) by family.
+        """Return the value of an LSB of R in each channel, in 2^-16 of the largest, (D,) by family.
 
-        That is the trace's unit, and for u what the channel makes of its accumulator.
+        It is the trace's unit and, for u, the channel's input scale.
         """
         worth = {family: 2.0 ** self.process.units[f"R.{family}"] for family in ("dt", "u", "b", "c")}
         worth["u"] = worth["u"] * self.process.scan.u_multiplier
@@ -100,7 +100,7 @@ class PlasticBlock:
         return node
 
     def traces(self) -> EachTrace:
-        """Return room for every trace word."""
+        """Return zero arrays for every trace."""
         shapes = self.process.shapes(self.weights()["w_u"].shape[1])
         return EachTrace(*(np.zeros(shapes[name], np.int64) for name in NAMES))
 
@@ -126,7 +126,7 @@ class PlasticBlock:
 
 
 def check_stream(block: PlasticBlock, x: Array, y: Array) -> None:
-    """Refuse a stream whose shape or labels are not the block's."""
+    """Refuse a stream whose shape or labels do not match the block."""
     weights = block.weights()
     wanted, classes = (len(block.omega), weights["w_u"].shape[1]), len(weights["w_o"])
     if x.ndim != 3 or x.shape[1:] != wanted or len(x) != len(y) or not len(x):

@@ -19,9 +19,9 @@ from .parameters import ChannelSignals, EachTrace, Parameters, Room, Rounding, S
 _ONE = 2**16
 _FACTOR = _ONE - 1
 _LOG2E = round(np.log2(np.e) * 2**15)
-STOCHASTIC, NEAREST, TRUNCATE = 0, 1, 2  # places in request.ROUNDINGS
+STOCHASTIC, NEAREST, TRUNCATE = 0, 1, 2  # indices in request.ROUNDINGS
 # Where the draws of each trace begin within a step's, as in `law.TraceProcess._place`; a step has room for 16 of them,
-# 2^28 draws, so that no two words of a run share one.
+# 2^28 draws, so that no two values of a run share one.
 _S_DT, _V_DT, _R_DT, _S_U, _V_U, _R_U, _S_B, _V_B, _R_B, _V_C, _R_C, _R_O = (np.uint64(i << 24) for i in range(12))
 
 
@@ -86,7 +86,7 @@ def play(
 def _step(
     p: Parameters, w: Weights, t: EachTrace, sample: Sample, room: Room, now: int, learning: bool, counter: np.uint64
 ) -> int:
-    """Move block, traces and readout on by one step; return how many trace words saturated."""
+    """Advance block, traces and readout by one step; return how many traces saturated."""
     lost = 0
     _hear(p, w, sample.x[now], room)
     for d in range(len(room.v)):
@@ -102,7 +102,7 @@ def _step(
 
 @part
 def _hear(p: Parameters, w: Weights, line: Array, room: Room) -> None:
-    """B and C of the step, as their relays send them."""
+    """Compute B and C of the step, as their relays send them."""
     k, each = p.constants, p.states
     for n in range(len(room.b)):
         b = rescale(_read(w.w_b[n], line), each.b_multiplier[n], k.relay_b_shift, each.b_bias[n])
@@ -112,7 +112,7 @@ def _hear(p: Parameters, w: Weights, line: Array, room: Room) -> None:
 
 @part
 def _scan(p: Parameters, w: Weights, x: Array, room: Room, now: int, d: int, learning: bool) -> tuple[int, int]:
-    """Move a channel's states on; where traces follow, also make g and drive. Return delta u and the channel's y."""
+    """Advance a channel's states; with traces also g and drive. Return delta u and the channel's y."""
     k, each = p.constants, p.channels
     sent = rescale(_read(w.w_u[d], x[now]), each.relay_u_multiplier[d], k.relay_u_shift, each.relay_u_bias[d])
     room.relay[now, d] = clip(sent, 32767)
@@ -143,7 +143,7 @@ def _scan(p: Parameters, w: Weights, x: Array, room: Room, now: int, d: int, lea
 
 @part
 def _fire(p: Parameters, room: Room, d: int, y: int) -> int:
-    """Move a channel's LIF on by y, and its psi; return kappa, what a change of the membrane before is worth in it."""
+    """Advance a channel's LIF by y, and its psi; return kappa = dv_t / dv_{t-1}."""
     k = p.constants
     leak = (4096 - k.dv) << 4  # a decay over 2^12, as a factor over 2^16
     back = clip(shift_towards_zero(room.v[d] * k.v_factor, k.v_shift), WORD_MAX)
@@ -159,7 +159,7 @@ def _fire(p: Parameters, room: Room, d: int, y: int) -> int:
 
 @part
 def _answer(p: Parameters, w: Weights, spikes: Array, room: Room, output: Array) -> None:
-    """Move the readout on, and add it to ``output``."""
+    """Advance the readout, and add it to ``output``."""
     k, each = p.constants, p.readout
     for o in range(len(room.r)):
         a = rescale(_read(w.w_o[o], spikes), each.multiplier[o], k.readout_shift, each.bias[o])
@@ -169,7 +169,7 @@ def _answer(p: Parameters, w: Weights, spikes: Array, room: Room, output: Array)
 
 @kernel
 def _read(row: Array, x: Array) -> int:
-    """What one neuron hears of a line through its row of weights."""
+    """The weighted sum that one neuron receives through its row of weights."""
     total = 0
     for j in range(len(x)):
         total += row[j] * x[j]
@@ -186,7 +186,7 @@ def _wrap(u: int) -> int:
 def _trace(
     p: Parameters, t: EachTrace, x: Array, room: Room, now: int, d: int, signals: ChannelSignals, counter: np.uint64
 ) -> int:
-    """Move the traces of one channel on by one step, level by level; return how many words saturated."""
+    """Advance the traces of one channel by one step, level by level; return how many saturated."""
     k, unit = p.constants, p.units
     du, kappa, shown, sent = signals
     line, decay, c, reach, seen_dt, seen_u = x[now], room.decay[d], room.c, room.reach, room.seen_dt, room.seen_u

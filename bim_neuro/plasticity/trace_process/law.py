@@ -19,7 +19,7 @@ moves by one product and one rounding (N21), in units of 2^-16 of its last bit:
 
     word' = round((word * factor + immediate) / 2^16)      factor 16 bits; stochastic, nearest, or towards zero
 
-With ``bits`` None the same law runs in float64 without rounding: what the words are compared with.
+With ``bits`` None the same law runs in float64 without rounding: the reference for the integers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ NAMES = tuple(f"{level}.{family}" for family, levels in LEVELS.items() for level
 
 
 class Signals(NamedTuple):
-    """What one step of the block hands to its traces; integers, as the neurons hold them."""
+    """The signals of one step of the block that its traces read; integers, as the neurons hold them."""
 
     x: Array  # (M,)
     reach: Array  # (D, M)
@@ -155,7 +155,7 @@ class TraceProcess:
         return signals, {**registers, "u_lif": lif.state["u"], "v_lif": lif.state["v"]}
 
     def _advance(self, state: dict[str, Array], now: Signals, counter: int) -> dict[str, Array]:
-        """Move every trace on, level by level, so that each reads the new words of the level before."""
+        """Advance every trace, level by level, so that each reads the new values of the level before."""
         wide, kappa = now.decay[..., None], now.kappa
         held = {
             "S.dt": (wide, now.g[..., None] * now.x, 0),
@@ -220,5 +220,5 @@ def _shift(word: Array, left: Array) -> Array:
 
 
 def _of_channels(values: Array, dimensions: int) -> Array:
-    """Give values (D,) as many axes as a trace has."""
+    """Reshape values (D,) to broadcast over a trace."""
     return values.reshape(-1, *[1] * (dimensions - 1))

@@ -1,4 +1,4 @@
-"""Learner: plays samples through the integer program, updates its 8-bit weights after each, keeps count.
+"""Learner: runs samples through the integer program, updates its 8-bit weights after each, and keeps counts.
 
 After a sample, with P a product of a trace word and a learning signal (16 bits of error through the readout's weights):
 
@@ -6,16 +6,16 @@ After a sample, with P a product of a trace word and a learning signal (16 bits 
     P_u, P_dt  = share[d] signal[d] R[d, j]    P_b, P_c = sum_d share[d] signal[d] R[d, n, j]    P_o = error[c] R_o[d]
     w          = clip(w - round(P m / 2^k))                      N22
 
-``share`` makes up for the units of a trace. m and k are chosen once for each group of synapses, from the first
-``WARM_UP`` samples, so that the update of a sample that the readout knows nothing about moves a weight by ``rate`` last
-bits, root mean square; m has four bits.
+``share`` compensates for the units of a trace. m and k are chosen once for each group of synapses, from the first
+``WARM_UP`` samples, so that an update with an untrained readout changes a weight by ``rate`` LSBs (RMS); m has four
+bits.
 
 Pruning (N23): a weight no further from 0 than theta of its group becomes 0, and theta follows eq 10 of the paper in
 units of 2^-8,
 
     theta += THETA_STEP (wanted sparsity - sparsity)      after each sample; it falls when too much is gone
 
-There is no float copy of a weight, so what is pruned comes back only by an update larger than theta.
+There is no float copy of a weight, so a pruned weight returns only by an update larger than theta.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from .rate import FixedRate, as_rate
 
 WARM_UP = 32
 THETA_BITS = 8
-THETA_STEP = 2**THETA_BITS  # a last bit a sample where nothing is pruned and all should be
-_UPDATE_DRAWS = 1 << 62  # the noise of updates has counters of its own
+THETA_STEP = 2**THETA_BITS  # one LSB per sample if nothing is pruned and all should be
+_UPDATE_DRAWS = 1 << 62  # the noise of updates has its own counters
 
 
 class Heard(NamedTuple):
-    """What a sample was: the block's input (T, M), its spikes and psi (T, D), and the readout summed over it, (C,)."""
+    """Record of a sample: the block's input (T, M), its spikes and psi (T, D), and the summed readout, (C,)."""
 
     x: Array
     spikes: Array
@@ -52,14 +52,14 @@ class Heard(NamedTuple):
 
 
 class TraceLearner:
-    """Learn on samples one after another. ``forgetful`` drops every trace but the last step's: the control."""
+    """Learn on samples one after another. ``forgetful`` keeps only the traces of the last step, as a control."""
 
     def __init__(self, block: PlasticBlock, *, forgetful: bool = False) -> None:
         self.block, self.forgetful = block, forgetful
         self.weights = block.weights()
         self.rates: dict[str, FixedRate] = {}
         self.theta: dict[str, int] = {}
-        self.traces = block.traces()  # of the sample that was played last
+        self.traces = block.traces()  # of the last sample
         self.heard: Heard | None = None
         self._samples = 0
 
@@ -84,7 +84,7 @@ class TraceLearner:
             self._choose_rates(x[:WARM_UP], y[:WARM_UP])
 
     def take(self, traces: EachTrace, heard: Heard, target: int, record: LearnRecord) -> None:
-        """Learn from what a sample left that was played elsewhere: its traces, and what was heard of it."""
+        """Learn from a sample that was run elsewhere: from its traces and its record."""
         self._samples += 1
         self._update(self._products(traces, heard, self.block.error(heard.output, target)), record)
         self._prune()
@@ -94,9 +94,9 @@ class TraceLearner:
         return self.block.with_weights(self.weights)
 
     def _play(self, sample: Array, target: int, learning: bool = True) -> tuple[dict[str, Array], bool, int]:
-        """Run one sample; return what its updates are made of, whether the answer was right, and lost trace words.
+        """Run one sample; return the products of its updates, whether the answer was right, and saturated traces.
 
-        Without ``learning`` the error is that of a readout that says nothing.
+        Without ``learning`` the error is that of a readout of zeros.
         """
         block, weights = self.block, self.weights
         steps = len(sample)
@@ -116,7 +116,7 @@ class TraceLearner:
         return products, bool(output.argmax() == target), lost
 
     def _products(self, traces: EachTrace, heard: Heard, error: Array) -> dict[str, Array]:
-        """Return what the updates of a sample are made of, by group, and 'stdp' where pairs count."""
+        """Return the products of a sample's updates, by group, and 'stdp' if the rule has pairs."""
         plasticity, w_o = self.block.plasticity, self.weights["w_o"]
         rule, omega = plasticity.rule, self.block.omega
         products = self.block.products(traces, error, w_o)
@@ -131,7 +131,7 @@ class TraceLearner:
         return products
 
     def _choose_rates(self, x: Array, y: Array) -> None:
-        """Choose for each group the m and k of N22 that `rate` asks for, from samples as if none were known yet."""
+        """Choose the m and k of N22 for each group from `rate`, on samples with an untrained readout."""
         squares: dict[str, list[float]] = {}
         for sample, target in zip(x, y, strict=True):
             for group, product in self._play(sample, int(target), learning=False)[0].items():
@@ -140,8 +140,8 @@ class TraceLearner:
         for name, values in squares.items():
             typical, rate = float(np.mean(values)) ** 0.5, self._rate(name)
             if rate and not typical:
-                message = f"the first {len(x)} samples leave '{name}' without an update, so it can have no rate"
-                raise InputError(message, "a stronger input, a model that spikes, or more trace bits")
+                message = f"the first {len(x)} samples give '{name}' no update, so its rate cannot be chosen"
+                raise InputError(message, "use a stronger input, a model that spikes, or more trace bits")
             self.rates[name] = as_rate(rate / max(typical, 1.0))
 
     def _rate(self, name: str) -> float:

@@ -41,7 +41,7 @@ def three_factor(plasticity: Plasticity, x: Array, psi: Array, shown: Array, ome
 
 
 def _before(lines: Array, tau: float, impulse_bits: int = IMPULSE_BITS) -> Array:
-    """Return the trace that each step's spikes meet, (T, lines)."""
+    """Return the trace before each step's spikes are added, (T, lines)."""
     factor = round(2**16 * exp(-1 / tau))
     met = np.zeros_like(lines)
     for t in range(1, len(lines)):

@@ -1,4 +1,4 @@
-"""What the kernel of the trace process reads and writes, by name; all int64."""
+"""Parameters and state of the trace process kernel, by name; all int64."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class Constants(NamedTuple):
     du: int  # decays of the LIF's current, without Lava's hidden 1, and of its membrane; over 2^12
     dv: int
     v_threshold: int  # in units of 2^6 of the membrane
-    relay_u_shift: int  # of the sum that a relay hears times its multiplier
+    relay_u_shift: int  # of a relay's input sum times its multiplier
     relay_b_shift: int
     relay_c_shift: int
-    readout_shift: int  # of the sum that the readout hears times its multiplier
+    readout_shift: int  # of the readout's input sum times its multiplier
     readout_decay: int  # what the readout keeps from step to step, over 2^16
     bits: int  # of a trace word, sign included
-    rounding: int  # place in request.ROUNDINGS
+    rounding: int  # index in request.ROUNDINGS
     seed: int  # of the noise that rounds
 
 
 class EachChannel(NamedTuple):
     """Numbers of every channel, (D,) int64."""
 
-    d_skip: Array  # what y hears of u directly, over 2^d_shift
+    d_skip: Array  # weight of u in y, over 2^d_shift
     u_multiplier: Array  # over 2^u_shift, as the others over their shift
     u_bias: Array  # added after the shift
     dt_multiplier: Array
@@ -99,7 +99,7 @@ class EachTrace(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """All that the kernel reads of a block but its plastic weights; int64."""
+    """All constants of a block that the kernel reads, without its plastic weights; int64."""
 
     constants: Constants
     channels: EachChannel
@@ -108,12 +108,12 @@ class Parameters(NamedTuple):
     alpha: Array  # (D, N), |A| log2(e) over 2^alpha_shift
     rate: Array  # (D, N), |A| over 2^rate_shift
     conv: Array  # (D, K), the tap of this step first
-    omega: Array  # (T,), what a step counts in the readout's sum
+    omega: Array  # (T,), weight of a step in the readout's sum
     units: EachTrace  # (D,) each: the last bit is 2^unit words of the block
 
 
 class ChannelSignals(NamedTuple):
-    """What one step of one channel hands to its traces beside what lies in `Room`, as `law.Signals` names it."""
+    """Signals of one step of one channel that are not in `Room`, named as in `law.Signals`."""
 
     du: int
     kappa: int  # 16 bits
@@ -122,7 +122,7 @@ class ChannelSignals(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One sample: its input, and what the block made of it."""
+    """One sample: its input and the block's results."""
 
     x: Array  # (T, M)
     spikes: Array  # (T, D)
@@ -131,7 +131,7 @@ class Sample(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What the neurons hold from step to step, and room for what a step makes; int64."""
+    """State of the neurons, and buffers of a step; int64."""
 
     h: Array  # (D, N)
     g: Array  # (D, N), d h / d z

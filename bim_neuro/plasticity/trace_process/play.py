@@ -1,4 +1,4 @@
-"""The numpy law over one sample: block, readout and trace process, step by step; slow, and the judge of the kernel.
+"""The numpy law over one sample: block, readout and trace process, step by step; slow, the reference of the kernel.
 
 With a process of ``bits`` None the traces are exact (float64): calibration and the tables of trace fidelity use that.
 """
@@ -16,7 +16,7 @@ from .law import NAMES, TraceProcess
 
 @dataclass(frozen=True)
 class Played:
-    """What a sample left: summed output (C,), spikes (T, D), every trace by name."""
+    """Results of a sample: summed output (C,), spikes (T, D), every trace by name."""
 
     output: Array
     spikes: Array

@@ -12,7 +12,7 @@ MANTISSA_BITS = 4
 
 @dataclass(frozen=True)
 class FixedRate:
-    """A rate as the chip has it, ``mantissa / 2^shift``, and by how much that misses what was asked."""
+    """A rate as the chip has it, ``mantissa / 2^shift``, and its relative error."""
 
     mantissa: int
     shift: int
@@ -25,6 +25,6 @@ def as_rate(wanted: float) -> FixedRate:
         return FixedRate(0, 1, 0.0)
     shift = MANTISSA_BITS - 1 - floor(log2(wanted))
     if not 1 <= shift <= 62:
-        raise InputError(f"a rate of {wanted:.3g} needs a shift of {shift} bits, a word has 1 to 62")
+        raise InputError(f"a rate of {wanted:.3g} needs a shift of {shift} bits, allowed: 1 to 62")
     mantissa = round(wanted * 2.0**shift)
     return FixedRate(mantissa, shift, mantissa * 2.0**-shift / wanted - 1)

@@ -1,4 +1,4 @@
-"""Units of traces: what a last bit of each is worth in each channel, chosen on samples."""
+"""Units of traces: the value of an LSB in each channel, chosen on samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def calibrate_units(block: PlasticBlock, x: Array) -> dict[str, Array]:
     """N20. Return the units (D,) that keep every trace of these samples a factor of two inside its bits.
 
     x (samples, T, M) is what the block reads; the traces are exact here. A channel's unit is no more than `FINER` bits
-    below that of the largest channel, as it may do more in other samples; the traces of spikes (R.o) share one unit.
+    below that of the largest channel, as it may be larger in other samples; the traces of spikes (R.o) share one unit.
     """
     bits, exact = block.process.bits or CALIBRATION_BITS, block.process.exact()
     largest = {name: np.full(block.process.channels, 2.0**-16) for name in NAMES}
