@@ -17,7 +17,7 @@ from ..intake import read_json
 from ..printable import as_json, csv_cell
 from ..printable import plain as visible
 from .html import render
-from .models import VERSION, Layer, OtherKeys, Range, Summary, plain, read
+from .models import VERSION, Layer, Misshapen, OtherKeys, Range, Summary, plain, read
 from .terminal import report_text, show
 
 DAMAGE = (ValueError, RecursionError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -74,7 +74,8 @@ def read_summary(folder: Path) -> Summary:
         return summary
     except DAMAGE as error:
         other = _other_version(path, data, error)
-        raise other or InputError(f"{path} is damaged: {type(error).__name__} {error!s:.200}") from None
+        kind = "" if isinstance(error, Misshapen) else f"{type(error).__name__} "  # ours are sentences
+        raise other or InputError(f"{path} is damaged: {kind}{error!s:.200}") from None
 
 
 def _other_version(path: Path, data: Any, error: Exception) -> InputError | None:
