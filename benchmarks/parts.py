@@ -23,7 +23,7 @@ REPEATS = 16  # a call from Python takes as long as some steps
 STEPS = REPEATS * CHUNK
 
 _gather, _count_operations = _synapses.gather, _synapses.count_operations
-_law, _compact = _layer.law, _layer.compact
+_law, _compact, _lists = _layer.law, _layer.compact, _layer.lists
 WIDTH, MESSAGES, SPIKES = layout.WIDTH, layout.MESSAGES, layout.SPIKES
 TOGETHER, SUM_WIDTH = layout.TOGETHER, layout.SUM_WIDTH
 
@@ -54,7 +54,7 @@ def _all_neurons(tables: Any, work: Any, index: int, t0: int, t1: int) -> None:
             if node[SPIKES] and row == 0:
                 _gather(tables, work, node, 0, width, (t, min(t + node[TOGETHER], t1), t), t0)
             _law(tables, work, node, message, 0, width, row * node[SUM_WIDTH])
-            if node[SPIKES]:
+            if node[SPIKES] and not _lists(tables, node):
                 _compact(work.flags[:width], work.flag_words, message, 0)
 
 

@@ -67,8 +67,12 @@ def _(node: IntegerLIF, bounds: dict[str, int], name: str) -> Form:
     bias = _whole(node.bias_mant, "bias_mant", name, BIAS_HIGH + 1).astype(np.int64) << node.bias_exp
     narrow = bounds["i"] <= NARROW_INPUT
     calm = node.du == 4095 and bounds["i"] < _CALM_INPUT
-    words = np.concatenate([[4095 - node.du, 4096 - node.dv, node.v_threshold << 6, calm], bias])
-    return Form(layout.LIF if narrow else layout.WIDE_LIF, words, state_words=2 * node.size, narrow=narrow)
+    lanes = LANES if narrow else 1
+    pitch = node.size + -node.size % lanes
+    padding = np.zeros(pitch - node.size, np.int64)
+    words = np.concatenate([[4095 - node.du, 4096 - node.dv, node.v_threshold << 6, calm], bias, padding])
+    kind = layout.LIF if narrow else layout.WIDE_LIF
+    return Form(kind, words, state_words=2 * pitch, narrow=narrow, lanes=lanes)
 
 
 @form.register

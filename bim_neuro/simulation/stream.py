@@ -102,7 +102,8 @@ class Stream:
         kind, width, states, start = node[KIND], node[WIDTH], node[STATES], node[STATE]
         pool = self._work.state32 if node[NARROW] else self._work.state64
         if kind in (LIF, WIDE_LIF):
-            u, v = pool[start : start + 2 * width].reshape(2, width).astype(np.int64)
+            rows = pool[start : start + 2 * node[PITCH]].reshape(2, node[PITCH])[:, :width]
+            u, v = rows.astype(np.int64)
             return {"u": u, "v": v}
         if kind == READOUT:
             return {"v": pool[start : start + width].copy()}

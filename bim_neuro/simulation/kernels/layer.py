@@ -6,6 +6,7 @@ import numpy as np
 
 from ...jit import kernel, part, section
 from ...nodes.arithmetic import Array
+from .fire import fire
 from .layout import (
     CALM,
     COUNTS,
@@ -39,7 +40,7 @@ from .layout import (
     Tables,
     Work,
 )
-from .neurons import calm_lif, lif, readout, relay, wide_lif
+from .neurons import lif, readout, relay, wide_lif
 from .scan import scan
 from .synapses import clear, count_operations, gather
 from .team import share
@@ -70,7 +71,7 @@ def play(
     node, counter = tables.nodes[index], work.counters[index]
     kind, width, spikes = node[KIND], node[WIDTH], node[SPIKES]
     first, last = share(width, member, size)
-    endless = period == 0
+    endless, listed = period == 0, lists(tables, node)
     state32, state64 = work.state32[node[STATE] :], work.state64[node[STATE] :]
     for t in range(t0, t1):
         row = (t - t0) % node[TOGETHER]
@@ -97,8 +98,10 @@ def play(
                 else:
                     copy(message[first:last], line[first:last])
             else:
-                saturated = law(tables, work, node, message, first, last, row * node[SUM_WIDTH])
-            if spikes:
+                saturated, sent = law(tables, work, node, message, first, last, row * node[SUM_WIDTH])
+            if listed:
+                pass
+            elif spikes:
                 sent = compact(work.flags[first:last], work.flag_words[first >> 3 :], message[first:last], first)
             else:
                 sent = _nonzero(message[first:last])
@@ -122,31 +125,41 @@ def play(
         count_operations(tables, work, node, counter, t0, t1, period)
 
 
+@part
+def lists(tables: Tables, node: Array) -> bool:
+    """Whether the node's law lists who fired."""
+    return bool(node[KIND] == LIF and tables.words32[node[WORDS] + CALM] != 0)
+
+
 @section
-def law(tables: Tables, work: Work, node: Array, message: Array, first: int, last: int, row: int) -> int:
-    """Apply the node's law to its sums, which begin at ``row``; return how many words saturated."""
+def law(tables: Tables, work: Work, node: Array, message: Array, first: int, last: int, row: int) -> tuple[int, int]:
+    """Apply the node's law to its sums, which begin at ``row``; return how many words saturated.
+
+    Where the law lists who fired (`lists`), the second number is how many.
+    """
     kind, width, start, arrived = node[KIND], node[WIDTH], node[STATE], node[SUMS] + row
     flags, sent = work.flags[first:last], message[first:last]
     if kind == LIF:
         words32 = tables.words32[node[WORDS] :]
-        sums32 = work.sums32[arrived + first : arrived + last]
-        u, v = work.state32[start + first :], work.state32[start + width + first :]
+        u_at, v_at = start + first, start + node[PITCH] + first
         if words32[CALM]:
-            return calm_lif(words32, words32[LIF_WORDS + first :], sums32, u, v, flags)
-        return lif(words32, words32[LIF_WORDS + first :], sums32, u, v, flags)
+            places = (u_at, v_at)
+            return fire(words32, LIF_WORDS + first, work.sums32, arrived + first, work.state32, places, sent, first)
+        sums32 = work.sums32[arrived + first : arrived + last]
+        return lif(words32, words32[LIF_WORDS + first :], sums32, work.state32[u_at:], work.state32[v_at:], flags), 0
     if kind == SCAN:
         rates, h, ports = tables.words32[node[WORDS] :], work.state32[start:], work.sums32[arrived:]
-        return scan(rates, ports, h, work.lanes, sent, node[PITCH], node[STATES], first)
+        return scan(rates, ports, h, work.lanes, sent, node[PITCH], node[STATES], first), 0
     words, state = tables.words64[node[WORDS] :], work.state64[start:]
     sums = work.sums64[arrived : arrived + node[SUM_WIDTH]]
     if kind == RELAY:
-        return relay(words, sums[first:last], sent, width, first)
+        return relay(words, sums[first:last], sent, width, first), 0
     if kind == READOUT:
-        return readout(words, sums[first:last], state[first:], sent, width, first)
+        return readout(words, sums[first:last], state[first:], sent, width, first), 0
     if kind == WIDE_SCAN:
-        return wide_scan(words, sums, state, work.channels, sent, width, node[STATES], first)
+        return wide_scan(words, sums, state, work.channels, sent, width, node[STATES], first), 0
     u, v = state[first:], state[width + first :]
-    return wide_lif(words, words[LIF_WORDS + first :], sums[first:last], u, v, flags)
+    return wide_lif(words, words[LIF_WORDS + first :], sums[first:last], u, v, flags), 0
 
 
 @part
@@ -240,7 +253,7 @@ def _keep(
     for variable in range(variables):
         place = base + (variable * rows + at) * width
         for j in range(first, last):
-            word = start + variable * width + j
+            word = start + variable * node[PITCH] + j
             probe[place + j] = work.state32[word] if node[NARROW] else work.state64[word]
     if kind in (SCAN, WIDE_SCAN):
         place, pitch = base + at * width * states, node[PITCH]

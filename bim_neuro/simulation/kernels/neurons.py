@@ -53,23 +53,6 @@ def lif(words: Array, bias: Array, sums: Array, u: Array, v: Array, flags: Array
 
 
 @kernel
-def calm_lif(words: Array, bias: Array, sums: Array, u: Array, v: Array, flags: Array) -> int:
-    """N7 in 32 bits for a current that forgets at once and stays within 2^17 << 6: it can neither wrap nor leak."""
-    membrane, threshold = words[1], words[2]
-    saturated = _i32(0)
-    for j in range(len(sums)):
-        current = _i32(sums[j] << 6)
-        x = _i32(_i32(decay32(v[j], membrane) + current) + bias[j])
-        y = _i32(min(max(x, _i32(-WORD_MAX)), _i32(WORD_MAX)))
-        saturated = _i32(saturated + _i32(y != x))
-        fired = y > threshold
-        u[j] = current
-        v[j] = _i32(0) if fired else y
-        flags[j] = fired
-    return int(saturated)
-
-
-@kernel
 def wide_lif(words: Array, bias: Array, sums: Array, u: Array, v: Array, flags: Array) -> int:
     """N7 in 64 bits, for layers whose input may leave 2^18; a current wraps once, as in Lava, and may stay outside."""
     current, membrane, threshold = words[0], words[1], words[2]
