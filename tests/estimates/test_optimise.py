@@ -109,7 +109,9 @@ def test_without_published_numbers_there_is_nothing_to_compare_by(case) -> None:
     hops = ("hop_east_west_pj", "hop_north_south_pj", "learning_update_pj")
     unpublished |= {name: replace(getattr(profile.energy, name), value=None) for name in hops}
     silent = replace(profile, energy=replace(profile.energy, **unpublished))
-    with pytest.raises(InputError, match="no published static power or energy prices, so --optimise energy cannot compare"):
+    with pytest.raises(
+        InputError, match="no published static power or energy prices, so --optimise energy cannot compare"
+    ):
         optimise(placed, record, silent, "energy")
     idle = replace(profile, energy=replace(profile.energy, static_mw=replace(profile.energy.static_mw, value=None)))
     with pytest.raises(InputError, match="no published static power"):

@@ -162,7 +162,8 @@ def test_a_record_that_cannot_be_written_does_not_take_the_training_with_it(
 
 
 @pytest.mark.parametrize(
-    "victim", ["bim_neuro.jobs.compile._arranged", *slow("bim_neuro.jobs.compile.run", "bim_neuro.report.write_files")]
+    "victim",
+    ["bim_neuro.jobs.compile._arranged", *slow("bim_neuro.jobs.compile.run_request", "bim_neuro.report.write_files")],
 )
 def test_what_was_learned_is_not_learned_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path, victim: str
