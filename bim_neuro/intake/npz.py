@@ -123,5 +123,6 @@ def _array(archive: zipfile.ZipFile, name: str) -> Array:
 
 def _largest(texts: Array) -> int:
     """Return the largest code of a character: Python makes no text of one that is too large."""
-    codes = texts.reshape(-1).view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
+    order: Any = texts.dtype.byteorder
+    codes = texts.reshape(-1).view(np.dtype(np.uint32).newbyteorder(order))
     return int(codes.max())

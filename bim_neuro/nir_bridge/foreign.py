@@ -153,7 +153,7 @@ class _Conversion:
         self._connect(form.scaled(law.gain), name)
 
     def _add_lif(self, name: str, form: LinearForm, law: NeuronLaw) -> None:
-        current = law.gain * form.bias
+        current: Array = law.gain * form.bias
         if law.current_decay and form.bias.any():
             self._add_constant(name, current)
             current = np.zeros(form.width)

@@ -74,7 +74,8 @@ def run_circuit(
     post, loop = circuit.post, circuit.loop
     state, sums = post.initial(), np.zeros(post.neurons, np.int64)
     error_state = loop.neuron.initial() if loop else {}
-    out, back = np.zeros(loop.neuron.neurons if loop else 0, np.int64), np.zeros(post.neurons, np.int64)
+    out: Array = np.zeros(loop.neuron.neurons if loop else 0, np.int64)
+    back: Array = np.zeros(post.neurons, np.int64)
     rows: dict[str, list[Array]] = {}
     for t, x in enumerate(circuit.x):
         inputs = {name: stream[t] for name, stream in circuit.streams.items()} | {circuit.plastic_port: sums}

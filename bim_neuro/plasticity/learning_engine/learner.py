@@ -143,7 +143,9 @@ class EngineLearner:
         hidden = _Hidden(self, np.concatenate([sample, pad]), frozen)
         neuron = self.loop.neuron
         aims = readout_targets(target, neuron.neurons)
-        state, heard, back = neuron.initial(), np.zeros(neuron.neurons, np.int64), np.zeros(len(frozen[0]), np.int64)
+        state = neuron.initial()
+        heard: Array = np.zeros(neuron.neurons, np.int64)
+        back: Array = np.zeros(len(frozen[0]), np.int64)
         static = self._first["w_o"]
         for t, speaks in enumerate(gate):
             spikes = hidden.step(t, back)

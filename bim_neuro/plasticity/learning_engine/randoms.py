@@ -38,7 +38,7 @@ class Randoms(Protocol):
 
     def trace(self, side: str, step: int, last: int, shape: tuple[int, int]) -> Array: ...
 
-    def round(self, target: str, epoch: int, shape: tuple[int, int]) -> Array: ...
+    def round(self, target: str, epoch: int, shape: tuple[int, ...]) -> Array: ...
 
 
 class LavaRandoms:
@@ -55,7 +55,7 @@ class LavaRandoms:
         """One number for all; it is drawn at the epoch's last step and serves all its steps. Two draws a step."""
         return np.full((1, 1), self._traces[side].at(2 * last))
 
-    def round(self, target: str, epoch: int, shape: tuple[int, int]) -> Array:
+    def round(self, target: str, epoch: int, shape: tuple[int, ...]) -> Array:
         return np.full((1, 1), int(self._rounding.at(epoch) * 128))
 
 
@@ -85,7 +85,7 @@ class SynapseRandoms:
     def trace(self, side: str, step: int, last: int, shape: tuple[int, int]) -> Array:
         return noise(self.seed, first_counter(side, step, shape), shape, 53) * 2.0**-53
 
-    def round(self, target: str, epoch: int, shape: tuple[int, int]) -> Array:
+    def round(self, target: str, epoch: int, shape: tuple[int, ...]) -> Array:
         return noise(self.seed, first_counter(target, epoch, shape), shape, 7)
 
 

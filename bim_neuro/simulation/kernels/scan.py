@@ -74,10 +74,10 @@ def scan(words: Array, sums: Array, h: Array, rows: Array, message: Array, pitch
 
 
 @kernel
-def _near(total: np.int32, factor: np.int32, scale: float, bias: np.int32) -> np.int32:
+def _near(total: np.int32, factor: np.int32, scale: Any, bias: np.int32) -> np.int32:
     """N6. The product of the saturated sum, scaled down by a power of two, cut towards zero, and the bias."""
     word = min(max(total, _i32(-WORD_MAX)), _i32(WORD_MAX))
-    product = _f64(word) * _f64(factor) * scale
+    product: Any = _f64(word) * _f64(factor) * scale
     return _i32(_i32(min(max(product, -_FAR), _FAR)) + bias)
 
 
