@@ -110,12 +110,12 @@ def _is_of(kind: str, value: Any) -> bool:
 Config = Annotated[
     Path | None,
     in_panel(INPUT, "--config", callback=_read, is_eager=True, metavar="RUN.TOML", help="Read options and settings "
-             "from a file, for example OUT/request.toml; the command line overrides it."),
+             "from a file, as the request beside a result; the command line overrides it."),
 ]  # fmt: skip
 Settings = Annotated[
     list[str] | None,
     in_panel(
-        INPUT, "--set", metavar="NAME=VALUE", help="Change a setting, for example learn.rate=0.05; repeat for each."
+        INPUT, "--set", metavar="NAME=VALUE", help="Change a setting, for example run.max_memory=8G; repeat for each."
     ),
 ]
 Listed = Annotated[str | None, in_panel(OUTPUT, "--list", metavar="settings", help="Print every setting.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,20 @@ def test_help_stays_short(command: str, app: typer.Typer) -> None:
     parameters = typer.main.get_command(app).params
     options = [parameter for parameter in parameters if parameter.param_type_name == "option"]
     assert len(options) + 1 <= _MOST[command]  # and --help
+
+
+@pytest.mark.parametrize(
+    ("app", "table"),
+    [(compile_command.compile_app, COMPILE), (train_command.train_app, TRAIN)],
+    ids=["compile", "train"],
+)
+def test_the_setting_that_help_gives_as_an_example_is_one_of_the_command(
+    app: typer.Typer, table: tuple[Setting, ...]
+) -> None:
+    [option] = [parameter for parameter in typer.main.get_command(app).params if "--set" in parameter.opts]
+    example = re.search(r"for example ([\w.]+)=", option.help)  # type: ignore[attr-defined]
+    assert example
+    assert example[1] in {setting.name for setting in table}
 
 
 def test_the_list_shows_every_setting_with_its_range_and_default(tmp_path: Path) -> None:
