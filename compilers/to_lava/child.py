@@ -6,6 +6,7 @@ just before, into a folder that only this user can access, so unpickling is safe
 
 from __future__ import annotations
 
+import math
 import multiprocessing.process
 import os
 import pickle
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .build import LavaNetwork
 
 _WATCH_SECONDS = 0.1  # a process that has just been started is watched within this time
+_GRACE_SECONDS = 0.5  # within this time of an end its reason is known
 _started: list[Any] = []  # all processes started by multiprocessing
 
 
@@ -76,18 +78,27 @@ def _note_starts() -> None:
 
 
 def _watch(done: threading.Event, failure: Path) -> None:
-    """Write to the file ``failure`` and exit at once when a process of Lava is killed or ends too early."""
+    """Write to the file ``failure`` and exit when a process of Lava is killed or ends too early.
+
+    The kill of one process soon ends others, and a run that is done ends all: an end that says nothing of itself waits
+    `_GRACE_SECONDS` for the news that explains it.
+    """
     ended: set[int] = set()
+    early = math.inf  # when the first process ended for no reason that is known
     while True:
         running = {started.sentinel: started for started in list(_started) if id(started) not in ended}
         if not running:
             time.sleep(_WATCH_SECONDS)
         for sentinel in connection.wait(list(running), _WATCH_SECONDS):
             ended.add(id(running[sentinel]))
-            why = _killed_by(running[sentinel]) or ("" if done.is_set() else _reason(running[sentinel]))
+            why = _killed_by(running[sentinel]) or ("" if done.is_set() else _raised(running[sentinel]))
             if why:
                 _tell(failure, why)
                 os._exit(1)
+            early = min(early, time.monotonic())
+        if time.monotonic() > early + _GRACE_SECONDS and not done.is_set():
+            _tell(failure, "a process of Lava ended before the run was done")
+            os._exit(1)
 
 
 def _killed_by(process: Any) -> str:
@@ -95,17 +106,25 @@ def _killed_by(process: Any) -> str:
     try:
         end = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         code = -end.si_status if end is not None and end.si_code != os.CLD_EXITED else 0
-    except ChildProcessError:  # already reaped
-        code = process._popen.returncode if process._popen else 0
+    except ChildProcessError:
+        code = _reaped(process)
     except ValueError:  # closed: Lava does so after a normal end
         code = 0
-    return killed(f"'{process.name}'", -code) if code and code < 0 else ""
+    return killed(f"'{process.name}'", -code) if code < 0 else ""
 
 
-def _reason(process: Any) -> str:
-    """Return the traceback of a process of Lava that raised; Lava itself would report it only at its end."""
+def _reaped(process: Any) -> int:
+    """Return the exit code of a process that another thread has just reaped and may not have noted yet."""
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while process._popen and process._popen.returncode is None and time.monotonic() < deadline:
+        time.sleep(_WATCH_SECONDS / 100)
+    return (process._popen.returncode or 0) if process._popen else 0
+
+
+def _raised(process: Any) -> str:
+    """Return the traceback of a process of Lava that raised, or ''; Lava itself would report it only at its end."""
     raised = getattr(process, "exception", None)
-    return str(raised[1]).strip() if raised else "a process of Lava ended before the run was done"
+    return str(raised[1]).strip() if raised else ""
 
 
 def _tell(failure: Path, why: str) -> None:
