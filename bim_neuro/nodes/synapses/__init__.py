@@ -1,6 +1,8 @@
 r"""Synapses: how the messages of one node become the accumulated input of another, one step later.
 
     dense        a[t] = W m[t - 1 - delay]             W (post, pre)
+    sparse       a[t] = W m[t - 1 - delay]             only the weights that are not zero
+    conv         a[t] = w * m[t - 1 - delay]           one kernel at every place of a grid
     diagonal     a[t] = w o m[t - 1 - delay]           one synapse a neuron: a tap of the causal conv
     broadcast    a[t] = m[t - 1 - delay]               every target neuron receives every message
     soma         a[t] = m[t]                           inside one microcode neuron, no synapse
@@ -9,9 +11,11 @@ The integer law (N11) is the float law on int8 weights; Lava's Dense, DelayDense
 """
 
 from .broadcast import Broadcast
+from .conv import Conv
 from .dense import Dense
 from .diagonal import Diagonal
 from .soma_wire import SomaWire
+from .sparse import Sparse, sparse_of
 from .synapse import WEIGHT_MAX, Synapse
 
-__all__ = ["WEIGHT_MAX", "Broadcast", "Dense", "Diagonal", "SomaWire", "Synapse"]
+__all__ = ["WEIGHT_MAX", "Broadcast", "Conv", "Dense", "Diagonal", "SomaWire", "Sparse", "Synapse", "sparse_of"]
