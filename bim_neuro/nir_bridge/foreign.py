@@ -18,6 +18,7 @@ scales of a spike and of a voltage differ widely.
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 
 import numpy as np
 
@@ -28,10 +29,11 @@ from ..nodes import LIF, Dense, Diagonal, Encoder, Readout, Relay, SomaWire, Sou
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from .discretise import NeuronLaw, discretise
+from .grids import ON_GRIDS, Shape, conv_of
 from .hdf5 import NirGraph
 from .integrator import Integrator
 from .linear import LinearForm, Origin, bytes_of_sum, message_of, sum_of
-from .structure import input_lines, misfits, sources_first
+from .structure import input_lines, misfits, shapes, sources_first
 from .support import FIELDS, NEURONS, SPIKING
 
 BYTES_A_LINE = 4096
@@ -65,6 +67,7 @@ class _Conversion:
         self.edges: list[Edge] = []
         self.assumptions: list[str] = []
         self.before = nir.before()
+        self.shapes: dict[str, Shape] = {}
         self.budget = budget
         self.senders: dict[str, str] = {}
 
@@ -72,6 +75,7 @@ class _Conversion:
         source, output = (
             next(name for name, node in self.nir.nodes.items() if node.type == kind) for kind in ("Input", "Output")
         )
+        self.shapes = shapes(self.nir, order)
         width = self._input_width(source)
         for name in order:
             if name == source:
@@ -89,9 +93,10 @@ class _Conversion:
 
     def _input_width(self, source: str) -> int:
         """Return how many lines the input has, no more than memory justifies."""
-        width, shape, more = input_lines(self.nir, source)
+        shape, said, more = input_lines(self.nir, source)
+        width = prod(shape)
         if more:
-            self.assumptions.append(f"the input's shape {shape} counts batch or time: {width} lines")
+            self.assumptions.append(f"the input's shape {said} counts batch or time: {width} lines")
         fields = (value for node in self.nir.nodes.values() for value in node.fields.values())
         widest = (max(value.shape, default=1) for value in fields)
         limit = max(self.budget.limit // BYTES_A_LINE, *widest)
@@ -116,16 +121,26 @@ class _Conversion:
         """Fold a node without memory, or a delay, into the form it reads."""
         node = self.nir.nodes[name]
         if node.type in ("Linear", "Affine"):
-            weight = node.fields["weight"]
-            self._take(name, 8 * weight.size + form.bytes_with_rows(len(weight)))
-            form = form.through(weight.astype(np.float64))
+            weight = Dense(node.fields["weight"].astype(np.float64))
+            self._take(name, 8 * weight.count + form.bytes_through(weight, len(weight.weight)))
+            form = form.through(weight)
             return form.shifted(self._field(name, "bias", form.width)) if node.type == "Affine" else form
+        if node.type in ON_GRIDS:
+            return self._on_grid(name, form)
         if node.type == "Scale":
             self._take(name, form.nbytes)
             return form.scaled(self._field(name, "scale", form.width))
         if node.type == "Delay":
             return self._delay(name, form)
         return form
+
+    def _on_grid(self, name: str, form: LinearForm) -> LinearForm:
+        """Pass through a convolution or pool; a bias is one a channel."""
+        node = self.nir.nodes[name]
+        conv = conv_of(node, self.shapes[self.before[name][0]])
+        self._take(name, 8 * conv.weight.size + form.bytes_through(conv, conv.post))
+        bias = node.fields.get("bias", np.zeros(1)).astype(np.float64).ravel()
+        return form.through(conv).shifted(np.repeat(np.broadcast_to(bias, len(conv.weight)), conv.out[1] * conv.out[2]))
 
     def _delay(self, name: str, form: LinearForm) -> LinearForm:
         steps = np.rint(self._field(name, "delay", form.width) / self.dt)
@@ -254,8 +269,10 @@ class _Conversion:
     def _field(self, name: str, key: str, width: int) -> Array:
         """Return a field as (width,) float64; a single value is repeated, a missing field gets its default."""
         node = self.nir.nodes[name]
-        value = node.fields.get(key, np.array(FIELDS[node.type][key])).astype(np.float64).ravel()
-        return np.broadcast_to(value, (width,)).copy()
+        value = node.fields.get(key, np.array(FIELDS[node.type][key])).astype(np.float64)
+        shape = self.shapes[name]
+        wide = value.ravel() if value.size in (1, width) else np.broadcast_to(value, shape).ravel()
+        return np.broadcast_to(wide, (width,)).copy()
 
     def _standing(self) -> list[str]:
         types = {node.type for node in self.nir.nodes.values()}

@@ -23,10 +23,11 @@ ROOT = "node"
 
 @dataclass(frozen=True)
 class NirNode:
-    """A node as stored in the file: its type and its numeric fields."""
+    """A node as the file has it: its type, its numeric fields, and those that are texts."""
 
     type: str
     fields: dict[str, Array]
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -140,7 +141,8 @@ def _add(graph: NirGraph, group: Tree, prefix: str, depth: int) -> None:
         if kind == "NIRGraph":
             _add_nested(graph, node, prefix + name, depth)
         else:
-            graph.nodes[prefix + name] = NirNode(kind, _numbers(node))
+            texts = {key: item for key, item in node.items() if isinstance(item, str) and key != "type"}
+            graph.nodes[prefix + name] = NirNode(kind, _numbers(node), texts)
     for source, target in _edges(group, prefix):
         graph.edges[graph.exits.get(source, source), graph.entries.get(target, target)] = None
 
@@ -169,5 +171,5 @@ def _edges(group: Tree, prefix: str) -> list[tuple[str, str]]:
 
 
 def _numbers(group: Tree) -> dict[str, Array]:
-    """Return the numeric fields of a node, truth values as 0 and 1; texts (a Conv2d's padding) are left out."""
+    """Return the numeric fields of a node, truth values as 0 and 1."""
     return {name: item * 1 for name, item in group.items() if isinstance(item, np.ndarray)}

@@ -1,8 +1,8 @@
 r"""Linear forms: the value on an edge of a NIR graph, as a function of the messages of neurons.
 
-    y[t] = bias + sum_k map_k m_k[t - delay_k]        map (post, pre), or (post,) where it is diagonal
+    y[t] = bias + sum_k map_k m_k[t - delay_k]        map_k as small as it is: see `maps`
 
-NIR's Linear, Affine, Scale, Flatten and Delay are nodes; here they fold into the synapses between neurons.
+NIR's Linear, Affine, Scale, Conv, pools, Flatten and Delay are nodes; here they fold into the synapses between neurons.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..nodes import Dense, Diagonal
+from ..nodes import Diagonal
 from ..nodes.arithmetic import Array
+from .maps import Map, added, bytes_of, bytes_of_added, bytes_of_composed, compose, is_zero, scaled
 
 _OBJECT_BYTES = 256  # bytes of an array object, its key and its entry in a dict
 Origin = tuple[str, int]  # sender of the message, its age in steps
@@ -23,7 +24,7 @@ Origin = tuple[str, int]  # sender of the message, its age in steps
 class LinearForm:
     """``maps`` by origin, ``bias`` (width,)."""
 
-    maps: dict[Origin, Array]
+    maps: dict[Origin, Map]
     bias: Array
 
     @property
@@ -32,20 +33,20 @@ class LinearForm:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the arrays and of the objects around them."""
-        return int(self.bias.nbytes) + sum(int(m.nbytes) + _OBJECT_BYTES for m in self.maps.values())
+        """What the arrays take, and the objects around them."""
+        return int(self.bias.nbytes) + sum(bytes_of(m) + _OBJECT_BYTES for m in self.maps.values())
 
-    def bytes_with_rows(self, rows: int) -> int:
-        """Return the memory of the form after a weight matrix of ``rows`` rows."""
-        return 8 * rows + sum(8 * rows * int(m.shape[-1]) + _OBJECT_BYTES for m in self.maps.values())
+    def bytes_through(self, outer: Map, rows: int) -> int:
+        """Return what the form takes, at most, once it passed through a map to ``rows`` neurons."""
+        return 8 * rows + sum(bytes_of_composed(outer, m) + _OBJECT_BYTES for m in self.maps.values())
 
-    def through(self, weight: Array) -> LinearForm:
-        """Pass through a weight matrix (post, pre)."""
-        return self._mapped(lambda m: weight * m if m.ndim == 1 else weight @ m, weight @ self.bias)
+    def through(self, outer: Map) -> LinearForm:
+        """Pass through a map."""
+        return self._mapped(lambda m: compose(outer, m), outer.apply(self.bias))
 
     def scaled(self, factor: Array) -> LinearForm:
         """Multiply by one factor a neuron."""
-        return self._mapped(lambda m: _rows(factor, m), factor * self.bias)
+        return self._mapped(lambda m: scaled(m, factor), factor * self.bias)
 
     def shifted(self, bias: Array) -> LinearForm:
         """Add a bias."""
@@ -54,7 +55,7 @@ class LinearForm:
     def delayed(self, steps: Array) -> LinearForm:
         """Delay each neuron by its own number of steps; the bias is constant, so it is not delayed."""
         parts = [
-            ((source, delay + int(step)), _rows((steps == step).astype(np.float64), m))
+            ((source, delay + int(step)), scaled(m, (steps == step).astype(np.float64)))
             for step in np.unique(steps)
             for (source, delay), m in self.maps.items()
         ]
@@ -65,19 +66,19 @@ class LinearForm:
         if len(self.maps) != 1 or self.bias.any():
             return None
         [((source, delay), m)] = self.maps.items()
-        return source if delay == 0 and m.ndim == 1 and bool((m == 1).all()) else None
+        return source if delay == 0 and isinstance(m, Diagonal) and bool((m.weight == 1).all()) else None
 
-    def synapses(self) -> dict[Origin, Dense | Diagonal]:
+    def synapses(self) -> dict[Origin, Map]:
         """Return a synapse for each origin that reaches a neuron."""
-        return {key: Diagonal(m) if m.ndim == 1 else Dense(m) for key, m in self.maps.items() if m.any()}
+        return {key: m for key, m in self.maps.items() if not is_zero(m)}
 
-    def _mapped(self, law: Callable[[Array], Array], bias: Array) -> LinearForm:
+    def _mapped(self, law: Callable[[Map], Map], bias: Array) -> LinearForm:
         return LinearForm({key: law(m) for key, m in self.maps.items()}, bias)
 
 
 def message_of(name: str, width: int) -> LinearForm:
     """Return the form of a neuron's own message."""
-    return LinearForm({(name, 0): np.ones(width)}, np.zeros(width))
+    return LinearForm({(name, 0): Diagonal(np.ones(width))}, np.zeros(width))
 
 
 def sum_of(forms: Sequence[LinearForm]) -> LinearForm:
@@ -87,24 +88,18 @@ def sum_of(forms: Sequence[LinearForm]) -> LinearForm:
 
 
 def bytes_of_sum(forms: Sequence[LinearForm]) -> int:
-    """Return the memory of `sum_of`: a diagonal added to a matrix becomes a matrix."""
-    dense = {key for form in forms for key, m in form.maps.items() if m.ndim == 2}
-    widened = sum(8 * len(m) ** 2 for form in forms for key, m in form.maps.items() if m.ndim == 1 and key in dense)
-    return widened + sum(form.nbytes for form in forms)
+    """Return what `sum_of` takes, at most: maps that meet become what can hold both."""
+    met: dict[Origin, Map] = {}
+    total = sum(form.nbytes for form in forms)
+    for form in forms:
+        for key, m in form.maps.items():
+            total += bytes_of_added(met[key], m) if key in met else 0
+            met[key] = m
+    return total
 
 
-def _rows(factor: Array, m: Array) -> Array:
-    return factor * m if m.ndim == 1 else factor[:, None] * m
-
-
-def _merged(parts: list[tuple[Origin, Array]]) -> dict[Origin, Array]:
-    maps: dict[Origin, Array] = {}
+def _merged(parts: list[tuple[Origin, Map]]) -> dict[Origin, Map]:
+    merged: dict[Origin, Map] = {}
     for key, m in parts:
-        maps[key] = _sum(maps[key], m) if key in maps else m
-    return maps
-
-
-def _sum(left: Array, right: Array) -> Array:
-    if left.ndim != right.ndim:
-        left, right = (np.diag(m) if m.ndim == 1 else m for m in (left, right))
-    return np.asarray(left + right)
+        merged[key] = added(merged[key], m) if key in merged else m
+    return merged

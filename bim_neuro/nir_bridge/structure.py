@@ -1,6 +1,6 @@
 """Structure checks of a NIR graph, all at once: supported nodes, no loop, matching widths, delays in whole steps.
 
-Only widths are computed: the output of a node is as wide as its weights have rows, or as its input.
+Nothing is computed but shapes: what a node would send is as wide as its weights have rows, or shaped as what it reads.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from math import prod
 import numpy as np
 
 from ..errors import Finding
+from .grids import CONVS, ON_GRIDS, Shape, misfits_on_grid, shape_after
 from .hdf5 import NirGraph, NirNode
-from .integrator import Integrator
-from .support import FIELDS, lines_read, unsupported
+from .integrator import FORWARD, Integrator
+from .support import FIELDS, fits, lines_read, unsupported
 
 MAX_AXES = 32
 MAX_DELAY_STEPS = 2**31
@@ -27,6 +28,13 @@ def misfits(nir: NirGraph, dt: float | None, integrator: Integrator) -> list[Fin
     """List everything that a float graph cannot hold; without ``dt``, times are not checked."""
     order, loops = sources_first(nir)
     return [*unsupported(nir), *loops, *_Walk(nir, dt, integrator).findings(order)]
+
+
+def shapes(nir: NirGraph, order: list[str]) -> dict[str, Shape]:
+    """Return the shape of what each node of a sound graph sends, as (channels, rows, columns) where there is a grid."""
+    walk = _Walk(nir, None, FORWARD)
+    list(walk.findings(order))
+    return {name: shape for name, shape in walk.shapes.items() if shape is not None}
 
 
 def sources_first(nir: NirGraph) -> tuple[list[str], list[Finding]]:
@@ -51,17 +59,21 @@ def _sorted(before: dict[str, list[str]]) -> tuple[list[str], list[str]]:
         return [], list(error.args[1])
 
 
-def input_lines(nir: NirGraph, source: str) -> tuple[int, list[int], bool]:
-    """Return how many lines the input has, its shape, and whether the shape counts batch or time as well.
+def input_lines(nir: NirGraph, source: str) -> tuple[Shape, list[int], bool]:
+    """Return the shape of the input, the one that the file says, and whether that counts batch or time as well.
 
     Leading axes that no reading node expects are batch and time.
     """
-    shape = [int(size) for size in nir.nodes[source].fields.get("shape", np.empty(0)).ravel()[:MAX_AXES]]
-    width = prod(shape) if shape else 0
-    wanted = {_lines(nir.nodes[target]) for start, target in nir.edges if start == source} - {0}
-    if len(wanted) == 1 and width not in wanted and (not shape or shape[-1] in wanted):
-        return wanted.pop(), shape, bool(shape)
-    return width, shape, False
+    said = [int(size) for size in nir.nodes[source].fields.get("shape", np.empty(0)).ravel()[:MAX_AXES]]
+    readers = [nir.nodes[target] for start, target in nir.edges if start == source]
+    axes = {CONVS.get(node.type, 2) + 1 for node in readers if node.type in ON_GRIDS}
+    if len(axes) == 1 and len(said) > min(axes):
+        return tuple(said[-min(axes) :]), said, prod(said[: -min(axes)]) != 1
+    width = prod(said) if said else 0
+    wanted = {_lines(node) for node in readers} - {0}
+    if len(wanted) == 1 and width not in wanted and (not said or said[-1] in wanted):
+        return (wanted.pop(),), said, bool(said)
+    return tuple(said), said, False
 
 
 def _lines(node: NirNode) -> int:
@@ -73,11 +85,11 @@ def _lines(node: NirNode) -> int:
 
 
 class _Walk:
-    """Visit nodes, sources first, with the width of each output; None if unknown."""
+    """From node to node, sources first, with the shape of what each sends; None where nobody can know."""
 
     def __init__(self, nir: NirGraph, dt: float | None, integrator: Integrator) -> None:
         self.nir, self.dt, self.integrator = nir, dt, integrator
-        self.widths: dict[str, int | None] = {}
+        self.shapes: dict[str, Shape | None] = {}
         self.before = nir.before()
 
     def findings(self, order: list[str]) -> Iterator[Finding]:
@@ -95,52 +107,66 @@ class _Walk:
                 yield from self._node(name, node)
 
     def _input(self, name: str) -> Iterator[Finding]:
-        width, shape, _ = input_lines(self.nir, name)
-        self.widths[name] = width if width > 0 else None
+        shape, said, _ = input_lines(self.nir, name)
+        width = prod(shape) if shape else 0
+        self.shapes[name] = shape if width > 0 else None
         if width < 1:
-            yield Finding("shape", name, f"the input '{name}' has shape {shape}, which gives no lines", width, 1)
+            yield Finding("shape", name, f"the input '{name}' has shape {said}, which gives no lines", width, 1)
 
     def _wires(self, name: str) -> Iterator[Finding]:
-        """Check the inputs of a node, and take their width as that of the node for now."""
+        """Look at what a node reads, and keep its shape for the moment as that of the node."""
         who, starts = f"node '{name}' ({self.nir.nodes[name].type})", self.before[name]
         if not starts:
             yield Finding("no-input", name, f"{who} has no input")
-        known = [(start, width) for start in starts if (width := self.widths.get(start)) is not None]
-        self.widths[name] = known[0][1] if known else None
-        for start, width in known[1:]:
-            if width != known[0][1]:
-                said = f"{who} adds {known[0][1]} values of '{known[0][0]}' and {width} of '{start}'"
-                yield Finding("shape", name, said, width, known[0][1])
+        known = [(start, shape) for start in starts if (shape := self.shapes.get(start)) is not None]
+        self.shapes[name] = max((shape for _, shape in known), key=len, default=None)  # a grid, where one is known
+        for start, shape in known[1:]:
+            if (width := prod(shape)) != (first := prod(known[0][1])):
+                said = f"{who} adds {first} values of '{known[0][0]}' and {width} of '{start}'"
+                yield Finding("shape", name, said, width, first)
 
     def _node(self, name: str, node: NirNode) -> Iterator[Finding]:
-        width = self.widths[name]
-        if node.type in ("Linear", "Affine"):
-            weight = node.fields["weight"]
-            if weight.ndim != 2:
-                self.widths[name] = None  # `unsupported` has said so
-                return
-            rows, columns = weight.shape
-            if width not in (None, columns):
-                said = f"node '{name}' ({node.type}) takes {columns} values, it receives {width}"
-                yield Finding("shape", name, said, width, columns)
-            self.widths[name] = width = rows
         if node.type not in FIELDS:
-            self.widths[name] = None
-            return
-        yield from self._fields(name, node, width)
-        if self.dt is not None:
-            yield from self._times(name, node, self.dt)
+            self.shapes[name] = None
+        elif node.type in ON_GRIDS:
+            yield from self._on_grid(name, node)
+        elif node.type in ("Linear", "Affine"):
+            yield from self._matrix(name, node)
+        else:
+            yield from self._fields(name, node, self.shapes[name])
+            if self.dt is not None:
+                yield from self._times(name, node, self.dt)
 
-    def _fields(self, name: str, node: NirNode, width: int | None) -> Iterator[Finding]:
+    def _on_grid(self, name: str, node: NirNode) -> Iterator[Finding]:
+        read, self.shapes[name] = self.shapes[name], None
+        found = list(misfits_on_grid(name, node, read))
+        yield from found
+        if read is not None and not found:
+            self.shapes[name] = shape_after(node, read)
+
+    def _matrix(self, name: str, node: NirNode) -> Iterator[Finding]:
+        read, weight = self.shapes[name], node.fields["weight"]
+        if weight.ndim != 2:
+            self.shapes[name] = None  # `unsupported` has said so
+            return
+        rows, columns = weight.shape
+        if read is not None and prod(read) != columns:
+            said = f"node '{name}' ({node.type}) takes {columns} values, it receives {prod(read)}"
+            yield Finding("shape", name, said, prod(read), columns)
+        self.shapes[name] = (rows,)
+        yield from self._fields(name, node, (rows,))
+
+    def _fields(self, name: str, node: NirNode, shape: Shape | None) -> Iterator[Finding]:
         read = [key for key in FIELDS[node.type] if key in node.fields and key not in ("weight", "v_reset")]
-        sizes = {key: node.fields[key].size for key in read if node.fields[key].size not in (1, width)}
-        if width is not None and sizes:
-            size = next(iter(sizes.values()))
+        if shape is None:
+            self.shapes[name] = (lines,) if (lines := _lines(node)) else None
+            return
+        sizes = {key: node.fields[key].size for key in read if not fits(node.fields[key], shape)}
+        if sizes:
+            size, width = next(iter(sizes.values())), prod(shape)
             alike = [key for key in sizes if sizes[key] == size]
             said = f"{', '.join(alike)} {'has' if len(alike) == 1 else 'have'} {size} values"
             yield Finding("shape", name, f"node '{name}' ({node.type}): {said}, its input has {width}", size, width)
-        if width is None:
-            self.widths[name] = _lines(node) or None
 
     def _times(self, name: str, node: NirNode, dt: float) -> Iterator[Finding]:
         for key in _TIMES:

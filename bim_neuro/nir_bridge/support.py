@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ..errors import Finding, InputError
 from ..nodes.arithmetic import Array
 from .hdf5 import NirGraph, NirNode
 
-# The fields of each node, with the default of a missing one (None: the field is required).
+_CONV = {"weight": None, "bias": 0.0, "stride": 1.0, "padding": 0.0, "dilation": 1.0, "groups": 1.0, "input_shape": 0.0}
+_POOL = {"kernel_size": None, "stride": None, "padding": 0.0}
+
+# The fields each node must have, with the value that stands for an absent one (None: it must be there).
 FIELDS: dict[str, dict[str, float | None]] = {
     "Input": {},
     "Output": {},
@@ -17,6 +22,10 @@ FIELDS: dict[str, dict[str, float | None]] = {
     "Affine": {"weight": None, "bias": 0.0},
     "Scale": {"scale": None},
     "Delay": {"delay": None},
+    "Conv1d": {**_CONV},
+    "Conv2d": {**_CONV},
+    "SumPool2d": {**_POOL},
+    "AvgPool2d": {**_POOL},
     "LIF": {"tau": None, "r": 1.0, "v_leak": 0.0, "v_threshold": None, "v_reset": 0.0},
     "IF": {"r": None, "v_threshold": None, "v_reset": 0.0},
     "CubaLIF": {
@@ -72,6 +81,14 @@ def unsupported(nir: NirGraph) -> list[Finding]:
             findings += _time_constants(who, name, node)
             findings += _spikes(who, name, node) if node.type in SPIKING else []
     return findings
+
+
+def fits(value: Array, shape: tuple[int, ...]) -> bool:
+    """Whether a field gives each neuron of a layer a value: one for all, one each, or one a channel as (C, 1, 1)."""
+    if value.size in (1, prod(shape)):
+        return True
+    same_axes = value.ndim == len(shape)
+    return same_axes and all(have in (1, want) for have, want in zip(value.shape, shape, strict=True))
 
 
 def lines_read(node: NirNode) -> int:
