@@ -18,6 +18,7 @@ from .graph import Edge, FloatGraph, Graph, IntegerGraph
 from .nodes import (
     LIF,
     Broadcast,
+    Conv,
     Dense,
     Diagonal,
     Encoder,
@@ -31,6 +32,7 @@ from .nodes import (
     ScanRange,
     SomaWire,
     Source,
+    Sparse,
 )
 from .nodes.arithmetic import Array
 from .nodes.lif import split_bias
@@ -41,7 +43,7 @@ _CLASSES: dict[str, type] = {
     _NAMES.get(cls, cls.__name__): cls
     for cls in (
         *(Source, Relay, Scan, ScanRange, LIF, Readout, IntegerRelay, IntegerScan, IntegerLIF, IntegerReadout),
-        *(Dense, Diagonal, Broadcast, SomaWire, Encoder, Edge, FloatGraph, IntegerGraph),
+        *(Dense, Sparse, Conv, Diagonal, Broadcast, SomaWire, Encoder, Edge, FloatGraph, IntegerGraph),
     )
 }
 _ARRAY = "array"
@@ -55,7 +57,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 _MAX_NUMBER = {"int": 2**63 - 1, "float": float(np.finfo(np.float64).max)}
 _NODES = (Source, Relay, Scan, LIF, Readout, IntegerRelay, IntegerScan, IntegerLIF, IntegerReadout)
-_SYNAPSES = (Dense, Diagonal, Broadcast, SomaWire)
+_SYNAPSES = (Dense, Sparse, Conv, Diagonal, Broadcast, SomaWire)
+_LENGTHS = {"Pair": 2, "Grid": 3, "Border": 4}
+"""Fields that are so many whole numbers."""
 
 Header = dict[str, Any]
 
@@ -86,6 +90,14 @@ def check_fields(who: str, value: Any) -> None:
     for field in fields(value):
         found: Any = getattr(value, field.name)
         kind = "Array" if str(field.type).startswith("Annotated[Array, ") else str(field.type)
+        if kind in _LENGTHS:
+            if (
+                not isinstance(found, tuple)
+                or len(found) != _LENGTHS[kind]
+                or not all(type(size) is int and abs(size) < 2**31 for size in found)
+            ):
+                raise InputError(f"{who}: {field.name} is {found!r:.60}, not {_LENGTHS[kind]} whole numbers")
+            continue
         wrong = not isinstance(found, _TYPES[kind]) or (isinstance(found, bool) and kind != "bool")
         if wrong:
             raise InputError(f"{who}: {field.name} is {found!r:.60}, not of type {kind}")
@@ -162,6 +174,8 @@ def _check_parts(graph: Graph[Any]) -> None:
         if not all(isinstance(end, str) for end in ends) or not isinstance(edge.synapse, _SYNAPSES):
             raise InputError(f"edge {index} is {edge!r:.60}, no synapse between two nodes")
         check_fields(f"edge '{edge.name}'", edge.synapse)
+        if fault := edge.synapse.fault() if isinstance(edge.synapse, Sparse | Conv) else "":
+            raise InputError(f"edge '{edge.name}': {fault}")
     check_fields("the encoder", graph.encoder)
     if not all(isinstance(label, str) for label in graph.labels):
         raise InputError(f"the graph's labels are {graph.labels!r:.60}, texts are needed")

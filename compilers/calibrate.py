@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import Finding, not_registered
 from ..graph import FloatGraph
-from ..nodes import Broadcast, Dense, Diagonal, Readout, Relay, Scan, SomaWire
+from ..nodes import Broadcast, Conv, Dense, Diagonal, Readout, Relay, Scan, SomaWire, Sparse
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.ranges import ranges_of, unmeasured, with_ranges
@@ -111,7 +111,9 @@ def magnitude(synapse: Synapse, message: Array) -> Array:
 
 @magnitude.register(Dense)
 @magnitude.register(Diagonal)
-def _(synapse: Dense | Diagonal, message: Array) -> Array:
+@magnitude.register(Sparse)
+@magnitude.register(Conv)
+def _(synapse: Dense | Diagonal | Sparse | Conv, message: Array) -> Array:
     return replace(synapse, weight=np.abs(synapse.weight)).apply(message)
 
 

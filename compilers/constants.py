@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import Finding
 from ..graph import FloatGraph
-from ..nodes import Dense, Diagonal
 from ..nodes.arithmetic import Array
+from ..nodes.synapses import WEIGHTED
 from .quantise import Units
 
 FAR = 0.1
@@ -57,7 +57,7 @@ class ConstantPlace(NamedTuple):
     def largest_weight(self, port: str) -> float:
         """Return the largest weight by magnitude into a port, 0 where there is none."""
         into = (e.synapse for e in self.graph.into(self.layer) if e.port == port)
-        weights = (synapse.weight for synapse in into if isinstance(synapse, (Dense, Diagonal)))
+        weights = (synapse.weight for synapse in into if isinstance(synapse, WEIGHTED))
         return max((float(np.abs(weight).max(initial=0.0)) for weight in weights), default=0.0)
 
     def rounded(self, what: str, asked: float, got: float, unit: str, off: float) -> Constant:

@@ -7,6 +7,7 @@ overflow in the worst case of its weights is a warning. Rules F1 to F9 of docs/n
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import singledispatch
 from typing import NamedTuple
 
@@ -14,7 +15,19 @@ import numpy as np
 
 from ..errors import Finding, not_registered
 from ..graph import Edge, IntegerGraph
-from ..nodes import Broadcast, Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan, SomaWire, Source
+from ..nodes import (
+    Broadcast,
+    Conv,
+    Dense,
+    Diagonal,
+    IntegerLIF,
+    IntegerReadout,
+    IntegerRelay,
+    IntegerScan,
+    SomaWire,
+    Source,
+    Sparse,
+)
 from ..nodes.arithmetic import FACTOR_MAX, WORD_MAX, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, BIAS_EXP_MAX, BIAS_HIGH, BIAS_LOW, DECAY_BITS, V_THRESHOLD_MAX
 from ..nodes.synapses import Synapse
@@ -136,6 +149,14 @@ def _(synapse: Broadcast | SomaWire) -> tuple[Array, Array]:
 def _(synapse: Dense) -> tuple[Array, Array]:
     weight = synapse.weight
     return np.maximum(weight, 0).sum(axis=1, dtype=np.int64), -np.minimum(weight, 0).sum(axis=1, dtype=np.int64)
+
+
+@gains.register(Sparse)
+@gains.register(Conv)
+def _(synapse: Sparse | Conv) -> tuple[Array, Array]:
+    ones, weight = np.ones(synapse.pre, np.int64), synapse.weight.astype(np.int64)
+    up, down = (replace(synapse, weight=np.maximum(sign * weight, 0)).apply(ones) for sign in (1, -1))
+    return up, down
 
 
 @gains.register

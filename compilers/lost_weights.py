@@ -9,10 +9,12 @@ import numpy as np
 
 from ..errors import not_registered
 from ..graph import Edge
-from ..nodes import LIF, Broadcast, Dense, Diagonal, SomaWire
+from ..nodes import LIF, Broadcast, Conv, Dense, Diagonal, SomaWire, Sparse
 from ..nodes.arithmetic import Array
 from ..nodes.synapses import WEIGHT_MAX, Synapse
 from .constants import FAR, ConstantPlace, Rounded
+
+Weighted = Dense | Diagonal | Sparse | Conv
 
 
 @singledispatch
@@ -29,8 +31,10 @@ def _(synapse: Broadcast | SomaWire, got: Synapse, edge: Edge, place: ConstantPl
 
 @of_synapse.register(Dense)
 @of_synapse.register(Diagonal)
-def _(synapse: Dense | Diagonal, got: Dense | Diagonal, edge: Edge, place: ConstantPlace) -> Iterator[Rounded]:
-    """Count the weights that became 0, and name the outlier that caused it, if there is one."""
+@of_synapse.register(Sparse)
+@of_synapse.register(Conv)
+def _(synapse: Weighted, got: Weighted, edge: Edge, place: Place) -> Iterator[Rounded]:
+    """Count the weights that became 0, and name the one that did it, if it was one."""
     nonzero = int(np.count_nonzero(synapse.weight))
     if not nonzero:
         return
@@ -43,27 +47,44 @@ def _(synapse: Dense | Diagonal, got: Dense | Diagonal, edge: Edge, place: Const
         yield Rounded(constant)
         return
     message = f"{nonzero - left:,} of {nonzero:,} weights from '{edge.source}{tap}' became 0"
-    message += _outlier(synapse.weight, lost, shared=isinstance(place.graph.nodes[place.layer], LIF))
-    hint = "weights have 8 bits and one scale per sum: clip or prune the weights far above the others"
+    message += _outlier(synapse, lost, shared=isinstance(place.graph.nodes[place.layer], LIF))
+    hint = "weights have 8 bits and one scale a sum: clip or prune what is far above the others"
     yield Rounded(constant, place.finding("rounded-weights", message, nonzero, left, hint))
 
 
-def _outlier(weight: Array, lost: Array, shared: bool) -> str:
-    """Name the largest weight of the row that lost most, if half of the lost ones would be kept without it.
+def _outlier(synapse: Weighted, lost: Array, shared: bool) -> str:
+    """Name the weight that sets the scale where most were lost, if the next one below it would have kept half of them.
 
     The scale is ``shared`` by all neurons of a layer, or each neuron has its own.
     """
-    size = np.abs(weight.reshape(1, -1) if shared else weight.reshape(len(weight), -1))
-    gone = lost.reshape(size.shape)
-    row = int(np.argmax(gone.sum(axis=1)))
-    order = np.argsort(size[row])
-    if size.shape[1] < 2 or size[row, order[-2]] == 0:
+    weight, scale = synapse.weight.ravel(), np.zeros(synapse.weight.size, np.int64) if shared else _scales(synapse)
+    most = int(np.argmax(np.bincount(scale, lost.ravel())))
+    mine = np.flatnonzero(scale == most)
+    size, gone = np.abs(weight[mine]), lost.ravel()[mine]
+    order = np.argsort(size)
+    if size.size < 2 or size[order[-2]] == 0:
         return ""
-    kept = np.rint(size[row] / size[row, order[-2]] * WEIGHT_MAX) > 0
-    saved = int(np.count_nonzero(kept & gone[row]))
-    if 2 * saved < gone[row].sum():
+    kept = np.rint(size / size[order[-2]] * WEIGHT_MAX) > 0
+    saved = int(np.count_nonzero(kept & gone))
+    if 2 * saved < gone.sum():
         return ""
-    place = np.unravel_index(int(order[-1]) + row * size.shape[1], weight.shape)
-    where = f"from neuron {place[-1]} to neuron {place[0]}"
-    median = np.median(size[row][size[row] > 0])
-    return f"; {saved:,} of them because of one weight, {weight[place]:.3g} {where}; the median is {median:.3g}"
+    worst, median = int(mine[order[-1]]), np.median(size[size > 0])
+    where = f"{weight[worst]:.3g} {_where(synapse, worst)}"
+    return f"; {saved:,} of them by one weight, {where}, beside a median of {median:.3g}"
+
+
+def _scales(synapse: Weighted) -> Array:
+    """Number the scales of weights: equal where two have the same, (weights,)."""
+    if isinstance(synapse, Sparse):
+        return synapse.rows
+    rows = len(synapse.weight)
+    return np.repeat(np.arange(rows), synapse.weight.size // rows)
+
+
+def _where(synapse: Weighted, index: int) -> str:
+    if isinstance(synapse, Sparse):
+        return f"from neuron {synapse.column[index]} to neuron {synapse.rows[index]}"
+    place = np.unravel_index(index, synapse.weight.shape)
+    if isinstance(synapse, Conv):
+        return f"at row {place[2]}, column {place[3]} of the kernel from channel {place[1]} to channel {place[0]}"
+    return f"from neuron {place[-1]} to neuron {place[0]}"

@@ -19,8 +19,8 @@ from ..errors import DoesNotFit, Finding
 from ..graph import Edge, FloatGraph, IntegerGraph
 from ..nodes import (
     LIF,
+    Conv,
     Dense,
-    Diagonal,
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
@@ -29,6 +29,7 @@ from ..nodes import (
     Relay,
     Scan,
     Source,
+    Sparse,
 )
 from ..nodes.arithmetic import FACTOR_BITS, FACTOR_MAX, FRACTION_BITS, WORD_MAX, Z_BITS, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, BIAS_EXP_MAX, BIAS_HIGH, DECAY_BITS, V_THRESHOLD_MAX
@@ -36,7 +37,7 @@ from ..nodes.node import IntegerNode, Node
 from ..nodes.relay import MESSAGE_MAX
 from ..nodes.scan import U_MAX, Y_MAX
 from ..nodes.source import GRADED_BITS
-from ..nodes.synapses import WEIGHT_MAX
+from ..nodes.synapses import WEIGHT_MAX, WEIGHTED
 from .calibrate import largest_message, magnitude, with_bounds
 from .quantise_weights import Scales, quantise_port, row_maximum
 
@@ -238,12 +239,12 @@ def _finest(graph: FloatGraph, name: str) -> int:
 
 
 def _added_up(node: Node) -> tuple[type, ...]:
-    """Name the synapse types on which sums of a node's messages may overflow: a BIM block's conv taps cannot."""
-    return _ADDED_UP.get(node.kind, (Dense,))
+    """Name the synapses on which the messages of a node may overflow: the taps of a BIM block's conv cannot."""
+    return _ADDED_UP.get(node.kind, (Dense, Sparse, Conv))
 
 
-_ADDED_UP: dict[str, tuple[type, ...]] = {"source": (), "lif": (), "scan": (), "readout": (Dense, Diagonal)}
-"""Exceptions by kind: messages that are bounded elsewhere, or voltages; all other kinds count as a relay."""
+_ADDED_UP: dict[str, tuple[type, ...]] = {"source": (), "lif": (), "scan": (), "readout": WEIGHTED}
+"""Kinds whose messages are bounded otherwise, or are voltages; those of any other are taken for a relay's."""
 
 
 def exponent_for(largest: float, maximum: int, headroom: float = HEADROOM) -> int:

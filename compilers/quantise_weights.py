@@ -15,9 +15,9 @@ import numpy as np
 
 from ..errors import not_registered
 from ..graph import Edge
-from ..nodes import Broadcast, Dense, Diagonal, SomaWire
+from ..nodes import Broadcast, Conv, Dense, Diagonal, SomaWire, Sparse
 from ..nodes.arithmetic import Array
-from ..nodes.synapses import WEIGHT_MAX, Synapse
+from ..nodes.synapses import WEIGHT_MAX, WEIGHTED, Synapse
 
 Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the accumulated integer
 
@@ -34,10 +34,13 @@ def quantise_port(
     for edge in edges:
         step = 2.0 ** (exponent - exponents[edge.source])
         largest = np.maximum(largest, row_maximum(edge.synapse, width) * step)
+    for edge in edges:
+        if isinstance(edge.synapse, Conv):
+            largest = edge.synapse.to_places(largest.reshape(len(edge.synapse.weight), -1).max(axis=1))
     if not per_neuron:
         largest = np.full(width, largest.max(initial=0.0))
-    weighted = any(isinstance(edge.synapse, (Dense, Diagonal)) for edge in edges)
-    unit = growth * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
+    weighted = any(isinstance(edge.synapse, WEIGHTED) for edge in edges)
+    unit = grows * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
     quantised = [
         replace(edge, synapse=quantise_synapse(edge.synapse, unit * 2.0 ** (exponents[edge.source] - exponent)))
         for edge in edges
@@ -73,6 +76,19 @@ def _(synapse: Diagonal, width: int) -> Array:
     return np.abs(synapse.weight)
 
 
+@row_maximum.register
+def _(synapse: Sparse, width: int) -> Array:
+    largest = np.zeros(synapse.post)
+    np.maximum.at(largest, synapse.rows, np.abs(synapse.weight))
+    return largest
+
+
+@row_maximum.register
+def _(synapse: Conv, width: int) -> Array:
+    """A channel has one kernel, so one scale, at the border too."""
+    return synapse.to_places(np.abs(synapse.weight).max(axis=(1, 2, 3)))
+
+
 @singledispatch
 def quantise_synapse(synapse: Synapse, unit: Array) -> Synapse:
     """Return the synapse with int8 weights; ``unit`` (neurons,) is the real value of weight 1 of each target."""
@@ -88,6 +104,17 @@ def _(synapse: Broadcast | SomaWire, unit: Array) -> Synapse:
 @quantise_synapse.register
 def _(synapse: Dense, unit: Array) -> Synapse:
     return Dense(np.rint(synapse.weight / unit[:, None]).astype(np.int8))
+
+
+@quantise_synapse.register
+def _(synapse: Sparse, unit: Array) -> Synapse:
+    return replace(synapse, weight=np.rint(synapse.weight / unit[synapse.rows]).astype(np.int8))
+
+
+@quantise_synapse.register
+def _(synapse: Conv, unit: Array) -> Synapse:
+    each = unit.reshape(len(synapse.weight), -1)[:, 0]
+    return replace(synapse, weight=np.rint(synapse.weight / each[:, None, None, None]).astype(np.int8))
 
 
 @quantise_synapse.register

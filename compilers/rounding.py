@@ -21,8 +21,6 @@ from ..errors import not_registered
 from ..graph import FloatGraph, IntegerGraph
 from ..nodes import (
     LIF,
-    Dense,
-    Diagonal,
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
@@ -36,11 +34,12 @@ from ..nodes.arithmetic import FACTOR_BITS, Z_BITS, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, DECAY_BITS
 from ..nodes.node import IntegerNode, Node
 from ..nodes.scan import U_MAX
-from ..nodes.synapses import WEIGHT_MAX
+from ..nodes.synapses import WEIGHT_MAX, WEIGHTED
 from .calibrate import with_bounds
 from .constants import FAR, ConstantPlace, Rounded
 from .lost_weights import of_synapse
 from .quantise import LONG, Units, exponent_for
+from .quantise_weights import row_maximum
 
 LEAST_THRESHOLD = 8
 """In units of a weight's last bit; a smaller threshold distinguishes too few sums."""
@@ -200,8 +199,8 @@ def _rows_with_weights(place: ConstantPlace, port: str) -> Array:
     width = place.graph.nodes[place.layer].ports[port]
     used = np.zeros(width, bool)
     for edge in place.graph.into(place.layer):
-        if edge.port == port and isinstance(edge.synapse, (Dense, Diagonal)):
-            used |= np.abs(edge.synapse.weight).reshape(width, -1).max(axis=1, initial=0.0) > 0
+        if edge.port == port and isinstance(edge.synapse, WEIGHTED):
+            used |= row_maximum(edge.synapse, width) > 0
     return used
 
 

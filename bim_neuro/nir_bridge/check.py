@@ -12,7 +12,7 @@ import numpy as np
 from .. import arguments
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
-from ..nodes import LIF, Broadcast, Dense, Diagonal, Encoder, Readout, Relay, Scan, SomaWire, Source
+from ..nodes import LIF, Broadcast, Conv, Dense, Diagonal, Encoder, Readout, Relay, Scan, SomaWire, Source, Sparse
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.synapses import Synapse
@@ -168,6 +168,12 @@ def _geometry(synapse: Synapse, source: int, width: int, targets: int) -> Shapes
 @_geometry.register
 def _(synapse: Dense, source: int, width: int, targets: int) -> Shapes:
     return {"weight": (synapse.weight.shape, (width, source))}
+
+
+@_geometry.register(Sparse)
+@_geometry.register(Conv)
+def _(synapse: Sparse | Conv, source: int, width: int, targets: int) -> Shapes:
+    return {"senders": (synapse.pre, source), "neurons": (synapse.post, width)}
 
 
 @_geometry.register

@@ -6,11 +6,12 @@ from .readout import IntegerReadout, Readout
 from .relay import IntegerRelay, Relay
 from .scan import IntegerScan, Scan, ScanRange
 from .source import Encoder, InputSeen, Source
-from .synapses import Broadcast, Dense, Diagonal, SomaWire, Synapse
+from .synapses import Broadcast, Conv, Dense, Diagonal, SomaWire, Sparse, Synapse
 
 __all__ = [
     "LIF",
     "Broadcast",
+    "Conv",
     "Dense",
     "Diagonal",
     "Encoder",
@@ -26,6 +27,7 @@ __all__ = [
     "ScanRange",
     "SomaWire",
     "Source",
+    "Sparse",
     "Synapse",
     "fit",
     "fit_encoder",

@@ -17,9 +17,10 @@ from ..estimates.latency import latency
 from ..estimates.neurobench import Activity, neurobench
 from ..graph import IntegerGraph, PlacedGraph
 from ..hardware import HardwareProfile
-from ..nodes import Dense, Diagonal, Encoder, InputSeen
+from ..nodes import Encoder, InputSeen
 from ..nodes.arithmetic import Array
 from ..nodes.node import IntegerNode
+from ..nodes.synapses import WEIGHTED
 from ..record import RunRecord
 from ..simulation.agreement import Agreement
 from ..tasks import majority, metrics
@@ -230,7 +231,7 @@ def _layer(name: str, facts: Facts, energy: EnergyReport) -> models.Layer:
 
 
 def _weight_sparsity(graph: IntegerGraph, name: str) -> float:
-    synapses = [edge.synapse for edge in graph.into(name) if isinstance(edge.synapse, Dense | Diagonal)]
+    synapses = [edge.synapse for edge in graph.into(name) if isinstance(edge.synapse, WEIGHTED)]
     count = sum(synapse.count for synapse in synapses)
     return 1 - sum(synapse.nonzero for synapse in synapses) / count if count else 0.0
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from ...errors import Finding
 from ...graph import IntegerGraph, axons, hosts
 from ...hardware import HardwareProfile
-from ...nodes import Dense, Diagonal, IntegerLIF, IntegerScan
+from ...nodes import IntegerLIF, IntegerScan
 from ...nodes.arithmetic import WORD_BITS
 from ...nodes.lif import V_THRESHOLD_MAX
+from ...nodes.synapses import WEIGHTED
 from ..fields import out_of_field
 from .memory import Footprint, Part
 from .partition import partition
@@ -40,7 +41,7 @@ def weight_bits(graph: IntegerGraph, profile: HardwareProfile) -> Iterator[Findi
     """Every weight, sign included, fits the chip's weight bits."""
     limit = profile.numeric.weight_bits.number
     for edge in graph.edges:
-        if isinstance(edge.synapse, (Dense, Diagonal)):
+        if isinstance(edge.synapse, WEIGHTED):
             weight = edge.synapse.weight
             bits = 1 + max(int(weight.max(initial=0)), -int(weight.min(initial=0))).bit_length()
             if bits > limit:

@@ -18,4 +18,18 @@ from .soma_wire import SomaWire
 from .sparse import Sparse, sparse_of
 from .synapse import WEIGHT_MAX, Synapse
 
-__all__ = ["WEIGHT_MAX", "Broadcast", "Conv", "Dense", "Diagonal", "SomaWire", "Sparse", "Synapse", "sparse_of"]
+WEIGHTED = (Dense, Diagonal, Sparse, Conv)
+"""Synapses that have a ``weight`` to be rounded."""
+
+__all__ = [
+    "WEIGHTED",
+    "WEIGHT_MAX",
+    "Broadcast",
+    "Conv",
+    "Dense",
+    "Diagonal",
+    "SomaWire",
+    "Sparse",
+    "Synapse",
+    "sparse_of",
+]

@@ -22,6 +22,8 @@ from ..arithmetic import Array
 from .sparse import Sparse, sparse_of
 
 Pair = tuple[int, int]
+Grid = tuple[int, int, int]
+Border = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Conv:
     """
 
     weight: Array  # float or int8
-    grid: tuple[int, int, int]
+    grid: Grid
     stride: Pair = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    padding: Border = (0, 0, 0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
 
@@ -48,6 +50,17 @@ class Conv:
         """The grid of the neurons that it leads to: (Co, rows, columns)."""
         rows, columns = (self._extent(axis) for axis in (0, 1))
         return len(self.weight), rows, columns
+
+    def fault(self) -> str:
+        """Say what of the fields is no convolution, '' where all is."""
+        channels, *places = self.grid
+        if self.weight.ndim != 4 or not self.weight.size:
+            return f"weight has the shape {self.weight.shape}, (out, in a group, rows, columns) is needed"
+        if self.groups < 1 or channels != self.groups * self.weight.shape[1] or len(self.weight) % self.groups:
+            return f"{self.groups} groups do not divide {channels} channels into {len(self.weight)}"
+        if min(*self.stride, *self.dilation, channels, *places) < 1 or not all(self.out):
+            return f"no place of a {self.weight.shape[2:]} kernel on the grid {self.grid}"
+        return ""
 
     @property
     def geometry(self) -> tuple[object, ...]:
@@ -109,6 +122,10 @@ class Conv:
         for i, j, (rows, columns), _ in self._taps():
             used[i, j] = (rows.stop - rows.start) * (columns.stop - columns.start)
         return used
+
+    def to_places(self, channels: Array) -> Array:
+        """Return one value a channel, (Co,), for every neuron that it leads to, (post,)."""
+        return np.repeat(channels, self.out[1] * self.out[2])
 
     def unrolled(self) -> Sparse:
         """Return the same map weight by weight: what a scale that differs from place to place needs."""

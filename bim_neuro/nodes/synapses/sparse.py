@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -29,6 +30,17 @@ class Sparse:
 
     __repr__ = outline
 
+    def fault(self) -> str:
+        """Say what of the fields is no matrix, '' where all is."""
+        rows = np.diff(self.start)
+        if self.start.ndim != 1 or not self.start.size or self.start[0] or (rows < 0).any():
+            return "start does not rise from 0"
+        if self.weight.ndim != 1 or not self.weight.shape == self.column.shape == (self.start[-1],):
+            return f"{self.weight.size} weights at {self.column.size} columns, start says {self.start[-1]}"
+        inside = (self.column >= 0) & (self.column < self.pre)
+        rising = (np.diff(self.column) > 0) | np.isin(np.arange(1, self.column.size), self.start)
+        return "" if inside.all() and rising.all() else f"columns do not rise within 0 and {self.pre - 1} in a row"
+
     @property
     def post(self) -> int:
         return len(self.start) - 1
@@ -51,6 +63,11 @@ class Sparse:
         """Return (hardware, effective) synaptic operations for ``active`` (pre,) message counts."""
         reached = active[self.column]
         return int(reached.sum()), int(reached @ (self.weight != 0))
+
+    @cached_property
+    def rows(self) -> Array:
+        """The row of each weight, (weights,)."""
+        return np.repeat(np.arange(self.post), np.diff(self.start))
 
     def matrix(self) -> csr_array:
         """Return W in float64 as scipy's CSR."""
