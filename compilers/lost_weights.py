@@ -33,7 +33,7 @@ def _(synapse: Broadcast | SomaWire, got: Synapse, edge: Edge, place: ConstantPl
 @of_synapse.register(Diagonal)
 @of_synapse.register(Sparse)
 @of_synapse.register(Conv)
-def _(synapse: Weighted, got: Weighted, edge: Edge, place: Place) -> Iterator[Rounded]:
+def _(synapse: Weighted, got: Weighted, edge: Edge, place: ConstantPlace) -> Iterator[Rounded]:
     """Count the weights that became 0, and name the one that did it, if it was one."""
     nonzero = int(np.count_nonzero(synapse.weight))
     if not nonzero:

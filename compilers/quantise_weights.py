@@ -40,7 +40,7 @@ def quantise_port(
     if not per_neuron:
         largest = np.full(width, largest.max(initial=0.0))
     weighted = any(isinstance(edge.synapse, WEIGHTED) for edge in edges)
-    unit = grows * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
+    unit = growth * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
     quantised = [
         replace(edge, synapse=quantise_synapse(edge.synapse, unit * 2.0 ** (exponents[edge.source] - exponent)))
         for edge in edges
