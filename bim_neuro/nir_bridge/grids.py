@@ -29,7 +29,7 @@ def conv_of(node: NirNode, read: Shape) -> Conv:
     grid = _grid(node, read) or (0, 0, 0)
     weight, stride, dilation = _weight(node, grid), _pair(node, "stride"), _pair(node, "dilation")
     groups = grid[0] if node.type in POOLS else _groups(node)
-    return Conv(weight, grid, stride, _padding(node, weight, dilation), dilation, groups)
+    return Conv(weight, grid, stride, _border(node), dilation, groups)
 
 
 def misfits_on_grid(name: str, node: NirNode, read: Shape | None) -> Iterator[Finding]:
@@ -49,12 +49,14 @@ def misfits_on_grid(name: str, node: NirNode, read: Shape | None) -> Iterator[Fi
         if inputs != grid[0]:
             yield Finding("shape", name, f"{who} takes {inputs} channels, it receives {grid[0]}", grid[0], inputs)
             return
-    conv = conv_of(node, read)
-    if not all(conv.out):
-        kernel = " x ".join(map(str, conv.weight.shape[2:]))
-        said = f"{who} has a kernel of {kernel}, larger than its padded input of {_said(grid[1:])}"
+    kernel, border, dilation = _kernel(node), _border(node), _pair(node, "dilation")
+    padded = tuple(grid[1 + axis] + border[2 * axis] + border[2 * axis + 1] for axis in (0, 1))
+    if any(dilation[axis] * (kernel[axis] - 1) >= padded[axis] for axis in (0, 1)):
+        said = f"{who} has a kernel of {_said(kernel)}, larger than its padded input of {_said(padded)}"
         yield Finding("shape", name, said, hint="pad the input, or use a smaller kernel")
-    elif max(conv.pre, conv.post) > MOST_PLACES:
+        return
+    conv = conv_of(node, read)
+    if max(conv.pre, conv.post) > MOST_PLACES:
         yield Finding(
             "shape", name, f"{who} has {conv.post:,} neurons, {MOST_PLACES:,} are allowed", conv.post, MOST_PLACES
         )
@@ -131,10 +133,19 @@ def _pair(node: NirNode, key: str) -> tuple[int, int]:
     return (values[0], values[-1])
 
 
-def _padding(node: NirNode, weight: Array, dilation: tuple[int, int]) -> tuple[int, int, int, int]:
+def _kernel(node: NirNode) -> tuple[int, int]:
+    """Return the kernel's rows and columns."""
+    if node.type in POOLS:
+        return _pair(node, "kernel_size")
+    shape = node.fields["weight"].shape
+    return (1, shape[2]) if node.type == "Conv1d" else (shape[2], shape[3])
+
+
+def _border(node: NirNode) -> tuple[int, int, int, int]:
     """Return top, bottom, left and right; 'same' puts the odd one behind, as PyTorch does."""
     if node.texts.get("padding") == "same":
-        total = [dilation[axis] * (weight.shape[2 + axis] - 1) for axis in (0, 1)]
+        dilation, kernel = _pair(node, "dilation"), _kernel(node)
+        total = [dilation[axis] * (kernel[axis] - 1) for axis in (0, 1)]
         return total[0] // 2, total[0] - total[0] // 2, total[1] // 2, total[1] - total[1] // 2
     rows, columns = _pair(node, "padding") if "padding" in node.fields else (0, 0)
     return rows, rows, columns, columns
