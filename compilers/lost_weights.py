@@ -34,7 +34,7 @@ def _(synapse: Broadcast | SomaWire, got: Synapse, edge: Edge, place: ConstantPl
 @of_synapse.register(Sparse)
 @of_synapse.register(Conv)
 def _(synapse: Weighted, got: Weighted, edge: Edge, place: ConstantPlace) -> Iterator[Rounded]:
-    """Count the weights that became 0, and name the one that did it, if it was one."""
+    """Count the weights that became 0, and name the outlier that caused it, if there is one."""
     nonzero = int(np.count_nonzero(synapse.weight))
     if not nonzero:
         return
@@ -48,12 +48,12 @@ def _(synapse: Weighted, got: Weighted, edge: Edge, place: ConstantPlace) -> Ite
         return
     message = f"{nonzero - left:,} of {nonzero:,} weights from '{edge.source}{tap}' became 0"
     message += _outlier(synapse, lost, shared=isinstance(place.graph.nodes[place.layer], LIF))
-    hint = "weights have 8 bits and one scale a sum: clip or prune what is far above the others"
+    hint = "weights have 8 bits and one scale per sum: clip or prune the weights far above the others"
     yield Rounded(constant, place.finding("rounded-weights", message, nonzero, left, hint))
 
 
 def _outlier(synapse: Weighted, lost: Array, shared: bool) -> str:
-    """Name the weight that sets the scale where most were lost, if the next one below it would have kept half of them.
+    """Name the largest weight of the scale where most were lost, if half of the lost ones would be kept without it.
 
     The scale is ``shared`` by all neurons of a layer, or each neuron has its own.
     """
@@ -70,7 +70,7 @@ def _outlier(synapse: Weighted, lost: Array, shared: bool) -> str:
         return ""
     worst, median = int(mine[order[-1]]), np.median(size[size > 0])
     where = f"{weight[worst]:.3g} {_where(synapse, worst)}"
-    return f"; {saved:,} of them by one weight, {where}, beside a median of {median:.3g}"
+    return f"; {saved:,} of them because of one weight, {where}; the median is {median:.3g}"
 
 
 def _scales(synapse: Weighted) -> Array:
