@@ -19,9 +19,11 @@ from .nodes import (
     LIF,
     Broadcast,
     Conv,
+    Cuba,
     Dense,
     Diagonal,
     Encoder,
+    IntegerCuba,
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
@@ -42,7 +44,8 @@ _NAMES: dict[type, str] = {SomaWire: "Soma"}
 _CLASSES: dict[str, type] = {
     _NAMES.get(cls, cls.__name__): cls
     for cls in (
-        *(Source, Relay, Scan, ScanRange, LIF, Readout, IntegerRelay, IntegerScan, IntegerLIF, IntegerReadout),
+        *(Source, Relay, Scan, ScanRange, LIF, Cuba, Readout),
+        *(IntegerRelay, IntegerScan, IntegerLIF, IntegerCuba, IntegerReadout),
         *(Dense, Sparse, Conv, Diagonal, Broadcast, SomaWire, Encoder, Edge, FloatGraph, IntegerGraph),
     )
 }
@@ -56,7 +59,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "ScanRange": ScanRange,
 }
 _MAX_NUMBER = {"int": 2**63 - 1, "float": float(np.finfo(np.float64).max)}
-_NODES = (Source, Relay, Scan, LIF, Readout, IntegerRelay, IntegerScan, IntegerLIF, IntegerReadout)
+_NODES = (Source, Relay, Scan, LIF, Cuba, Readout)
+_INTEGER_NODES = (Source, IntegerRelay, IntegerScan, IntegerLIF, IntegerCuba, IntegerReadout)
 _SYNAPSES = (Dense, Sparse, Conv, Diagonal, Broadcast, SomaWire)
 _LENGTHS = {"Pair": 2, "Grid": 3, "Border": 4}
 """Fields that are so many whole numbers."""
@@ -166,7 +170,7 @@ def _check_parts(graph: Graph[Any]) -> None:
         if not isinstance(value, wanted[field.name]) or isinstance(value, bool):
             raise InputError(f"the graph's {field.name} is {value!r:.60}")
     for name, node in graph.nodes.items():
-        if not isinstance(node, _NODES):
+        if not isinstance(node, (*_NODES, *_INTEGER_NODES)):
             raise InputError(f"node '{name}' is a {type(node).__name__}, no node")
         check_fields(f"node '{name}'", node)
     for index, edge in enumerate(graph.edges):

@@ -1,5 +1,6 @@
 """The node types: one per file, with its float law and its integer law."""
 
+from .cuba import Cuba, IntegerCuba
 from .fitting import Fit, fit, fit_encoder
 from .lif import LIF, IntegerLIF
 from .readout import IntegerReadout, Readout
@@ -12,11 +13,13 @@ __all__ = [
     "LIF",
     "Broadcast",
     "Conv",
+    "Cuba",
     "Dense",
     "Diagonal",
     "Encoder",
     "Fit",
     "InputSeen",
+    "IntegerCuba",
     "IntegerLIF",
     "IntegerReadout",
     "IntegerRelay",
