@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypedDict, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, TypedDict, TypeVar, cast
 
 from .errors import InputError
 from .nodes import Encoder, SomaWire, Synapse
 from .nodes.node import IntegerNode, Node
-from .order import closing, sources_first
+from .order import closing, in_loops, sources_first
 from .printable import counted, outline, plain
 
 N = TypeVar("N", bound=Node)
@@ -65,6 +65,8 @@ class Graph(Generic[N]):
     labels: tuple[str, ...] = ()
     extra: Extra = field(default_factory=Extra, compare=False)
 
+    _hint: ClassVar[str] = "nothing leads back to where it came from"
+
     def __repr__(self) -> str:
         layers = ", ".join(f"{plain(name)} ({node.neurons:,})" for name, node in list(self.nodes.items())[:SHOWN])
         more = f" and {len(self.nodes) - SHOWN:,} more" if len(self.nodes) > SHOWN else ""
@@ -83,15 +85,19 @@ class Graph(Generic[N]):
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Return the node names, sources first; a loop is refused by name."""
-        return sources_first(self.nodes, self.edges, "messages of the float model take no time, so it can have no loop")
+        """Return the node names, sources first; a loop is followed once, one that takes no time is refused by name."""
+        try:
+            return sources_first(self.nodes, self.edges, self._hint)
+        except InputError:
+            closing = {id(edge) for edge in self.recurrent}
+            return sources_first(self.nodes, [edge for edge in self.edges if id(edge) not in closing], self._hint)
 
     @cached_property
     def source(self) -> str:
         """Return the name of the input node."""
         return self._only("source", (name for name, node in self.nodes.items() if node.kind == "source"))
 
-    @property
+    @cached_property
     def recurrent(self) -> tuple[Edge, ...]:
         """Return the edges that close a loop."""
         return ()
@@ -112,7 +118,14 @@ class Graph(Generic[N]):
 
 
 class FloatGraph(Graph[Node]):
-    """The float model; a message takes no time, a delay of a tap does."""
+    """The float model; a message takes no time, the delay of a tap or of recurrence does."""
+
+    _hint: ClassVar[str] = "a loop needs a synapse with a delay: messages of the float model take no time"
+
+    @cached_property
+    def recurrent(self) -> tuple[Edge, ...]:
+        """Return the edges with a delay that lie on a loop."""
+        return tuple(edge for edge in in_loops(self.nodes, self.edges) if edge.delay)
 
     def with_nodes(self, nodes: dict[str, Node], **extra: Any) -> FloatGraph:
         """Return the graph with other nodes, and with what ``extra`` is to say besides."""
@@ -131,6 +144,8 @@ class IntegerGraph(Graph[IntegerNode]):
     depth: dict[str, int] = field(default_factory=dict)
     gap: int = 0
 
+    _hint: ClassVar[str] = "a loop needs at least one synapse, which takes a step"
+
     @cached_property
     def recurrent(self) -> tuple[Edge, ...]:
         """Return the edges that close a loop: those by which a walk from the source comes back to where it is.
@@ -142,16 +157,6 @@ class IntegerGraph(Graph[IntegerNode]):
         if self.depth:
             return tuple(e for e in self.edges if self.depth[e.source] + e.synapse.hop > self.depth[e.target])
         return closing(self.nodes, self.edges, first=self.source)
-
-    @cached_property
-    def order(self) -> tuple[str, ...]:
-        """Return the node names, sources first; a loop is followed once, one without a synapse is refused by name."""
-        hint = "a loop needs at least one synapse, which takes a step"
-        try:
-            return sources_first(self.nodes, self.edges, hint)
-        except InputError:
-            closing = {id(edge) for edge in self.recurrent}
-            return sources_first(self.nodes, [edge for edge in self.edges if id(edge) not in closing], hint)
 
     @property
     def latency(self) -> int:

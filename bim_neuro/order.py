@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from typing import Protocol, TypeVar
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from .errors import InputError
 from .nodes import Synapse
 
@@ -62,6 +66,15 @@ def closing(names: Iterable[str], edges: tuple[L, ...], first: str) -> tuple[L, 
                 path.add(there)
                 stack.append((there, iter(leaving[there])))
     return tuple(closing)
+
+
+def in_loops(names: Iterable[str], edges: tuple[L, ...]) -> tuple[L, ...]:
+    """Return the edges that lie on a loop: those whose target leads back to their source."""
+    number = {name: place for place, name in enumerate(names)}
+    ends = np.array([(number[edge.source], number[edge.target]) for edge in edges], np.int64).reshape(-1, 2)
+    matrix = coo_array((np.ones(len(ends)), ends.T), shape=(len(number),) * 2)
+    part = connected_components(matrix, directed=True, connection="strong")[1]
+    return tuple(edge for edge, (a, b) in zip(edges, ends, strict=True) if part[a] == part[b])
 
 
 def _units(names: Iterable[str], edges: tuple[L, ...]) -> dict[str, str]:

@@ -4,8 +4,9 @@ A synapse takes one step. The depth of a node is the length of its longest input
 delayed by the difference. The taps of a convolution keep their own delay in addition.
 
 An edge that closes a loop (`IntegerGraph.recurrent`) does not count for the depth and is not delayed: it carries an
-older message of its source. Activity still in the loop when a sample ends would reach the next sample, so the samples
-of a recurrent graph never share a run on the chip: each starts from the initial state.
+older message of its source, one step older where it has no delay. Activity still in the loop when a sample ends would
+reach the next sample, so the samples of a recurrent graph never share a run on the chip: each starts from the initial
+state.
 """
 
 from __future__ import annotations
@@ -22,11 +23,7 @@ MAX_DELAY = 62
 
 def align(graph: IntegerGraph) -> IntegerGraph:
     """Return the graph with delays, depths, and the gap: the idle steps between samples that empty the delay taps."""
-    depth: dict[str, int] = {}
-    closing = {id(edge) for edge in graph.recurrent}
-    for name in graph.order:
-        forward = (edge for edge in graph.into(name) if id(edge) not in closing)
-        depth[name] = max((depth[edge.source] + edge.synapse.hop for edge in forward), default=0)
+    depth, closing = depths(graph), {id(edge) for edge in graph.recurrent}
     gap = max((edge.delay for edge in graph.edges), default=0)
     edges = tuple(
         edge
@@ -39,6 +36,40 @@ def align(graph: IntegerGraph) -> IntegerGraph:
     if findings:
         raise DoesNotFit(findings)
     return replace(graph, edges=edges, depth=depth, gap=gap)
+
+
+def depths(graph: IntegerGraph) -> dict[str, int]:
+    """Return at which step a sample's first step reaches each node."""
+    depth: dict[str, int] = {}
+    closing = {id(edge) for edge in graph.recurrent}
+    for name in graph.order:
+        forward = (edge for edge in graph.into(name) if id(edge) not in closing)
+        depth[name] = max((depth[edge.source] + edge.synapse.hop for edge in forward), default=0)
+    return depth
+
+
+def in_chip_time(graph: IntegerGraph) -> IntegerGraph:
+    """Turn the delays of closing edges from steps of the model into steps of the chip; refuse what comes too late.
+
+    A model's message of step t reaches step t + delay. On the chip it is sent at t + depth[source] and read at
+    t + delay + depth[target]: between them lie the synapse's own step and what is left as its delay.
+    """
+    depth, closing = depths(graph), {id(edge) for edge in graph.recurrent}
+    left = {
+        edge.name: edge.delay + depth[edge.target] - depth[edge.source] - edge.synapse.hop
+        for edge in graph.edges
+        if id(edge) in closing
+    }
+    if late := [_late(name, -steps) for name, steps in left.items() if steps < 0]:
+        raise DoesNotFit(late)
+    edges = (replace(edge, delay=left[edge.name]) if id(edge) in closing else edge for edge in graph.edges)
+    return replace(graph, edges=tuple(edges))
+
+
+def _late(name: str, steps: int) -> Finding:
+    message = f"synapse '{name}' closes a loop of several layers: on the chip its messages come {steps} steps too late"
+    hint = "a message takes a step from layer to layer: let each layer feed back to itself, or delay the loop"
+    return Finding("loop", name, message, steps, 0, hint)
 
 
 def _too_long(name: str, delay: int) -> Finding:

@@ -38,6 +38,7 @@ from ..nodes.relay import MESSAGE_MAX
 from ..nodes.scan import U_MAX, Y_MAX
 from ..nodes.source import GRADED_BITS
 from ..nodes.synapses import WEIGHT_MAX, WEIGHTED
+from .align import in_chip_time
 from .calibrate import largest_message, magnitude, with_bounds
 from .quantise_weights import Scales, quantise_port, row_maximum
 
@@ -91,7 +92,7 @@ def quantise_with_units(graph: FloatGraph, growth: Mapping[str, float] | None = 
             into = [edge for edge in graph.into(name) if edge.port == port]
             factor = growth.get(f"{name}.{port}", 1.0)
             per_neuron = not isinstance(node, LIF) and f"{name}.{port}" not in growth
-            exponents = {edge.source: done[edge.source].exponent for edge in into}
+            exponents = {edge.source: _exponent(graph, edge, done, findings) for edge in into}
             integer, scales[port] = quantise_port(into, width, exponents, per_neuron=per_neuron, growth=factor)
             edges.update({edge.name: edge for edge in integer})
         done[name] = _collected(findings, node, scales, name, _finest(graph, name))
@@ -105,7 +106,16 @@ def quantise_with_units(graph: FloatGraph, growth: Mapping[str, float] | None = 
         graph.task,
         graph.labels,
     )
-    return integer_graph, Units(sums, {name: quantised.exponent for name, quantised in done.items()})
+    units = Units(sums, {name: quantised.exponent for name, quantised in done.items()})
+    return in_chip_time(integer_graph), units
+
+
+def _exponent(graph: FloatGraph, edge: Edge, done: Mapping[str, Quantised], findings: list[Finding]) -> int:
+    """Return the exponent of what an edge carries; a loop's source is not done yet, but a spike has no fraction."""
+    if edge.source not in done and not isinstance(graph.nodes[edge.source], LIF):
+        message = f"synapse '{edge.name}' closes a loop with graded messages, only spikes may come back"
+        findings.append(Finding("loop", edge.source, message, hint="put a spiking neuron into the loop"))
+    return done[edge.source].exponent if edge.source in done else 0
 
 
 def _collected(findings: list[Finding], node: Node, scales: Scales, name: str, finest: int) -> Quantised:

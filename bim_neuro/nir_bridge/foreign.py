@@ -33,7 +33,8 @@ from .grids import ON_GRIDS, Shape, conv_of
 from .hdf5 import NirGraph
 from .integrator import Integrator
 from .linear import LinearForm, Origin, bytes_of_sum, message_of, sum_of
-from .structure import input_lines, misfits, shapes, sources_first
+from .loops import Order, sources_first
+from .structure import input_lines, misfits, shapes
 from .support import FIELDS, NEURONS, SPIKING
 
 BYTES_A_LINE = 4096
@@ -52,11 +53,14 @@ def to_float_graph(
     with np.errstate(all="ignore"):  # `check` refuses by name what is no longer finite
         if found := misfits(nir, dt, integrator):
             raise DoesNotFit(found)
-        return _Conversion(nir, dt, integrator, encoder, budget).run(sources_first(nir)[0])
+        return _Conversion(nir, dt, integrator, encoder, budget).run(sources_first(nir))
 
 
 class _Conversion:
-    """One pass over a NIR graph, sources first: every output becomes a linear form, every neuron a node."""
+    """Two passes over a NIR graph, sources first: every output becomes a linear form, then every neuron a node.
+
+    What comes back to its own layer (`loops`) is known when all forms are, and is a step old.
+    """
 
     def __init__(
         self, nir: NirGraph, dt: float, integrator: Integrator, encoder: Encoder | None, budget: Budget
@@ -71,25 +75,31 @@ class _Conversion:
         self.budget = budget
         self.senders: dict[str, str] = {}
 
-    def run(self, order: list[str]) -> FloatGraph:
+    def run(self, order: Order) -> FloatGraph:
         source, output = (
             next(name for name, node in self.nir.nodes.items() if node.type == kind) for kind in ("Input", "Output")
         )
         self.shapes = shapes(self.nir, order)
         width = self._input_width(source)
-        for name in order:
-            if name == source:
-                self.nodes[name] = self.encoder.source if self.encoder else Source(width, graded=False)
-                self.forms[name] = message_of(name, self.nodes[name].neurons)
-                self._take(name, self.forms[name].nbytes)
-            elif self.nir.nodes[name].type in NEURONS:
+        self.nodes[source] = self.encoder.source if self.encoder else Source(width, graded=False)
+        for name in order.nodes:
+            self.forms[name] = self._form(name)
+        for name in order.nodes:
+            if self.nir.nodes[name].type in NEURONS:
                 self._add_neuron(name, self._input_of(name))
-            else:
-                self.forms[name] = self._linear(name, self._input_of(name))
         self._end(output)
         encoder = self.encoder or Encoder("spikes", np.ones(width), np.zeros(width))
         extra = Extra(assumptions=[*self._standing(), *self.assumptions])
         return FloatGraph(self.nodes, tuple(self.edges), self.dt, encoder, extra=extra)
+
+    def _form(self, name: str) -> LinearForm:
+        """Return what a node sends, as a function of the messages of neurons."""
+        kind = self.nir.nodes[name].type
+        if kind not in (*NEURONS, "Input"):
+            return self._linear(name, self._input_of(name))
+        form = message_of(name, self.nodes[name].neurons if kind == "Input" else prod(self.shapes[name]))
+        self._take(name, form.nbytes)
+        return form.shifted(self._field(name, "v_leak", form.width)) if kind == "LI" else form
 
     def _input_width(self, source: str) -> int:
         """Return how many lines the input has, no more than memory justifies."""
@@ -106,8 +116,8 @@ class _Conversion:
         return width
 
     def _input_of(self, name: str) -> LinearForm:
-        """Return the sum of all wires into a node."""
-        forms = [self.forms[start] for start in self.before[name]]
+        """Return the sum of all wires into a node; what comes back to a neuron itself is a step old."""
+        forms = [self.forms[start].a_step_old(name) for start in self.before[name]]
         if len(forms) == 1:
             return forms[0]
         self._take(name, bytes_of_sum(forms))
@@ -162,9 +172,7 @@ class _Conversion:
             self._add_lif(name, form, law)
 
     def _add_readout(self, name: str, form: LinearForm, law: NeuronLaw) -> None:
-        rest = self._field(name, "v_leak", form.width) if self.nir.nodes[name].type == "LI" else np.zeros(form.width)
         self.nodes[name] = Readout(law.decay, law.gain * form.bias)
-        self.forms[name] = message_of(name, form.width).shifted(rest)
         self._connect(form.scaled(law.gain), name)
 
     def _add_lif(self, name: str, form: LinearForm, law: NeuronLaw) -> None:
@@ -173,7 +181,6 @@ class _Conversion:
             self._add_constant(name, current)
             current = np.zeros(form.width)
         self.nodes[name] = LIF(form.width, law.decay, law.v_threshold, current + law.leak, law.current_decay)
-        self.forms[name] = message_of(name, form.width)
         self._connect(form.scaled(law.gain), name, "i")
 
     def _add_relayed(self, name: str, form: LinearForm, law: NeuronLaw) -> None:
@@ -183,7 +190,6 @@ class _Conversion:
             current, leak = current + leak, np.zeros(form.width)
         relay = self._relay(f"{name}.input", current)
         self.nodes[name] = LIF(form.width, law.decay, law.v_threshold, leak, law.current_decay)
-        self.forms[name] = message_of(name, form.width)
         self._connect(form.scaled(law.gain), relay)
         self.edges.append(Edge(relay, name, "i", SomaWire()))
 
@@ -208,7 +214,8 @@ class _Conversion:
 
     def _voltages(self, form: LinearForm) -> set[Origin]:
         """Return the part of a form that is voltages, not spikes."""
-        return {origin for origin in form.synapses() if isinstance(self.nodes[origin[0]], Readout)}
+        voltages = {name for name, node in self.nir.nodes.items() if node.type in NEURONS and node.type not in SPIKING}
+        return {origin for origin in form.synapses() if origin[0] in voltages}
 
     def _sender(self, name: str) -> str:
         """Return the relay that sends the voltage of a non-spiking neuron to layers that sum many."""

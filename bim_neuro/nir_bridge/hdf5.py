@@ -47,6 +47,13 @@ class NirGraph:
             before[target].append(source)
         return before
 
+    def after(self) -> dict[str, list[str]]:
+        """Return the nodes that read each node, in the order of the edges."""
+        after: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for source, target in self.edges:
+            after[source].append(target)
+        return after
+
 
 def open_nir(path: Path, exact: str, fields: frozenset[str], metadata_key: str) -> Tree:
     """Return the group ``exact`` of a file if present, else its graph; of each node only ``fields`` are read."""

@@ -61,6 +61,12 @@ class LinearForm:
         ]
         return LinearForm(_merged(parts), self.bias)
 
+    def a_step_old(self, name: str) -> LinearForm:
+        """Delay the messages of one neuron by a step, and no others: those by which it reads itself."""
+        if not any(source == name for source, _ in self.maps):
+            return self
+        return LinearForm({(source, age + (source == name)): m for (source, age), m in self.maps.items()}, self.bias)
+
     def is_message_of(self) -> str | None:
         """Return the neuron whose message this is, unchanged; None if it is anything else."""
         if len(self.maps) != 1 or self.bias.any():

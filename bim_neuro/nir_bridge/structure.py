@@ -1,4 +1,4 @@
-"""Structure checks of a NIR graph, all at once: supported nodes, no loop, matching widths, delays in whole steps.
+"""Structure checks of a NIR graph, all at once: supported nodes, loops of one layer, matching widths, whole delays.
 
 Nothing is computed but shapes: what a node would send is as wide as its weights have rows, or shaped as what it reads.
 """
@@ -6,7 +6,6 @@ Nothing is computed but shapes: what a node would send is as wide as its weights
 from __future__ import annotations
 
 from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
 from math import prod
 
 import numpy as np
@@ -15,48 +14,25 @@ from ..errors import Finding
 from .grids import CONVS, ON_GRIDS, Shape, misfits_on_grid, shape_after
 from .hdf5 import NirGraph, NirNode
 from .integrator import FORWARD, Integrator
+from .loops import Order, sources_first
 from .support import FIELDS, fits, lines_read, unsupported
 
 MAX_AXES = 32
 MAX_DELAY_STEPS = 2**31
-MOST_LOOPS = 20
-"""Most loops that are listed."""
 _TIMES = ("tau", "tau_mem", "tau_syn")
 
 
 def misfits(nir: NirGraph, dt: float | None, integrator: Integrator) -> list[Finding]:
     """List everything that a float graph cannot hold; without ``dt``, times are not checked."""
-    order, loops = sources_first(nir)
-    return [*unsupported(nir), *loops, *_Walk(nir, dt, integrator).findings(order)]
+    order = sources_first(nir)
+    return [*unsupported(nir), *order.findings, *_Walk(nir, dt, integrator).findings(order)]
 
 
-def shapes(nir: NirGraph, order: list[str]) -> dict[str, Shape]:
+def shapes(nir: NirGraph, order: Order) -> dict[str, Shape]:
     """Return the shape of what each node of a sound graph sends, as (channels, rows, columns) where there is a grid."""
     walk = _Walk(nir, None, FORWARD)
     list(walk.findings(order))
     return {name: shape for name, shape in walk.shapes.items() if shape is not None}
-
-
-def sources_first(nir: NirGraph) -> tuple[list[str], list[Finding]]:
-    """Return the nodes so that every edge but those that close a loop points forward, and a finding a loop."""
-    before = dict(sorted(nir.before().items()))
-    findings: list[Finding] = []
-    order, loop = _sorted(before)
-    while loop and len(findings) < MOST_LOOPS:
-        for start, end in (loop[:2], loop[1::-1]):
-            before[end] = [name for name in before[end] if name != start]
-        said = f"the graph has a loop, {' -> '.join(reversed(loop))}"
-        findings.append(Finding("loop", loop[0], said, hint="recurrent edges are not supported yet"))
-        order, loop = _sorted(before)
-    return order, findings
-
-
-def _sorted(before: dict[str, list[str]]) -> tuple[list[str], list[str]]:
-    """Return the nodes sources first, or else none and a loop."""
-    try:
-        return list(TopologicalSorter(before).static_order()), []
-    except CycleError as error:
-        return [], list(error.args[1])
 
 
 def input_lines(nir: NirGraph, source: str) -> tuple[Shape, list[int], bool]:
@@ -92,19 +68,21 @@ class _Walk:
         self.shapes: dict[str, Shape | None] = {}
         self.before = nir.before()
 
-    def findings(self, order: list[str]) -> Iterator[Finding]:
+    def findings(self, order: Order) -> Iterator[Finding]:
         for kind in ("Input", "Output"):
             found = [name for name, node in self.nir.nodes.items() if node.type == kind]
             if len(found) != 1:
                 said = f"the graph needs exactly one {kind} node, it has {len(found)}: {', '.join(found) or 'none'}"
                 yield Finding("one-input" if kind == "Input" else "one-output", kind, said, len(found), 1)
-        for name in order:
+        for name in order.nodes:
             node = self.nir.nodes[name]
             if node.type == "Input":
                 yield from self._input(name)
             else:
                 yield from self._wires(name)
                 yield from self._node(name, node)
+        for start, end in sorted(order.closing):
+            yield from self._closes(start, end)
 
     def _input(self, name: str) -> Iterator[Finding]:
         shape, said, _ = input_lines(self.nir, name)
@@ -124,6 +102,13 @@ class _Walk:
             if (width := prod(shape)) != (first := prod(known[0][1])):
                 said = f"{who} adds {first} values of '{known[0][0]}' and {width} of '{start}'"
                 yield Finding("shape", name, said, width, first)
+
+    def _closes(self, start: str, end: str) -> Iterator[Finding]:
+        """Look at a wire that closes a loop, when both ends are known."""
+        sent, neurons = self.shapes[start], self.shapes[end]
+        if sent is not None and neurons is not None and prod(sent) != prod(neurons):
+            said = f"node '{end}' ({self.nir.nodes[end].type}) has {prod(neurons)} neurons, {prod(sent)} values of "
+            yield Finding("shape", end, f"{said}'{start}' come back to it", prod(sent), prod(neurons))
 
     def _node(self, name: str, node: NirNode) -> Iterator[Finding]:
         if node.type not in FIELDS:

@@ -476,14 +476,6 @@ def test_unequal_time_constants_are_refused_by_name(tmp_path: Path) -> None:
     assert (finding.rule, finding.used, finding.limit) == ("uniform-lif", 2, 1)
 
 
-def test_a_loop_is_refused_by_name(tmp_path: Path) -> None:
-    nodes = {"in": nir.Input(np.array([3])), "a": lif(), "w": affine(3, 3), "out": nir.Output(np.array([3]))}
-    edges = [("in", "a"), ("a", "w"), ("w", "a"), ("a", "out")]
-    nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, edges))
-    with pytest.raises(DoesNotFit, match=r"loop, .*a -> w|loop, .*w -> a"):
-        read_nir(tmp_path / "g.nir", DT)
-
-
 def test_files_that_nir_read_refuses_are_read_where_they_are_sound(tmp_path: Path) -> None:
     """Scalar parameters, no v_reset, no v_leak, a batch axis in the input's shape, an edge twice."""
     path = chain(tmp_path / "g.nir", affine(), lif())
