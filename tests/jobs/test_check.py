@@ -61,7 +61,7 @@ def rules(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("dt", [("--dt", DT), ()])
 def test_all_that_is_wrong_with_a_graph_is_found_at_once(tmp_path: Path, dt: tuple[object, ...]) -> None:
-    """Two loops, one over two layers and one of no neuron; four shapes, a node without input, a reset; times with a dt."""
+    """Two loops, of two layers and of no neuron; four shapes, a node without input, a reset; times with a dt."""
     nodes = {
         "in": nir.Input(np.array([2])), "w": affine(3, 5), "a": lif(3), "back": affine(3, 3), "b": lif(3, v_reset=-0.5),
         "again": affine(3, 3), "conv": nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
