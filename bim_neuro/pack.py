@@ -173,6 +173,8 @@ def _check_parts(graph: Graph[Any]) -> None:
         if not isinstance(node, (*_NODES, *_INTEGER_NODES)):
             raise InputError(f"node '{name}' is a {type(node).__name__}, no node")
         check_fields(f"node '{name}'", node)
+        if fault := node.fault() if isinstance(node, Cuba | IntegerCuba) else "":
+            raise InputError(f"node '{name}': {fault}")
     for index, edge in enumerate(graph.edges):
         ends = [edge.source, edge.target, edge.port] if isinstance(edge, Edge) else [None]
         if not all(isinstance(end, str) for end in ends) or not isinstance(edge.synapse, _SYNAPSES):

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import Finding, not_registered
 from ..graph import FloatGraph
-from ..nodes import Broadcast, Conv, Dense, Diagonal, Readout, Relay, Scan, SomaWire, Sparse
+from ..nodes import Broadcast, Conv, Cuba, Dense, Diagonal, Readout, Relay, Scan, SomaWire, Sparse
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.ranges import ranges_of, unmeasured, with_ranges
@@ -26,6 +26,8 @@ SAMPLES = 32
 """Number of samples of the given input on which the ranges of an imported graph are measured."""
 INTEGRATED = 1000
 """Steps for which the bound of a readout without leak holds; for unlimited time it has no bound."""
+SUNK = 256
+"""Thresholds below 0 to which inhibition may take the bound of a spiking neuron; what goes lower saturates, counted."""
 _PROBES = {"y": "message"}  # ranges whose name differs from the probe that measures them
 
 
@@ -99,6 +101,8 @@ def _inputs(graph: FloatGraph, name: str, nodes: Mapping[str, Node]) -> dict[str
 
 def largest_message(node: Node) -> float:
     """Return the largest magnitude of a node's message; a spike and a graded input line are at most 1."""
+    if isinstance(node, Cuba) and node.counts != "none":
+        return 1.0 if node.counts == "one" else max(1.0, node.v_range / float(node.v_threshold.min()))
     ranges = ranges_of(node)
     return next((ranges[key] for key in ("message", "v", "y") if key in ranges), 1.0)
 
@@ -139,6 +143,22 @@ def _(node: Readout, inputs: Mapping[str, Array]) -> dict[str, float]:
     """|v| <= (|a| + |bias|) / (1 - decay), the geometric sum."""
     gain = 1 / (1 - node.decay) if node.decay < 1 else INTEGRATED
     return {"v": float((inputs["a"] + np.abs(node.bias)).max()) * gain}
+
+
+@bound.register
+def _(node: Cuba, inputs: Mapping[str, Array]) -> dict[str, float]:
+    """|u| <= |gain a| / (1 - current_decay), |v| <= (|u| + |bias|) / (1 - decay), and what spikes leave of that."""
+    u = np.abs(node.gain) * inputs["a"] * _settled(node.current_decay)
+    v = (u + np.abs(node.bias)) * _settled(node.decay)
+    if node.counts != "none":
+        v = np.minimum(v, u + np.abs(node.bias) + SUNK * np.abs(node.v_threshold))
+    known = [np.abs(getattr(node, name)).max(initial=0.0) for name in ("v_threshold", "v_reset", "v_start")]
+    return {"u": float(u.max(initial=0.0)), "v": float(max(v.max(initial=0.0), *known))}
+
+
+def _settled(decay: Array) -> Array:
+    """Return the gain 1 / (1 - decay) at which a constant input settles."""
+    return np.where(decay < 1, 1 / np.maximum(1 - decay, 1 / INTEGRATED), INTEGRATED)
 
 
 @bound.register

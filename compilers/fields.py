@@ -20,6 +20,7 @@ from ..nodes import (
     Conv,
     Dense,
     Diagonal,
+    IntegerCuba,
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
@@ -57,6 +58,11 @@ def _factor(name: str) -> Field:
     return Field(name, 0, FACTOR_MAX, "factor-bits", _CONSTANT_HINT)
 
 
+def _decay(name: str) -> Field:
+    """A factor, or one more, which is no leak."""
+    return Field(name, 0, FACTOR_MAX + 1, "factor-bits", _CONSTANT_HINT)
+
+
 def _constant(name: str) -> Field:
     return Field(name, -WORD_MAX, WORD_MAX, "constant-bits", _CONSTANT_HINT)
 
@@ -70,9 +76,14 @@ FIELDS: dict[type, tuple[Field, ...]] = {
         Field("bias_mant", BIAS_LOW, BIAS_HIGH, "lif-bias", _LIF_HINT),
         Field("bias_exp", 0, BIAS_EXP_MAX, "lif-bias", _LIF_HINT),
     ),
+    IntegerCuba: (
+        *(_decay(name) for name in ("decay", "current_decay")),
+        _factor("multiplier"),
+        *(_constant(name) for name in ("bias", "v_threshold", "v_reset", "v_start", "v_floor")),
+    ),
     IntegerRelay: (_factor("multiplier"), _constant("bias")),
     IntegerReadout: (
-        Field("decay", 0, FACTOR_MAX + 1, "factor-bits", _CONSTANT_HINT),  # FACTOR_MAX + 1 encodes 'no leak'
+        _decay("decay"),
         _factor("multiplier"),
         _constant("bias"),
     ),

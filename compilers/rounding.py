@@ -21,6 +21,8 @@ from ..errors import not_registered
 from ..graph import FloatGraph, IntegerGraph
 from ..nodes import (
     LIF,
+    Cuba,
+    IntegerCuba,
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
@@ -38,7 +40,8 @@ from ..nodes.synapses import WEIGHT_MAX, WEIGHTED
 from .calibrate import with_bounds
 from .constants import FAR, ConstantPlace, Rounded
 from .lost_weights import of_synapse
-from .quantise import LONG, Units, exponent_for
+from .quantise import Units
+from .quantise_nodes import LONG, exponent_for, state_exponent
 from .quantise_weights import row_maximum
 
 LEAST_THRESHOLD = 8
@@ -97,6 +100,21 @@ def _(node: Readout, got: IntegerReadout, place: ConstantPlace) -> Iterator[Roun
 
 
 @of_node.register
+def _(node: Cuba, got: IntegerCuba, place: ConstantPlace) -> Iterator[Rounded]:
+    decays = [("tau", node.decay, got.decay), ("tau of the current", node.current_decay, got.current_decay)]
+    for what, asked, words in decays:
+        if asked.any():
+            yield _worst_decay(place, what, asked, words / 2**FACTOR_BITS)
+    factor = place.unit("a") * node.gain
+    unit = 2.0 ** -(place.exponent if node.counts == "none" else state_exponent(node, factor))
+    yield from _factor(place, "a", factor / unit, got.multiplier * 2.0**-got.shift)
+    if node.counts != "none":
+        yield from _vector(place, "threshold", node.v_threshold, got.v_threshold * unit, 0.0)
+    needed = float(np.abs(node.v_threshold * (1 - node.decay)).min(initial=0.0))
+    yield from _vector(place, "bias", node.bias, got.bias * unit, needed)
+
+
+@of_node.register
 def _(node: Scan, got: IntegerScan, place: ConstantPlace) -> Iterator[Rounded]:
     u_exponent = exponent_for(node.ranges.u, U_MAX)
     d_exponent = got.d_shift - u_exponent + place.exponent
@@ -123,6 +141,13 @@ def _decay(place: ConstantPlace, what: str, asked: float, got: float, bits: int)
     if tau / dt >= LONG:
         hint = f"is tau in seconds? If it is in milliseconds, it is {tau / 1000 / dt:,.3g} steps; else {hint}"
     return Rounded(constant, place.finding("rounded-decay", message, tau, _tau(got, dt), hint))
+
+
+def _worst_decay(place: ConstantPlace, what: str, asked: Array, got: Array) -> Rounded:
+    """Compare the decays of the neuron whose gain is most off."""
+    off = [_off(_gain(a), _gain(g)) for a, g in zip(asked.tolist(), got.tolist(), strict=True)]
+    worst = int(np.argmax(off))
+    return _decay(place, what, float(asked[worst]), float(got[worst]), FACTOR_BITS)
 
 
 def _rates(place: ConstantPlace, node: Scan, got: IntegerScan) -> Rounded:

@@ -14,6 +14,7 @@ from bim_neuro.nodes import (
     Dense,
     Diagonal,
     Encoder,
+    IntegerCuba,
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
@@ -22,9 +23,10 @@ from bim_neuro.nodes import (
     Source,
 )
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.nodes.cuba import COMPARISONS, RESETS, WHEN
 from bim_neuro.nodes.node import IntegerNode
 
-KINDS = ("lif", "relay", "scan", "readout")
+KINDS = ("lif", "relay", "scan", "readout", "cuba")
 
 
 def random_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool) -> IntegerGraph:
@@ -36,7 +38,7 @@ def random_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool)
     edges: list[Edge] = []
     for index in range(layers):
         last = index == layers - 1
-        kind = str(draw.choice(("lif", "readout") if last else KINDS))
+        kind = str(draw.choice(("lif", "readout", "cuba") if last else KINDS))
         _grow(draw, nodes, edges, f"n{index}", kind, width, loud)
     _join_loose_ends(draw, nodes, edges)
     encoder = Encoder("graded" if graded else "spikes", np.ones(channels), np.zeros(channels))
@@ -105,6 +107,8 @@ def _node(draw: np.random.Generator, kind: str, size: int, loud: bool) -> Intege
     shift = int(draw.integers(0, 6) if loud else draw.integers(8, 20))
     multiplier = draw.integers(0, 2**16, size)
     bias = draw.integers(-(2**10), 2**10, size)
+    if kind == "cuba":
+        return _cuba(draw, size, multiplier, shift)
     if kind == "relay":
         return IntegerRelay(multiplier, shift, bias)
     if kind == "readout":
@@ -119,6 +123,33 @@ def _lif(draw: np.random.Generator, size: int, loud: bool) -> IntegerLIF:
     largest = 2**12 if loud else 2**8
     bias = draw.integers(-largest, largest, size) if draw.random() < 0.5 else np.zeros(size, np.int64)
     return IntegerLIF(size, du, dv, threshold, bias, bias_exp=int(draw.integers(0, 8)) if loud else 0)
+
+
+def _cuba(draw: np.random.Generator, size: int, multiplier: Array, shift: int) -> IntegerCuba:
+    """A switch neuron of any switches, with neurons of any numbers."""
+    counts = str(draw.choice(["one", "one", "many", "none"]))
+    threshold = draw.integers(1 if counts == "many" else -100, 2 ** int(draw.integers(4, 23)), size)
+
+    def some(low: int, high: int) -> Array:
+        return draw.integers(low, high, size) if draw.random() < 0.5 else np.zeros(size, np.int64)
+
+    return IntegerCuba(
+        decay=draw.choice([0, 2**15, 2**16, draw.integers(0, 2**16)], size),
+        current_decay=draw.choice([0, 2**16, draw.integers(0, 2**16)], size) if draw.random() < 0.5 else some(0, 1),
+        multiplier=multiplier,
+        shift=shift,
+        bias=some(-(2**10), 2**10),
+        v_threshold=threshold,
+        v_reset=some(-(2**10), 2**10),
+        v_start=some(-(2**10), 2**10),
+        v_floor=some(-(2**12), 1) if draw.random() < 0.5 else np.full(size, 1 - 2**23),
+        reset=str(draw.choice(RESETS)),
+        reset_when=str(draw.choice(WHEN)),
+        compare=str(draw.choice(COMPARISONS)),
+        counts=counts,
+        lag=bool(draw.integers(2)),
+        wide=bool(draw.integers(2)),
+    )
 
 
 def _scan(draw: np.random.Generator, size: int, loud: bool) -> IntegerScan:

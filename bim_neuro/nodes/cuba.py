@@ -15,7 +15,7 @@ r"""Cuba: a current-based spiking neuron with parameters of its own a neuron, an
 All but the switches is a number a neuron. Where one decay and one threshold serve a layer and a spike resets to 0
 in its own step, the neuron is Lava's LIF (lif.py), which a chip runs without microcode.
 
-The integer law (N20) rescales the accumulated int8 products as a relay does (N6), decays both states by 16-bit factors
+The integer law (N24) rescales the accumulated int8 products as a relay does (N6), decays both states by 16-bit factors
 (N2) and saturates them at 24 bits. 16-bit weights arrive as two sums, a + 256 high, of two lists of int8 weights.
 """
 
@@ -35,6 +35,10 @@ HIGH_BITS = 8
 """A sum of the port ``high`` counts 2^8 times one of the port ``a``."""
 COUNT_BITS = 16
 COUNT_MAX = 2 ** (COUNT_BITS - 1) - 1
+RESETS, WHEN, COUNTS = ("value", "subtract"), ("same", "next", "after"), ("one", "many", "none")
+COMPARISONS = (">", ">=")
+ROWS = ("decay", "current_decay", "multiplier", "bias", "v_threshold", "v_reset", "v_start", "v_floor")
+"""What an integer neuron holds of its own."""
 _MESSAGE_BITS = {"one": 1, "many": COUNT_BITS, "none": WORD_BITS}
 
 
@@ -69,6 +73,10 @@ class Cuba:
     def neurons(self) -> int:
         return len(self.decay)
 
+    def fault(self) -> str:
+        """Say what of the fields is no neuron, '' where all is."""
+        return _fault(self, ("decay", "current_decay", "gain", *ROWS[3:]))
+
     @property
     def ports(self) -> dict[str, int]:
         return {"a": self.neurons}
@@ -93,7 +101,7 @@ class Cuba:
 
 @dataclass(frozen=True)
 class IntegerCuba:
-    """N20. Decays in units of 2^-16, ``multiplier`` and ``shift`` as in the relay; all voltages in state units.
+    """N24. Decays in units of 2^-16, ``multiplier`` and ``shift`` as in the relay; all voltages in state units.
 
     ``wide`` neurons have the port ``high`` beside ``a``.
     """
@@ -123,6 +131,10 @@ class IntegerCuba:
     @property
     def neurons(self) -> int:
         return len(self.decay)
+
+    def fault(self) -> str:
+        """Say what of the fields is no neuron, '' where all is."""
+        return _fault(self, ROWS)
 
     @property
     def ports(self) -> dict[str, int]:
@@ -175,3 +187,16 @@ def reset(node: Cuba | IntegerCuba, v: Array, n: Array) -> Array:
     if node.counts == "none":
         return v
     return v - n * node.v_threshold if node.reset == "subtract" else np.where(n > 0, node.v_reset, v)
+
+
+def _fault(node: Cuba | IntegerCuba, rows: tuple[str, ...]) -> str:
+    allowed = {"reset": RESETS, "reset_when": WHEN, "compare": COMPARISONS, "counts": COUNTS}
+    for name, values in allowed.items():
+        if getattr(node, name) not in values:
+            return f"{name} is {getattr(node, name)!r:.40}, allowed are {', '.join(values)}"
+    neurons = node.decay.shape
+    for name in rows:
+        if getattr(node, name).shape != neurons or len(neurons) != 1:
+            return f"{name} has the shape {getattr(node, name).shape}, decay {neurons}: one value a neuron is needed"
+    lowest = node.v_threshold.min(initial=1)
+    return f"threshold {lowest:.4g}: only positive ones can be counted" if node.counts == "many" and lowest <= 0 else ""

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from functools import singledispatch
 
 from ..errors import not_registered
+from .cuba import Cuba
 from .lif import LIF
 from .node import Node
 from .readout import Readout
@@ -43,6 +44,11 @@ def _(node: Readout) -> Ranges:
 
 
 @ranges_of.register
+def _(node: Cuba) -> Ranges:
+    return {"u": node.u_range, "v": node.v_range}
+
+
+@ranges_of.register
 def _(node: Scan) -> Ranges:
     return asdict(node.ranges)
 
@@ -72,6 +78,11 @@ def _(node: Relay, ranges: Mapping[str, float]) -> Node:
 @with_ranges.register
 def _(node: Readout, ranges: Mapping[str, float]) -> Node:
     return replace(node, v_range=ranges.get("v", node.v_range))
+
+
+@with_ranges.register
+def _(node: Cuba, ranges: Mapping[str, float]) -> Node:
+    return replace(node, u_range=ranges.get("u", node.u_range), v_range=ranges.get("v", node.v_range))
 
 
 @with_ranges.register

@@ -28,6 +28,7 @@ UPDATE = {
     layout.SOURCE: 0.2e-9,
     layout.LIF: 0.2e-9,
     layout.WIDE_LIF: 1e-9,
+    layout.CUBA: 3e-9,
     layout.RELAY: 0.4e-9,
     layout.READOUT: 2e-9,
     layout.SCAN: 1.5e-9,

@@ -13,6 +13,7 @@ from ..nodes import (
     Broadcast,
     Dense,
     Diagonal,
+    IntegerCuba,
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
@@ -20,8 +21,9 @@ from ..nodes import (
     SomaWire,
     Source,
     Synapse,
+    cuba,
 )
-from ..nodes.arithmetic import Array
+from ..nodes.arithmetic import WORD_MAX, Array
 from ..nodes.lif import BIAS_EXP_MAX, BIAS_HIGH, V_THRESHOLD_MAX
 from ..nodes.node import IntegerNode
 from .kernels import layout
@@ -30,6 +32,7 @@ from .kernels.rows import COLUMNS
 from .kernels.scan import LANES
 
 LINE_MAX = 128  # magnitude of a graded input line, 8 bits
+_WIDE_INPUT = 2**50  # what a port of a switch neuron may sum to: 2^8 times as much still fits 64 bits
 NARROW_INPUT = 2**18  # a LIF whose input stays within this never leaves 32 bits
 _CALM_INPUT = 2**17  # and a current of less than this << 6 never wraps
 
@@ -73,6 +76,19 @@ def _(node: IntegerLIF, bounds: dict[str, int], name: str) -> Form:
     words = np.concatenate([[4095 - node.du, 4096 - node.dv, node.v_threshold << 6, calm], bias, padding])
     kind = layout.LIF if narrow else layout.WIDE_LIF
     return Form(kind, words, state_words=2 * pitch, narrow=narrow, lanes=lanes)
+
+
+@form.register
+def _(node: IntegerCuba, bounds: dict[str, int], name: str) -> Form:
+    if fault := node.fault():
+        raise InputError(f"layer '{name}': {fault}")
+    if max(bounds.values()) >= _WIDE_INPUT:
+        raise InputError(f"layer '{name}' may sum up to {max(bounds.values())}, a switch neuron reads 2^50")
+    switches = [cuba.RESETS.index(node.reset), cuba.WHEN.index(node.reset_when), node.compare == ">="]
+    switches += [cuba.COUNTS.index(node.counts), node.lag, node.wide]
+    rows = [_whole(getattr(node, row), row, name, WORD_MAX) for row in cuba.ROWS]
+    words = np.concatenate([_shifts([node.shift], name), np.array(switches, np.int64), *rows])
+    return Form(layout.CUBA, words, state_words=3 * node.neurons)
 
 
 @form.register
@@ -173,6 +189,12 @@ def message_bound(node: IntegerNode, name: str) -> int:
 @message_bound.register
 def _(node: IntegerLIF, name: str) -> int:
     return 1
+
+
+@message_bound.register
+def _(node: IntegerCuba, name: str) -> int:
+    bounds: dict[str, int] = {"one": 1, "many": cuba.COUNT_MAX, "none": WORD_MAX}
+    return bounds[node.counts]
 
 
 @message_bound.register

@@ -18,6 +18,7 @@ from .crew import NO_SYNC
 from .kernels import run
 from .kernels.layout import (
     COUNTS,
+    CUBA,
     KIND,
     LIF,
     MASK,
@@ -105,6 +106,8 @@ class Stream:
             rows = pool[start : start + 2 * node[PITCH]].reshape(2, node[PITCH])[:, :width]
             u, v = rows.astype(np.int64)
             return {"u": u, "v": v}
+        if kind == CUBA:
+            return dict(zip("uvn", pool[start : start + 3 * width].reshape(3, width).copy(), strict=True))
         if kind == READOUT:
             return {"v": pool[start : start + width].copy()}
         if kind in (SCAN, WIDE_SCAN):

@@ -24,7 +24,8 @@ from ...plasticity.trace_process.law import NAMES, TraceProcess
 from ...plasticity.trace_process.units import calibrate_units
 from ..align import align
 from ..calibrate import with_bounds
-from ..quantise import as_factor, exponent_for, quantise_with_units
+from ..quantise import quantise_with_units
+from ..quantise_nodes import as_factor, exponent_for
 from .register_widths import check_products
 from .roles import Roles, conv_of, dense_weight, float_parts, integer_parts, roles_of
 

@@ -25,7 +25,8 @@ from ...plasticity.learning_engine.neurons import SIGNAL_SHIFT, SelectiveChannel
 from ...plasticity.learning_engine.rule import SIGN_OFFSET
 from ...plasticity.surrogate import PsiLIF
 from ..calibrate import with_bounds
-from ..quantise import as_factor, exponent_for, quantise
+from ..quantise import quantise
+from ..quantise_nodes import as_factor, exponent_for
 from .block import SURROGATE_SLOPE, soma_unit
 from .roles import Roles, dense_weight, float_parts, integer_parts, part, roles_of, tap_weight, weight_into
 from .rule_compiler import RuleUnits

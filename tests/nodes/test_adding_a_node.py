@@ -19,7 +19,8 @@ from bim_neuro.compilers.calibrate import bound, calibrated, magnitude
 from bim_neuro.compilers.lost_weights import of_synapse
 from bim_neuro.compilers.placement.lists import targets
 from bim_neuro.compilers.placement.place import place
-from bim_neuro.compilers.quantise import Quantised, Scales, as_factor, exponent_for, quantise_node, quantise_with_units
+from bim_neuro.compilers.quantise import quantise_with_units
+from bim_neuro.compilers.quantise_nodes import Quantised, Scales, as_factor, exponent_for, quantise_node
 from bim_neuro.compilers.quantise_weights import quantise_synapse, row_maximum
 from bim_neuro.compilers.rounding import of_node, rounding
 from bim_neuro.errors import DoesNotFit, InputError

@@ -78,7 +78,7 @@ def test_the_float_law_by_hand(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", GOLDEN)
-def test_n20_the_integer_law_by_hand(case: str) -> None:
+def test_n24_the_integer_law_by_hand(case: str) -> None:
     """Inputs in quarters, a multiplier of 250: the same numbers times 1000."""
     node, inputs, voltages, messages = neuron(case)
     _, v, m = run(in_integers(node), [int(4 * a) for a in inputs])
@@ -110,14 +110,14 @@ def test_every_neuron_has_its_own_numbers() -> None:
     assert (state["v"].tolist(), message.tolist()) == ([[0, 3.5]], [[1, 0]])
 
 
-def test_n20_16_bit_weights_are_two_sums() -> None:
+def test_n24_16_bit_weights_are_two_sums() -> None:
     """3 + 2 x 256 = 515, half of it is 257 (towards zero)."""
     node = replace(in_integers(neuron("counts=none")[0]), wide=True, multiplier=np.ones(1, int), shift=1)
     state, _, _ = node.step(node.initial(()), {"a": np.array([3]), "high": np.array([2])})
     assert state["v"].tolist() == [257]
 
 
-def test_n20_saturates_and_counts() -> None:
+def test_n24_saturates_and_counts() -> None:
     node = replace(in_integers(neuron("counts=many")[0]), multiplier=np.ones(1, int), v_threshold=np.ones(1, int))
     state, message, saturated = node.step(node.initial(()), {"a": np.array([2**24])})
     assert message.tolist() == [COUNT_MAX]

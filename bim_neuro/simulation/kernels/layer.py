@@ -6,10 +6,13 @@ import numpy as np
 
 from ...jit import kernel, part, section
 from ...nodes.arithmetic import Array
+from .cuba import begin as begin_cuba
+from .cuba import cuba
 from .fire import fire
 from .layout import (
     CALM,
     COUNTS,
+    CUBA,
     DEPTH,
     GATED,
     KIND,
@@ -41,6 +44,7 @@ from .layout import (
     Work,
 )
 from .neurons import lif, readout, relay, wide_lif
+from .rows import COLUMNS
 from .scan import scan
 from .synapses import clear, count_operations, gather
 from .team import share
@@ -85,6 +89,9 @@ def play(
         inside = phase >= 0 and (endless or phase < steps)
         if phase == 0 or (node[GATED] and phase == steps):
             _clear_state(node, first, last, state32, state64)
+            if kind == CUBA:
+                v = state64[node[PITCH] + first : node[PITCH] + last]
+                begin_cuba(tables.words64[node[WORDS] :], v, width, first)
         slot = t & node[MASK]
         start = node[MESSAGES] + slot * width
         message = work.messages[start : start + width]
@@ -156,6 +163,10 @@ def law(tables: Tables, work: Work, node: Array, message: Array, first: int, las
         return relay(words, sums[first:last], sent, width, first), 0
     if kind == READOUT:
         return readout(words, sums[first:last], state[first:], sent, width, first), 0
+    if kind == CUBA:
+        high = sums[width + -width % COLUMNS + first :] if node[SUM_WIDTH] > width + -width % COLUMNS else sums
+        u, v, n = state[first:], state[width + first :], state[2 * width + first :]
+        return cuba(words, sums[first:last], high, u, v, n, flags, sent, width, first), 0
     if kind == WIDE_SCAN:
         return wide_scan(words, sums, state, work.channels, sent, width, node[STATES], first), 0
     u, v = state[first:], state[width + first :]
@@ -185,12 +196,18 @@ def join(tables: Tables, work: Work, index: int, times: tuple[int, int], period:
 def _clear_state(node: Array, first: int, last: int, state32: Array, state64: Array) -> None:
     kind, pitch = node[KIND], node[PITCH]
     scans = kind in (SCAN, WIDE_SCAN)
-    rows = 2 if kind in (LIF, WIDE_LIF) else (node[STATES] if scans else (1 if kind == READOUT else 0))
+    rows = _variables(kind) + (node[STATES] if scans else 0)
     for row in range(rows):
         if node[NARROW]:
             clear(state32[row * pitch + first : row * pitch + last])
         else:
             clear(state64[row * pitch + first : row * pitch + last])
+
+
+@kernel
+def _variables(kind: int) -> int:
+    """Return how many variables of one value a neuron a state has; those of a scan are not counted."""
+    return 3 if kind == CUBA else (2 if kind in (LIF, WIDE_LIF) else (1 if kind == READOUT else 0))
 
 
 @kernel
@@ -249,8 +266,7 @@ def _keep(
         for k in range(first, first + sent):
             row[message[k]] = 1
     base += rows * width
-    variables = 2 if kind in (LIF, WIDE_LIF) else (1 if kind == READOUT else 0)
-    for variable in range(variables):
+    for variable in range(_variables(kind)):
         place = base + (variable * rows + at) * width
         for j in range(first, last):
             word = start + variable * node[PITCH] + j

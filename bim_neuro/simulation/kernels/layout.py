@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...nodes.arithmetic import Array
 
 # kinds of nodes
-SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN = range(7)
+SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN, CUBA = range(8)
 
 # kinds of synapses
 DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS = range(5)
