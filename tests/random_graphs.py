@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from bim_neuro.compilers.align import align
 from bim_neuro.errors import DoesNotFit, InputError
 from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.nodes import (
     Broadcast,
+    Conv,
     Dense,
     Diagonal,
     Encoder,
@@ -21,29 +24,34 @@ from bim_neuro.nodes import (
     IntegerScan,
     SomaWire,
     Source,
+    Sparse,
 )
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.cuba import COMPARISONS, RESETS, WHEN
 from bim_neuro.nodes.node import IntegerNode
+from bim_neuro.nodes.synapses.sparse import sparse_of
 
 KINDS = ("lif", "relay", "scan", "readout", "cuba")
 
 
-def random_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool) -> IntegerGraph:
-    """Return a graph of about ``layers`` nodes of 1 to ``width`` neurons; ``loud`` ones saturate and wrap."""
+def random_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool, maps: bool = False) -> IntegerGraph:
+    """Return a graph of about ``layers`` nodes of 1 to ``width`` neurons; ``loud`` ones saturate and wrap.
+
+    With ``maps`` half of its synapses are sparse ones and convolutions.
+    """
     draw = np.random.default_rng(seed)
-    channels = int(draw.integers(1, width + 1))
+    channels = _size(draw, width, maps)
     graded = bool(draw.integers(2))
     nodes: dict[str, IntegerNode] = {"input": Source(channels, graded=graded)}
     edges: list[Edge] = []
     for index in range(layers):
         last = index == layers - 1
         kind = str(draw.choice(("lif", "readout", "cuba") if last else KINDS))
-        _grow(draw, nodes, edges, f"n{index}", kind, width, loud)
+        _grow(draw, nodes, edges, f"n{index}", kind, width, loud, maps)
     _join_loose_ends(draw, nodes, edges)
     encoder = Encoder("graded" if graded else "spikes", np.ones(channels), np.zeros(channels))
     graph = IntegerGraph(nodes, tuple(edges), 1e-3, encoder)
-    if loops and _has_output(looped := replace(graph, edges=(*edges, *_loops(draw, nodes)))):
+    if loops and _has_output(looped := replace(graph, edges=(*edges, *_loops(draw, nodes, maps)))):
         graph = looped
     try:
         return align(graph)
@@ -68,29 +76,78 @@ def _grow(
     kind: str,
     width: int,
     loud: bool,
+    maps: bool,
 ) -> None:
     """Add one node, fed by one to three of the nodes there are."""
-    size = int(draw.integers(1, width + 1))
+    size = _size(draw, width, maps)
     before = list(nodes)
     nodes[name] = _node(draw, kind, size, loud)
     for port, neurons in nodes[name].ports.items():
         sources = draw.choice(before, size=int(draw.integers(1, 4)))
-        edges.extend(_edge(draw, nodes, str(source), name, port, neurons) for source in sources)
+        edges.extend(_edge(draw, nodes, str(source), name, port, neurons, maps) for source in sources)
     if kind == "scan" and draw.random() < 0.7:  # a soma in the same neuron
         nodes[f"{name}.lif"] = _node(draw, "lif", size, loud)
         edges.append(Edge(name, f"{name}.lif", "i", SomaWire()))
 
 
+def _size(draw: np.random.Generator, width: int, maps: bool) -> int:
+    """Draw 1 to ``width`` neurons, for maps mostly a number of channels, rows and columns."""
+    if not maps or draw.random() < 0.3:
+        return int(draw.integers(1, width + 1))
+    rows = int(draw.integers(1, math.isqrt(width) + 1))
+    columns = int(draw.integers(1, width // rows + 1))
+    return rows * columns * int(draw.integers(1, width // (rows * columns) + 1))
+
+
 def _edge(
-    draw: np.random.Generator, nodes: dict[str, IntegerNode], source: str, target: str, port: str, post: int
+    draw: np.random.Generator, nodes: dict[str, IntegerNode], source: str, target: str, port: str, post: int, maps: bool
 ) -> Edge:
     pre, delay = nodes[source].neurons, int(draw.choice([0, 0, 0, 1, 2, 5]))
+    if maps and draw.random() < 0.5:
+        return Edge(
+            source,
+            target,
+            port,
+            random_conv(draw, pre, post) if draw.random() < 0.7 else _sparse(draw, pre, post),
+            delay,
+        )
     choice = draw.random()
     if pre == post and choice < 0.3:
         return Edge(source, target, port, Diagonal(_weights(draw, (post,))), delay)
     if pre == post and choice < 0.45:
         return Edge(source, target, port, Broadcast(pre, int(draw.integers(1, 9))), delay)
     return Edge(source, target, port, Dense(_weights(draw, (post, pre))), delay)
+
+
+def random_conv(draw: np.random.Generator, pre: int, post: int) -> Conv:
+    """Return a convolution of any geometry between so many neurons: of a part of them, or seen from far outside."""
+    grid, out = _factors(draw, pre), _factors(draw, post)
+    groups = int(draw.choice([n for n in range(1, grid[0] + 1) if grid[0] % n == 0 and out[0] % n == 0]))
+    kernel, stride, dilation = ([int(n) for n in draw.integers(1, most, 2)] for most in (6, 4, 4))
+    padding = []
+    for axis in (0, 1):
+        reach = dilation[axis] * (kernel[axis] - 1) + 1
+        both = (out[1 + axis] - 1) * stride[axis] + reach - grid[1 + axis] + int(draw.integers(stride[axis]))
+        before = int(draw.integers(min(0, both) - 2, max(0, both) + 3))
+        padding += [before, both - before]
+    weight = _weights(draw, (out[0], grid[0] // groups, *kernel))
+    conv = Conv(weight, grid, tuple(stride), tuple(padding), tuple(dilation), groups)  # type: ignore[arg-type]
+    assert (conv.fault(), conv.out) == ("", out)
+    return conv
+
+
+def _factors(draw: np.random.Generator, neurons: int) -> tuple[int, int, int]:
+    """Draw channels, rows and columns."""
+    rows = int(draw.choice([n for n in range(1, neurons + 1) if neurons % n == 0]))
+    columns = int(draw.choice([n for n in range(1, neurons // rows + 1) if neurons // rows % n == 0]))
+    return neurons // rows // columns, rows, columns
+
+
+def _sparse(draw: np.random.Generator, pre: int, post: int) -> Sparse:
+    """Return some weights, of which some are zero after rounding."""
+    kept = sparse_of(csr_array(_weights(draw, (post, pre)).astype(float)))
+    weight = np.where(draw.random(kept.count) < 0.9, kept.weight, 0).astype(np.int8)
+    return replace(kept, weight=weight)
 
 
 def _weights(draw: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -183,13 +240,13 @@ def _join_loose_ends(draw: np.random.Generator, nodes: dict[str, IntegerNode], e
             edges.append(Edge(name, last, port, weight))
 
 
-def _loops(draw: np.random.Generator, nodes: dict[str, IntegerNode]) -> list[Edge]:
+def _loops(draw: np.random.Generator, nodes: dict[str, IntegerNode], maps: bool) -> list[Edge]:
     """Return one to three edges that go back, or stay."""
     names, edges = [name for name in nodes if name != "input"], []
     for _ in range(int(draw.integers(1, 4))):
         first, second = sorted(draw.integers(0, len(names), 2))
         port, post = next(iter(nodes[names[first]].ports.items()))
-        edges.append(_edge(draw, nodes, names[second], names[first], port, post))
+        edges.append(_edge(draw, nodes, names[second], names[first], port, post, maps))
     return edges
 
 

@@ -17,7 +17,8 @@ from ..errors import InputError
 from ..nodes import Dense
 from ..nodes.arithmetic import Array
 from .kernels import Tables, Work, layout, unfold
-from .tables import PAIR_MAX, Plan, largest_sum
+from .shapes import PAIR_MAX
+from .tables import Plan, largest_sum
 
 PATHS = ("auto", "events", "gemm")
 

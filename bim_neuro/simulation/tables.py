@@ -18,15 +18,15 @@ from ..graph import Edge, IntegerGraph
 from ..nodes import IntegerScan
 from ..nodes.arithmetic import Array, ceil_div
 from ..nodes.node import IntegerNode
-from .forms import LINE_MAX, check_fit, form, gain, in_pairs, message_bound, padded, shape_of
+from .forms import LINE_MAX, form, message_bound
 from .kernels import layout
 from .kernels.layout import LINE, TEAM_MAX, Tables, Work
 from .kernels.rows import COLUMNS
 from .kernels.scan import LANES, SCRATCH
+from .shapes import Shape, check_fit, gain, padded, shape_of
 
 CHUNK = 64  # steps a layer runs before the next one; its messages of so many steps wait in the ring
 _WORD_LIMIT = 2**62
-PAIR_MAX = 2**15 - 1  # messages of 16 bits
 TOGETHER = 8  # steps whose sums are gathered at once, fewer where they would fill the first cache
 SUMS_BYTES = 2**14
 
@@ -57,7 +57,7 @@ class _Pool:
     parts: list[Array] = field(default_factory=list)
     size: int = 0
 
-    def add(self, values: Array) -> int:
+    def add(self, values: Array | tuple[()]) -> int:
         place = self.size
         self.parts.append(np.asarray(values, dtype=self.dtype).reshape(-1))
         self.size += self.parts[-1].size
@@ -83,22 +83,21 @@ class Plan:
     sizes: dict[str, int]
     bounds: dict[str, int]  # largest magnitude of a node's message
     chunk: int
+    planes: dict[int, int]  # accumulators of the largest tile of a convolution, by their bits
     idle: list[Any] = field(default_factory=list)  # crews that have finished, see `crew`
     lock: Lock = field(default_factory=Lock)  # runs may share an engine
 
     def work(self, columns: int) -> Work:
         """Return the memory of one worker, with counters for ``columns`` steps."""
-        sizes, widest = self.sizes, self.sizes["widest"]
+        sizes, widest, planes = self.sizes, self.sizes["widest"], self.planes
         flags = zeros(ceil_div(widest, 8) * 8, np.uint8)
         return Work(
-            messages=aligned(
-                np.zeros(sizes["messages"] + LINE, np.int32)
-            ),  # of an odd pair the second is read, and not used
+            messages=zeros(sizes["messages"] + LINE, np.int32),  # of an odd pair the second is read, and not used
             counts=zeros(sizes["counts"], np.int32),
             state32=zeros(sizes["state32"], np.int32),
             state64=zeros(sizes["state64"], np.int64),
-            sums32=zeros(sizes["sums32"], np.int32),
-            sums64=zeros(sizes["sums64"], np.int64),
+            sums32=zeros(sizes["sums32"] + LINE, np.int32),  # a plane's last row is added to whole registers
+            sums64=zeros(sizes["sums64"] + LINE, np.int64),
             block32=zeros(widest, np.int32),
             pairs=aligned(np.arange(widest // 2 + 1, dtype=np.int32)),
             active=zeros(widest + 1, np.int32),
@@ -106,6 +105,9 @@ class Plan:
             flag_words=flags.view(np.uint64),
             channels=zeros((3, widest), np.int64),
             lanes=zeros(SCRATCH * (widest + LANES), np.int32),
+            plane16=zeros(planes[16], np.int16),
+            plane32=zeros(planes[32], np.int32),
+            plane64=zeros(planes[64], np.int64),
             products=zeros(sizes["products"], np.float64),
             sent=zeros((self.chunk, TEAM_MAX), np.int32),
             counters=zeros((len(self.names), 5, columns), np.int64),
@@ -143,6 +145,7 @@ class _Builder:
         for edge in graph.edges:
             self.reach[edge.source] = max(self.reach[edge.source], edge.delay + edge.synapse.hop)
         self.bounds = {name: message_bound(node, name) for name, node in graph.nodes.items()}
+        self.planes = {16: LINE, 32: LINE, 64: LINE}
         self.rows: list[list[int]] = []
         self.edges: list[Edge] = []
         self.edge_rows: list[list[int]] = []
@@ -167,7 +170,7 @@ class _Builder:
         )
         sizes = {name: pool.size for name, pool in self.memory.items()}
         sizes["widest"] = max(max([node.neurons, *node.ports.values()]) for node in self.graph.nodes.values())
-        return Plan(self.graph, tables, self.names, tuple(self.edges), sizes, self.bounds, self.chunk)
+        return Plan(self.graph, tables, self.names, tuple(self.edges), sizes, self.bounds, self.chunk, self.planes)
 
     def _add_node(self, name: str, node: IntegerNode, probe: int) -> None:
         bound = self._input_bounds(name)
@@ -201,10 +204,9 @@ class _Builder:
 
     def _add_edge(self, edge: Edge, port: int, post: int) -> None:
         pre = self.graph.nodes[edge.source].neurons
-        graded = 1 < self.bounds[edge.source] <= PAIR_MAX
-        shape = shape_of(edge.synapse, edge.name)
+        spikes = self.graph.nodes[edge.source].message_bits == 1
+        shape = shape_of(edge.synapse, edge.name, self.bounds[edge.source], spikes)
         check_fit(edge, shape, pre, post)
-        shape = in_pairs(shape) if graded and shape.kind == layout.DENSE else shape
         row = [0] * layout.EDGE_COLUMNS
         row[layout.SYNAPSE] = shape.kind
         row[layout.ORIGIN] = self.place[edge.source]
@@ -213,15 +215,24 @@ class _Builder:
         stride, rows = padded(shape)
         row[layout.WEIGHT], row[layout.STRIDE] = self.weights.add(rows), stride
         row[layout.SHARED] = isinstance(self.graph.nodes[edge.target], IntegerScan) and edge.port in ("B", "C")
-        row[layout.NONZERO] = self.words32.add(shape.nonzero)
-        row[layout.FAN] = shape.fan
-        row[layout.FULL] = bool((shape.nonzero == shape.fan).all())
+        self._add_fans(row, shape)
+        bits, accumulators = shape.planes
+        self.planes[bits] = max(self.planes[bits], accumulators)
+        row[layout.LISTS_AT], row[layout.SHAPE] = self.words32.add(shape.lists), self.words64.add(shape.words)
         row[layout.ROWS] = (2**31 - 1) // (LINE_MAX * self.bounds[edge.source])
         if len(self.edges) in self.multiplied:
             row[layout.SYNAPSE] = layout.PRODUCT
             row[layout.PRODUCTS] = self.memory["products"].reserve(self.chunk * post)
         self.edges.append(edge)
         self.edge_rows.append(row)
+
+    def _add_fans(self, row: list[int], shape: Shape) -> None:
+        """Lay out how many synapses a presynaptic neuron has, and how many that are not zero."""
+        row[layout.FULL] = full = bool(np.all(shape.nonzero == shape.fan))
+        row[layout.FAN] = int(np.max(shape.fan, initial=0))
+        even = np.all(shape.fan == row[layout.FAN])
+        row[layout.FANS] = -1 if even else self.words32.add(np.asarray(shape.fan))
+        row[layout.NONZERO] = row[layout.FANS] if full and row[layout.FANS] >= 0 else self.words32.add(shape.nonzero)
 
     def _input_bounds(self, name: str) -> dict[str, int]:
         """Return, for each port, the largest magnitude its accumulated sum can have."""

@@ -36,8 +36,9 @@ from bim_neuro.nodes.node import State, Step
 from bim_neuro.nodes.ranges import Ranges, ranges_of, with_ranges
 from bim_neuro.nodes.relay import MESSAGE_MAX
 from bim_neuro.simulation import simulate, simulate_engine, simulate_float
-from bim_neuro.simulation.forms import Form, form, message_bound, shape_of
+from bim_neuro.simulation.forms import Form, form, message_bound
 from bim_neuro.simulation.kernels import layout
+from bim_neuro.simulation.shapes import shape_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -147,7 +148,9 @@ def test_what_a_chip_or_quantise_does_not_know_is_a_finding(refused: Callable[[]
         refused()
 
 
-@pytest.mark.parametrize("refused", [lambda: form(STRANGER, {"a": 1}, "double"), lambda: shape_of(STRANGER, "double")])
+@pytest.mark.parametrize(
+    "refused", [lambda: form(STRANGER, {"a": 1}, "double"), lambda: shape_of(STRANGER, "double", 1, True)]
+)
 def test_what_the_engine_does_not_know_is_refused(refused: Callable[[], object]) -> None:
     with pytest.raises(InputError, match="the engine has no kernel for Stranger"):
         refused()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numba
 import numpy as np
@@ -52,8 +53,6 @@ from bim_neuro.simulation.kernels import words
 from bim_neuro.simulation.kernels.rows import COLUMNS
 from bim_neuro.simulation.kernels.scan import LANES, scan
 
-GRAPHS = 500
-
 
 def assert_equal(expected: RunRecord, record: RunRecord) -> None:
     """Every message, state, output and counter, layer by layer and step by step."""
@@ -67,24 +66,38 @@ def assert_equal(expected: RunRecord, record: RunRecord) -> None:
             np.testing.assert_array_equal(theirs, getattr(count, counter.name), err_msg=f"{name} {counter.name}")
 
 
+GRAPHS = {
+    "seed": st.integers(0, 2**32 - 1),
+    "layers": st.integers(1, 6),
+    "width": st.sampled_from([1, 3, 8, 17, 40, 100]),
+    "loud": st.booleans(),
+    "loops": st.booleans(),
+    "maps": st.booleans(),
+    "samples": st.integers(1, 5),
+    "steps": st.one_of(st.integers(1, 12), st.sampled_from([64, 65, 90])),
+    "activity": st.sampled_from([0.0, 0.02, 0.3, 1.0]),
+}
+
+
+@settings(max_examples=100)
+@given(**GRAPHS)
+def test_random_graphs_equal_the_numpy_law(**drawn: Any) -> None:
+    check_a_random_graph(**drawn)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=GRAPHS)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    layers=st.integers(1, 6),
-    width=st.sampled_from([1, 3, 8, 17, 40, 100]),
-    loud=st.booleans(),
-    loops=st.booleans(),
-    samples=st.integers(1, 5),
-    steps=st.one_of(st.integers(1, 12), st.sampled_from([64, 65, 90])),
-    activity=st.sampled_from([0.0, 0.02, 0.3, 1.0]),
-)
-def test_random_graphs_equal_the_numpy_law(
-    seed: int, layers: int, width: int, loud: bool, loops: bool, samples: int, steps: int, activity: float
+@settings(max_examples=1000)
+@given(**GRAPHS)
+def test_a_thousand_random_graphs_equal_the_numpy_law(**drawn: Any) -> None:
+    check_a_random_graph(**drawn)
+
+
+def check_a_random_graph(
+    seed: int, layers: int, width: int, loud: bool, loops: bool, maps: bool, samples: int, steps: int, activity: float
 ) -> None:
     """Two paths, one and two threads, over samples and over neurons, batches of 1, 2 and 64."""
-    graph = random_graph(seed, layers=layers, width=width, loud=loud, loops=loops)
+    graph = random_graph(seed, layers=layers, width=width, loud=loud, loops=loops, maps=maps)
     x = random_input(graph, seed, samples=samples, steps=steps, activity=activity)
     expected = simulate(graph, x, probe=True)
     engine = Engine(graph)

@@ -14,7 +14,7 @@ from ...nodes.arithmetic import Array
 SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN, CUBA = range(8)
 
 # kinds of synapses
-DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS = range(5)
+DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS, SPARSE, CONV = range(7)
 
 # columns of `nodes`
 KIND = 0
@@ -53,7 +53,29 @@ ROWS = 9  # how many rows of graded products an int32 block can hold
 PRODUCTS = 10  # place in work.products of a synapse that BLAS multiplies
 STRIDE = 11  # from one row of weights to the next
 SHARED = 12  # every neuron of the target reads the whole port
-EDGE_COLUMNS = 13
+FANS = 13  # place in tables.words32: synapses of every presynaptic neuron, where those differ; else -1
+LISTS_AT = 14  # place in tables.words32: targets of a sparse synapse, lists of a convolution
+SHAPE = 15  # place in tables.words64: where a sender's targets begin, words of a convolution
+EDGE_COLUMNS = 16
+
+# words of a convolution, see `planes`
+GROUPS = 0
+SENDERS = 1  # channels of a group that send
+AREA = 2  # neurons of such a channel
+CHANNELS = 3  # channels of a group that receive
+TILES = 4  # of a group
+TILE = 5  # channels of a tile
+OUT_ROWS = 6
+OUT_COLUMNS = 7
+PLANE_PITCH = 8  # places from one row of accumulators to the next
+MARGIN = 9  # places before the first column
+LANES = 10  # accumulators that are added at once
+BITS = 11  # of an accumulator
+PAIRED = 12  # two channels are multiplied at once
+BLOCK = 13  # weights of a channel that sends, or two, in a tile
+LISTS = 14  # how many lists of runs there are
+PLANE = 15  # accumulators of a tile, margins included
+CONV_WORDS = 16
 
 LINE = 64  # neurons: slices of a layer begin where a line of the cache does
 TEAM_MAX = 64  # threads in one sample
@@ -93,6 +115,9 @@ class Work(NamedTuple):
     flag_words: Array  # uint64, the same memory
     channels: Array  # int64 (3, neurons), scratch of the wide scan
     lanes: Array  # int32, scratch of the scan
+    plane16: Array  # int16, accumulators of a tile of a convolution; 0 between uses, as all planes
+    plane32: Array  # int32
+    plane64: Array  # int64
     products: Array  # float64, what BLAS multiplied
     sent: Array  # int32 (steps of a chunk, members of a team): shared, messages of each slice
     counters: Array  # int64 (nodes, 5, columns)

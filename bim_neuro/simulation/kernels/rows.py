@@ -94,7 +94,7 @@ def _pairs(registers: int) -> Any:
                 both = builder.bitcast(spread(builder, builder.or_(low, high), 16), vector(32, 16))
                 begin = builder.add(place, builder.mul(pair, builder.mul(stride, _LONG(2))))
                 for number in range(registers):
-                    held.add(number, _multiply_pairs(builder, held.weights(begin, number), both))
+                    held.add(number, multiply_pairs(builder, held.weights(begin, number), both))
             held.write(3, at)
 
         return types.void(weights, messages, pairs, sums, places), code
@@ -102,7 +102,7 @@ def _pairs(registers: int) -> Any:
     return intrinsic(typed)
 
 
-def _multiply_pairs(builder: Any, a: Any, b: Any) -> Any:
+def multiply_pairs(builder: Any, a: Any, b: Any) -> Any:
     """Sixteen sums a[2 k] b[2 k] + a[2 k + 1] b[2 k + 1] of words of 16 bits, in 32."""
     if _WIDE or not compiles_for("avx2"):
         return _pair_sums(builder, a, b, 16, "llvm.x86.avx512.pmaddw.d.512" if _WIDE else "")

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...jit import entry, kernel, part
+from ...jit import entry, kernel, part, section
 from ...nodes.arithmetic import Array
+from .conv import add_conv, add_listed
 from .layout import (
+    CONV,
     COUNTS,
     DENSE,
     DEPTH,
     DIAGONAL,
     EFFECTIVE,
     FAN,
+    FANS,
     FIRST_EDGE,
     FULL,
     HARDWARE,
@@ -24,6 +27,7 @@ from .layout import (
     LAST_EDGE,
     LATE,
     LIF,
+    LISTS_AT,
     MASK,
     MESSAGES,
     NARROW,
@@ -35,7 +39,9 @@ from .layout import (
     PRODUCT,
     PRODUCTS,
     ROWS,
+    SHAPE,
     SHARED,
+    SPARSE,
     SPIKES,
     STRIDE,
     SUM_WIDTH,
@@ -53,7 +59,7 @@ _i32 = np.int32
 _u32 = np.uint32  # as a place in a row: of a signed one numba would ask whether it is negative
 
 
-@part
+@section
 def gather(
     tables: Tables, work: Work, node: Array, first: int, last: int, times: tuple[int, int, int], chunk: int
 ) -> None:
@@ -77,10 +83,29 @@ def gather(
         begin, end = (0, edge[POST]) if edge[SHARED] else (first, last)
         for t in range(max(times[0], edge[LATE]), times[1]):
             at = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
-            if narrow:
+            if edge[SYNAPSE] == CONV:
+                slot = (t - edge[LATE]) & origin[MASK]
+                count, row = work.counts[origin[COUNTS] + slot], origin[MESSAGES] + slot * origin[WIDTH]
+                if count:
+                    _convolve(tables, work, edge, row, count, origin[SPIKES] != 0, narrow, at, begin, end)
+            elif narrow:
                 _arrive(tables, work, edge, origin, t, chunk, begin, end, work.sums32, at)
             else:
                 _arrive(tables, work, edge, origin, t, chunk, begin, end, work.sums64, at)
+
+
+@part
+def _convolve(
+    tables: Tables, work: Work, edge: Array, row: int, count: int, spikes: bool, narrow: bool,
+    at: int, begin: int, end: int,
+) -> None:  # fmt: skip
+    words, lists = tables.words64[edge[SHAPE] :], tables.words32[edge[LISTS_AT] :]
+    sums, places = (work.sums32, work.sums64), (at, begin, end)
+    planes = work.plane16, work.plane32, work.plane64
+    add_conv(
+        tables.weights, edge[WEIGHT], words, lists, work.messages, row, count, spikes, narrow,
+        planes, work.active, sums, places,
+    )  # fmt: skip
 
 
 @part
@@ -118,6 +143,10 @@ def _arrive(
             some_rows = active[done : done + edge[ROWS]]
             _add_products(tables.weights[edge[WEIGHT] :], begin, edge[STRIDE], message, some_rows, block)
             add(sums, block)
+    elif kind == SPARSE:
+        starts, targets = tables.words64[edge[SHAPE] :], tables.words32[edge[LISTS_AT] :]
+        message, listed = work.messages[row : row + width], origin[SPIKES] != 0
+        add_listed(tables.weights, edge[WEIGHT], targets, starts, message, count, listed, sums, begin)
     elif origin[SPIKES]:
         _add_spikes(kind == DIAGONAL, tables.weights[edge[WEIGHT] :], work.messages[row : row + count], begin, sums)
     else:
@@ -152,11 +181,16 @@ def count_operations(tables: Tables, work: Work, node: Array, counter: Array, t0
             count = counts[slot]
             if count == 0 or (period and column >= period):
                 continue
-            hardware = effective = np.int64(count) * edge[FAN]
-            if not edge[FULL]:
-                start = origin[MESSAGES] + slot * width
-                listed = count if origin[SPIKES] else width
-                effective = _synapses_of(nonzero, work.messages[start : start + listed], origin[SPIKES] != 0)
+            start = origin[MESSAGES] + slot * width
+            message = work.messages[start : start + (count if origin[SPIKES] else width)]
+            if edge[FANS] < 0:
+                hardware = effective = np.int64(count) * edge[FAN]
+                if not edge[FULL]:
+                    effective = _synapses_of(nonzero, message, origin[SPIKES] != 0)
+            else:
+                hardware = effective = _fans_of(tables.words32[edge[FANS] :], message, origin[SPIKES] != 0)
+                if not edge[FULL]:
+                    effective = _fans_of(nonzero, message, origin[SPIKES] != 0)
             counter[HARDWARE, column] += hardware
             counter[EFFECTIVE, column] += effective
 
@@ -170,6 +204,18 @@ def _synapses_of(nonzero: Array, message: Array, spikes: bool) -> int:
     else:
         for j in range(len(message)):
             total = _i32(total + (nonzero[j] if message[j] != 0 else _i32(0)))
+    return int(total)
+
+
+@kernel
+def _fans_of(fans: Array, message: Array, spikes: bool) -> int:
+    """As `_synapses_of`, where a weight has many synapses."""
+    total = np.int64(0)
+    for k in range(len(message)):
+        if spikes:
+            total += fans[_u32(message[k])]
+        elif message[k] != 0:
+            total += fans[k]
     return int(total)
 
 

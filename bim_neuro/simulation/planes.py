@@ -1,0 +1,201 @@
+"""Planes: a convolution laid out as its kernel reads it, so that a spike adds a few contiguous runs of weights.
+
+Accumulators of a tile of output channels lie row, column, channel. A sender meets, in one row of the kernel, places
+that follow each other, so all its weights of that row are one run of places times channels, in falling columns of the
+kernel. With a stride of s columns it is every s-th of the kernel, from the sender's *phase* on. With a dilation that
+does not divide the stride, places have gaps, and a run is one place long. Rows beyond the border are left out of a
+sender's list of runs; columns beyond it fall on a margin that nobody reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..nodes import Conv
+from ..nodes.arithmetic import Array, ceil_div
+from .kernels import layout
+
+_POSITION_BYTES = 64  # accumulators of one place: a line of the cache
+_MARGIN_READ = 16  # places that are read at once
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What `kernels.conv` reads: ``words`` in the order of the constants in `layout`, ``lists``, and the weights."""
+
+    words: Array  # int64
+    lists: Array  # int32
+    weights: Array  # int8
+    bits: int  # of an accumulator
+    size: int  # accumulators of a tile
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Weights that lie together: columns of the kernel, in falling order, and where they begin in a kernel's row."""
+
+    taps: tuple[int, ...]
+    begin: int
+    registers: int
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """For every sender along an axis: its place, and which list of (tap, places back) it has, -1 where none."""
+
+    base: list[int]
+    which: list[int]
+    taps: list[tuple[tuple[int, int], ...]]
+
+
+def planes_of(conv: Conv, message_bound: int, spikes: bool) -> Planes:
+    """Lay out a convolution (int8) whose senders send spikes, or values of up to ``message_bound``."""
+    bits, paired = _accumulators(conv, message_bound, spikes)
+    outputs, each = len(conv.weight) // conv.groups, conv.weight.shape[1]
+    tiles = ceil_div(outputs, _POSITION_BYTES * 8 // min(bits, 32) // (1 if bits < 64 else 2))
+    width = ceil_div(outputs, tiles)
+    joined = conv.stride[1] % conv.dilation[1] == 0
+    rows, columns = _rows(conv), _columns(conv, joined)
+    margin = max((back for taps in columns.taps for _, back in taps), default=0) if joined else 0
+    longest = max((len(taps) for taps in columns.taps), default=1) if joined else 1
+    lanes = _lanes(longest * width, bits, paired)
+    runs = _runs(conv, columns, width, lanes, joined)
+    row_size = sum(run.registers * lanes for run in runs)
+    pitch = conv.out[2] + 2 * margin
+    lists = _lists(conv, rows, columns, runs, (width, pitch, margin, row_size))
+    weights = _weights(conv, runs, (tiles, width, lanes), paired)
+    words = np.zeros(layout.CONV_WORDS, np.int64)
+    words[layout.GROUPS], words[layout.SENDERS], words[layout.AREA] = conv.groups, each, conv.grid[1] * conv.grid[2]
+    words[layout.CHANNELS], words[layout.TILES], words[layout.TILE] = outputs, tiles, width
+    words[layout.OUT_ROWS], words[layout.OUT_COLUMNS] = conv.out[1:]
+    words[layout.PLANE_PITCH], words[layout.MARGIN] = pitch, margin
+    words[layout.LANES], words[layout.BITS], words[layout.PAIRED] = lanes, bits, paired
+    words[layout.BLOCK] = row_size * conv.weight.shape[2] * (2 if paired else 1)
+    words[layout.LISTS] = len(rows.taps) * len(columns.taps)
+    words[layout.PLANE] = conv.out[1] * pitch * width
+    size = int(words[layout.PLANE]) + _MARGIN_READ * width + 64  # what reads and runs reach beyond
+    return Planes(words, lists, weights, bits, size)
+
+
+def _accumulators(conv: Conv, message_bound: int, spikes: bool) -> tuple[int, bool]:
+    """Return the bits of an accumulator, and whether two channels are multiplied at once.
+
+    Sums may leave their word on the way, as long as they come back: additions wrap.
+    """
+    weight = conv.weight.astype(np.int64)
+    rising, falling = (np.maximum(sign * weight, 0).sum(axis=(1, 2, 3)).max() for sign in (1, -1))
+    if spikes:
+        largest = max(rising, falling)
+        return (16 if largest < 2**15 else 32 if largest < 2**31 else 64), False
+    if message_bound < 2**15 and (rising + falling) * message_bound < 2**31:
+        return 32, True
+    return 64, False
+
+
+def _lanes(longest: int, bits: int, paired: bool) -> int:
+    """Return the accumulators of a register: as many as a run needs, at most 64 bytes."""
+    most = 512 // bits
+    least = 16 if paired else 8
+    return next((lanes for lanes in (8, 16, 32) if least <= lanes <= most and lanes >= longest), most)
+
+
+def _rows(conv: Conv) -> _Axis:
+    return _axis(conv, 0, lambda taps, place: tuple(tap for tap in taps if 0 <= place - tap[1] < conv.out[1]))
+
+
+def _columns(conv: Conv, joined: bool) -> _Axis:
+    def seen(taps: tuple[tuple[int, int], ...], place: int) -> tuple[tuple[int, int], ...]:
+        inside = tuple(tap for tap in taps if 0 <= place - tap[1] < conv.out[2])
+        return taps if joined and inside else inside  # a run is whole or not there
+
+    return _axis(conv, 1, seen)
+
+
+_Taps = tuple[tuple[int, int], ...]
+
+
+def _axis(conv: Conv, axis: int, seen: Callable[[_Taps, int], _Taps]) -> _Axis:
+    """Find the taps of every sender along rows (0) or columns (1): out = place - back, back = (d tap - phase) / s."""
+    stride, dilation, before = conv.stride[axis], conv.dilation[axis], conv.padding[2 * axis]
+    phases = [
+        tuple(
+            (tap, (dilation * tap - phase) // stride)
+            for tap in range(conv.weight.shape[2 + axis])
+            if (dilation * tap - phase) % stride == 0
+        )
+        for phase in range(stride)
+    ]
+    base, which = [], []
+    known: dict[_Taps, int] = {}
+    for sender in range(conv.grid[1 + axis]):
+        place, phase = divmod(sender + before, stride)
+        taps = seen(phases[phase], place)
+        base.append(place)
+        which.append(known.setdefault(taps, len(known)) if taps else -1)
+    return _Axis(base, which, list(known))
+
+
+def _runs(conv: Conv, columns: _Axis, width: int, lanes: int, joined: bool) -> list[_Run]:
+    """Return the runs of one row of the kernel, one after the other."""
+    groups = [tuple(tap for tap, _ in taps) for taps in columns.taps] if joined else []
+    if not joined:
+        groups = [(tap,) for tap in range(conv.weight.shape[3])]
+    runs, begin = [], 0
+    for taps in groups:
+        registers = ceil_div(len(taps) * width, lanes)
+        runs.append(_Run(taps[::-1], begin, registers))
+        begin += registers * lanes
+    return runs
+
+
+def _lists(conv: Conv, rows: _Axis, columns: _Axis, runs: list[_Run], sizes: tuple[int, int, int, int]) -> Array:
+    """Return, one after the other: place and list of every sender; begin, registers of every list; runs of all lists.
+
+    A run is where its weights begin in the block of a sending channel, and where its accumulators do, from the
+    sender's place.
+    """
+    width, pitch, margin, row_size = sizes
+    rows_at = np.array(rows.base) * pitch * width
+    columns_at = (np.array(columns.base) + margin) * width
+    places = rows_at[:, None] + columns_at
+    which = np.array(rows.which)[:, None] * len(columns.taps) + np.array(columns.which)
+    which[np.array(rows.which) < 0] = -1
+    which[:, np.array(columns.which) < 0] = -1
+    starts, registers, weights, sums = [0], [], [], []
+    of_taps = {run.taps: run for run in runs}
+    for row_taps in rows.taps:
+        for column_taps in columns.taps:
+            some = [(column_taps[-1][1], of_taps.get(tuple(tap for tap, _ in column_taps)[::-1]))]
+            if some[0][1] is None:
+                some = [(back, of_taps[(tap,)]) for tap, back in column_taps]
+            for tap, row_back in row_taps:
+                for back, run in some:
+                    assert run is not None, "every column of the kernel has a run"
+                    weights.append(tap * row_size + run.begin)
+                    sums.append(-(row_back * pitch + back) * width)
+            registers.append(max(run.registers for _, run in some if run))
+            starts.append(len(weights))
+    parts = (places.ravel(), which.ravel(), starts, registers, weights, sums)
+    return np.concatenate([np.asarray(part, np.int64) for part in parts]).astype(np.int32)
+
+
+def _weights(conv: Conv, runs: list[_Run], tiling: tuple[int, int, int], paired: bool) -> Array:
+    """Return the weights: tile, sending channel (two where paired), kernel's row, run, place, output channel."""
+    tiles, width, lanes = tiling
+    outputs, each, tall, _ = conv.weight.shape
+    outputs //= conv.groups
+    kernel = np.zeros((conv.groups, tiles * width, each + (each % 2 if paired else 0), *conv.weight.shape[2:]), np.int8)
+    kernel[:, :outputs, :each] = conv.weight.reshape(conv.groups, outputs, *conv.weight.shape[1:])
+    kernel = kernel.reshape(conv.groups * tiles, width, -1, *kernel.shape[3:])
+    parts = []
+    for run in runs:
+        some = kernel[..., list(run.taps)].transpose(0, 2, 3, 4, 1)  # tile, sender, row, column, channel
+        flat = some.reshape(*some.shape[:3], -1)
+        parts.append(np.pad(flat, ((0, 0), (0, 0), (0, 0), (0, run.registers * lanes - flat.shape[3]))))
+    blocks = np.concatenate(parts, axis=3) if parts else np.zeros((len(kernel), kernel.shape[2], tall, 0), np.int8)
+    if paired:  # the two messages of a pair meet in one word of 32 bits
+        blocks = blocks.reshape(len(blocks), blocks.shape[1] // 2, 2, *blocks.shape[2:]).transpose(0, 1, 3, 4, 2)
+    return np.ascontiguousarray(blocks).reshape(-1)

@@ -1,0 +1,128 @@
+"""Shapes: a synapse's weights as the kernels read them, laid out for what its senders say; and the largest sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import Edge
+from ..nodes import Broadcast, Conv, Dense, Diagonal, SomaWire, Sparse, Synapse
+from ..nodes.arithmetic import Array
+from .forms import whole
+from .kernels import layout
+from .kernels.layout import LINE
+from .kernels.rows import COLUMNS
+from .planes import planes_of
+
+PAIR_MAX = 2**15 - 1  # messages of 16 bits
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A synapse as the kernels read it: int8 ``rows`` [pre, post], and its ``nonzero`` weights a presynaptic neuron.
+
+    ``fan`` is the synapses of a presynaptic neuron, or of each; ``lists`` and ``words`` say where a weight leads.
+    """
+
+    kind: int
+    rows: Array
+    nonzero: Array
+    fan: int | Array
+    pre: int
+    post: int
+    lists: Array | tuple[()] = ()
+    words: Array | tuple[()] = ()
+    planes: tuple[int, int] = (16, 0)  # bits and number of the accumulators of a convolution
+
+
+def padded(shape: Shape) -> tuple[int, Array]:
+    """Return the stride and rows on the borders of cache lines, short ones on halves, in pairs where read so."""
+    if shape.kind not in (layout.DENSE, layout.PAIRS):
+        return 1, np.pad(shape.rows, (0, -len(shape.rows) % LINE))
+    border = LINE if shape.post >= LINE else COLUMNS
+    rows = np.pad(shape.rows, ((0, len(shape.rows) % 2), (0, -shape.post % border)))
+    stride = rows.shape[1]
+    if shape.kind == layout.PAIRS:
+        rows = rows.reshape(-1, 2, stride).transpose(0, 2, 1)
+    return stride, np.pad(rows.reshape(-1), (0, -rows.size % LINE))
+
+
+@singledispatch
+def shape_of(synapse: Synapse, name: str, bound: int, spikes: bool) -> Shape:
+    """Return a synapse's weights, laid out for spikes or for values of up to ``bound``."""
+    message = f"synapse '{name}': the engine has no kernel for {type(synapse).__name__}"
+    raise InputError(message, "use --backend reference")
+
+
+@shape_of.register
+def _(synapse: Dense, name: str, bound: int, spikes: bool) -> Shape:
+    post, pre = synapse.weight.shape
+    weight = whole(synapse.weight, "weight", name, 128)
+    rows = np.ascontiguousarray(weight.T)
+    kind = layout.PAIRS if 1 < bound <= PAIR_MAX else layout.DENSE  # of two values every two rows are interleaved
+    return Shape(kind, rows, np.count_nonzero(rows, axis=1), post, pre, post)
+
+
+@shape_of.register
+def _(synapse: Conv, name: str, bound: int, spikes: bool) -> Shape:
+    weight = whole(synapse.weight, "weight", name, 128).astype(np.int8, copy=False)
+    if fault := synapse.fault():
+        raise InputError(f"synapse '{name}': {fault}")
+    made = planes_of(synapse.with_weight(weight), bound, spikes)
+    fan, nonzero = synapse.fan(np.ones(weight.shape, bool)), synapse.fan(weight != 0)
+    size = synapse.pre, synapse.post
+    return Shape(layout.CONV, made.weights, nonzero, fan, *size, made.lists, made.words, (made.bits, made.size))
+
+
+@shape_of.register
+def _(synapse: Sparse, name: str, bound: int, spikes: bool) -> Shape:
+    weight = whole(synapse.weight, "weight", name, 128).astype(np.int8, copy=False)
+    if fault := synapse.fault():
+        raise InputError(f"synapse '{name}': {fault}")
+    order = np.argsort(synapse.column, kind="stable")
+    fan = np.bincount(synapse.column, minlength=synapse.pre)
+    nonzero = np.bincount(synapse.column[weight != 0], minlength=synapse.pre)
+    starts = np.concatenate([[0], np.cumsum(fan)])
+    targets = synapse.rows[order]
+    return Shape(layout.SPARSE, weight[order], nonzero, fan, synapse.pre, synapse.post, targets, starts)
+
+
+@shape_of.register
+def _(synapse: Diagonal, name: str, bound: int, spikes: bool) -> Shape:
+    weight = whole(synapse.weight, "weight", name, 128)
+    return Shape(layout.DIAGONAL, weight, (weight != 0).astype(np.int64), 1, len(weight), len(weight))
+
+
+@shape_of.register
+def _(synapse: Broadcast, name: str, bound: int, spikes: bool) -> Shape:
+    fan = np.full(synapse.size, synapse.targets)
+    return Shape(layout.IDENTITY, np.zeros(0), fan, synapse.targets, synapse.size, synapse.size)
+
+
+@shape_of.register
+def _(synapse: SomaWire, name: str, bound: int, spikes: bool) -> Shape:
+    return Shape(layout.IDENTITY, np.zeros(0), np.zeros(0, np.int64), 0, -1, -1)
+
+
+def check_fit(edge: Edge, shape: Shape, pre: int, post: int) -> None:
+    """Refuse a synapse that does not fit its ends."""
+    have = (pre if shape.pre < 0 else shape.pre, pre if shape.post < 0 else shape.post)
+    if have != (pre, post):
+        raise InputError(f"synapse '{edge.name}' joins {have[0]} to {have[1]} neurons, its ends have {pre} and {post}")
+    if not 0 <= edge.delay <= 2**15:
+        raise InputError(f"synapse '{edge.name}' has a delay of {edge.delay} steps")
+
+
+def gain(edge: Edge) -> int:
+    """Return the largest sum of weights, by magnitude, that one neuron receives."""
+    synapse = edge.synapse
+    if not isinstance(synapse, (Dense, Diagonal, Sparse, Conv)):
+        return 1
+    size = np.abs(whole(synapse.weight, "weight", edge.name, 128), dtype=np.int16)
+    if isinstance(synapse, Sparse):
+        return int(np.bincount(synapse.rows, size, minlength=1).max())
+    kernels = size.reshape(len(size), -1) if size.ndim > 1 else size[:, None]
+    return int(kernels.sum(axis=1, dtype=np.int64).max(initial=0))
