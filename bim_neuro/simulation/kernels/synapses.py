@@ -10,7 +10,7 @@ import numpy as np
 
 from ...jit import entry, kernel, part, section
 from ...nodes.arithmetic import Array
-from .conv import add_conv, add_listed
+from .conv import add_conv
 from .layout import (
     CONV,
     COUNTS,
@@ -53,6 +53,7 @@ from .layout import (
     Tables,
     Work,
 )
+from .listed import add_listed
 from .rows import COLUMNS, add_pairs, add_rows
 
 _i32 = np.int32
