@@ -72,7 +72,7 @@ def range_findings(graph: FloatGraph) -> Iterator[Finding]:
     if not missing:
         return
     message = f"the ranges of {', '.join(missing)} were not measured: bounds from the weights are used instead"
-    if endless := [name for name in missing if getattr(graph.nodes[name], "decay", 0.0) == 1]:
+    if endless := [name for name in missing if np.any(np.equal(getattr(graph.nodes[name], "decay", 0.0), 1))]:
         message += f"; {', '.join(endless)} have no leak, their bound holds for {INTEGRATED:,} steps"
     hint = "bounds cost precision: give typical input of the model, --input FILE.npz or compile(..., input=x)"
     yield Finding("range", missing[0], message, len(missing), 0, hint, severity="warning")

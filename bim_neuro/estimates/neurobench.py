@@ -23,7 +23,7 @@ import numpy as np
 from ..graph import Edge, IntegerGraph
 from ..nodes import Broadcast, SomaWire
 from ..nodes.arithmetic import WORD_BITS, Array
-from ..nodes.node import IntegerNode
+from ..nodes.node import IntegerNode, is_spiking
 from ..record import RunRecord
 
 
@@ -70,7 +70,7 @@ class ActivityCounter:
             _, operations = edge.synapse.synops(np.count_nonzero(sent, axis=(0, 1)))
             counted += Activity(acs=operations) if node.message_bits == 1 else Activity(macs=operations)
         within = max(0, self.steps - first)
-        if node.kind == "lif":
+        if is_spiking(node):
             sent = message[:, :within]
             counted += Activity(spikes=int(np.count_nonzero(sent)), slots=sent.size)
         if "v" in values and within:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import singledispatch
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from .. import arguments
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
-from ..nodes import LIF, Broadcast, Conv, Dense, Diagonal, Encoder, Readout, Relay, Scan, SomaWire, Source, Sparse
+from ..nodes import LIF, Broadcast, Conv, Cuba, Dense, Diagonal, Encoder, Readout, Relay, Scan, SomaWire, Source, Sparse
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.synapses import Synapse
@@ -25,6 +25,8 @@ def check_graph(graph: FloatGraph) -> None:
     """Refuse a graph whose numbers are not finite or whose shapes do not fit, naming the node or edge."""
     _check_parts(graph)
     for name, array in pack(graph)[1].items():
+        if name.endswith("/v_floor"):  # -inf: there is none
+            array = array[array != -np.inf]
         _check_finite(name.removeprefix("graph/").replace("/", "."), array)
     for name, node in graph.nodes.items():
         check_fields(f"node '{name}'", node)
@@ -150,6 +152,12 @@ def _(node: Readout) -> Shapes:
 @_shapes.register
 def _(node: LIF) -> Shapes:
     return {"bias": (node.bias.shape, (node.size,))}
+
+
+@_shapes.register
+def _(node: Cuba) -> Shapes:
+    arrays = {item.name: getattr(node, item.name) for item in fields(node)}
+    return {key: (a.shape, (node.neurons,)) for key, a in arrays.items() if isinstance(a, np.ndarray)}
 
 
 @_shapes.register

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..graph import FloatGraph
-from ..nodes import LIF, Encoder, Scan
+from ..nodes import LIF, Cuba, Encoder, Scan
 from ..nodes.node import Node
 from ..nodes.ranges import Ranges, ranges_of
 from .integrator import EXPONENTIAL, INTEGRATORS, Integrator
@@ -46,6 +46,7 @@ class Metadata:
     labels: tuple[str, ...]
     encoder: Encoder
     products: tuple[str, ...]
+    switched: tuple[str, ...]
     plasticity: dict[str, Any]
     plastic_nodes: dict[str, Any]
     calibration: str
@@ -94,6 +95,7 @@ def parse(text: str) -> Metadata:
             labels=tuple(str(label) for label in content["labels"]),
             encoder=Encoder(str(encoder["kind"]), _vector(encoder["gain"]), _vector(encoder["offset"])),
             products=tuple(name for name, node in content["nodes"].items() if "product" in node),
+            switched=tuple(name for name, node in content["nodes"].items() if "switches" in node),
             plasticity=dict(content.get("plasticity", {})),
             plastic_nodes={name: dict(n["plasticity"]) for name, n in content["nodes"].items() if n.get("plasticity")},
             calibration=str(content.get("calibration", "")),
@@ -108,6 +110,14 @@ def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:
     about: dict[str, Any] = {"kind": node.kind, "quantisation": {}, "plasticity": plastic}
     if isinstance(node, LIF):
         about |= {"spike": "v > v_threshold", "reset": "hard, to 0, same step", "v_initial": 0.0}
+    if isinstance(node, Cuba):
+        about |= {
+            "switches": {name: getattr(node, name) for name in ("reset", "reset_when", "compare", "counts", "lag")}
+        }
+        about |= {
+            "v_initial": node.v_start.tolist(),
+            "v_floor": [v if v > -inf else None for v in node.v_floor.tolist()],
+        }
     if ranges := ranges_of(node):
         about["ranges"] = ranges
     if isinstance(node, Scan):

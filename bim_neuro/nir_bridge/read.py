@@ -53,6 +53,12 @@ def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None, budg
             f"{', '.join(ours.products)} cannot be rebuilt from the standard nodes",
             "compile the file that bim-compile wrote, or model.pt",
         )
+    if ours and ours.switched:
+        raise InputError(
+            f"another tool rewrote this file without the exact copy; the resets and counts of "
+            f"{', '.join(ours.switched)} cannot be rebuilt from the standard nodes",
+            "compile the file that bim-compile wrote, or the framework's own with its --dialect",
+        )
     check_values(nir)
     if ours:
         _agree(dt, ours.dt)

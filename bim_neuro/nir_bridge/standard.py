@@ -7,6 +7,7 @@ r"""The standard layer: a float graph in NIR's own nodes, for any tool; time con
                                   r where no Affine carries it
     LIF with a current  CubaLIF:  likewise, w_in = 1 / (1 - current_decay)
     LIF, decay 1        IF:       r = 1 / dt
+    Cuba                LIF, CubaLIF, IF, LI or CubaLI, with a value a neuron; its switches are in the metadata
     Readout             LI:       as LIF;  I where decay is 1;  Affine where it is 0
     Scan                LI and what leads there: see below
     dense, diagonal     Affine, Scale; then a Delay of k dt where the synapse has one
@@ -31,7 +32,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
-from ..nodes import LIF, Dense, Diagonal, Readout, Relay, Scan, Source
+from ..nodes import LIF, Cuba, Dense, Diagonal, Readout, Relay, Scan, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 
@@ -174,6 +175,25 @@ def _(node: LIF, name: str, layer: _Layer) -> None:
 
 
 @_write.register
+def _(node: Cuba, name: str, layer: _Layer) -> None:
+    decay, current = np.minimum(node.decay, 1 - 1e-6), np.minimum(node.current_decay, 1 - 1e-6)
+    leak, spikes = {"v_leak": _f4(node.bias / (1 - decay))}, {}
+    if node.counts != "none":
+        spikes = {"v_threshold": _f4(node.v_threshold), "v_reset": _f4(node.v_reset)}
+    if current.any():
+        kind = nir.CubaLIF if spikes else nir.CubaLI
+        taus = {"tau_syn": _f4(_taus(current, layer.dt)), "tau_mem": _f4(_taus(decay, layer.dt))}
+        gains = {"r": _f4(1 / (1 - decay)), "w_in": _f4(node.gain / (1 - current))}
+        layer.nodes[name] = kind(**taus, **gains, **leak, **spikes)
+    elif spikes and (node.decay == 1).all() and not node.bias.any():
+        layer.nodes[name] = nir.IF(_f4(node.gain / layer.dt), **spikes)
+    else:
+        kind = nir.LIF if spikes else nir.LI
+        layer.nodes[name] = kind(_f4(_taus(decay, layer.dt)), _f4(node.gain / (1 - decay)), **leak, **spikes)
+    layer.synapses(name, "a", [name])
+
+
+@_write.register
 def _(node: Readout, name: str, layer: _Layer) -> None:
     size = node.neurons
     if node.decay == 0:
@@ -212,6 +232,10 @@ def _(node: Scan, name: str, layer: _Layer) -> None:
         spread = nir.Affine(_f4(weight), _f4(-weight @ offset))
         label = "".join(edge.source for edge in layer.into(name, port)[:1]) or f"{name}.{port}"
         layer.synapses(name, port, [layer.insert(f"{label}.broadcast", spread, [name])])
+
+
+def _taus(decay: Array, dt: float) -> Array:
+    return np.asarray(-dt / np.log(np.maximum(decay, FASTEST)))
 
 
 def _tau(decay: float, dt: float) -> float:

@@ -35,7 +35,7 @@ def write_nir(graph: FloatGraph, path: str | Path) -> None:
 
 
 def _drop_resets(file: h5py.File) -> None:
-    """Delete the ``v_reset`` fields, all 0 and so the default: nir before 1.0.6 refuses files with them."""
+    """Delete the ``v_reset`` fields that are all 0, the default: nir before 1.0.6 refuses files with them."""
     for node in file["node/nodes"].values():
-        if "v_reset" in node:
+        if "v_reset" in node and not node["v_reset"][()].any():
             del node["v_reset"]

@@ -17,6 +17,16 @@ class Step(NamedTuple):
     saturated: int = 0
 
 
+def is_spiking(node: Node) -> bool:
+    """Whether a node's messages are spikes, one or many a step; else they are values."""
+    return node.kind == "lif" or (node.kind == "cuba" and getattr(node, "counts", "none") != "none")
+
+
+def sends_one(node: Node) -> bool:
+    """Whether a node sends one spike a step at most."""
+    return is_spiking(node) and getattr(node, "counts", "one") == "one"
+
+
 class Node(Protocol):
     """A population of equal neurons; a frozen dataclass of parameters with one law.
 

@@ -21,7 +21,7 @@ from .. import arguments
 from ..errors import InputError
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
-from ..nodes.node import IntegerNode
+from ..nodes.node import IntegerNode, is_spiking
 from ..record import RunRecord
 
 LAYOUT = "agreement: spikes, answers, values"
@@ -34,7 +34,7 @@ def compared(graph: IntegerGraph) -> list[str]:
 
 
 def _speaks(graph: IntegerGraph, name: str, node: IntegerNode) -> bool:
-    return node.kind in ("lif", "readout") or name == graph.output
+    return node.kind in ("lif", "cuba", "readout") or name == graph.output
 
 
 @dataclass
@@ -46,15 +46,14 @@ class Agreement:
     def add(self, graph: IntegerGraph, floats: RunRecord, integers: RunRecord) -> None:
         """Add one batch of probed runs."""
         for name, node in graph.nodes.items():
-            spiking, output = node.kind == "lif", name == graph.output
+            spiking, output = is_spiking(node), name == graph.output
             if not _speaks(graph, name, node):
                 continue
             left = floats.probes[f"{name}.message"]
             right = integers.probes[f"{name}.message"][:, : floats.steps]
             if spiking:
-                fired, also = left != 0, right != 0
-                spikes = [int(np.count_nonzero(side)) for side in (fired, also, fired & also)]
-                self.add_sums(f"spikes/{name}", [fired.size, *spikes])
+                spikes = [int(np.sum(side)) for side in (left, right, np.minimum(left, right))]
+                self.add_sums(f"spikes/{name}", [left.size, *spikes])
             else:
                 measure = "answers" if output and node.neurons > 1 else "values"
                 self.add_sums(f"{measure}/{name}", _compared(left, right))

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..graph import Graph
 from ..intake import check_available, check_run_memory, memory_of_a_run
 from ..nodes.arithmetic import Array
+from ..nodes.node import sends_one
 
 Probe = bool | Collection[str]
 """Whether all messages and states are kept, or the names of those that are, as 'block1.lif.message'."""
@@ -67,7 +68,7 @@ def samples_at_once(graph: Graph[Any], kept: Collection[str], samples: int, step
 
 def _kept_bytes(node: Any, key: str) -> int:
     """Return the bytes of one kept probe of a sample and phase."""
-    return int(np.prod(shapes(node)[key])) * (1 if key == "message" and node.kind == "lif" else WORD_BYTES)
+    return int(np.prod(shapes(node)[key])) * (1 if key == "message" and sends_one(node) else WORD_BYTES)
 
 
 class Kept:
@@ -83,7 +84,7 @@ class Kept:
         for name, node in graph.nodes.items():
             for key, shape in shapes(node).items():
                 if f"{name}.{key}" in wanted:
-                    spikes = key == "message" and node.kind == "lif"
+                    spikes = key == "message" and sends_one(node)
                     self.arrays[f"{name}.{key}"] = np.zeros((samples, period, *shape), bool if spikes else dtype)
 
     def __call__(self, samples: slice, name: str, first: int, values: dict[str, Array]) -> None:

@@ -29,6 +29,7 @@ from bim_neuro.compilers.to_lava.processes.process import (
     RelayProcess,
     SelectiveScan,
     StateRecorder,
+    SwitchNeuron,
 )
 from bim_neuro.compilers.to_lava.window import SampleWindow
 from bim_neuro.errors import DoesNotFit, Finding
@@ -37,6 +38,7 @@ from bim_neuro.nodes import (
     Broadcast,
     Dense,
     Diagonal,
+    IntegerCuba,
     IntegerLIF,
     IntegerReadout,
     IntegerRelay,
@@ -48,8 +50,8 @@ from bim_neuro.nodes import (
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import IntegerNode
 
-PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "a": "a_in", "i": "a_in"}
-_STATES = {"scan": ("h",), "lif": ("u", "v"), "readout": ("v",)}
+PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "a": "a_in", "high": "high_in", "i": "a_in"}
+_STATES = {"scan": ("h",), "lif": ("u", "v"), "cuba": ("u", "v", "n"), "readout": ("v",)}
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,11 @@ def _(node: IntegerScan, window: SampleWindow, name: str) -> AbstractProcess:
 @to_process.register
 def _(node: IntegerReadout, window: SampleWindow, name: str) -> AbstractProcess:
     return LeakyReadout(node, window, name)
+
+
+@to_process.register
+def _(node: IntegerCuba, window: SampleWindow, name: str) -> AbstractProcess:
+    return SwitchNeuron(node, window, name)
 
 
 @to_process.register

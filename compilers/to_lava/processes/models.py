@@ -23,6 +23,7 @@ from bim_neuro.compilers.to_lava.processes.process import (
     RelayProcess,
     SelectiveScan,
     StateRecorder,
+    SwitchNeuron,
 )
 
 FAILURE_FILE = "BIM_NEURO_LAVA_FAILURE_FILE"  # names the file in which the parent looks for a model's traceback
@@ -102,6 +103,20 @@ class PyLeakyReadout(_WindowedModel):
     v: np.ndarray = LavaPyType(np.ndarray, np.int32)
     ports = {"a": "a_in"}
     states = ("v",)
+
+
+@implements(proc=SwitchNeuron, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PySwitchNeuron(_WindowedModel):
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    high_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    u: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    v: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    n: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    ports = {"a": "a_in", "high": "high_in"}
+    states = ("u", "v", "n")
 
 
 class _Recording(PyLoihiProcessModel):

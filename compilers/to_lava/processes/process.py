@@ -1,4 +1,4 @@
-"""Processes that Lava does not ship: the relay, the selective scan, the leaky readout, and two recorders.
+"""Processes that Lava does not ship: relay, selective scan, leaky readout, switch neuron, and two recorders.
 
 A process has its node (a frozen dataclass of `bim_neuro.nodes`) and its window; its model in models.py calls the node's
 integer law, so that there is only one law.
@@ -14,7 +14,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
 from bim_neuro.compilers.to_lava.window import SampleWindow
-from bim_neuro.nodes import IntegerReadout, IntegerRelay, IntegerScan
+from bim_neuro.nodes import IntegerCuba, IntegerReadout, IntegerRelay, IntegerScan
 
 
 class RelayProcess(AbstractProcess):
@@ -48,6 +48,18 @@ class LeakyReadout(AbstractProcess):
         self.a_in = InPort(shape=(node.neurons,))
         self.s_out = OutPort(shape=(node.neurons,))
         self.v = Var(shape=(node.neurons,), init=0)
+
+
+class SwitchNeuron(AbstractProcess):
+    """Neurons with numbers of their own and any reset (rule N24); ``high_in`` is read by wide ones alone."""
+
+    def __init__(self, node: IntegerCuba, window: SampleWindow, name: str = "") -> None:
+        super().__init__(node=node, window=window, name=name)
+        self.a_in = InPort(shape=(node.neurons,))
+        self.high_in = InPort(shape=(node.neurons,))
+        self.s_out = OutPort(shape=(node.neurons,))
+        for state in ("u", "v", "n"):
+            setattr(self, state, Var(shape=(node.neurons,), init=0))
 
 
 class MessageRecorder(AbstractProcess):
