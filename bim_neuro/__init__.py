@@ -73,10 +73,13 @@ def compile(  # noqa: A001
     target: str = "loihi2",
     *,
     dt: float | None = None,
+    dialect: Any = None,
     input: Any = None,  # noqa: A002
 ) -> Program:
     """Compile a model.pt or .nir file (or a float graph) for a target; see `bim_neuro.Program`.
 
+    ``dialect`` says what another framework's .nir does not say of its neurons (docs/nir.md): "norse", "snntorch",
+    "sinabs", "spikingjelly", "rockpool", "spyx", or a table of switches as {"name": "snntorch", "reset": "zero"}.
     ``input`` (samples, steps, channels) measures how large the numbers of an imported graph get: without it bounds
     take their place, which cost precision.
 
@@ -90,4 +93,4 @@ def compile(  # noqa: A001
     """
     from .pipeline import compile_model
 
-    return compile_model(model, target, dt=dt, input=input)
+    return compile_model(model, target, dt=dt, dialect=dialect, input=input)

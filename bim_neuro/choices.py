@@ -10,3 +10,5 @@ SPLITS = ("train", "validation", "test")
 """Which samples of data that are split."""
 LAYOUTS = ("BTC", "TBC")
 """Which axis of x counts samples (B), steps (T) and channels (C)."""
+DIALECTS = ("nir", "norse", "snntorch", "sinabs", "spikingjelly", "rockpool", "spyx")
+"""Presets of what a NIR file does not say; `nir_bridge.dialect` holds them."""

@@ -10,7 +10,7 @@ from .graph import FloatGraph
 from .hardware import load_profile
 from .nodes.arithmetic import Array
 from .program import Program, compiled
-from .reading import read_model
+from .reading import AnyDialect, read_model
 from .stages import calibrate_on
 from .stopwatch import Stopwatch
 
@@ -20,31 +20,37 @@ def compile_model(
     target: str = "loihi2",
     *,
     dt: float | None = None,
+    dialect: AnyDialect = None,
     input: Array | None = None,  # noqa: A002
     watch: Stopwatch | None = None,
     effort: float = 1.0,
 ) -> Program:
     """Compile a model.pt, a .nir file or a float graph for a target.
 
-    ``input`` (samples, steps, channels) measures the ranges of a graph that brings none, as imported ones do;
-    ``effort`` 0 leaves the cores in order; `arrange` can place them later for a run.
+    ``dialect`` says what another framework's .nir does not: a preset ('norse', 'snntorch', ...), or a table of
+    switches with a preset as 'name'. ``input`` (samples, steps, channels) measures the ranges of a graph that brings
+    none, as imported ones do; ``effort`` 0 leaves the cores in order; `arrange` can place them later for a run.
     Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
     """
     watch = Stopwatch() if watch is None else arguments.instance(watch, Stopwatch, "watch")
     profile = load_profile(target)
     with watch.stage("read"):
-        reference = _given(model, dt) if isinstance(model, FloatGraph) else read_model(model, dt)
+        reference = _read(model, dt, dialect)
     if input is not None:
         with watch.stage("calibrate"):
             reference = calibrate_on(reference, input, "the given input")
     return compiled(reference, profile, watch, effort)
 
 
-def _given(graph: FloatGraph, dt: float | None) -> FloatGraph:
-    """Return a float graph that was built by hand, once it is found sound."""
+def _read(graph: str | Path | FloatGraph, dt: float | None, dialect: AnyDialect) -> FloatGraph:
+    """Return the float graph of a file, or one that was built by hand, once it is found sound."""
+    if not isinstance(graph, FloatGraph):
+        return read_model(graph, dt, dialect)
     from .nir_bridge.check import check_graph
 
     check_graph(graph)
     if dt is not None and arguments.duration(dt, "dt") != graph.dt:
         raise InputError(f"the graph has dt = {graph.dt:g} s, dt says {dt:g} s", "leave dt out")
+    if dialect:
+        raise InputError("a float graph brings its own dialect", "give dialect to read_nir")
     return graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from . import arguments
 from .errors import InputError
@@ -10,8 +11,11 @@ from .extras import check_extra
 from .graph import FloatGraph
 from .intake import is_hdf5, opened
 
+AnyDialect = Any
+"""What a .nir of another framework does not say; see `nir_bridge.dialect`, which is imported where one is read."""
 
-def read_model(path: str | Path, dt: float | None = None) -> FloatGraph:
+
+def read_model(path: str | Path, dt: float | None = None, dialect: AnyDialect = None) -> FloatGraph:
     """Read a float graph from model.pt or .nir, told apart by their first bytes."""
     path = arguments.path(path, "model")
     if dt is not None:
@@ -21,9 +25,11 @@ def read_model(path: str | Path, dt: float | None = None) -> FloatGraph:
     if path.suffix == ".nir" or hdf5:
         from .nir_bridge import read_nir
 
-        return read_nir(path, dt=dt)
+        return read_nir(path, dt=dt, dialect=dialect)
     if path.suffix == ".bimn":
         raise InputError(f"{path} is a compiled artefact", "give the model it was made from, or add --self-test")
+    if dialect:
+        raise InputError(f"{path} is a model.pt, which brings its own dialect", "leave --dialect out")
     check_extra("train", "torch", f"{path}, a model.pt,")
     from .model.checkpoint import load_checkpoint
     from .model.export import export

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +12,7 @@ from ..jobs.settings import COMPILE, rows
 from ..printable import escape
 from . import options
 from .asked import Asked, carry_out
+from .compile_request import model_of, request_of
 from .config import Command, Config, Listed, Settings, print_settings
 from .console import out, progress_bar, remark
 from .shared import (
@@ -27,6 +26,7 @@ from .shared import (
     SIMULATION,
     Backend,
     Debug,
+    Dialect,
     Json,
     Layout,
     Learn,
@@ -36,22 +36,10 @@ from .shared import (
     in_panel,
     new_app,
     print_summary,
-    word,
 )
 from .streams import print_json, run_app
 
-if TYPE_CHECKING:
-    from ..jobs.request import Request
-
 compile_app = new_app(Command("bim-compile", COMPILE))
-
-_OF_PLASTICITY = {
-    "learn.placement": "placement", "learn.bits": "trace_bits", "learn.rate": "rate", "learn.rounding": "rounding",
-    "learn.synapses": "synapses", "learn.prune": "sparsity", "learn.seed": "seed",
-}  # fmt: skip
-"""Which settings are fields of a `Plasticity`, and which."""
-_LIMITS = ("strict", "min_agreement", "max_energy", "max_latency", "max_cores")
-"""The options that are `Thresholds`, in their order."""
 
 
 @compile_app.command()
@@ -63,6 +51,10 @@ def compile_command(
     target: Annotated[str, in_panel(MODEL, help="Chip: a name from --list-targets, or your own TOML file.")] = "loihi2",
     dt: Annotated[
         float | None, in_panel(MODEL, help="Seconds per step, for a .nir file that does not state it.")
+    ] = None,
+    dialect: Annotated[
+        Dialect | None,
+        in_panel(MODEL, help="Framework that wrote the .nir file: how its neurons step (docs/nir.md; default: nir)."),
     ] = None,
     input: Annotated[  # noqa: A002
         Path | None,
@@ -162,43 +154,11 @@ def _act(asked: Asked) -> None:
     _ACTS[options.mode_of(asked.options)](asked)
 
 
-def _request(asked: Asked) -> Request:
-    """Return the typed request of a run or a check."""
-    from ..jobs.learn_stream import plasticity_for
-    from ..jobs.places import default_output
-    from ..jobs.request import Request
-    from ..jobs.sequences import count_or_all
-    from ..report.thresholds import Thresholds
-
-    model, given = _model(asked), asked.options
-    target, learn, test = given["target"], str(word(given["learn"])), asked.settings.get("learn.test")
-    output = given["output"] or (Path() if given["check"] else default_output(model))  # a check writes nothing
-    learning = asked.given(_OF_PLASTICITY)
-    chip = {"target": Path(target)} if target.endswith(".toml") else {}
-    return Request(
-        model=model,
-        samples=count_or_all(given["samples"]),
-        plasticity=None if learn == "none" else plasticity_for(model, given["dt"], learn, **learning),
-        learn_test=None if test is None else Path(test),
-        thresholds=Thresholds(*(given[name] for name in _LIMITS)),
-        output=output,
-        file=asked.file(model=model, output=output, **chip),
-        command=shlex.join(["bim-compile", *sys.argv[1:]]),
-        **asked.words("target", "dt", "input", "data", "steps", "split", "layout", "backend", "verify", "optimise"),
-        **asked.given({"run.lava_timeout": "lava_timeout", "learn.samples": "learn_samples"}),
-    )
-
-
-def _model(asked: Asked) -> Path:
-    model: Path = asked.needs("model", "MODEL", "name a model.pt or a .nir file, as bim-compile --help shows")
-    return model
-
-
 def _run(asked: Asked) -> None:
     """Run a compile under a progress bar and print what it found."""
     from ..jobs.compile import compile_to_folder
 
-    request = _request(asked)
+    request = request_of(asked)
     with progress_bar() as bar:
         tracker = bar.add_task("simulate", total=None, note="")
         result = compile_to_folder(
@@ -246,7 +206,7 @@ def _list_settings(asked: Asked) -> None:
 def _check(asked: Asked) -> None:
     from ..jobs import check as fit
 
-    found = fit.check(_request(asked))
+    found = fit.check(request_of(asked))
     if asked.as_json:
         print_json(found)
     else:
@@ -274,7 +234,7 @@ def _print_check(found: dict[str, Any]) -> None:
 def _self_test(asked: Asked) -> None:
     from ..compilers.artefact import check, load_artefact
 
-    artefact = load_artefact(_model(asked))
+    artefact = load_artefact(model_of(asked))
     compared = check(artefact)
     samples, steps, _ = artefact.sample.shape
     if asked.as_json:

@@ -17,6 +17,7 @@ import typer
 from .. import arguments
 from ..errors import InputError
 from ..intake import is_hdf5, opened
+from ..nodes.switches import SWITCHES
 
 Values = Mapping[str, Any]
 """What an option or argument was given as, or its default, by its name in Python."""
@@ -117,6 +118,9 @@ _NIR = needs(
     "with a model.pt, which says how long its steps are",
     "leave --dt out",
 )
+_FOREIGN = needs(
+    lambda v: v["model"] is None or _is_nir(v["model"]), "with a model.pt, which brings its own dialect", "leave it out"
+)
 _LEARN = needs(lambda v: v["learn"] != "none", "without --learn", "name a rule, as --learn rtrl")
 _LAVA = needs(
     lambda v: "lava" in (v["backend"], v["verify"]), "without the lava backend", "add --verify lava or --backend lava"
@@ -163,6 +167,8 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "model": (during(RUN, CHECK, SELF_TEST),),
     "target": (_BUILDS,),
     "dt": (_BUILDS, _NIR),
+    "dialect": (_BUILDS, _FOREIGN),
+    **{f"dialect.{name}": (_BUILDS, _FOREIGN) for name in SWITCHES},
     "input": (_BUILDS,),
     "data": (_SIMULATES, _OF_A_TASK),
     "samples": (_BUILDS, _READS),

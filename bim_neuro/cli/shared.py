@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .._version import __version__
-from ..choices import BACKENDS, LAYOUTS, OBJECTIVES, SPLITS
+from ..choices import BACKENDS, DIALECTS, LAYOUTS, OBJECTIVES, SPLITS
 from ..plasticity.request import RULES
 from .console import out
 from .streams import print_json
@@ -40,12 +40,14 @@ if TYPE_CHECKING:
     from ..report.models import Summary
 
     Backend = str
+    Dialect = str
     Layout = str
     Learn = str
     Objective = str
     Split = str
 else:
     Backend = _one_of("Backend", *BACKENDS)
+    Dialect = _one_of("Dialect", *DIALECTS)
     Layout = _one_of("Layout", *LAYOUTS)
     Learn = _one_of("Learn", "none", *RULES, "described")
     Objective = _one_of("Objective", *OBJECTIVES)

@@ -58,7 +58,9 @@ def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple
     """Compile as a run does, as far as possible; collect the findings."""
     chosen = None
     try:
-        program = compile_model(request.model, request.target, dt=request.dt, watch=watch, effort=0.0)
+        program = compile_model(
+            request.model, request.target, dt=request.dt, dialect=request.dialect, watch=watch, effort=0.0
+        )
         if request.input is not None:
             most = SAMPLES if request.samples is None else min(request.samples, SAMPLES)
             chosen = to_run(program, replace(request.wanted, samples=most))

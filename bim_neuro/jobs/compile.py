@@ -91,7 +91,9 @@ def _ready(
 ) -> tuple[Program, Chosen, Learned | None]:
     """Return the program that will be run, what it will be run on, and what it learned before."""
     stage("read and place", None)
-    program = compile_model(request.model, request.target, dt=request.dt, watch=watch, effort=0.0)
+    program = compile_model(
+        request.model, request.target, dt=request.dt, dialect=request.dialect, watch=watch, effort=0.0
+    )
     if request.plasticity:
         learned, chosen = learn_first(program, request, stage, advance, watch)
         return learned.program, chosen, learned  # keep the number formats used while learning
@@ -144,6 +146,8 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")
+    if request.dialect is None:
+        del options["dialect"]
     if request.plasticity is None:
         options["learn_samples"] = None  # a default is not part of the request
     seed = request.plasticity.seed if request.plasticity else None

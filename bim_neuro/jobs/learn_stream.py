@@ -25,11 +25,11 @@ from .request import Request, Stage
 from .sequences import note_learnt, to_learn
 
 
-def plasticity_for(model: Path, dt: float | None, rule: str, **wanted: Any) -> Plasticity:
+def plasticity_for(model: Path, dt: float | None, rule: str, dialect: Any = None, **wanted: Any) -> Plasticity:
     """Return the requested plasticity: the default, or the model's own ('described'), with the given settings."""
     base = Plasticity()
     if rule == "described":
-        stored = read_model(model, dt).extra.get("plasticity")
+        stored = read_model(model, dt, dialect).extra.get("plasticity")
         if stored is None:
             raise InputError(f"{model} describes no plasticity", "name a rule, as --learn hybrid")
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Request:
     learn_samples: int = 2000
     split: str | None = None
     layout: str | None = None
+    dialect: Mapping[str, str] | None = None  # switches by name, the preset as 'name'; see nir_bridge.dialect
     file: str = ""  # the same for --config, as it is written beside the result
 
     @property

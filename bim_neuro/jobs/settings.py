@@ -15,6 +15,7 @@ from math import inf, isfinite
 from typing import Any
 
 from ..errors import InputError
+from ..nodes.switches import SWITCHES
 from ..plasticity.request import GROUPS, LIMITS, PLACEMENTS, ROUNDINGS, Plasticity
 
 _KINDS = {int: "a whole number", float: "a number", str: "a text"}
@@ -107,6 +108,11 @@ _MEMORY = Setting(
 _LAVA = Setting(
     "run.lava_timeout", float, None, "Time limit of a Lava run; the default grows with the number of steps.", "s", 1e-3
 )
+DIALECT = tuple(
+    Setting(f"dialect.{switch.name}", str, None, f"For a .nir of others: {switch.asks}.", choices=tuple(switch.values))
+    for switch in SWITCHES.values()
+)
+"""Switches of the neurons of another framework's file, beside the preset that --dialect names."""
 COMPILE = (
     _LAVA,
     _MEMORY,
@@ -120,6 +126,7 @@ COMPILE = (
     Setting("learn.synapses", str, ",".join(GROUPS), "Projections that learn, separated by commas.", "names"),
     _of_plasticity("prune", float, "sparsity", "Share of each projection's weights that learning prunes.", "share"),
     _of_plasticity("seed", int, "seed", "Seed of the rounding noise."),
+    *DIALECT,
 )  # fmt: skip
 """Settings of bim-compile, in addition to its options."""
 

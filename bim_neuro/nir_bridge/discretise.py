@@ -1,46 +1,112 @@
-"""Discretise: a neuron of NIR in continuous time becomes decays, a gain and a leak a step; see `foreign`."""
+r"""Discretise: a neuron of NIR in continuous time becomes decays, a gain and a leak a step, by a dialect.
+
+    forward         decay = 1 - dt / tau         what norse, snnTorch and SpikingJelly compute
+    exponential     decay = exp(-dt / tau)       exact for input that is constant over a step: sinabs, rockpool
+                                                 and what we write
+
+Both discretise  tau v' = (v_leak - v) + r i  as  v[t] = decay v[t-1] + (1 - decay) (v_leak + r i[t]). Where tau and r
+are both infinite their product with dt / tau is taken as one: so a file says r = tau / dt of a neuron without a leak.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 
 from ..nodes.arithmetic import Array
-from .integrator import Integrator
-from .support import SPIKING
+from .dialect import Dialect
+
+UNIFORM = 1e-6
+"""Time constants with less relative spread are treated as equal: 12-bit decays are 200 times coarser."""
+ROUNDED = 1e-6
+"""How far below 0 a decay may lie because its file holds 32-bit numbers."""
+Field = Callable[[str], Array]
 
 
 @dataclass(frozen=True)
 class NeuronLaw:
-    """A layer discretised; ``gain`` of its input and ``leak`` added each step, both (neurons,)."""
+    """A layer discretised, an array a neuron each: ``gain`` of its input, ``leak`` added each step.
 
-    decay: float
-    current_decay: float
+    ``spikes`` is False for an integrator, whose voltage counts from v_leak; the switches are `nodes.cuba.Cuba`'s.
+    """
+
+    decay: Array
+    current_decay: Array
     gain: Array
     leak: Array
-    v_threshold: float
+    v_threshold: Array
+    v_reset: Array
+    v_start: Array
+    v_floor: Array
+    spikes: bool = True
+    reset: str = "value"
+    reset_when: str = "same"
+    compare: str = ">"
+    counts: str = "one"
+    lag: bool = False
 
 
-def discretise(kind: str, field: Callable[[str], Array], dt: float, integrator: Integrator) -> NeuronLaw:
-    """Return the law of a neuron of a ``kind`` whose fields are (neurons,) each; unequal thresholds become 1."""
+def discretise(kind: str, field: Field, dt: float, dialect: Dialect) -> NeuronLaw:
+    """Return the law of a neuron of a ``kind`` whose fields are (neurons,) each."""
+    if kind == "Threshold":
+        return _memoryless(field("threshold"), dialect)
+    decay, current_decay, gain, leak = _membrane(kind, field, dt, dialect)
+    zero = np.zeros_like(gain)
+    if kind in ("LI", "I", "CubaLI"):
+        none = np.full_like(zero, -np.inf)
+        return NeuronLaw(decay, current_decay, gain, zero, zero, zero, zero, none, spikes=False, counts="none")
+    threshold, v_reset = field("v_threshold"), field("v_reset")
+    starts = {"zero": zero, "reset": v_reset, "leak": zero if kind == "IF" else field("v_leak")}
+    floor = -threshold if dialect["floor"] == "threshold" else np.full_like(zero, -np.inf)
+    v_reset = zero if dialect["reset"] == "zero" else v_reset
+    reset = "subtract" if dialect["reset"] == "subtract" else "value"
+    voltages = (threshold, v_reset, starts[dialect["v0"]], floor)
+    return NeuronLaw(
+        *(decay, current_decay, gain, leak, *voltages),
+        reset=reset, reset_when=dialect["reset_when"], compare=dialect["compare"], counts=dialect["counts"],
+        lag=dialect["lag"] == "yes",
+    )  # fmt: skip
 
-    def decay(key: str) -> float:
-        return integrator.decay(float(field(key)[0]) / dt)
 
+def decays(tau: Array, dt: float, dialect: Dialect) -> Array:
+    """Return the decay of each time constant; below 0 where a step is longer than it."""
+    steps, back = np.unique(tau / dt, return_inverse=True)
+    if np.ptp(1 / steps) <= UNIFORM * np.abs(1 / steps).max(initial=0):
+        steps = np.full_like(steps, tau[0] / dt)
+    found = 1 - 1 / steps if dialect["integrator"] == "forward" else np.array([exp(-1 / each) for each in steps])
+    found = np.where((found < 0) & (found >= -ROUNDED), 0.0, found)
+    return np.asarray(found[back.reshape(tau.shape)])
+
+
+def _membrane(kind: str, field: Field, dt: float, dialect: Dialect) -> tuple[Array, Array, Array, Array]:
+    """Return the decays of voltage and current, the gain of the input, and what leaks in each step."""
     if kind in ("IF", "I"):
-        membrane, current, gain = 1.0, 0.0, dt * field("r")
-        leak = np.zeros_like(gain)
-    else:
-        membrane = decay("tau_mem" if kind == "CubaLIF" else "tau")
-        gain, leak = (1 - membrane) * field("r"), (1 - membrane) * field("v_leak")
-        current = decay("tau_syn") if kind == "CubaLIF" else 0.0
-        if kind == "CubaLIF":
-            gain = (1 - current) * field("w_in") * gain
-    if kind not in SPIKING:
-        return NeuronLaw(membrane, current, gain, leak, 0.0)
-    threshold = field("v_threshold")
-    if np.ptp(threshold) == 0:
-        return NeuronLaw(membrane, current, gain, leak, float(threshold[0]))
-    return NeuronLaw(membrane, current, gain / threshold, leak / threshold, 1.0)
+        r = field("r")
+        gain = np.ones_like(r) if dialect["if_input"] == "whole" else dt * r
+        return np.ones_like(r), np.zeros_like(r), gain, np.zeros_like(r)
+    cuba = kind in ("CubaLIF", "CubaLI")
+    decay = decays(field("tau_mem" if cuba else "tau"), dt, dialect)
+    gain = np.ones_like(decay) if dialect["input"] == "whole" else _taken(decay, field("r"))
+    leak = (1 - decay) * field("v_leak")
+    if not cuba:
+        return decay, np.zeros_like(decay), gain, leak
+    current = decays(field("tau_syn"), dt, dialect)
+    taken = {"whole": lambda: np.ones_like(current), "decayed": lambda: current,
+             "scaled": lambda: _taken(current, field("w_in"))}  # fmt: skip
+    return decay, current, taken[dialect["synapse"]]() * gain, leak
+
+
+def _taken(decay: Array, factor: Array) -> Array:
+    """Return (1 - decay) times a factor; one where a neuron without a leak has an infinite factor."""
+    finite = np.where(np.isinf(factor), 1.0, (1 - decay) * np.where(np.isinf(factor), 0.0, factor))
+    return np.asarray(finite)
+
+
+def _memoryless(threshold: Array, dialect: Dialect) -> NeuronLaw:
+    """Return the law of a Threshold: a neuron that forgets all at once."""
+    zero, one = np.zeros_like(threshold), np.ones_like(threshold)
+    none = np.full_like(zero, -np.inf)
+    return NeuronLaw(zero, zero, one, zero, threshold, zero, zero, none, compare=dialect["compare"])

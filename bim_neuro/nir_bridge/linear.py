@@ -52,6 +52,10 @@ class LinearForm:
         """Add a bias."""
         return LinearForm(self.maps, self.bias + bias)
 
+    def unbiased(self) -> LinearForm:
+        """Leave the bias out."""
+        return LinearForm(self.maps, np.zeros(self.width))
+
     def delayed(self, steps: Array) -> LinearForm:
         """Delay each neuron by its own number of steps; the bias is constant, so it is not delayed."""
         parts = [

@@ -49,6 +49,11 @@ def scaled(map_: Map, factor: Array) -> Map:
     return Diagonal(factor * map_.weight) if isinstance(map_, Diagonal) else Dense(factor[:, None] * map_.weight)
 
 
+def keeps(map_: Map, factor: Array) -> bool:
+    """Whether a map stays of its kind when each neuron it leads to is multiplied by its own ``factor``."""
+    return not isinstance(map_, Conv) or _one_a_channel(factor, map_.out) is not None
+
+
 def added(left: Map, right: Map) -> Map:
     """Return the sum of two maps between the same neurons."""
     if isinstance(left, Diagonal) and isinstance(right, Diagonal):

@@ -23,9 +23,11 @@ from ..graph import FloatGraph
 from ..nodes import LIF, Cuba, Encoder, Scan
 from ..nodes.node import Node
 from ..nodes.ranges import Ranges, ranges_of
-from .integrator import EXPONENTIAL, INTEGRATORS, Integrator
+from .dialect import INTEGRATORS, Dialect
 
 KEY = "bim_neuro"
+EXPONENTIAL = "exponential Euler"
+"""How our own files are discretised; its name in files stays."""
 FORMAT = 1
 
 _PRODUCT = {
@@ -41,7 +43,7 @@ class Metadata:
     """The graph's part of the JSON metadata of a bim-neuro file."""
 
     dt: float
-    integrator: Integrator
+    dialect: Dialect
     task: str
     labels: tuple[str, ...]
     encoder: Encoder
@@ -66,7 +68,7 @@ def describe(graph: FloatGraph) -> str:
         {
             "format": FORMAT,
             "dt": graph.dt,
-            "integrator": EXPONENTIAL.name,
+            "integrator": EXPONENTIAL,
             "task": graph.task,
             "labels": list(graph.labels),
             "encoder": {
@@ -90,7 +92,7 @@ def parse(text: str) -> Metadata:
         encoder = content["encoder"]
         return Metadata(
             dt=float(content["dt"]),
-            integrator=INTEGRATORS[content["integrator"]],
+            dialect=Dialect({"integrator": INTEGRATORS[content["integrator"]]}, {"integrator": "the file"}),
             task=str(content["task"]),
             labels=tuple(str(label) for label in content["labels"]),
             encoder=Encoder(str(encoder["kind"]), _vector(encoder["gain"]), _vector(encoder["offset"])),

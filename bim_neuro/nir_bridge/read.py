@@ -14,38 +14,44 @@ from ..nodes import Readout
 from ..nodes.ranges import with_ranges
 from . import exact
 from .check import check_dt, check_graph
+from .dialect import AnyDialect, Dialect, dialect_of
 from .foreign import to_float_graph
 from .hdf5 import NirGraph, open_nir, read_graph
-from .integrator import FORWARD, find_integrator
 from .metadata import KEY, parse
 from .structure import misfits
 from .support import FIELD_NAMES, check_values
 
 
-def read_nir(path: str | Path, dt: float | None = None, *, integrator: str | None = None) -> FloatGraph:
+def read_nir(
+    path: str | Path, dt: float | None = None, *, integrator: str | None = None, dialect: AnyDialect = None
+) -> FloatGraph:
     """Return the float graph of a .nir file.
 
     ``dt`` (seconds a step) is needed for graphs of other frameworks, whose files do not hold it; where a file
-    of ours holds another, that is an `InputError`. ``integrator``, also for those, is 'forward Euler' (the
-    default) or 'exponential Euler'. Assumptions are listed in ``graph.extra['assumptions']``. Raises `InputError` for a
-    file that cannot be read, `DoesNotFit` with a finding for every unsupported node.
+    of ours holds another, that is an `InputError`. ``dialect``, also for those, says what else a file does not hold: a
+    preset ('norse', 'snntorch', ...), a table of switches with a preset as 'name', or a `Dialect`. ``integrator`` is
+    its switch by the names of earlier versions: 'forward Euler' (the default) or 'exponential Euler'. Assumptions are
+    listed in ``graph.extra['assumptions']``. Raises `InputError` for a file that cannot be read, `DoesNotFit` with a
+    finding for every unsupported node.
     """
     path = arguments.path(path)
     if dt is not None:
         dt = check_dt(dt)
+    asked = None if integrator is None and not dialect else dialect_of(dialect, integrator)
     tree = open_nir(path, exact.GROUP, FIELD_NAMES, KEY)
     try:
         copy, budget = tree.get(exact.GROUP), Budget.of_file(path.stat().st_size)
         if not isinstance(copy, dict):
-            return _read_standard(read_graph(tree, KEY), dt, integrator, budget)
+            return _read_standard(read_graph(tree, KEY), dt, asked, budget)
         graph = exact.load(copy, budget)
+        _brings_its_own(asked)
         _agree(dt, graph.dt)
         return _forget_defaults(graph)
     except InputError as error:
         raise InputError(f"{path}: {error.message}", error.hint) from None
 
 
-def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None, budget: Budget) -> FloatGraph:
+def _read_standard(nir: NirGraph, dt: float | None, asked: Dialect | None, budget: Budget) -> FloatGraph:
     ours = parse(nir.metadata) if nir.metadata is not None else None
     if ours and ours.products:
         raise InputError(
@@ -60,20 +66,27 @@ def _read_standard(nir: NirGraph, dt: float | None, integrator: str | None, budg
             "compile the file that bim-compile wrote, or the framework's own with its --dialect",
         )
     check_values(nir)
+    dialect = asked or Dialect()
     if ours:
+        _brings_its_own(asked)
         _agree(dt, ours.dt)
-        graph = to_float_graph(nir, check_dt(ours.dt), ours.integrator, ours.encoder, budget)
+        graph = to_float_graph(nir, check_dt(ours.dt), ours.dialect, ours.encoder, budget)
         nodes = {name: with_ranges(node, ours.ranges.get(name, {})) for name, node in graph.nodes.items()}
         graph = replace(graph.with_nodes(nodes, **ours.extra), task=ours.task, labels=ours.labels)
     elif dt is None:
-        if findings := misfits(nir, None, FORWARD):
+        if findings := misfits(nir, None, dialect):
             raise DoesNotFit(findings)
         hint = "give it with --dt SECONDS, as the model was trained"
         raise InputError("a NIR graph does not say how long a step is", hint)
     else:
-        graph = to_float_graph(nir, dt, find_integrator(integrator) if integrator else FORWARD, budget=budget)
+        graph = to_float_graph(nir, dt, dialect, budget=budget)
     check_graph(graph)
     return graph
+
+
+def _brings_its_own(asked: Dialect | None) -> None:
+    if asked is not None:
+        raise InputError("the file is bim-neuro's, which brings its own dialect", "leave --dialect out")
 
 
 def _forget_defaults(graph: FloatGraph) -> FloatGraph:

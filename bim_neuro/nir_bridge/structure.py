@@ -11,26 +11,28 @@ from math import prod
 import numpy as np
 
 from ..errors import Finding
+from .dialect import Dialect
+from .discretise import decays
 from .grids import CONVS, ON_GRIDS, Shape, misfits_on_grid, shape_after
 from .hdf5 import NirGraph, NirNode
-from .integrator import FORWARD, Integrator
 from .loops import Order, sources_first
 from .support import FIELDS, fits, lines_read, unsupported
 
 MAX_AXES = 32
-MAX_DELAY_STEPS = 2**31
+MAX_DELAY_STEPS = 62
+"""What the delay counters of a chip hold beyond the hop: `compilers.align`."""
 _TIMES = ("tau", "tau_mem", "tau_syn")
 
 
-def misfits(nir: NirGraph, dt: float | None, integrator: Integrator) -> list[Finding]:
+def misfits(nir: NirGraph, dt: float | None, dialect: Dialect) -> list[Finding]:
     """List everything that a float graph cannot hold; without ``dt``, times are not checked."""
     order = sources_first(nir)
-    return [*unsupported(nir), *order.findings, *_Walk(nir, dt, integrator).findings(order)]
+    return [*unsupported(nir), *order.findings, *_Walk(nir, dt, dialect).findings(order)]
 
 
 def shapes(nir: NirGraph, order: Order) -> dict[str, Shape]:
     """Return the shape of what each node of a sound graph sends, as (channels, rows, columns) where there is a grid."""
-    walk = _Walk(nir, None, FORWARD)
+    walk = _Walk(nir, None, Dialect())
     list(walk.findings(order))
     return {name: shape for name, shape in walk.shapes.items() if shape is not None}
 
@@ -63,8 +65,8 @@ def _lines(node: NirNode) -> int:
 class _Walk:
     """From node to node, sources first, with the shape of what each sends; None where nobody can know."""
 
-    def __init__(self, nir: NirGraph, dt: float | None, integrator: Integrator) -> None:
-        self.nir, self.dt, self.integrator = nir, dt, integrator
+    def __init__(self, nir: NirGraph, dt: float | None, dialect: Dialect) -> None:
+        self.nir, self.dt, self.dialect = nir, dt, dialect
         self.shapes: dict[str, Shape | None] = {}
         self.before = nir.before()
 
@@ -115,12 +117,29 @@ class _Walk:
             self.shapes[name] = None
         elif node.type in ON_GRIDS:
             yield from self._on_grid(name, node)
+        elif node.type == "Output":
+            yield from self._output(name, node, self.shapes[name])
         elif node.type in ("Linear", "Affine"):
             yield from self._matrix(name, node)
         else:
             yield from self._fields(name, node, self.shapes[name])
+            yield from self._thresholds(name, node)
             if self.dt is not None:
                 yield from self._times(name, node, self.dt)
+
+    def _output(self, name: str, node: NirNode, shape: Shape | None) -> Iterator[Finding]:
+        """Look at the shape that the file says of its output; leading axes may count batch and time."""
+        said = [int(size) for size in node.fields.get("shape", np.empty(0)).ravel()[:MAX_AXES]]
+        if shape is not None and said and prod(shape) not in {prod(said[axis:]) for axis in range(len(said))}:
+            wanted = f"the output '{name}' has shape {said}, the graph sends it {prod(shape)} values"
+            yield Finding("shape", name, wanted, prod(said), prod(shape))
+
+    def _thresholds(self, name: str, node: NirNode) -> Iterator[Finding]:
+        """Look for thresholds of which no voltage is a multiple, where a neuron fires as often as they fit in."""
+        threshold = node.fields.get("v_threshold", np.ones(1))
+        if self.dialect["counts"] == "many" and threshold.size and (lowest := float(threshold.min())) <= 0:
+            said = f"node '{name}' ({node.type}) has v_threshold {lowest:g}, counts = many needs more than 0"
+            yield Finding("threshold", name, said, lowest, 0, "choose dialect.counts=one, or another threshold")
 
     def _on_grid(self, name: str, node: NirNode) -> Iterator[Finding]:
         read, self.shapes[name] = self.shapes[name], None
@@ -142,9 +161,10 @@ class _Walk:
         yield from self._fields(name, node, (rows,))
 
     def _fields(self, name: str, node: NirNode, shape: Shape | None) -> Iterator[Finding]:
-        read = [key for key in FIELDS[node.type] if key in node.fields and key not in ("weight", "v_reset")]
+        read = [key for key in FIELDS[node.type] if key in node.fields and key != "weight"]
         if shape is None:
             self.shapes[name] = (lines,) if (lines := _lines(node)) else None
+            yield from _mixed(name, node, read)
             return
         sizes = {key: node.fields[key].size for key in read if not fits(node.fields[key], shape)}
         if sizes:
@@ -157,18 +177,32 @@ class _Walk:
         for key in _TIMES:
             if key not in FIELDS[node.type]:
                 continue
-            tau = float(node.fields[key].ravel()[0])
+            times = node.fields[key].astype(np.float64).ravel()
+            tau = float(times.min())
             if tau <= 0:
                 said = f"node '{name}' has {key} = {tau:g} s, a time constant is positive"
                 yield Finding("time-constant", name, said, tau, 0)
-            elif self.integrator.decay(tau / dt) < 0:
+            elif decays(times, dt, self.dialect).min() < 0:
                 said = f"dt = {dt:g} s is longer than {key} = {tau:.4g} s of node '{name}'"
                 yield Finding("time-constant", name, said, dt, tau, "give the --dt the model was trained with")
         if node.type == "Delay":
             seconds = node.fields["delay"].astype(np.float64).ravel()
             steps = np.rint(seconds / dt)
             off = np.abs(steps * dt - seconds)
-            wrong = seconds[(off > 1e-3 * dt) | (steps < 0) | (steps > MAX_DELAY_STEPS)]
+            wrong = seconds[(off > 1e-3 * dt) | (steps < 0)]
+            if not wrong.size and steps.max(initial=0) > MAX_DELAY_STEPS:
+                most = float(steps.max())
+                said = f"node '{name}' delays by {most:,.0f} steps, {MAX_DELAY_STEPS} are allowed"
+                yield Finding("delay", name, said, most, MAX_DELAY_STEPS, "check --dt, or delay in several layers")
             if wrong.size:
                 said = f"node '{name}' delays by {wrong[0]:.4g} s, not a whole number of steps of {dt:g} s"
                 yield Finding("delay", name, said, float(wrong[0]), dt, "check --dt")
+
+
+def _mixed(name: str, node: NirNode, keys: list[str]) -> Iterator[Finding]:
+    """Look at parameters of one neuron that are not as many, where nothing else says how many there are."""
+    sizes = {key: node.fields[key].size for key in keys if node.fields[key].size > 1}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{key} has {size} values" for key, size in sizes.items())
+        least, most = min(sizes.values()), max(sizes.values())
+        yield Finding("shape", name, f"node '{name}' ({node.type}): {said}; each neuron needs one of each", least, most)

@@ -39,18 +39,28 @@ FIELDS: dict[str, dict[str, float | None]] = {
     },
     "LI": {"tau": None, "r": 1.0, "v_leak": 0.0},
     "I": {"r": None},
+    "CubaLI": {"tau_syn": None, "tau_mem": None, "r": 1.0, "w_in": 1.0, "v_leak": 0.0},
+    "Threshold": {"threshold": None},
 }
 FIELD_NAMES = frozenset(key for fields in FIELDS.values() for key in fields)
-SPIKING = ("LIF", "IF", "CubaLIF")
-NEURONS = (*SPIKING, "LI", "I")
-UNIFORM = 1e-6  # time constants with less relative spread are treated as equal: 12-bit decays are 200 times coarser
+SPIKING = ("LIF", "IF", "CubaLIF", "Threshold")
+NEURONS = (*SPIKING, "LI", "I", "CubaLI")
+MAY_BE_INFINITE = ("tau", "tau_mem", "tau_syn", "r", "w_in")
+"""Fields of a neuron without a leak: tau = inf, and beside it r = tau / dt."""
+_HINTS = {
+    "MaxPool": "a maximum of spikes is no sum: train with a sum or average pool, or with a strided convolution",
+    "BatchNorm": "fold it into the layer before it, before the export",
+    "ConvTranspose": "NIR has no such node: send more channels through a Conv, or write the layer as a Linear",
+}
+"""What to do about nodes that no NIR graph holds, by how their types begin."""
 
 
 def check_values(nir: NirGraph) -> None:
     """Refuse values that are not finite, fields that are missing or empty, and edges that lead nowhere."""
     for name, node in nir.nodes.items():
         for key, value in node.fields.items():
-            bad = int(np.count_nonzero(~np.isfinite(value)))
+            may = np.isposinf(value) if key in MAY_BE_INFINITE and node.type in NEURONS else False
+            bad = int(np.count_nonzero(~np.isfinite(value) & ~may))
             if bad:
                 message = f"{bad} of {value.size} values of '{name}.{key}' are not finite"
                 raise InputError(message, "export the model again")
@@ -73,21 +83,20 @@ def unsupported(nir: NirGraph) -> list[Finding]:
         who = f"node '{name}' ({node.type})"
         if node.type not in FIELDS:
             message = f"node '{name}' is a {node.type}, which has no counterpart here"
-            hint = f"supported are {', '.join(FIELDS)}"
+            known = (hint for begins, hint in _HINTS.items() if node.type.startswith(begins))
+            hint = next(known, f"supported are {', '.join(FIELDS)}")
             findings.append(Finding("supported-node", name, message, hint=hint))
         elif node.type in ("Linear", "Affine"):
             findings += _weights(who, name, node.fields["weight"])
-        elif node.type in NEURONS:
-            findings += _time_constants(who, name, node)
-            findings += _spikes(who, name, node) if node.type in SPIKING else []
     return findings
 
 
 def fits(value: Array, shape: tuple[int, ...]) -> bool:
     """Whether a field gives each neuron of a layer a value: one for all, one each, or one a channel as (C, 1, 1)."""
-    if value.size in (1, prod(shape)):
-        return True
     same_axes = value.ndim == len(shape)
+    if value.size in (1, prod(shape)):
+        wide = [[size for size in sizes if size > 1] for sizes in (value.shape, shape)]
+        return value.size == 1 or not same_axes or wide[0] == wide[1]
     return same_axes and all(have in (1, want) for have, want in zip(value.shape, shape, strict=True))
 
 
@@ -104,28 +113,3 @@ def _weights(who: str, name: str, weight: Array) -> list[Finding]:
         return []
     message = f"{who} has weights of {weight.ndim} axes, a synapse has 2"
     return [Finding("supported-node", name, message, weight.ndim, 2, "flatten the input of the layer")]
-
-
-def _time_constants(who: str, name: str, node: NirNode) -> list[Finding]:
-    found = []
-    for key in ("tau", "tau_mem", "tau_syn"):
-        tau = node.fields.get(key, np.ones(1))
-        if np.ptp(tau) > UNIFORM * np.abs(tau).max():
-            spread = f"{tau.min():.4g} to {tau.max():.4g} s"
-            message = f"{who} has {key} from {spread}, a layer on the chip has one"
-            hint = "train with one time constant a layer, or split the layer"
-            found.append(Finding("uniform-lif", name, message, len(np.unique(tau)), 1, hint))
-    return found
-
-
-def _spikes(who: str, name: str, node: NirNode) -> list[Finding]:
-    found = []
-    threshold, reset = node.fields["v_threshold"], node.fields.get("v_reset", np.zeros(1))
-    if np.ptp(threshold) > 0 and threshold.min() <= 0:
-        lowest = float(threshold.min())
-        message = f"{who} has unequal thresholds down to {lowest:.4g}, only positive ones fold into weights"
-        found.append(Finding("uniform-lif", name, message, lowest, 0, "use one threshold a layer"))
-    if reset.any():
-        message = f"{who} resets to {reset[reset != 0][0]:.4g}, a LIF on the chip resets to 0"
-        found.append(Finding("reset", name, message, float(np.abs(reset).max()), 0, "train with v_reset = 0"))
-    return found

@@ -30,6 +30,25 @@ _TABLE = (
         {"forward": "1 - dt / tau", "exponential": "exp(-dt / tau)"},
     ),
     Switch(
+        "input",
+        "what a leaky membrane adds of its input in a step",
+        {"scaled": "(1 - decay) r i", "whole": "i, whatever r is"},
+    ),
+    Switch(
+        "if_input",
+        "what an IF or I adds of its input in a step",
+        {"scaled": "dt r i", "whole": "i, whatever r is"},
+    ),
+    Switch(
+        "synapse",
+        "what the current of a CubaLIF or CubaLI adds of its input in a step",
+        {
+            "scaled": "(1 - current_decay) w_in i",
+            "whole": "i, whatever w_in is",
+            "decayed": "current_decay i, whatever w_in is: it is added before the current decays",
+        },
+    ),
+    Switch(
         "reset",
         "what a spike does to the voltage",
         {

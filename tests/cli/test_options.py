@@ -15,6 +15,7 @@ from bim_neuro import choices
 from bim_neuro.cli import compile_command, options, report_command, shared, train_command
 from bim_neuro.estimates.optimise import OBJECTIVES
 from bim_neuro.jobs.settings import COMPILE, TRAIN
+from bim_neuro.nodes.switches import SWITCHES
 from bim_neuro.plasticity.request import RULES
 
 COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
@@ -24,13 +25,15 @@ COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
     "compare": (report_command.compare_app, options.COMPARE),
 }
 VALUES = {
-    "target": "loihi1", "dt": 0.001, "input": "x.npz", "data": "data", "samples": 32, "split": "test", "layout": "BTC",
+    "target": "loihi1", "dt": 0.001, "dialect": "norse",
+    "input": "x.npz", "data": "data", "samples": 32, "split": "test", "layout": "BTC",
     "steps": 3, "backend": "engine",
     "verify": "reference", "learn": "rtrl", "learn.test": "test.npz", "learn.samples": 2000, "learn.placement": "auto",
     "learn.bits": 12, "learn.rate": 0.1, "learn.rounding": "nearest", "learn.synapses": "w_o", "learn.prune": 0.5,
     "learn.seed": 0, "listed": "settings",
     "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",
     "output": "out", "run.lava_timeout": 9, "show_target": "loihi2", "run.max_memory": "2G",
+    **{f"dialect.{name}": switch.default for name, switch in SWITCHES.items()},
 }  # fmt: skip
 """One value of each option of bim-compile that takes one; many are the defaults."""
 FLAGS = ("strict", "check", "self_test", "list_targets")
@@ -104,6 +107,8 @@ def test_an_option_without_effect_in_a_mode_is_refused_by_name(
     ("arguments", "words"),
     [
         (("--dt", 0.001), ("--dt has no effect with a model.pt", "leave --dt out")),
+        (("--dialect", "nir"), ("--dialect has no effect with a model.pt, which brings its own dialect",)),
+        (("--set", "dialect.reset=zero"), ("dialect.reset has no effect with a model.pt",)),
         (("--set", "run.lava_timeout=9"), ("run.lava_timeout has no effect without the lava backend", "--verify lava")),
         (("--data", "folder", "--input", "x.npz"), ("--data has no effect with --input",)),
         (("--target", "lava_cpu", "--optimise", "cores"), ("--optimise has no effect on a simulation", "--target")),

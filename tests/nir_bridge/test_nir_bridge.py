@@ -300,19 +300,6 @@ def test_the_wrong_integrator_gives_other_spikes(recordings: Path) -> None:
     assert all(count > 0 for count in found.values())
 
 
-@pytest.mark.parametrize(
-    ("name", "rule", "layers"),
-    [
-        ("snntorch_leaky_subtract", "uniform-lif", ["1", "3", "5"]),
-    ],
-)
-def test_what_has_no_counterpart_is_refused_by_name(recordings: Path, name: str, rule: str, layers: list[str]) -> None:
-    with pytest.raises(DoesNotFit) as refusal:
-        read_nir(recordings / "nir_examples" / name / "graph.nir", dt=1e-4)
-    assert [finding.layer for finding in refusal.value.findings] == layers
-    assert {finding.rule for finding in refusal.value.findings} == {rule}
-
-
 def test_a_foreign_graph_needs_a_dt(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refusal:
         read_nir(chain(tmp_path / "g.nir", affine(), lif()))
@@ -334,11 +321,13 @@ def test_the_integrator_and_every_other_choice_are_recorded(tmp_path: Path) -> N
     path = chain(tmp_path / "g.nir", affine(), lif())
     names = ("forward Euler", "exponential Euler")
     assumed = [read_nir(path, DT, integrator=name).extra["assumptions"] for name in names]
-    assert [said[0] for said in assumed] == [
-        "time constants are discretised by forward Euler, decay = 1 - dt / tau, dt = 0.001 s",
-        "time constants are discretised by exponential Euler, decay = exp(-dt / tau), dt = 0.001 s",
+    asks = "decay of a time constant tau in a step of dt"
+    assert [said[:2] for said in assumed] == [
+        ["a step takes dt = 0.001 s", f"dialect.integrator = forward (set): {asks}: 1 - dt / tau"],
+        ["a step takes dt = 0.001 s", f"dialect.integrator = exponential (set): {asks}: exp(-dt / tau)"],
     ]
-    assert any("set to 0 in the same step" in said for said in assumed[0])
+    reset = "what a spike does to the voltage: sets it to v_reset, 0 where the file has none"
+    assert f"dialect.reset = value (default): {reset}" in assumed[0]
     with pytest.raises(InputError, match="unknown integrator 'midpoint'"):
         read_nir(path, DT, integrator="midpoint")
 
@@ -449,31 +438,28 @@ def test_a_nested_graph_is_expanded(tmp_path: Path) -> None:
 
 
 def test_every_unsupported_node_is_listed(tmp_path: Path) -> None:
-    pool = nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))
-    conv = nir.Conv2d((8, 8), np.ones((1, 1, 3, 3)), 1, 1, 1, 1, np.zeros(1))
     nodes = {
         "in": nir.Input(np.array([1, 8, 8])),
-        "conv": conv,
-        "pool": pool,
-        "fire": nir.Threshold(np.ones((1, 4, 4))),
-        "flat": nir.Flatten({"input": np.array([1, 4, 4])}, 0, -1),
-        "neuron": lif(16, v_reset=0.5),
-        "out": nir.Output(np.array([16])),
+        "most": nir.Flatten({"input": np.array([1, 8, 8])}, 0, -1),
+        "norm": nir.Flatten({"input": np.array([64])}, 0, -1),
+        "up": nir.Flatten({"input": np.array([64])}, 0, -1),
+        "other": nir.Flatten({"input": np.array([64])}, 0, -1),
+        "neuron": lif(64),
+        "out": nir.Output(np.array([64])),
     }
     nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False))
+    types = {"most": "MaxPool2d", "norm": "BatchNorm2d", "up": "ConvTranspose2d", "other": "Softmax"}
+    with h5py.File(tmp_path / "g.nir", "r+") as file:
+        for name, kind in types.items():
+            del file["node/nodes"][name]["type"]
+            file["node/nodes"][name]["type"] = kind
     with pytest.raises(DoesNotFit) as refusal:
         read_nir(tmp_path / "g.nir", DT)
-    found = [(finding.layer, finding.rule) for finding in refusal.value.findings]
-    assert sorted(found) == sorted([("fire", "supported-node"), ("neuron", "reset")])
-    assert "node 'fire' is a Threshold" in str(refusal.value)
-
-
-def test_unequal_time_constants_are_refused_by_name(tmp_path: Path) -> None:
-    node = replace(lif(), tau=np.array([0.01, 0.02, 0.01]))
-    with pytest.raises(DoesNotFit, match=r"node 'lif' \(LIF\) has tau from 0.01 to 0.02 s") as refusal:
-        read_nir(chain(tmp_path / "g.nir", affine(), node))
-    [finding] = refusal.value.findings
-    assert (finding.rule, finding.used, finding.limit) == ("uniform-lif", 2, 1)
+    found = {finding.layer: finding for finding in refusal.value.findings}
+    assert {name: finding.rule for name, finding in found.items()} == dict.fromkeys(types, "supported-node")
+    assert "node 'most' is a MaxPool2d" in str(refusal.value)
+    assert "fold it into the layer before it" in found["norm"].hint
+    assert "supported are" in found["other"].hint
 
 
 def test_files_that_nir_read_refuses_are_read_where_they_are_sound(tmp_path: Path) -> None:

@@ -1,0 +1,197 @@
+"""Dialects: the answers a framework gives to what a NIR file does not say, one for each switch of `nodes.switches`.
+
+    Dialect.named("snntorch")                                  a preset
+    Dialect.named("snntorch", reset="zero", reset_when="same") with switches of its own
+
+A preset is what a framework computes with its own defaults. What the owner of a model chose otherwise (snnTorch's
+``reset_mechanism``, sinabs' ``min_v_mem``) no file says either: such a switch is set beside the preset. The dialect is
+never guessed: norse and sinabs write files that nobody can tell apart, `hint_of` only says what a file looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from .. import arguments
+from ..errors import InputError
+from ..nodes.switches import SWITCHES
+from .hdf5 import NirGraph
+
+DEFAULT, SET = "default", "set"
+INTEGRATORS = {"forward Euler": "forward", "exponential Euler": "exponential"}
+"""Names of the integrator in files and calls of earlier versions."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a framework answers otherwise than the defaults, and where that stands."""
+
+    switches: Mapping[str, str]
+    source: str
+
+
+PRESETS = {
+    "nir": Preset({}, "the equations of nir 1.0.8, stepped by forward Euler"),
+    "norse": Preset(
+        {"if_input": "whole", "synapse": "whole", "v0": "leak", "rec_first": "no"},
+        "norse 1.1.0: torch/functional/lif_box.py, lif.py (i_jump = i + x), iaf.py (v + x, without dt)",
+    ),
+    "snntorch": Preset(
+        {"reset": "subtract", "reset_when": "after"},
+        "snntorch 1.0.0: _neurons/leaky.py, synaptic.py; reset_mechanism 'subtract' and reset_delay, its defaults",
+    ),
+    "sinabs": Preset(
+        {
+            "integrator": "exponential", "reset": "subtract", "compare": ">=", "counts": "many", "synapse": "decayed",
+        },
+        "sinabs 2.0.3: layers/functional/lif.py, activation (MultiSpike, MembraneSubtract); tau is in steps: dt = 1",
+    ),
+    "spikingjelly": Preset(
+        {"compare": ">=", "v0": "reset"},
+        "spikingjelly 2.0.0: activation_based/neuron/base_node.py, lif.py, lif_variants.py; a hard reset",
+    ),
+    "rockpool": Preset(
+        {
+            "integrator": "exponential", "input": "whole", "synapse": "decayed", "reset": "subtract", "compare": ">=",
+            "counts": "many",
+        },
+        "rockpool 3.1.0: nn/modules/torch/lif_torch.py; its files' r and w_in are not what it computes with",
+    ),
+    "spyx": Preset(
+        {"input": "whole", "if_input": "whole", "synapse": "whole", "reset": "subtract", "reset_when": "after",
+         "lag": "yes"},
+        "spyx 1.0.0: nn.py (spikes of V[t-1]); its files' r and w_in are not what it computes with",
+    ),
+}  # fmt: skip
+"""By name, in the order of `choices.DIALECTS`."""
+
+_LEAKY = ("LIF", "LI", "CubaLIF", "CubaLI")
+_FIRING = ("LIF", "IF", "CubaLIF")
+CONCERNS: dict[str, tuple[str, ...]] = {
+    "integrator": _LEAKY,
+    "input": _LEAKY,
+    "if_input": ("IF", "I"),
+    "synapse": ("CubaLIF", "CubaLI"),
+    "reset": _FIRING,
+    "reset_when": _FIRING,
+    "compare": (*_FIRING, "Threshold"),
+    "counts": _FIRING,
+    "floor": _FIRING,
+    "v0": _FIRING,
+    "lag": _FIRING,
+    "rec_first": (),
+}
+"""The node types whose law a switch changes; ``rec_first`` concerns loops."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One value for each switch; ``origins`` says where each comes from: 'default', 'norse' or 'set'."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        values = {name: switch.default for name, switch in SWITCHES.items()} | dict(self.values)
+        for name, value in values.items():
+            _check(name, value)
+        origins = {name: self.origins.get(name, SET if name in self.values else DEFAULT) for name in values}
+        object.__setattr__(self, "values", MappingProxyType(values))
+        object.__setattr__(self, "origins", MappingProxyType(origins))
+
+    @classmethod
+    def named(cls, name: str = "nir", **switches: str) -> Dialect:
+        """Return a preset, with switches of its own."""
+        if not isinstance(name, str) or name not in PRESETS:
+            raise InputError(f"unknown dialect {name!r:.60}", _nearest(name, PRESETS) or f"there are: {_list(PRESETS)}")
+        preset = PRESETS[name].switches
+        return cls({**preset, **switches}, {**dict.fromkeys(preset, name), **dict.fromkeys(switches, SET)})
+
+    def __getitem__(self, switch: str) -> str:
+        return self.values[switch]
+
+    @property
+    def given(self) -> bool:
+        """Whether anything but defaults was asked for."""
+        return any(origin != DEFAULT for origin in self.origins.values())
+
+    def sentences(self, types: set[str], loops: bool = False) -> Iterator[str]:
+        """Yield a sentence for each switch that changes what a graph of these node types computes."""
+        for name, switch in SWITCHES.items():
+            if types & set(CONCERNS.get(name, ())) or (loops and name == "rec_first"):
+                value, origin = self.values[name], self.origins[name]
+                yield f"dialect.{name} = {value} ({origin}): {switch.asks}: {switch.values[value]}"
+
+
+AnyDialect = str | Mapping[str, str] | Dialect | None
+"""A preset, a table of switches, a dialect; None: the defaults."""
+
+
+def dialect_of(given: AnyDialect, integrator: str | None = None) -> Dialect:
+    """Return the dialect that a caller named: a preset, a table of switches, or a `Dialect`.
+
+    A table may name a preset as 'name'; ``integrator`` is the argument of earlier versions.
+    """
+    switches: dict[str, str] = {}
+    if isinstance(given, Mapping):
+        switches = {arguments.text(key, "a switch"): value for key, value in given.items()}
+    name = given if isinstance(given, str) else switches.pop("name", "nir")
+    if integrator is not None:
+        if integrator not in INTEGRATORS:
+            raise InputError(f"unknown integrator '{integrator}'", f"there are: {_list(INTEGRATORS)}")
+        switches["integrator"] = INTEGRATORS[integrator]
+    if isinstance(given, Dialect):
+        return Dialect({**given.values, **switches}, {**given.origins, **dict.fromkeys(switches, SET)})
+    if given is not None and not isinstance(given, str | Mapping):
+        raise InputError(f"dialect is {arguments.said(given)}, a name or a table of switches is needed")
+    return Dialect.named(name, **switches)
+
+
+def hint_of(nir: NirGraph, dt: float) -> str | None:
+    """Return which framework's file this looks like, in a sentence; nothing where nothing tells."""
+    neurons = {name: node for name, node in nir.nodes.items() if node.type in (*_LEAKY, "IF", "I")}
+    if not neurons:
+        return None
+    guess = None
+    if all("Torch" in name for name in neurons):
+        guess = ("rockpool", "its neurons are called *Torch")
+    elif all(name.rpartition(".")[2].startswith("layer_") for name in neurons):
+        guess = ("spyx", "its neurons are called layer_*")
+    elif all(name.startswith("_") for name in neurons):
+        guess = ("spikingjelly", "its neurons are called _*")
+    elif all(_r_undoes_tau(node.fields, dt) for node in neurons.values()):
+        guess = ("snntorch", "every r is tau / dt")
+    if guess is None:
+        return None
+    return f"the file may be {guess[0]}'s ({guess[1]}): --dialect {guess[0]} would read it so; that was not chosen"
+
+
+def _r_undoes_tau(fields: Mapping[str, Any], dt: float) -> bool:
+    tau, r = fields.get("tau", fields.get("tau_mem")), fields.get("r")
+    if tau is None or r is None or np.shape(tau) != np.shape(r):
+        return False
+    return bool(np.allclose(r, np.asarray(tau, np.float64) / dt, rtol=1e-4)) and not bool(np.all(np.asarray(r) == 1))
+
+
+def _check(name: str, value: Any) -> None:
+    if name not in SWITCHES:
+        raise InputError(f"a dialect has no switch '{name:.60}'", _nearest(name, SWITCHES) or f"{_list(SWITCHES)}")
+    allowed = SWITCHES[name].values
+    if not isinstance(value, str) or value not in allowed:
+        said = f"dialect.{name} is {value!r:.60}, allowed: {_list(allowed)}; default: {SWITCHES[name].default}"
+        raise InputError(said, _nearest(value, allowed))
+
+
+def _nearest(name: Any, names: Mapping[str, Any]) -> str:
+    near = get_close_matches(name, list(names), n=1) if isinstance(name, str) else []
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _list(names: Mapping[str, Any]) -> str:
+    return ", ".join(names)
