@@ -1,0 +1,45 @@
+"""The tables of docs/nir.md: what each switch asks, and what each preset answers.
+
+python -m bim_neuro.nir_bridge.dialect_table
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from ..nodes.switches import SWITCHES
+from .dialect import PRESETS, Dialect
+
+
+def markdown() -> str:
+    """Return both tables; a switch that a preset sets otherwise than the default is in bold."""
+    return "\n".join([*_switches(), "", *_presets(), "", *_sources()])
+
+
+def _switches() -> Iterator[str]:
+    yield "| switch | what it asks | values, the default first |"
+    yield "|---|---|---|"
+    for name, switch in SWITCHES.items():
+        values = "; ".join(f"`{value}`: {meaning}" for value, meaning in switch.values.items())
+        yield f"| `{name}` | {switch.asks} | {values} |"
+
+
+def _presets() -> Iterator[str]:
+    yield f"| switch | {' | '.join(PRESETS)} |"
+    yield "|---" * (len(PRESETS) + 1) + "|"
+    for name, switch in SWITCHES.items():
+        answers = [Dialect.named(preset)[name] for preset in PRESETS]
+        shown = (answer if answer == switch.default else f"**{answer}**" for answer in answers)
+        yield f"| `{name}` | {' | '.join(shown)} |"
+
+
+def _sources() -> Iterator[str]:
+    yield "| preset | where its answers stand |"
+    yield "|---|---|"
+    for name, preset in PRESETS.items():
+        yield f"| {name} | {preset.source} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown() + "\n")
