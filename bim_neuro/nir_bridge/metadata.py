@@ -113,7 +113,6 @@ def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:
     if isinstance(node, LIF):
         about |= {"spike": "v > v_threshold", "reset": "hard, to 0, same step", "v_initial": 0.0}
     if isinstance(node, Cuba):
-<<<<<<< HEAD
         about |= {
             "switches": {name: getattr(node, name) for name in ("reset", "reset_when", "compare", "counts", "lag")}
         }
@@ -121,9 +120,6 @@ def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:
             "v_initial": node.v_start.tolist(),
             "v_floor": [v if v > -inf else None for v in node.v_floor.tolist()],
         }
-=======
-        about["switches"] = {name: getattr(node, name) for name in ("reset", "reset_when", "compare", "counts", "lag")}
->>>>>>> 8bc7519 (A page and tests of dialects; switch neurons are written as NIR; their switches are said where another tool lost them)
     if ranges := ranges_of(node):
         about["ranges"] = ranges
     if isinstance(node, Scan):

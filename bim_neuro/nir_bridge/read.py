@@ -61,15 +61,9 @@ def _read_standard(nir: NirGraph, dt: float | None, asked: Dialect | None, budge
         )
     if ours and ours.switched:
         raise InputError(
-<<<<<<< HEAD
             f"another tool rewrote this file without the exact copy; the resets and counts of "
             f"{', '.join(ours.switched)} cannot be rebuilt from the standard nodes",
             "compile the file that bim-compile wrote, or the framework's own with its --dialect",
-=======
-            f"another tool rewrote this file without the exact copy; the switches of the neurons "
-            f"{', '.join(ours.switched)} are not in the standard nodes",
-            "compile the file that bim-compile wrote",
->>>>>>> 8bc7519 (A page and tests of dialects; switch neurons are written as NIR; their switches are said where another tool lost them)
         )
     check_values(nir)
     dialect = asked or Dialect()

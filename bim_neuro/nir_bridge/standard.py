@@ -7,12 +7,7 @@ r"""The standard layer: a float graph in NIR's own nodes, for any tool; time con
                                   r where no Affine carries it
     LIF with a current  CubaLIF:  likewise, w_in = 1 / (1 - current_decay)
     LIF, decay 1        IF:       r = 1 / dt
-<<<<<<< HEAD
     Cuba                LIF, CubaLIF, IF, LI or CubaLI, with a value a neuron; its switches are in the metadata
-=======
-    Cuba                CubaLIF, LIF or IF with numbers a neuron; without spikes CubaLI; what NIR cannot say of it
-                        (its switches, v_start, v_floor) is in the metadata and the exact copy
->>>>>>> 8bc7519 (A page and tests of dialects; switch neurons are written as NIR; their switches are said where another tool lost them)
     Readout             LI:       as LIF;  I where decay is 1;  Affine where it is 0
     Scan                LI and what leads there: see below
     dense, diagonal     Affine, Scale; then a Delay of k dt where the synapse has one
@@ -41,7 +36,6 @@ from ..nodes import LIF, Cuba, Dense, Diagonal, Readout, Relay, Scan, Source
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 
-NEVER = 1 - 1e-6  # used for a decay of 1, whose time constant would be infinite
 FASTEST = 1e-30  # used for a decay of 0, whose time constant would be 0
 
 
@@ -158,7 +152,7 @@ def _(node: LIF, name: str, layer: _Layer) -> None:
     size, dt = node.size, layer.dt
     threshold = _full(size, node.v_threshold)
     if node.current_decay:
-        decay = min(node.decay, NEVER)
+        decay = min(node.decay, 1 - 1e-6)
         layer.nodes[name] = nir.CubaLIF(
             tau_syn=_full(size, _tau(node.current_decay, dt)),
             tau_mem=_full(size, _tau(decay, dt)),
@@ -182,7 +176,6 @@ def _(node: LIF, name: str, layer: _Layer) -> None:
 
 @_write.register
 def _(node: Cuba, name: str, layer: _Layer) -> None:
-<<<<<<< HEAD
     decay, current = np.minimum(node.decay, 1 - 1e-6), np.minimum(node.current_decay, 1 - 1e-6)
     leak, spikes = {"v_leak": _f4(node.bias / (1 - decay))}, {}
     if node.counts != "none":
@@ -197,19 +190,6 @@ def _(node: Cuba, name: str, layer: _Layer) -> None:
     else:
         kind = nir.LIF if spikes else nir.LI
         layer.nodes[name] = kind(_f4(_taus(decay, layer.dt)), _f4(node.gain / (1 - decay)), **leak, **spikes)
-=======
-    dt, decay, current = layer.dt, np.minimum(node.decay, NEVER), np.minimum(node.current_decay, NEVER)
-    fires = {} if node.counts == "none" else {"v_threshold": _f4(node.v_threshold), "v_reset": _f4(node.v_reset)}
-    leaky = {"r": _f4(node.gain / (1 - decay)), "v_leak": _f4(node.bias / (1 - decay))}
-    if node.current_decay.any() or node.counts == "none":
-        write = nir.CubaLI if node.counts == "none" else nir.CubaLIF
-        taus = {"tau_syn": _taus(current, dt), "tau_mem": _taus(decay, dt), "w_in": _f4(1 / (1 - current))}
-        layer.nodes[name] = write(**taus, **leaky, **fires)
-    elif (node.decay == 1).all() and not node.bias.any():
-        layer.nodes[name] = nir.IF(_f4(node.gain / dt), **fires)
-    else:
-        layer.nodes[name] = nir.LIF(_taus(decay, dt), **leaky, **fires)
->>>>>>> 8bc7519 (A page and tests of dialects; switch neurons are written as NIR; their switches are said where another tool lost them)
     layer.synapses(name, "a", [name])
 
 
@@ -260,10 +240,6 @@ def _taus(decay: Array, dt: float) -> Array:
 
 def _tau(decay: float, dt: float) -> float:
     return -dt / float(np.log(max(decay, FASTEST)))
-
-
-def _taus(decay: Array, dt: float) -> Array:
-    return _f4(-dt / np.log(np.maximum(decay, FASTEST)))
 
 
 def _shift(bias: Array) -> Any:
