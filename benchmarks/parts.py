@@ -13,6 +13,7 @@ import numpy as np
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.simulation.crew import NO_SYNC
 from bim_neuro.simulation.kernels import layout, run
+from bim_neuro.simulation.lines import listed
 from bim_neuro.simulation.tables import CHUNK, lay_out
 
 _layer: Any = importlib.import_module("bim_neuro.simulation.kernels.layer")
@@ -66,11 +67,11 @@ def parts(graph: Any, x: Array) -> dict[str, float]:
     x = x.reshape(1, -1, x.shape[2])[:, : 16 * CHUNK]
     plan = lay_out(graph)
     steps, period = x.shape[1], graph.period(x.shape[1])
-    work, probes = plan.work(period), np.zeros((1, 0), np.int64)
+    work, probes, lines = plan.work(period), np.zeros((1, 0), np.int64), listed(graph, x)
     output, stages = np.zeros((1, graph.nodes[graph.output].neurons), np.int64), (0, len(plan.tables.stages))
 
     def play() -> None:
-        run(plan.tables, work, x, output, probes, stages, (0, steps), (steps, period, period), CHUNK, (0, 1), NO_SYNC)
+        run(plan.tables, work, lines, output, probes, stages, (0, steps), (steps, period, period), CHUNK, (0, 1), NO_SYNC)
 
     found = {"whole": best(play, steps), "synapses": 0.0, "counters": 0.0}
     t1 = steps // CHUNK * CHUNK

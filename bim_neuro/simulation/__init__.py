@@ -11,9 +11,10 @@ from .reference import simulate, simulate_float
 
 if TYPE_CHECKING:
     from .compiled import Engine, Tuning, simulate_engine
+    from .lines import InputEvents
     from .stream import Stream
 
-__all__ = ["Engine", "Stream", "Tuning", "simulate", "simulate_engine", "simulate_float"]
+__all__ = ["Engine", "InputEvents", "Stream", "Tuning", "simulate", "simulate_engine", "simulate_float"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from . import compiled
 
         return getattr(compiled, name)
+    if name == "InputEvents":
+        from .lines import InputEvents
+
+        return InputEvents
     if name == "Stream":
         from .stream import Stream
 

@@ -1,6 +1,6 @@
 """The engine: the same integers as `reference`, from compiled kernels, over all cores.
 
-Samples are dealt out in blocks of ``batch`` to threads; where there are fewer samples than threads, several share the
+Threads take blocks of at most ``batch`` samples, one after the other; where there are fewer samples than threads, several share the
 neurons of one. A thread has its own counters. Integers are summed in whatever order they come, so the record does not
 depend on the threads or the batch.
 """
@@ -26,6 +26,7 @@ from ..record import RunRecord
 from .crew import ALONE, Team, layer_seconds, worth_splitting
 from .dense import PATHS, DenseProduct, blas_threads, choose_products, products_of
 from .kernels.layout import SENT, TEAM_MAX, UPDATES
+from .lines import Input, InputEvents, beginning
 from .playing import SPAN, Playing
 from .probes import ROOM, Probe, Watch, watching
 from .reference import Progress, check_input, check_progress
@@ -33,6 +34,7 @@ from .tables import CHUNK, Plan, lay_out
 
 BATCH = 64
 FEW_STEPS = 2**11  # fewer run on one thread
+LEAST_STEPS = 2**9  # that a thread takes at a time
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Engine:
 
     def run(
         self,
-        x: Array,
+        x: Input,
         *,
         probe: Probe = False,
         watch: Watch | None = None,
@@ -99,13 +101,16 @@ class Engine:
         probe_folder: Path | None = None,
         tuning: Tuning | None = None,
     ) -> RunRecord:
-        """Run encoded input (samples, steps, channels) and count everything.
+        """Run encoded input (samples, steps, channels), or the same listed (`InputEvents`), and count everything.
 
         ``probe`` keeps every message and state, in memory or, with ``probe_folder``, in a file there, or those that it
         names; ``watch`` sees them pass. ``threads`` is by default one for each core. ``extra`` of the record tells
         what was chosen of ``tuning``, and why.
         """
-        check_input(self.graph, x)
+        if isinstance(x, InputEvents):
+            x.check(self.graph)
+        else:
+            check_input(self.graph, x)
         tuning = Tuning() if tuning is None else arguments.instance(tuning, Tuning, "tuning")
         threads = None if threads is None else arguments.whole(threads, "threads", 1)
         check_progress(progress)
@@ -115,8 +120,7 @@ class Engine:
         choice, threads = self._choose(tuning.path, x), threads or usable_cores()
         kept, watches = watching(self.graph, probe, watch, len(x), self.graph.period(x.shape[1]), np.int64)
         playing = Playing(choice.plan, choice.products, x, probe is True, probe_folder, watches)
-        batch = max(1, min(tuning.batch, SPAN // playing.total, _fair(len(x), playing.total, threads)))
-        blocks = [slice(first, min(first + batch, len(x))) for first in range(0, len(x), batch)]
+        blocks = _blocks(len(x), playing.total, threads, max(1, min(tuning.batch, SPAN // playing.total)))
         workers = min(max(1, threads // (tuning.neuron_threads or 1)), len(blocks), playing.affordable_workers())
         blocks = playing.make_windows(blocks, tuning.room // workers)
         team = self._team(choice, tuning.neuron_threads, threads // workers, x)
@@ -125,7 +129,7 @@ class Engine:
         told = {"paths": choice.paths} if choice.paths else {}
         return playing.record(told | ({"neuron_threads": team.size} if team.size > 1 else {}), kept)
 
-    def _choose(self, path: str, x: Array) -> _Choice:
+    def _choose(self, path: str, x: Input) -> _Choice:
         if path not in self._chosen:
             paths = choose_products(self.plan, self._activity(x), path)
             products = products_of(self.plan, paths)
@@ -133,7 +137,7 @@ class Engine:
             self._chosen[path] = _Choice(plan, products, paths)
         return self._chosen[path]
 
-    def _team(self, choice: _Choice, asked: int | None, spare: int, x: Array) -> Team:
+    def _team(self, choice: _Choice, asked: int | None, spare: int, x: Input) -> Team:
         """Return how many threads share a sample and which layers they split; BLAS has threads of its own."""
         if choice.products or (asked or spare) == 1:
             return ALONE
@@ -146,10 +150,10 @@ class Engine:
         split = worth_splitting(choice.plan, seconds, size, len(x) * x.shape[1])
         return Team(size if split.any() else 1, split)
 
-    def _activity(self, x: Array) -> dict[str, float]:
+    def _activity(self, x: Input) -> dict[str, float]:
         """Return the share of neurons that speak in a step, by name, on the first piece of input this engine saw."""
         if not self._measured:
-            playing = Playing(self.plan, [], x[:1, :CHUNK], False, None, [])
+            playing = Playing(self.plan, [], beginning(x, CHUNK), False, None, [])
             playing.play([slice(0, 1)], 1, ALONE, None)
             updates = np.maximum(playing.counters[:, UPDATES].sum(axis=1), 1)
             share = playing.counters[:, SENT].sum(axis=1) / updates
@@ -157,9 +161,20 @@ class Engine:
         return self._measured
 
 
-def _fair(samples: int, steps: int, threads: int) -> int:
-    """Return how many samples give every thread a block; a run of a few milliseconds is not worth a second thread."""
-    return ceil_div(samples, threads) if samples * steps >= FEW_STEPS else samples
+def _blocks(samples: int, steps: int, threads: int, most: int) -> list[slice]:
+    """Cut samples into blocks for threads to take, the smaller the fewer are left: all end at about the same time.
+
+    A run of a few milliseconds is not worth a second thread, nor one of a fraction a turn of its own.
+    """
+    least = min(most, ceil_div(LEAST_STEPS, steps))
+    shares = 1 if threads == 1 or samples * steps < FEW_STEPS else 2 * threads
+    blocks: list[slice] = []
+    at = 0
+    while at < samples:
+        size = max(least, min(most, ceil_div(samples - at, shares)))
+        blocks.append(slice(at, min(at + size, samples)))
+        at += size
+    return blocks
 
 
 @dataclass(frozen=True)

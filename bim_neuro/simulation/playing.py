@@ -11,15 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..record import LayerCount, RunRecord
 from .crew import Crew, Team
 from .dense import DenseProduct, multiply
-from .forms import LINE_MAX
-from .kernels import SYNC_WORDS, run
-from .kernels.team import DEALT
+from .kernels import Lines, run
+from .lines import Input, cut, only
 from .probes import WORD_BYTES, Kept, Watch, check_whole
 from .reference import Progress
 from .tables import CHUNK, Plan
@@ -30,33 +27,13 @@ LEAST_WINDOW = 4  # phases of a node that are handed out at once, however large 
 SPAN = 2**15  # steps a kernel runs before Python may look up: an interrupt, the progress bar
 
 
-def check_lines(graph: IntegerGraph, x: Array) -> Array:
-    """Return input as int8; what the source's lines cannot carry is refused."""
-    graded = graph.nodes[graph.source].message_bits > 1
-    low, high = (-LINE_MAX, LINE_MAX - 1) if graded else (0, 1)
-    if x.dtype == np.bool_:
-        x = x.view(np.int8)
-    if x.dtype.kind not in "iuf":
-        raise InputError(f"input holds {x.dtype}, the engine wants integers")
-    if x.size == 0:  # the last steps, which only wait for answers
-        return np.zeros(x.shape, np.int8)
-    smallest, largest = x.min(), x.max()
-    if not (low <= smallest and largest <= high):
-        kind = "graded lines carry" if graded else "spike lines carry"
-        raise InputError(f"input runs from {smallest} to {largest}, {kind} {low} to {high}")
-    lines = x.astype(np.int8, copy=False)
-    if x.dtype.kind == "f" and not (lines == x).all():
-        raise InputError(f"input holds {int((lines != x).sum())} values that are not whole numbers")
-    return np.require(lines, requirements=["C", "W"])  # of read-only input the kernels would be compiled again
-
-
 @dataclass
 class Playing:
     """One call of `simulate_engine`: what all threads share."""
 
     plan: Plan
     products: list[DenseProduct]
-    x: Array
+    x: Input
     probe: bool
     probe_folder: Path | None
     watches: list[Watch]
@@ -95,75 +72,42 @@ class Playing:
     def play(self, blocks: list[slice], workers: int, team: Team, progress: Progress | None) -> None:
         """Run blocks of samples, each on the crew that is free; an interrupt stops after the blocks that run."""
         self.tables = team.mark(self.plan.tables)
-        crews: list[Crew] = []
-        if workers > 1 and team.size == 1 and not self.products and not self.watches and self.total <= SPAN:
-            self._deal(crews, workers, progress)
+        self.team, self.idle = team, SimpleQueue()
+        for _ in range(workers):
+            self.idle.put(None)
+        if workers == 1:
+            for block in blocks:
+                _report(self._play_block(block), progress)
         else:
-            crews += [Crew.of(self.plan, team.size, self.period) for _ in range(workers)]
-            self._play_blocks(blocks, crews, progress)
+            for done in _in_threads(self._play_block, blocks, workers):
+                _report(done, progress)
+        crews = [crew for crew in (self.idle.get() for _ in range(workers)) if crew]
         for crew in crews:
             self.counters += sum(work.counters for work in crew.works)
         self.plan.idle += crews
-
-    def _play_blocks(self, blocks: list[slice], crews: list[Crew], progress: Progress | None) -> None:
-        idle: SimpleQueue[Crew] = SimpleQueue()
-        for crew in crews:
-            idle.put(crew)
-        if len(crews) == 1:
-            for block in blocks:
-                _report(self._play_block(block, idle), progress)
-        else:
-            for done in _in_threads(self._play_block, blocks, idle, len(crews)):
-                _report(done, progress)
-
-    def _deal(self, crews: list[Crew], workers: int, progress: Progress | None) -> None:
-        """Let threads take one sample after the other, without Python in between, from rounds of `SPAN` steps each.
-
-        While a round is played the next one is read and checked.
-        """
-        size = workers * (SPAN // self.total)
-        rounds = [slice(first, min(first + size, len(self.x))) for first in range(0, len(self.x), size)]
-        lines = check_lines(self.graph, self.x[rounds[0]])
-        made: list[Crew | None] = [None] * workers
-        with ThreadPoolExecutor(workers, thread_name_prefix="engine") as pool:
-            for number, samples in enumerate(rounds):
-                sync = np.zeros(SYNC_WORDS, np.int64)
-                sync[DEALT] = 1
-                playing = [pool.submit(self._take, made, k, samples, lines, sync) for k in range(workers)]
-                if number + 1 < len(rounds):
-                    lines = check_lines(self.graph, self.x[rounds[number + 1]])
-                for one in playing:
-                    one.result()
-                _report(samples.stop - samples.start, progress)
-        crews += [crew for crew in made if crew]
-
-    def _take(self, crews: list[Crew | None], place: int, samples: slice, lines: Array, sync: Array) -> None:
-        """Play what others leave of a round; a thread makes the memory it works in, which then lies near its core."""
-        crew = crews[place] = crews[place] or Crew.of(self.plan, 1, self.period)
-        length, stages = (self.steps, self.period, self.rows), (0, len(self.tables.stages))
-        output, probes = self.output[samples], self.probes[samples]
-        run(
-            self.tables, crew.works[0], lines, output, probes, stages, (0, self.total), length, CHUNK, (0, 1), sync
-        )  # fmt: skip
 
     def record(self, extra: dict[str, Any], kept: Kept | None) -> RunRecord:
         layers = {name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes}
         probes = by_name(self.plan, self.probes, self.period) if self.probe else kept.arrays if kept else {}
         return RunRecord("engine", len(self.x), self.steps, self.period, layers, self.output, probes, extra)
 
-    def _play_block(self, block: slice, idle: SimpleQueue[Crew]) -> int:
-        """Run some samples, window by window; a window is read and checked when its turn comes."""
-        crew = idle.get()
+    def _play_block(self, block: slice) -> int:
+        """Run some samples, window by window; a window is read, checked and listed when its turn comes.
+
+        A thread makes the memory it works in, which then lies near its core.
+        """
+        crew = self.idle.get() or Crew.of(self.plan, self.team.size, self.period)
+        samples = block.stop - block.start
         probes, windows = self.probes[block], None
         if self.watches:
             words = self.plan.tables.probe_words * self.rows
-            probes = probes if self.probe else np.empty((len(self.x[block]), words), np.int64)
+            probes = probes if self.probe else np.empty((samples, words), np.int64)
             windows = Windows(self.plan, probes, block, (self.rows, self.period), self.watches)
         span = min(SPAN, self.rows // 2 if self.rows != self.period else SPAN)
         try:
             for t0 in range(0, self.total, span):
                 t1 = min(t0 + span, self.total)
-                lines = check_lines(self.graph, self.x[block, t0:t1])
+                lines = cut(self.graph, self.x, block, slice(t0, t1))
                 if self.products:
                     self._play_products(crew, block, lines, probes, t0, t1)
                 else:
@@ -171,16 +115,16 @@ class Playing:
                 if windows:
                     windows.hand_out(t1)
         finally:
-            idle.put(crew)
-        return len(self.x[block])
+            self.idle.put(crew)
+        return samples
 
-    def _play_products(self, crew: Crew, block: slice, lines: Array, probes: Array, start: int, stop: int) -> None:
+    def _play_products(self, crew: Crew, block: slice, lines: Lines, probes: Array, start: int, stop: int) -> None:
         """Run sample by sample, stopping in front of every stage that BLAS feeds."""
-        for sample in range(len(lines)):
-            one = slice(block.start + sample, block.start + sample + 1)
+        for sample in range(block.stop - block.start):
+            one, some = slice(block.start + sample, block.start + sample + 1), only(lines, sample)
             for t0 in range(start, stop, CHUNK):
                 t1, stage = min(t0 + CHUNK, stop), 0
-                some, kept = lines[sample : sample + 1, t0 - start : t1 - start], probes[sample : sample + 1]
+                kept = probes[sample : sample + 1]
                 for product in self.products:
                     if product.stage > stage:
                         self._run(crew, one, some, kept, (stage, product.stage), (t0, t1))
@@ -189,7 +133,7 @@ class Playing:
                 self._run(crew, one, some, kept, (stage, len(self.tables.stages)), (t0, t1))
 
     def _run(
-        self, crew: Crew, block: slice, lines: Array, probes: Array, stages: tuple[int, int], steps: tuple[int, int]
+        self, crew: Crew, block: slice, lines: Lines, probes: Array, stages: tuple[int, int], steps: tuple[int, int]
     ) -> None:
         output, length = self.output[block], (self.steps, self.period, self.rows)
         crew.run(lambda work, place, sync: run(
@@ -197,10 +141,10 @@ class Playing:
         ))  # fmt: skip
 
 
-def _in_threads(play: Any, blocks: list[slice], idle: SimpleQueue[Crew], threads: int) -> Iterator[int]:
+def _in_threads(play: Any, blocks: list[slice], threads: int) -> Iterator[int]:
     """Yield the samples of each finished block; blocks that have not begun are dropped when the caller leaves."""
     with ThreadPoolExecutor(threads, thread_name_prefix="engine") as pool:
-        waiting: set[Future[int]] = {pool.submit(play, block, idle) for block in blocks}
+        waiting: set[Future[int]] = {pool.submit(play, block) for block in blocks}
         try:
             while waiting:
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)

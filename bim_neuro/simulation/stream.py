@@ -34,7 +34,7 @@ from .kernels.layout import (
     WIDE_SCAN,
     WIDTH,
 )
-from .playing import check_lines
+from .lines import listed
 from .tables import lay_out
 
 
@@ -64,7 +64,7 @@ class Stream:
         if not np.isfinite(line).all():
             wrong = np.count_nonzero(~np.isfinite(line))
             raise InputError(f"step {self.steps} holds {wrong} values that are not finite")
-        lines = check_lines(self.graph, line).reshape(1, 1, channels)
+        lines = listed(self.graph, line.reshape(1, 1, channels), self.steps)
         tables = self._plan.tables
         self._output[:] = 0
         probes = np.zeros((1, 0), np.int64)

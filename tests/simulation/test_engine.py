@@ -46,7 +46,7 @@ from bim_neuro.nodes import (
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.program import Program
 from bim_neuro.record import LayerCount, RunRecord
-from bim_neuro.simulation import Engine, Stream, Tuning, compiled, dense, kernels, playing, simulate, simulate_engine
+from bim_neuro.simulation import Engine, Stream, Tuning, compiled, dense, kernels, lines, playing, simulate, simulate_engine
 from bim_neuro.simulation.crew import Crew
 from bim_neuro.simulation.forms import form
 from bim_neuro.simulation.kernels import words
@@ -363,20 +363,20 @@ def test_one_sample_longer_than_a_window_is_read_window_by_window(monkeypatch: p
     expected = simulate(graph, x.astype(np.int64), probe=True)
     monkeypatch.setattr(playing, "SPAN", 50)
     sizes: list[int] = []
-    check = playing.check_lines
+    check = lines.check_lines
 
-    def watched(graph: IntegerGraph, lines: Array) -> Array:
-        sizes.append(lines.shape[1])
-        return check(graph, lines)
+    def watched(graph: IntegerGraph, x: Array) -> Array:
+        sizes.append(x.shape[1])
+        return check(graph, x)
 
-    monkeypatch.setattr(playing, "check_lines", watched)
+    monkeypatch.setattr(lines, "check_lines", watched)
     for path, threads in (("events", 1), ("gemm", 1), ("events", 2)):
         assert_equal(expected, Engine(graph).run(x, probe=True, tuning=Tuning(path, threads)))
     assert max(sizes) == 50
 
 
-def test_samples_are_dealt_to_threads_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three threads, several rounds, the last one short: all is counted once, whoever took which sample."""
+def test_threads_take_blocks_of_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three threads, several blocks each, the last ones short: all is counted once, whoever took which sample."""
     graph = small_graphs()[1]
     x = graph.encoder.encode(small_input(29, 10))
     monkeypatch.setattr(playing, "SPAN", 60)

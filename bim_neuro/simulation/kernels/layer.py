@@ -28,7 +28,6 @@ from .layout import (
     SATURATIONS,
     SCAN,
     SENT,
-    SOURCE,
     SPIKES,
     STATE,
     STATES,
@@ -60,26 +59,25 @@ _GATHER, _ONES, _TOP = _u64(0x0102040810204080), _u64(0x0101010101010101), _u64(
 def play(
     tables: Tables,
     work: Work,
-    x: Array,
     output: Array,
     probe: Array,
     index: int,
-    times: tuple[int, int, int, int],
+    times: tuple[int, int, int],
     length: tuple[int, int, int],
     team: tuple[int, int],
 ) -> None:
-    """Let a member's slice of one node take steps t0 to t1 of a chunk; ``x`` begins at step ``read``."""
-    t0, t1, chunk, read = times
+    """Let a member's slice of one node take steps t0 to t1 of a chunk."""
+    t0, t1, chunk = times
     steps, period, rows = length
     member, size = team
     node, counter = tables.nodes[index], work.counters[index]
-    kind, width, spikes = node[KIND], node[WIDTH], node[SPIKES]
+    width, spikes = node[WIDTH], node[SPIKES]
     first, last = share(width, member, size)
     endless, listed = period == 0, lists(tables, node)
     state32, state64 = work.state32[node[STATE] :], work.state64[node[STATE] :]
     for t in range(t0, t1):
         row = (t - t0) % node[TOGETHER]
-        if row == 0 and kind != SOURCE:
+        if row == 0:
             begin, end = t, min(t + node[TOGETHER], t1)
             if node[GATED]:
                 begin = max(begin, node[DEPTH])
@@ -98,20 +96,13 @@ def play(
         runs = inside or not node[GATED]
         saturated, sent = 0, 0
         if runs:
-            if kind == SOURCE:
-                line = x[0 if endless else phase - read]
-                if spikes:
-                    copy(work.flags[first:last], line[first:last])
-                else:
-                    copy(message[first:last], line[first:last])
-            else:
-                saturated, sent = law(tables, work, node, message, first, last, row * node[SUM_WIDTH])
+            saturated, sent = law(tables, work, node, message, first, last, row * node[SUM_WIDTH])
             if listed:
                 pass
             elif spikes:
                 sent = compact(work.flags[first:last], work.flag_words[first >> 3 :], message[first:last], first)
             else:
-                sent = _nonzero(message[first:last])
+                sent = nonzero(message[first:last])
         elif not spikes:
             clear(message[first:last])
         if size == 1:
@@ -125,9 +116,9 @@ def play(
                 counter[SATURATIONS, column] += saturated
             counter[SENT, column] += sent
             if len(probe):
-                _keep(work, node, message, first, last, sent, probe, rows, phase % rows)
+                keep(work, node, message, first, last, sent, probe, rows, phase % rows)
         if index == tables.output and inside:
-            _add_output(spikes, message, first, last, sent, output)
+            add_output(spikes, message, first, last, sent, output)
     if size == 1:
         count_operations(tables, work, node, counter, t0, t1, period)
 
@@ -236,7 +227,7 @@ def copy(row: Array, values: Array) -> None:
 
 
 @kernel
-def _nonzero(message: Array) -> int:
+def nonzero(message: Array) -> int:
     count = 0
     for j in range(len(message)):
         count += message[j] != 0
@@ -244,7 +235,7 @@ def _nonzero(message: Array) -> int:
 
 
 @kernel
-def _add_output(spikes: bool, message: Array, first: int, last: int, sent: int, output: Array) -> None:
+def add_output(spikes: bool, message: Array, first: int, last: int, sent: int, output: Array) -> None:
     if spikes:
         for k in range(first, first + sent):
             output[message[k]] += 1
@@ -254,7 +245,7 @@ def _add_output(spikes: bool, message: Array, first: int, last: int, sent: int, 
 
 
 @part
-def _keep(
+def keep(
     work: Work, node: Array, message: Array, first: int, last: int, sent: int, probe: Array, rows: int, at: int
 ) -> None:
     """Write the message and the state of this step into row ``at``, where `compiled` will look for them."""

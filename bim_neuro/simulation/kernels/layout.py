@@ -99,6 +99,15 @@ class Tables(NamedTuple):
     probe_words: int  # probed words a step
 
 
+class Lines(NamedTuple):
+    """Input of some samples, listed once. A step's lines lie between two ``starts``; those of values only count."""
+
+    starts: Array  # int64 (samples, steps + 1)
+    spoken: Array  # int32, the lines that sent a spike, step after step
+    values: Array  # int8 (samples, steps, lines); without steps where lines carry spikes
+    first: int  # the step that the first start is of
+
+
 class Work(NamedTuple):
     """The memory of one worker; nothing in it grows with the steps but ``counters``."""
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 from ...jit import entry, kernel
 from ...nodes.arithmetic import Array
 from .layer import join, play
-from .layout import SPLIT, Tables, Work
+from .layout import KIND, SOURCE, SPLIT, Lines, Tables, Work
+from .source import send
 from .synapses import clear
-from .team import DEALT, NEXT, meet, take
+from .team import meet
 
 
 @entry
 def run(
     tables: Tables,
     work: Work,
-    x: Array,
+    lines: Lines,
     output: Array,
     probes: Array,
     stages: tuple[int, int],
@@ -27,20 +28,16 @@ def run(
     team: tuple[int, int],
     sync: Array,
 ) -> None:
-    """Run every sample through ``stages`` and ``steps``; x are their lines, int8 (samples, steps, lines).
+    """Run every sample through ``stages`` and ``steps``; a row of ``lines.starts`` is a sample's input.
 
     ``length`` is the steps of input a sample has, its period, and how many phases of a node ``probes`` holds, the later
-    in the place of the earlier. With period 0 x is one line of an endless stream: no sample ever ends, and all steps
+    in the place of the earlier. With period 0 ``lines`` are one step of an endless stream: no sample ever ends, and all steps
     count as one. ``team`` says which member of how many this thread is; all members make the same call and meet after
-    every layer. Where ``sync`` deals samples out, threads that each are a team make the same call.
+    every layer.
     """
     member, size = team
     met = 0
-    dealt, sample = sync[DEALT] != 0, -1
-    while True:
-        sample = take(sync, NEXT) if dealt else sample + 1
-        if sample >= len(x):
-            break
+    for sample in range(len(lines.starts)):
         if steps[0] == 0 and stages[0] == 0:
             if member == 0:
                 _rest(work)
@@ -49,14 +46,17 @@ def run(
             t1 = min(t0 + chunk, steps[1])
             for stage in range(stages[0], stages[1]):
                 first, last, loop = tables.stages[stage]
-                split = size > 1 and loop == 0 and tables.nodes[first, SPLIT] != 0
+                source = tables.nodes[first, KIND] == SOURCE
+                split = size > 1 and loop == 0 and tables.nodes[first, SPLIT] != 0 and not source
                 many = size if split else 1
                 stride = 1 if last - first > 1 else t1 - t0
-                for i in range((t1 - t0) // stride * (last - first)):
+                if source and member == 0:
+                    send(tables, work, lines, sample, output[sample], probes[sample], first, (t0, t1), length)
+                for i in range(0 if source else (t1 - t0) // stride * (last - first)):
                     node, t = first + i % (last - first), t0 + i // (last - first) * stride
                     if member < many:
-                        times, place = (t, t + stride, t0, steps[0]), (member, many)
-                        play(tables, work, x[sample], output[sample], probes[sample], node, times, length, place)
+                        times, place = (t, t + stride, t0), (member, many)
+                        play(tables, work, output[sample], probes[sample], node, times, length, place)
                 met = meet(sync, size, met)
                 if split:
                     join(tables, work, first, (t0, t1), length[1], team)

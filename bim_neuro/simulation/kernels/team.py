@@ -1,8 +1,7 @@
 """Team: several threads in one sample, each with its slice of a layer's neurons; they meet between layers.
 
-The words of ``sync`` are shared: how often members have arrived, whether one gave up, and, where threads have a sample
-each, which is next: who is done with a short one takes another. They are read and written with atomic instructions, as
-the compiler may keep any other load of a loop in a register for ever.
+The words of ``sync`` are shared: how often members have arrived, and whether one gave up. They are read and written with
+atomic instructions, as the compiler may keep any other load of a loop in a register for ever.
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ from ...jit import intrinsic, kernel, types
 from ...nodes.arithmetic import Array
 from .layout import LINE
 
-ARRIVED, GIVEN_UP, NEXT = 0, 8, 16  # places in `sync`, a cache line apart
-DEALT = NEXT + 1  # whether threads with a sample each take the next one from `NEXT`
-SYNC_WORDS = 24
+ARRIVED, GIVEN_UP = 0, 8  # places in `sync`, a cache line apart
+SYNC_WORDS = 16
 _SPINS = 2000  # looks at the counter, some microseconds, before the core is offered to somebody else
 
 if binding.address_of_symbol("sched_yield"):
@@ -54,17 +52,6 @@ def _look(typing: Any, array: Any, place: Any) -> Any:
     return types.int64(array, types.int64), code
 
 
-def _count(typing: Any, array: Any, place: Any) -> Any:
-    """Add 1 to array[place] at once, and return what it was."""
-
-    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        at = _address(context, builder, signature.args[0], *values)
-        return builder.atomic_rmw("add", at, ir.Constant(ir.IntType(64), 1), "seq_cst")
-
-    return types.int64(array, types.int64), code
-
-
-take: Any = intrinsic(_count)
 _arrive: Any = intrinsic(_add)
 _seen: Any = intrinsic(_look)
 
