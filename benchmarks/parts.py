@@ -71,7 +71,19 @@ def parts(graph: Any, x: Array) -> dict[str, float]:
     output, stages = np.zeros((1, graph.nodes[graph.output].neurons), np.int64), (0, len(plan.tables.stages))
 
     def play() -> None:
-        run(plan.tables, work, lines, output, probes, stages, (0, steps), (steps, period, period), CHUNK, (0, 1), NO_SYNC)
+        run(
+            plan.tables,
+            work,
+            lines,
+            output,
+            probes,
+            stages,
+            (0, steps),
+            (steps, period, period),
+            CHUNK,
+            (0, 1),
+            NO_SYNC,
+        )
 
     found = {"whole": best(play, steps), "synapses": 0.0, "counters": 0.0}
     t1 = steps // CHUNK * CHUNK

@@ -1,8 +1,8 @@
 """The engine: the same integers as `reference`, from compiled kernels, over all cores.
 
-Threads take blocks of at most ``batch`` samples, one after the other; where there are fewer samples than threads, several share the
-neurons of one. A thread has its own counters. Integers are summed in whatever order they come, so the record does not
-depend on the threads or the batch.
+Threads take blocks of at most ``batch`` samples, one after the other; where there are fewer samples than threads,
+several share the neurons of one. A thread has its own counters. Integers are summed in whatever order they come, so the
+record does not depend on the threads or the batch.
 """
 
 from __future__ import annotations

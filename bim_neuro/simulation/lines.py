@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from .forms import LINE_MAX
-from .kernels import Lines, list_lines
+from .kernels import Listed, list_lines
 from .reference import check_input
 from .tables import zeros
 
@@ -29,7 +29,7 @@ class InputEvents:
 
     shape: tuple[int, int, int]
     graded: bool
-    lines: Lines
+    lines: Listed
 
     @classmethod
     def of(cls, graph: IntegerGraph, x: Array) -> InputEvents:
@@ -56,7 +56,7 @@ def is_graded(graph: IntegerGraph) -> bool:
     return graph.nodes[graph.source].message_bits > 1
 
 
-def cut(graph: IntegerGraph, x: Input, samples: slice, steps: slice) -> Lines:
+def cut(graph: IntegerGraph, x: Input, samples: slice, steps: slice) -> Listed:
     """Return the lines of some samples and steps; what is listed already is not read again."""
     if not isinstance(x, InputEvents):
         return listed(graph, x[samples, steps], steps.start)
@@ -70,17 +70,17 @@ def beginning(x: Input, steps: int) -> Input:
     return replace(x, shape=(1, min(steps, x.shape[1]), x.shape[2]), lines=only(x.lines, 0))
 
 
-def only(lines: Lines, sample: int) -> Lines:
+def only(lines: Listed, sample: int) -> Listed:
     """Return the lines of one sample."""
     return _some(lines, slice(sample, sample + 1))
 
 
-def _some(lines: Lines, samples: slice) -> Lines:
+def _some(lines: Listed, samples: slice) -> Listed:
     values = lines.values[samples] if lines.values.shape[1] else lines.values
     return lines._replace(starts=lines.starts[samples], values=values)
 
 
-def listed(graph: IntegerGraph, x: Array, first: int = 0) -> Lines:
+def listed(graph: IntegerGraph, x: Array, first: int = 0) -> Listed:
     """List input (samples, steps, lines) whose first step is ``first``."""
     lines, graded = check_lines(graph, x), is_graded(graph)
     samples, steps, width = lines.shape
@@ -89,7 +89,7 @@ def listed(graph: IntegerGraph, x: Array, first: int = 0) -> Lines:
     # a list is written eight places at a time, those that count first: it needs room for one line more
     spoken = np.empty(0 if graded else np.count_nonzero(lines) + width, np.int32)
     list_lines(lines, graded, flags[:width], flags.view(np.uint64), starts, spoken)
-    return Lines(starts, spoken, lines if graded else np.zeros((1, 0, width), np.int8), first)
+    return Listed(starts, spoken, lines if graded else np.zeros((1, 0, width), np.int8), first)
 
 
 def check_lines(graph: IntegerGraph, x: Array) -> Array:

@@ -15,7 +15,7 @@ from ..nodes.arithmetic import Array
 from ..record import LayerCount, RunRecord
 from .crew import Crew, Team
 from .dense import DenseProduct, multiply
-from .kernels import Lines, run
+from .kernels import Listed, run
 from .lines import Input, cut, only
 from .probes import WORD_BYTES, Kept, Watch, check_whole
 from .reference import Progress
@@ -72,7 +72,8 @@ class Playing:
     def play(self, blocks: list[slice], workers: int, team: Team, progress: Progress | None) -> None:
         """Run blocks of samples, each on the crew that is free; an interrupt stops after the blocks that run."""
         self.tables = team.mark(self.plan.tables)
-        self.team, self.idle = team, SimpleQueue()
+        self.team = team
+        self.idle: SimpleQueue[Crew | None] = SimpleQueue()
         for _ in range(workers):
             self.idle.put(None)
         if workers == 1:
@@ -97,7 +98,7 @@ class Playing:
         A thread makes the memory it works in, which then lies near its core.
         """
         crew = self.idle.get() or Crew.of(self.plan, self.team.size, self.period)
-        samples = block.stop - block.start
+        samples: int = block.stop - block.start
         probes, windows = self.probes[block], None
         if self.watches:
             words = self.plan.tables.probe_words * self.rows
@@ -118,7 +119,7 @@ class Playing:
             self.idle.put(crew)
         return samples
 
-    def _play_products(self, crew: Crew, block: slice, lines: Lines, probes: Array, start: int, stop: int) -> None:
+    def _play_products(self, crew: Crew, block: slice, lines: Listed, probes: Array, start: int, stop: int) -> None:
         """Run sample by sample, stopping in front of every stage that BLAS feeds."""
         for sample in range(block.stop - block.start):
             one, some = slice(block.start + sample, block.start + sample + 1), only(lines, sample)
@@ -133,7 +134,7 @@ class Playing:
                 self._run(crew, one, some, kept, (stage, len(self.tables.stages)), (t0, t1))
 
     def _run(
-        self, crew: Crew, block: slice, lines: Lines, probes: Array, stages: tuple[int, int], steps: tuple[int, int]
+        self, crew: Crew, block: slice, lines: Listed, probes: Array, stages: tuple[int, int], steps: tuple[int, int]
     ) -> None:
         output, length = self.output[block], (self.steps, self.period, self.rows)
         crew.run(lambda work, place, sync: run(

@@ -46,7 +46,19 @@ from bim_neuro.nodes import (
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.program import Program
 from bim_neuro.record import LayerCount, RunRecord
-from bim_neuro.simulation import Engine, Stream, Tuning, compiled, dense, kernels, lines, playing, simulate, simulate_engine
+from bim_neuro.simulation import (
+    Engine,
+    InputEvents,
+    Stream,
+    Tuning,
+    compiled,
+    dense,
+    kernels,
+    lines,
+    playing,
+    simulate,
+    simulate_engine,
+)
 from bim_neuro.simulation.crew import Crew
 from bim_neuro.simulation.forms import form
 from bim_neuro.simulation.kernels import words
@@ -373,6 +385,25 @@ def test_one_sample_longer_than_a_window_is_read_window_by_window(monkeypatch: p
     for path, threads in (("events", 1), ("gemm", 1), ("events", 2)):
         assert_equal(expected, Engine(graph).run(x, probe=True, tuning=Tuning(path, threads)))
     assert max(sizes) == 50
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_input_listed_once_is_not_read_again(graded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two graphs, blocks, spans and both paths read the same lists; other lines are refused by what they are."""
+    draw = np.random.default_rng(3)
+    shape = (5, 70, 13)
+    x = draw.integers(-128, 128, shape) if graded else (draw.random(shape) < 0.3).astype(np.int64)
+    graphs = [lif_net(draw.integers(-99, 99, (9, 13)).astype(np.int8), graded=graded, v_threshold=v) for v in (50, 900)]
+    events = InputEvents.of(graphs[0], x)
+    monkeypatch.setattr(lines, "check_lines", lambda *_: pytest.fail("read again"))
+    for graph, span in zip(graphs, (100, 33), strict=True):
+        for room in (playing, compiled):
+            monkeypatch.setattr(room, "SPAN", span)
+        expected, engine = simulate(graph, x, probe=True), Engine(graph)
+        for path, threads, batch in (("events", 1, 64), ("gemm", 1, 2), ("events", 2, 1)):
+            assert_equal(expected, engine.run(events, probe=True, threads=threads, tuning=Tuning(path, batch=batch)))
+    with pytest.raises(InputError, match=r"listed for 13 (graded|spike) lines, the model has 3 spike lines"):
+        Engine(SPIKES).run(events)
 
 
 def test_threads_take_blocks_of_samples(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def play(
     steps, period, rows = length
     member, size = team
     node, counter = tables.nodes[index], work.counters[index]
-    width, spikes = node[WIDTH], node[SPIKES]
+    kind, width, spikes = node[KIND], node[WIDTH], node[SPIKES]
     first, last = share(width, member, size)
     endless, listed = period == 0, lists(tables, node)
     state32, state64 = work.state32[node[STATE] :], work.state64[node[STATE] :]
@@ -228,6 +228,7 @@ def copy(row: Array, values: Array) -> None:
 
 @kernel
 def nonzero(message: Array) -> int:
+    """Return how many values are not zero."""
     count = 0
     for j in range(len(message)):
         count += message[j] != 0
@@ -236,6 +237,7 @@ def nonzero(message: Array) -> int:
 
 @kernel
 def add_output(spikes: bool, message: Array, first: int, last: int, sent: int, output: Array) -> None:
+    """Add a message to the output of a sample: spikes are counted."""
     if spikes:
         for k in range(first, first + sent):
             output[message[k]] += 1

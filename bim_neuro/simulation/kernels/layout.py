@@ -99,7 +99,7 @@ class Tables(NamedTuple):
     probe_words: int  # probed words a step
 
 
-class Lines(NamedTuple):
+class Listed(NamedTuple):
     """Input of some samples, listed once. A step's lines lie between two ``starts``; those of values only count."""
 
     starts: Array  # int64 (samples, steps + 1)

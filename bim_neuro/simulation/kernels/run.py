@@ -8,7 +8,7 @@ from __future__ import annotations
 from ...jit import entry, kernel
 from ...nodes.arithmetic import Array
 from .layer import join, play
-from .layout import KIND, SOURCE, SPLIT, Lines, Tables, Work
+from .layout import KIND, SOURCE, SPLIT, Listed, Tables, Work
 from .source import send
 from .synapses import clear
 from .team import meet
@@ -18,7 +18,7 @@ from .team import meet
 def run(
     tables: Tables,
     work: Work,
-    lines: Lines,
+    lines: Listed,
     output: Array,
     probes: Array,
     stages: tuple[int, int],
@@ -28,12 +28,12 @@ def run(
     team: tuple[int, int],
     sync: Array,
 ) -> None:
-    """Run every sample through ``stages`` and ``steps``; a row of ``lines.starts`` is a sample's input.
+    """Run every sample, a row of ``lines.starts``, through ``stages`` and ``steps``.
 
     ``length`` is the steps of input a sample has, its period, and how many phases of a node ``probes`` holds, the later
-    in the place of the earlier. With period 0 ``lines`` are one step of an endless stream: no sample ever ends, and all steps
-    count as one. ``team`` says which member of how many this thread is; all members make the same call and meet after
-    every layer.
+    in the place of the earlier. With period 0 ``lines`` is one step of an endless stream: no sample ever ends, and
+    all steps count as one. ``team`` says which member of how many this thread is; all members make the same call and
+    meet after every layer.
     """
     member, size = team
     met = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...jit import entry, part
 from ...nodes.arithmetic import Array
 from .layer import add_output, compact, copy, keep, nonzero
-from .layout import COUNTS, MASK, MESSAGES, SENT, SPIKES, UPDATES, WIDTH, Lines, Tables, Work
+from .layout import COUNTS, MASK, MESSAGES, SENT, SPIKES, UPDATES, WIDTH, Listed, Tables, Work
 from .synapses import clear
 
 
@@ -29,7 +29,7 @@ def list_lines(x: Array, graded: bool, flags: Array, words: Array, starts: Array
 
 @part
 def send(
-    tables: Tables, work: Work, lines: Lines, sample: int, output: Array, probe: Array, index: int,
+    tables: Tables, work: Work, lines: Listed, sample: int, output: Array, probe: Array, index: int,
     times: tuple[int, int], length: tuple[int, int, int],
 ) -> None:  # fmt: skip
     """Let the source send the lines of steps t0 to t1; beyond a sample's last step it says nothing."""

@@ -1,7 +1,7 @@
 """Team: several threads in one sample, each with its slice of a layer's neurons; they meet between layers.
 
-The words of ``sync`` are shared: how often members have arrived, and whether one gave up. They are read and written with
-atomic instructions, as the compiler may keep any other load of a loop in a register for ever.
+The words of ``sync`` are shared: how often members have arrived, and whether one gave up. They are read and written
+with atomic instructions, as the compiler may keep any other load of a loop in a register for ever.
 """
 
 from __future__ import annotations
