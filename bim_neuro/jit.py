@@ -139,8 +139,12 @@ def _forgive(kept: Any) -> None:
     def save_overload(*what: Any) -> None:
         try:
             save(*what)
-        except Exception:  # noqa: BLE001  it reads the index first
-            _warn_uncached()
+        except Exception:  # noqa: BLE001  it reads the index first, which may name what an update took away
+            try:
+                kept._cache_file.flush()
+                save(*what)
+            except Exception:  # noqa: BLE001
+                _warn_uncached()
 
     kept.load_overload, kept.save_overload = load_overload, save_overload
 
