@@ -181,9 +181,10 @@ def axons(graph: IntegerGraph, layers: Collection[str]) -> list[Edge]:
 
 @dataclass(frozen=True)
 class Core:
-    """Neurons of a layer on the core ``index``, and each resource of that core as (used, limit).
+    """Neurons ``first`` to ``last`` of a layer on the core ``index``, and each resource of that core as (used, limit).
 
-    Layers that share a core have an entry each, with the same index and resources.
+    Layers that share a core have an entry each, with the same index and resources. A feature map cut by rows has its
+    neurons counted row by row: row, column, and of the ``channels`` at that place the fastest.
     """
 
     index: int
@@ -191,6 +192,7 @@ class Core:
     first: int
     last: int
     resources: dict[str, tuple[float, float]]
+    channels: int = 1
 
 
 class Flow(NamedTuple):
@@ -214,13 +216,27 @@ class WorstCore:
 
 
 @dataclass(frozen=True)
+class MapCut:
+    """A feature map is cut by channels or by rows into so many ``parts``; cut the ``other`` way it has so many.
+
+    At least so many, if ``more``: the other way was given up.
+    """
+
+    by: str
+    parts: int
+    other: int
+    more: bool = False
+
+
+@dataclass(frozen=True)
 class Placement:
     """How good a placement is: cores and messages times hops, each with its lower bound.
 
     ``binding`` is the resource or layer that asks for ``lower_bound`` cores; ``naive_traffic_hops`` is what the same
     cores cost one after another, row by row; ``chip_hops`` are those of the hops that lead from chip to chip.
     Messages are those of a sample if ``measured``, else one a neuron. ``encodings`` counts, for each edge, the cores
-    that keep its lists so. ``peak_memory_mib`` is the whole process's.
+    that keep its lists so; ``list_words`` are the words of its lists on all cores; ``cuts`` is of feature maps.
+    ``peak_memory_mib`` is the whole process's.
     """
 
     cores: int
@@ -236,6 +252,8 @@ class Placement:
     measured: bool = False
     seconds: float = field(default=0.0, compare=False)
     peak_memory_mib: float = field(default=0.0, compare=False)
+    list_words: dict[str, int] = field(default_factory=dict)
+    cuts: dict[str, MapCut] = field(default_factory=dict)
 
     __repr__ = outline
 

@@ -20,11 +20,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...nodes import Dense, Diagonal
+from ...nodes import Conv, Dense, Diagonal, Sparse
 from ...nodes.arithmetic import Array, ceil_div
+from .conv_lists import fan_in
 from .lists import EdgeLists
 from .memory import Footprint
 from .mesh import Mesh
+from .parts import Part
 from .traffic import Traffic
 
 _SLACK = 1e-9  # tolerance for float rounding, so that a bound never exceeds the true value
@@ -121,7 +123,7 @@ class _EdgeBound:
 
     def __init__(self, lists: EdgeLists, neurons: int) -> None:
         self.lists, self.neurons = lists, neurons
-        self.targets = lists.reach(0, neurons - 1)[0]
+        self.targets = lists.reach(Part("", 0, neurons - 1))[0]
         self.fan_in = _fan_in(lists, neurons, int(self.targets.sum()))
         self.copies = max(1, ceil_div(int(self.targets.max(initial=0)), neurons))  # synapses of one pair of neurons
         self.missing = np.sort(neurons * self.copies - self.targets)  # absent synapses per source neuron
@@ -152,4 +154,8 @@ def _fan_in(lists: EdgeLists, neurons: int, synapses: int) -> Array:
         return np.asarray(np.count_nonzero(lists.synapse.weight, axis=1))
     if isinstance(lists.synapse, Diagonal) and not lists.whole:
         return np.asarray(lists.synapse.weight != 0).astype(np.int64)
+    if isinstance(lists.synapse, Sparse) and not lists.whole:
+        return np.bincount(lists.synapse.rows[lists.synapse.weight != 0], minlength=neurons)
+    if isinstance(lists.synapse, Conv) and not lists.whole:
+        return fan_in(lists.synapse)
     return np.full(neurons, synapses // neurons)

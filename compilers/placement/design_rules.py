@@ -12,8 +12,9 @@ from ...nodes.arithmetic import WORD_BITS
 from ...nodes.lif import V_THRESHOLD_MAX
 from ...nodes.synapses import WEIGHTED
 from ..fields import out_of_field
-from .memory import Footprint, Part
+from .memory import Footprint
 from .partition import partition
+from .parts import Part
 
 Rule = Callable[[IntegerGraph, HardwareProfile], Iterator[Finding]]
 MemoryRule = Callable[[Footprint], Iterator[Finding]]

@@ -4,8 +4,10 @@
 
     dense     zeros are stored: one entry for each of the layer's neurons on the core
     sparse    zeros are skipped
-    shared    the weights from the first to the last nonzero one, stored once for all senders that have the same weights
-              at shifted targets: a convolution; used only where a list serves two or more senders on average
+    shared    stored once for all places of a convolution: a list for each input channel and tap of the kernel, the
+              weights to all output channels (conv_lists.py). Where a matrix turns out to be a convolution, the weights
+              from the first to the last nonzero one, once for all senders that have the same at shifted targets, if a
+              list serves two or more senders on average
 
 A source neuron without a weight on the core has no list there, and does not send there. The bits are the profile's; for
 Loihi 2 they are derived from the tables that Intel's compiler prints (hardware_profiles/loihi2.toml).
@@ -23,9 +25,11 @@ import numpy as np
 from ...errors import DoesNotFit, Finding
 from ...graph import Edge
 from ...hardware import HardwareProfile, Quantity
-from ...nodes import Broadcast, Dense, Diagonal, SomaWire, Synapse
+from ...nodes import Broadcast, Conv, Dense, Diagonal, SomaWire, Sparse, Synapse
 from ...nodes.arithmetic import Array
 from ...nodes.node import IntegerNode
+from .conv_lists import cumulative, reads
+from .parts import Part
 
 GATES = {("scan", "B"), ("scan", "C")}
 """Ports of which every neuron reads all values: each neuron has its own synapse for every value."""
@@ -76,34 +80,39 @@ class EdgeLists:
     """An edge with cumulative counts, so that the lists of any slice of its target are found quickly."""
 
     def __init__(self, edge: Edge, target: IntegerNode, profile: HardwareProfile, plastic_bits: int | None = None):
-        self.synapse = edge.synapse
+        self.synapse, self.neurons = edge.synapse, target.neurons
         self.format = list_format(edge.synapse, profile, plastic_bits)
         self._below = _cumulative(edge.synapse)
         self.whole = (target.kind, edge.port) in GATES and not isinstance(edge.synapse, Broadcast)
         self.encodings = [name for name in self.format.index_bits if name != "shared"]
         self.shared = "shared" in self.format.index_bits and not self.whole and _is_convolution(edge.synapse)
 
-    def on(self, first: int, last: int) -> Lists:
-        """Return the lists of the target's neurons ``first`` to ``last``, inclusive."""
-        nonzero, entries = self.reach(first, last)
+    def on(self, part: Part) -> Lists:
+        """Return the lists of a part of the target."""
+        nonzero, entries = self.reach(part)
         senders = nonzero > 0
         lengths = {"dense": np.full(np.count_nonzero(senders), entries), "sparse": nonzero[senders]}
-        if self.shared and isinstance(self.synapse, Dense):
-            runs = {run for _, run in _runs(self.synapse.weight[first : last + 1])}
-            lengths["shared"] = np.array([len(run) for run in runs], np.int64)
+        if self.shared:
+            lengths["shared"] = self._shared_lengths(part)
         kept = [name for name in self.format.index_bits if name in lengths]
         words = {name: int(self.format.words(lengths[name], name).sum()) for name in kept}
         # Of encodings with equal words, the one with fewer entries: a zero that is stored is also executed.
         encoding = min(words, key=lambda name: (words[name], int(lengths[name].sum())))
         return Lists(senders, words[encoding], encoding)
 
-    def reach(self, first: int, last: int) -> tuple[Array, int]:
-        """Return the targets of each source neuron in a slice, and the length of its list if zeros are stored."""
-        count = last - first + 1
+    def reach(self, part: Part) -> tuple[Array, int]:
+        """Return the targets of each source neuron in a part, and the length of its list if zeros are stored."""
         if self.whole:
-            nonzero, entries = targets(self.synapse, self._below, 0, len(self._below) - 2)
-            return nonzero * count, entries * count
-        return targets(self.synapse, self._below, first, last)
+            nonzero, entries = targets(self.synapse, self._below, Part(part.layer, 0, _rows(self.synapse) - 1))
+            return nonzero * part.neurons, entries * part.neurons
+        return targets(self.synapse, self._below, part)
+
+    def _shared_lengths(self, part: Part) -> Array:
+        """Return the entries of each list that many senders share."""
+        if isinstance(self.synapse, Conv):
+            return reads(self.synapse, self._below, part).lengths
+        weight: Array = self.synapse.weight  # type: ignore[attr-defined]
+        return np.array([len(run) for run in {run for _, run in _runs(weight[part.of(self.neurons)])}], np.int64)
 
 
 def weight_bits(synapse: Synapse) -> int:
@@ -116,45 +125,74 @@ def weight_bits(synapse: Synapse) -> int:
 
 
 @singledispatch
-def targets(synapse: Synapse, below: Array, first: int, last: int) -> tuple[Array, int]:
-    """Return the targets (pre,) among neurons ``first`` to ``last``, and the length of a list that stores zeros."""
+def targets(synapse: Synapse, below: Array, part: Part) -> tuple[Array, int]:
+    """Return the targets (pre,) in a part, and the length of a list that stores zeros; ``below`` as `_cumulative`."""
     kind = type(synapse).__name__
     raise DoesNotFit([Finding("supported-synapse", kind, f"no memory model for the synapse {kind}")])
 
 
 @targets.register
-def _(synapse: Dense, below: Array, first: int, last: int) -> tuple[Array, int]:
-    return below[last + 1].astype(np.int64) - below[first], last - first + 1
+def _(synapse: Dense, below: Array, part: Part) -> tuple[Array, int]:
+    if part.channels > 1:
+        return np.count_nonzero(synapse.weight[part.of(len(synapse.weight))], axis=0), part.neurons
+    return below[part.last + 1].astype(np.int64) - below[part.first], part.neurons
 
 
 @targets.register
-def _(synapse: Diagonal, below: Array, first: int, last: int) -> tuple[Array, int]:
+def _(synapse: Sparse, below: Array, part: Part) -> tuple[Array, int]:
+    if part.channels > 1:
+        chosen = np.zeros(synapse.post, bool)
+        chosen[part.of(synapse.post)] = True
+        read = synapse.column[chosen[synapse.rows] & (synapse.weight != 0)]
+    else:
+        slots = slice(synapse.start[part.first], synapse.start[part.last + 1])
+        read = synapse.column[slots][synapse.weight[slots] != 0]
+    return np.bincount(read, minlength=synapse.pre), part.neurons
+
+
+@targets.register
+def _(synapse: Conv, below: Array, part: Part) -> tuple[Array, int]:
+    return reads(synapse, below, part).targets, part.neurons
+
+
+@targets.register
+def _(synapse: Diagonal, below: Array, part: Part) -> tuple[Array, int]:
     inside = np.zeros(len(synapse.weight), np.int64)
-    inside[first : last + 1] = synapse.weight[first : last + 1] != 0
+    chosen = part.of(len(synapse.weight))
+    inside[chosen] = synapse.weight[chosen] != 0
     return inside, 1
 
 
 @targets.register
-def _(synapse: Broadcast, below: Array, first: int, last: int) -> tuple[Array, int]:
-    return np.full(synapse.size, last - first + 1), last - first + 1
+def _(synapse: Broadcast, below: Array, part: Part) -> tuple[Array, int]:
+    return np.full(synapse.size, part.neurons), part.neurons
 
 
 @targets.register
-def _(synapse: SomaWire, below: Array, first: int, last: int) -> tuple[Array, int]:
+def _(synapse: SomaWire, below: Array, part: Part) -> tuple[Array, int]:
     return np.zeros(0, np.int64), 0
 
 
 def _cumulative(synapse: Synapse) -> Array:
     """Count, for each source neuron, the nonzero weights in all rows before each row, (post + 1, pre)."""
+    if isinstance(synapse, Conv):
+        return cumulative(synapse)
     if not isinstance(synapse, Dense):
-        return np.zeros((len(getattr(synapse, "weight", ())) + 1, 0), np.int32)
+        return np.zeros((0, 0), np.int32)
     below = np.zeros((len(synapse.weight) + 1, synapse.weight.shape[1]), np.int32)
     np.cumsum(synapse.weight != 0, axis=0, out=below[1:])
     return below
 
 
+def _rows(synapse: Synapse) -> int:
+    """Return how many accumulators a synapse leads to."""
+    return int(synapse.post) if isinstance(synapse, Sparse | Conv) else len(getattr(synapse, "weight", ()))
+
+
 def _is_convolution(synapse: Synapse) -> bool:
     """Whether two or more senders, on average, have lists with the same weights at different targets."""
+    if isinstance(synapse, Conv):
+        return True
     if not isinstance(synapse, Dense):
         return False
     weight = synapse.weight.astype(np.float32)

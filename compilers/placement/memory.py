@@ -9,12 +9,13 @@ A state of a neuron and its constants take one word.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache, reduce
 from math import inf
 from operator import add
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,28 +23,21 @@ from ...graph import Edge, IntegerGraph, hosts
 from ...hardware import HardwareProfile
 from ...hardware.schema import RESOURCES
 from ...nodes import SomaWire
-from ...nodes.arithmetic import Array
+from ...nodes.arithmetic import Array, ceil_div
 from ...nodes.node import IntegerNode
+from .cuts import Cut, cut
 from .lists import EdgeLists, number_or_zero
+from .parts import Part
 
-
-class Part(NamedTuple):
-    """Neurons ``first`` to ``last``, inclusive, of a layer."""
-
-    layer: str
-    first: int
-    last: int
-
-    @property
-    def neurons(self) -> int:
-        return self.last - self.first + 1
+_CACHED_BYTES = 2**26
+"""Memory of the senders of all needs that are kept."""
 
 
 @dataclass(frozen=True)
 class Need:
     """Resources that parts need on a core: words, neuron groups, and the neurons that send there, by layer.
 
-    ``encodings`` is the encoding of each edge's lists.
+    ``encodings`` is the encoding of each edge's lists, ``list_words`` what they take of ``synapse_words``.
     """
 
     neuron_words: int
@@ -52,6 +46,7 @@ class Need:
     groups: int
     senders: dict[str, Array]
     encodings: dict[str, str]
+    list_words: Counter[str]
 
     @cached_property
     def axons_in(self) -> int:
@@ -70,6 +65,7 @@ class Need:
             self.groups + other.groups,
             senders,
             self.encodings | other.encodings,
+            self.list_words + other.list_words,
         )
 
 
@@ -114,24 +110,25 @@ class Footprint:
         sending = {edge.source for edge in graph.edges if not isinstance(edge.synapse, SomaWire)}
         self.axons_out = {layer: max(1, len(sending & set(names))) for layer, names in self.layers.items()}
         self.neuron_words = {layer: self._neuron_words(layer) for layer in self.layers}
-        self._cuts: dict[str, list[Part]] = {}
+        self._cuts: dict[str, Cut] = {}
         self.parts: list[tuple[Part, ...]] | None = None  # on each core, set by `partition`
         self._alike: dict[tuple[object, ...], int] = {}
         self._count = lru_cache(maxsize=32)(self._count_lists)  # small: the counts need much memory
-        self.need = lru_cache(maxsize=2**14)(self._need)
+        widest = max(node.neurons for node in graph.nodes.values())
+        self.need = lru_cache(maxsize=max(64, min(2**14, _CACHED_BYTES // widest)))(self._need)  # senders: a byte each
 
     def _need(self, part: Part) -> Need:
         """Return what a part needs."""
         senders: dict[str, Array] = {}
-        encodings, words = {}, 0
+        encodings, words = {}, Counter[str]()  # edges of one name are side by side
         for index in self.into[part.layer]:
-            edge, lists = self.graph.edges[index], self.edge_lists(index).on(part.first, part.last)
-            words += lists.words
+            edge, lists = self.graph.edges[index], self.edge_lists(index).on(part)
+            words[edge.name] += lists.words
             encodings[edge.name] = lists.encoding
             before = senders.get(edge.source)
             senders[edge.source] = lists.senders if before is None else before | lists.senders
         state, sending = self.neuron_words[part.layer], self.axons_out[part.layer]
-        return Need(part.neurons * state, words, part.neurons * sending, 1, senders, encodings)
+        return Need(part.neurons * state, words.total(), part.neurons * sending, 1, senders, encodings, words)
 
     def together(self, parts: Iterable[Part]) -> Need:
         """Return what parts need together on one core."""
@@ -158,24 +155,35 @@ class Footprint:
         used = self.used(need)
         return all(used[name] <= limit for name, limit in self.limits.items())
 
-    def fitting(self, layer: str, first: int = 0, beside: Need | None = None) -> int:
-        """Return how many neurons of a layer, from ``first`` on, fit on a core that already holds ``beside``."""
+    def fitting(self, start: Part, beside: Need | None = None, unit: int = 1, guess: int = 0) -> int:
+        """Return how many neurons, from the first of ``start`` on, fit on a core that already holds ``beside``.
 
-        def overflows(count: int) -> bool:
-            need = self.need(Part(layer, first, first + count - 1))
+        They are counted in whole units, the last one perhaps shorter; a right ``guess`` saves most of the search.
+        """
+        left = self.graph.nodes[start.layer].neurons - start.first
+
+        def overflows(units: int) -> bool:
+            need = self.need(start._replace(last=start.first + min(units * unit, left) - 1))
             return not self.fits(need if beside is None else need + beside)
 
-        return bisect_left(range(1, self.graph.nodes[layer].neurons - first + 1), True, key=overflows)
+        every, guess = ceil_div(left, unit), guess // unit
+        if 0 < guess < every and not overflows(guess) and overflows(guess + 1):
+            return guess * unit
+        return min(left, unit * bisect_left(range(1, every + 1), True, key=overflows))
 
     def cut(self, layer: str) -> list[Part]:
         """Cut a layer into parts as large as a core can hold; a neuron too large for any core is one part."""
         if layer not in self._cuts:
-            first, neurons, parts = 0, self.graph.nodes[layer].neurons, []
-            while first < neurons:
-                count = max(1, self.fitting(layer, first))
-                parts.append(Part(layer, first, first + count - 1))
-                first += count
-            self._cuts[layer] = parts
+            self._cuts[layer] = cut(self, layer)
+        return self._cuts[layer].parts
+
+    def channels_of(self, layer: str) -> int:
+        """Return how many channels a layer's neurons are counted through at each place, as `Part` has it."""
+        return self.cut(layer)[0].channels
+
+    def way_of(self, layer: str) -> Cut:
+        """Return how a layer is cut."""
+        self.cut(layer)
         return self._cuts[layer]
 
     def _neuron_words(self, layer: str) -> int:

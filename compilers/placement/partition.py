@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...nodes.arithmetic import ceil_div
-from .memory import Footprint, Need, Part
+from .memory import Footprint, Need
+from .parts import Part
 
 GIVE_UP = 32  # failed attempts to empty a core before the search ends
 PIECES = 8  # a part is cut into at most so many pieces to move it to other cores
@@ -126,12 +127,13 @@ def _cut_over(footprint: Footprint, part: Part, cores: Iterable[OpenCore]) -> bo
     """Add a part to cores in pieces of at least 1 / PIECES of it; return whether all of it fits."""
     first, smallest = part.first, ceil_div(part.neurons, PIECES)
     for core in cores:
-        least = Part(part.layer, first, min(first + smallest - 1, part.last))
+        rest = part._replace(first=first)
+        least = rest._replace(last=min(first + smallest - 1, part.last))
         need = footprint.need(least)
         if core.holds(part.layer) or not _may_fit(footprint, core.need, need) or not footprint.fits(core.need + need):
             continue
-        count = min(footprint.fitting(part.layer, first, beside=core.need), part.last - first + 1)
-        piece = Part(part.layer, first, first + count - 1)
+        count = min(footprint.fitting(rest, beside=core.need), rest.neurons)
+        piece = rest._replace(last=first + count - 1)
         core.add(piece, footprint.need(piece))
         first += count
         if first > part.last:

@@ -16,15 +16,16 @@ from dataclasses import replace
 import numpy as np
 
 from ...errors import DoesNotFit
-from ...graph import Core, IntegerGraph, PlacedGraph, Placement, WorstCore
+from ...graph import Core, IntegerGraph, MapCut, PlacedGraph, Placement, WorstCore
 from ...hardware import HardwareProfile
 from ...nodes.arithmetic import Array
 from ...record import RunRecord
 from .bounds import CoreBound, core_bound, traffic_bound
 from .design_rules import rule_violations, violations
-from .memory import Footprint, Need, Part, same_memory
+from .memory import Footprint, Need, same_memory
 from .mesh import ALIKE, Hops, Mesh
 from .partition import core_load, partition
+from .parts import Part
 from .traffic import Traffic, between, flows, rates
 
 
@@ -146,14 +147,16 @@ def _cores(footprint: Footprint, parts: Sequence[tuple[Part, ...]], needs: Seque
         usage = footprint.usage(need)
         for part in held:
             for layer in footprint.layers[part.layer]:
-                yield Core(index, layer, part.first, part.last, usage)
+                yield Core(index, layer, part.first, part.last, usage, part.channels)
 
 
 def _placement(
     footprint: Footprint, parts: Sequence[tuple[Part, ...]], needs: Sequence[Need], bound: CoreBound
 ) -> Placement:
     encodings: dict[str, Counter[str]] = defaultdict(Counter)
+    list_words: Counter[str] = Counter()
     for need in needs:
+        list_words.update(need.list_words)
         for edge, encoding in need.encodings.items():
             encodings[edge][encoding] += 1
     index = max(range(len(needs)), key=lambda core: core_load(footprint, needs[core]))
@@ -161,4 +164,20 @@ def _placement(
     name = max(usage, key=lambda name: usage[name][0] / max(usage[name][1], 1e-9))
     layer = max(parts[index], key=lambda part: part.neurons).layer
     worst = WorstCore(index, layer, name, *usage[name])
-    return Placement(len(parts), bound.cores, bound.binding, worst, {edge: dict(n) for edge, n in encodings.items()})
+    return Placement(
+        len(parts),
+        bound.cores,
+        bound.binding,
+        worst,
+        {edge: dict(n) for edge, n in encodings.items()},
+        list_words=dict(list_words),
+        cuts=dict(_map_cuts(footprint)),
+    )
+
+
+def _map_cuts(footprint: Footprint) -> Iterator[tuple[str, MapCut]]:
+    """Yield how each feature map that no core holds alone is cut."""
+    for layer in footprint.layers:
+        cut = footprint.way_of(layer)
+        if cut.by != "neurons":
+            yield layer, MapCut(cut.by, len(cut.parts), cut.other, cut.unfinished)

@@ -4,7 +4,8 @@
                                         columns of the outgoing weights
 
 The parts compute the same integers as the layer. If the output layer is cut, one more node of its name joins the parts
-one step later: a readout without memory that passes 24-bit values on unchanged.
+one step later: a readout without memory that passes 24-bit values on unchanged. Convolutions between parts become
+sparse synapses, weight by weight: the program of the parts is for comparing, no chip stores it so.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ...graph import Edge, IntegerGraph, PlacedGraph
-from ...nodes import Broadcast, Dense, Diagonal, IntegerReadout, SomaWire, Synapse
+from ...nodes import Conv, Dense, Diagonal, IntegerReadout, SomaWire, Sparse, Synapse
 from ...nodes.node import IntegerNode
+from ...nodes.synapses import sparse_of
 from .lists import GATES
-from .memory import Part
+from .parts import Part
 
 
 def split(placed: PlacedGraph) -> IntegerGraph:
@@ -32,7 +35,8 @@ def split(placed: PlacedGraph) -> IntegerGraph:
         nodes[graph.output] = _join(graph.nodes[graph.output].neurons)
         depth[graph.output] = graph.depth[graph.output] + 1
         for name, part in parts[graph.output].items():
-            select = np.eye(graph.nodes[graph.output].neurons, dtype=np.int8)[:, part.first : part.last + 1]
+            neurons = graph.nodes[graph.output].neurons
+            select = np.eye(neurons, dtype=np.int8)[:, part.of(neurons)]
             edges.append(Edge(name, graph.output, "a", Dense(select)))
     return replace(graph, nodes=nodes, edges=tuple(edges), depth=depth)
 
@@ -40,8 +44,8 @@ def split(placed: PlacedGraph) -> IntegerGraph:
 def parts_of(placed: PlacedGraph, layer: str) -> dict[str, Part]:
     """Return the parts of a layer by the names they have in the split graph, in the order of their neurons."""
     last = placed.graph.nodes[layer].neurons - 1
-    cut = sorted((core.first, core.last) for core in placed.cores_of(layer)) or [(0, last)]
-    if len(cut) == 1:
+    cut = sorted((core.first, core.last, core.channels) for core in placed.cores_of(layer))
+    if len(cut) <= 1:
         return {layer: Part(layer, 0, last)}
     return {f"{layer}#{index}": Part(layer, *ends) for index, ends in enumerate(cut)}
 
@@ -54,7 +58,7 @@ def _rows(node: IntegerNode, part: Part) -> IntegerNode:
     for field in fields(node):  # type: ignore[arg-type]
         value = getattr(node, field.name)
         if isinstance(value, np.ndarray):
-            changed[field.name] = value[part.first : part.last + 1]
+            changed[field.name] = value[part.of(node.neurons)]
         elif field.name == "size":
             changed[field.name] = part.neurons
     return replace(node, **changed)  # type: ignore[type-var]
@@ -63,29 +67,43 @@ def _rows(node: IntegerNode, part: Part) -> IntegerNode:
 def _pieces(edge: Edge, graph: IntegerGraph, parts: dict[str, dict[str, Part]]) -> Iterator[Edge]:
     """Cut an edge between the parts of its two layers; a diagonal joins only parts with equal neuron numbers."""
     whole_port = (graph.nodes[edge.target].kind, edge.port) in GATES
+    senders, ports = graph.nodes[edge.source].neurons, graph.nodes[edge.target].ports[edge.port]
+    synapse = edge.synapse
+    if isinstance(synapse, Conv) and len(parts[edge.source]) + len(parts[edge.target]) > 2:
+        synapse = synapse.unrolled()
     for source, sent in parts[edge.source].items():
         for target, held in parts[edge.target].items():
-            read = Part(edge.target, 0, graph.nodes[edge.target].ports[edge.port] - 1) if whole_port else held
-            synapse = _cut(edge.synapse, sent, read, graph.nodes[edge.source].neurons)
-            if synapse is not None:
-                yield replace(edge, source=source, target=target, synapse=synapse)
+            read = Part(edge.target, 0, ports - 1) if whole_port else held
+            piece = _cut(synapse, sent, read, senders, ports)
+            if piece is not None:
+                yield replace(edge, source=source, target=target, synapse=piece)
 
 
-def _cut(synapse: Synapse, sent: Part, read: Part, senders: int) -> Synapse | None:
+def _cut(synapse: Synapse, sent: Part, read: Part, senders: int, ports: int) -> Synapse | None:
     """Return the synapses from the neurons ``sent`` to the neurons ``read``, None if there are none."""
+    if sent.neurons == senders and read.neurons == ports and sent.channels == read.channels == 1:
+        return synapse
     if isinstance(synapse, Dense):
-        return Dense(synapse.weight[read.first : read.last + 1, sent.first : sent.last + 1])
-    same = (sent.first, sent.last) == (read.first, read.last)
+        return Dense(synapse.weight[read.of(ports)][:, sent.of(senders)])
+    if isinstance(synapse, Sparse):
+        return _some(synapse.matrix(), sent, read)
+    same = sent[1:] == read[1:]
     if isinstance(synapse, SomaWire):
         return synapse if same else None
-    if isinstance(synapse, Broadcast) and sent.neurons == read.neurons == senders:
-        return synapse
+    weight = synapse.weight if isinstance(synapse, Diagonal) else np.ones(senders, np.int8)
     if isinstance(synapse, Diagonal) and same:
-        return Diagonal(synapse.weight[sent.first : sent.last + 1])
+        return Diagonal(weight[sent.of(senders)])
+    if not sent.channels == read.channels == 1:
+        return _some(csr_array((weight, (np.arange(senders),) * 2)), sent, read)
     if sent.last < read.first or read.last < sent.first:
         return None
-    weight = synapse.weight if isinstance(synapse, Diagonal) else np.ones(senders, np.int8)
     return Dense(np.diag(weight)[read.first : read.last + 1, sent.first : sent.last + 1])
+
+
+def _some(matrix: csr_array, sent: Part, read: Part) -> Sparse | None:
+    """Return the rows of the neurons ``read`` and the columns of ``sent``, None if all are zero."""
+    found = sparse_of(csr_array(matrix[read.of(matrix.shape[0])][:, sent.of(matrix.shape[1])]))
+    return replace(found, weight=found.weight.astype(np.int8)) if found.count else None
 
 
 def _join(neurons: int) -> IntegerReadout:

@@ -16,7 +16,8 @@ from math import comb, inf, prod
 
 from ...graph import PlacedGraph
 from .bounds import CoreBound
-from .memory import Footprint, Part
+from .memory import Footprint
+from .parts import Part
 from .place import lay
 
 PATIENCE = 5  # numbers of cores tried in a row without a lower cost, then the search stops
@@ -96,7 +97,7 @@ class Search:
             changed += [[*cores, other] for other in free if len(cores) < neurons]
             changed += [cores[:index] + cores[index + 1 :] for index in range(len(cores)) if len(cores) > 1]
             for onto in changed:
-                yield _recut(spots, layer, even(layer, neurons, len(onto)), onto)
+                yield _recut(spots, layer, even(layer, neurons, len(onto), self.footprint.channels_of(layer)), onto)
 
     def _try(self, held: Held) -> tuple[float, int]:
         """Return the cost of these parts, and their number of cores."""
@@ -156,7 +157,7 @@ def held_by(footprint: Footprint, placed: PlacedGraph) -> Held:
     held: dict[int, list[Part]] = {}
     for core in placed.cores:
         if core.layer in footprint.layers:
-            held.setdefault(core.index, []).append(Part(core.layer, core.first, core.last))
+            held.setdefault(core.index, []).append(Part(core.layer, core.first, core.last, core.channels))
     return tuple(sorted(tuple(sorted(parts)) for parts in held.values()))
 
 
@@ -177,13 +178,13 @@ def apart(footprint: Footprint, count: int) -> Held:
 def _alike(footprint: Footprint, count: int) -> Iterator[list[Part]]:
     for layer in footprint.layers:
         neurons = footprint.graph.nodes[layer].neurons
-        yield even(layer, neurons, min(count, neurons))
+        yield even(layer, neurons, min(count, neurons), footprint.channels_of(layer))
 
 
-def even(layer: str, neurons: int, count: int) -> list[Part]:
+def even(layer: str, neurons: int, count: int, channels: int = 1) -> list[Part]:
     """Cut a layer into ``count`` parts that differ by at most one neuron."""
     ends = [neurons * index // count for index in range(count + 1)]
-    return [Part(layer, first, last - 1) for first, last in pairwise(ends)]
+    return [Part(layer, first, last - 1, channels) for first, last in pairwise(ends)]
 
 
 def _recut(spots: list[tuple[Part, ...]], layer: str, parts: list[Part], onto: list[int]) -> Held:

@@ -16,8 +16,9 @@ import numpy as np
 from ...graph import Flow, IntegerGraph, hosts
 from ...nodes.arithmetic import Array
 from ...record import RunRecord
-from .memory import Need, Part
+from .memory import Need
 from .mesh import Hops, Mesh
+from .parts import Part
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,12 @@ def flows(graph: IntegerGraph, cores: Sequence[tuple[Part, ...]], needs: Iterabl
         for layer, senders in need.senders.items():
             if layer == graph.source:
                 continue
-            before = np.concatenate([[0], np.cumsum(senders)])
+            before: dict[int, Array] = {}  # senders among the first neurons, in the order that the layer is cut in
             for core, part in parts[host[layer]]:
-                neurons = int(before[part.last + 1] - before[part.first])
+                if part.channels not in before:
+                    inside = part._replace(first=0, last=len(senders) - 1).of(len(senders))
+                    before[part.channels] = np.concatenate([[0], np.cumsum(senders[inside])])
+                neurons = int(np.diff(before[part.channels][[part.first, part.last + 1]])[0])
                 if neurons and core != target:
                     found.append(Flow(layer, core, target, neurons))
     return found

@@ -18,6 +18,7 @@ from bim_neuro.compilers.align import align
 from bim_neuro.compilers.calibrate import bound, calibrated, magnitude
 from bim_neuro.compilers.lost_weights import of_synapse
 from bim_neuro.compilers.placement.lists import targets
+from bim_neuro.compilers.placement.parts import Part
 from bim_neuro.compilers.placement.place import place
 from bim_neuro.compilers.quantise import quantise_with_units
 from bim_neuro.compilers.quantise_nodes import Quantised, Scales, as_factor, exponent_for, quantise_node
@@ -141,7 +142,7 @@ def test_what_was_forgotten_is_refused_with_the_file_where_it_belongs(what: str)
 
 
 @pytest.mark.parametrize(
-    "refused", [lambda: quantise_node(STRANGER, {}, "double", 0), lambda: targets(STRANGER, STRANGER, 0, 0)]
+    "refused", [lambda: quantise_node(STRANGER, {}, "double", 0), lambda: targets(STRANGER, STRANGER, Part("", 0, 0))]
 )
 def test_what_a_chip_or_quantise_does_not_know_is_a_finding(refused: Callable[[], object]) -> None:
     with pytest.raises(DoesNotFit, match=r"for (the synapse )?Stranger"):

@@ -95,7 +95,7 @@ class Conv:
         sent = message.reshape(-1, self.groups, self.grid[0] // self.groups, *self.grid[1:]).astype(np.float64)
         weight = self.weight.astype(np.float64).reshape(self.groups, -1, *self.weight.shape[1:])
         total = np.zeros((len(sent), self.groups, outputs // self.groups, rows, columns))
-        for i, j, here, there in self._taps():
+        for i, j, here, there in self.taps():
             seen = sent[..., there[0], there[1]]
             part = weight[..., i, j] @ seen.reshape(*seen.shape[:3], -1)
             total[..., here[0], here[1]] += part.reshape(*part.shape[:3], *seen.shape[3:])
@@ -111,7 +111,7 @@ class Conv:
         kept = counts.reshape(self.groups, -1, *self.weight.shape[1:]).sum(axis=1, dtype=np.int64)
         kept = kept.reshape(self.grid[0], *self.weight.shape[2:])
         total = np.zeros(self.grid, np.int64)
-        for i, j, _, there in self._taps():
+        for i, j, _, there in self.taps():
             total[:, there[0], there[1]] += kept[:, i, j, None, None]
         return total.reshape(-1)
 
@@ -119,7 +119,7 @@ class Conv:
     def uses(self) -> Array:
         """How many places of the output each tap serves, (kernel rows, kernel columns)."""
         used = np.zeros(self.weight.shape[2:], np.int64)
-        for i, j, (rows, columns), _ in self._taps():
+        for i, j, (rows, columns), _ in self.taps():
             used[i, j] = (rows.stop - rows.start) * (columns.stop - columns.start)
         return used
 
@@ -132,7 +132,7 @@ class Conv:
         into, sender = np.arange(self.post).reshape(self.out), np.arange(self.pre).reshape(self.grid)
         outputs, each = len(self.weight) // self.groups, self.weight.shape[1]
         parts = []
-        for i, j, here, there in self._taps():
+        for i, j, here, there in self.taps():
             for group in range(self.groups):
                 rows, lines = (slice(group * n, (group + 1) * n) for n in (outputs, each))
                 post = into[rows, None, here[0], here[1]]
@@ -147,7 +147,7 @@ class Conv:
         reach = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
         return max(0, int(padded - reach) // self.stride[axis] + 1)
 
-    def _taps(self) -> Iterator[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
+    def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
         """Yield each tap: its row and column, the places of the output that it serves, and the senders of those."""
         rows = [self._served(0, i) for i in range(self.weight.shape[2])]
         columns = [self._served(1, j) for j in range(self.weight.shape[3])]

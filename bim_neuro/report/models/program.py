@@ -74,6 +74,16 @@ class WorstCore:
 
 
 @dataclass(frozen=True)
+class MapCut:
+    """How a feature map that no core holds alone is cut: the way that takes fewer parts, and the other."""
+
+    by: Annotated[Literal["channels", "rows"], "What a part holds: channels whole, or rows with all their channels."]
+    parts: Annotated[Some, "Parts of the layer; each fills a core, but the last."]
+    other: Annotated[Some, "Parts that the other way takes."]
+    more: Annotated[bool, "The other way was given up there: it takes more parts than `other`."]
+
+
+@dataclass(frozen=True)
 class Placement:
     """How good the placement is, each number with its lower bound."""
 
@@ -93,3 +103,7 @@ class Placement:
     measured: Annotated[bool, "Messages are those of a sample as run; else one a neuron."]
     seconds: Annotated[Amount, "Time it took to place.", Unit("s")]
     peak_memory_mib: Annotated[Amount, "Most memory the process has held so far.", Unit("MiB")]
+    list_words: Annotated[
+        dict[str, Count] | None, "For each synapse, the words that its lists take on all cores.", Unit("words")
+    ] = None
+    cuts: Annotated[dict[str, MapCut] | None, "How each feature map that no core holds alone is cut."] = None
