@@ -10,6 +10,7 @@ r"""The standard layer: a float graph in NIR's own nodes, for any tool; time con
     Cuba                LIF, CubaLIF, IF, LI or CubaLI, with a value a neuron; its switches are in the metadata
     Readout             LI:       as LIF;  I where decay is 1;  Affine where it is 0
     Scan                LI and what leads there: see below
+    conv                Conv2d between maps (standard_maps.py), else Affine; sparse: Affine
     dense, diagonal     Affine, Scale; then a Delay of k dt where the synapse has one
 
 NIR cannot multiply two signals, so a scan is written as its linearisation at zero input. There u, B and C are
@@ -32,9 +33,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
-from ..nodes import LIF, Cuba, Dense, Diagonal, Readout, Relay, Scan, Source
+from ..nodes import LIF, Conv, Cuba, Dense, Diagonal, Readout, Relay, Scan, Source, Sparse
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
+from .standard_maps import as_conv2d, as_matrix, grids, per_channel, shaped
 
 FASTEST = 1e-30  # used for a decay of 0, whose time constant would be 0
 
@@ -45,8 +47,10 @@ def standard_graph(graph: FloatGraph) -> Any:
     for name in graph.order:
         if not layer.is_constant(name):
             _write(graph.nodes[name], name, layer)
+            if name in layer.grids:
+                layer.nodes[name] = shaped(layer.nodes[name], layer.grids[name])
     end = layer.fresh("output")
-    layer.nodes[end] = nir.Output(np.array([graph.nodes[graph.output].neurons]))
+    layer.nodes[end] = nir.Output(np.array(layer.grids.get(graph.output, (graph.nodes[graph.output].neurons,))))
     layer.wire(graph.output, [end])
     return nir.NIRGraph(dict(layer.nodes), list(layer.edges))
 
@@ -59,6 +63,8 @@ class _Layer:
         self.nodes: dict[str, Any] = {}
         self.edges: dict[tuple[str, str], None] = {}
         self.exits: dict[str, list[str]] = {}
+        self.grids = grids(graph)
+        self.flat: dict[str, str] = {}  # the Flatten behind a map
 
     def fresh(self, name: str) -> str:
         """Return a name that no node has, in the float graph or here."""
@@ -92,18 +98,34 @@ class _Layer:
     def carrier(self, name: str, port: str) -> Edge | None:
         """Return the edge whose node can hold a bias too."""
         edges = (edge for edge in self.into(name, port) if not self.is_constant(edge.source))
-        return next((edge for edge in edges if isinstance(edge.synapse, Dense) and not edge.delay), None)
+        kinds = (Dense, Conv) if name in self.grids else Dense
+        return next((edge for edge in edges if isinstance(edge.synapse, kinds) and not edge.delay), None)
 
     def synapse(self, edge: Edge, label: str, targets: list[str], bias: Array | None = None) -> None:
-        width = self.graph.nodes[edge.target].ports[edge.port]
+        width, grid, synapse = self.graph.nodes[edge.target].ports[edge.port], self.grids.get(edge.target), edge.synapse
         if edge.delay:
-            targets = [self.insert(f"{label}.delay", nir.Delay(_full(width, edge.delay * self.dt)), targets)]
-        if isinstance(edge.synapse, Dense):
-            bias = np.zeros(width) if bias is None else bias
-            targets = [self.insert(label, nir.Affine(_f4(edge.synapse.weight), _f4(bias)), targets)]
-        elif isinstance(edge.synapse, Diagonal):
-            targets = [self.insert(label, nir.Scale(_f4(edge.synapse.weight)), targets)]
-        self.wire(edge.source, targets)
+            wait = _full(width, edge.delay * self.dt).reshape(grid or width)
+            targets = [self.insert(f"{label}.delay", nir.Delay(wait), targets)]
+        bias = np.zeros(width) if bias is None else bias
+        conv = as_conv2d(synapse, per_channel(bias, grid) if grid else None) if edge.source in self.grids else None
+        if conv is not None and grid is None:
+            targets = [self.insert(f"{label}.flat", _flatten(conv.output_type["output"]), targets)]
+        if conv is not None:
+            self.wire(edge.source, [self.insert(label, conv, targets)])
+            return
+        if isinstance(synapse, Dense | Sparse | Conv):
+            weight = synapse.weight if isinstance(synapse, Dense) else as_matrix(edge, width)
+            targets = [self.insert(label, nir.Affine(_f4(weight), _f4(bias)), targets)]
+        elif isinstance(synapse, Diagonal):
+            targets = [self.insert(label, nir.Scale(_f4(synapse.weight)), targets)]
+        self.wire(self.row_of(edge.source), targets)
+
+    def row_of(self, name: str) -> str:
+        """Return the node that sends what a map sends as a row of neurons."""
+        if name in self.grids and name not in self.flat:
+            self.flat[name] = self.insert(f"{name}.flat", _flatten(self.grids[name]), [])
+            self.wire(name, [self.flat[name]])
+        return self.flat.get(name, name)
 
     def into(self, name: str, port: str) -> list[Edge]:
         return [edge for edge in self.graph.into(name) if edge.port == port]
@@ -141,7 +163,7 @@ def _(node: Relay, name: str, layer: _Layer) -> None:
     edges = layer.into(name, "a")
     if len(edges) == 1 and isinstance(edges[0].synapse, Dense) and not edges[0].delay:
         layer.nodes[name] = nir.Affine(_f4(edges[0].synapse.weight), _f4(node.bias))
-        layer.wire(edges[0].source, [name])
+        layer.wire(layer.row_of(edges[0].source), [name])
     else:
         layer.nodes[name] = _shift(node.bias)
         layer.synapses(name, "a", [name])
@@ -246,6 +268,10 @@ def _shift(bias: Array) -> Any:
     if not bias.any():
         return nir.Scale(np.ones(len(bias), np.float32))
     return nir.Affine(np.eye(len(bias), dtype=np.float32), _f4(bias))
+
+
+def _flatten(grid: Any) -> Any:
+    return nir.Flatten({"input": np.array(grid)}, start_dim=0)
 
 
 def _full(size: int, value: float) -> Array:
