@@ -90,7 +90,10 @@ def bytes_of_composed(outer: Map, inner: Map) -> int:
         unrolled = sum(_SPARSE_BYTES * m.count for m in (outer, inner) if isinstance(m, Conv | Sparse))
         return 8 * post * pre + unrolled
     if isinstance(outer, Diagonal) or isinstance(inner, Diagonal):
-        return _SPARSE_BYTES * (inner if isinstance(outer, Diagonal) else outer).count
+        whole, factor = (inner, outer.weight) if isinstance(outer, Diagonal) else (outer, inner.weight)
+        if isinstance(whole, Conv) and _one_a_channel(factor, whole.out if whole is inner else whole.grid) is not None:
+            return 8 * whole.weight.size
+        return _SPARSE_BYTES * whole.count
     if isinstance(outer, Conv) and isinstance(inner, Conv) and _joins(outer, inner):
         return 8 * len(outer.weight) * inner.grid[0] * prod(_kernel(outer, inner, axis)[0] for axis in (0, 1))
     each = max(1, int(np.diff(_matrix(inner).indptr).max(initial=0)))
