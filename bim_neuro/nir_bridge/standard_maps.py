@@ -33,9 +33,10 @@ def grids(graph: FloatGraph) -> dict[str, Grid]:
     found: dict[str, Grid] = {}
     for name in graph.order:
         into, node = graph.into(name), graph.nodes[name]
-        maps = {edge.synapse.out if isinstance(edge.synapse, Conv) and edge.source in found else None for edge in into}
-        maps = out[name] if isinstance(node, Source) else maps
-        if len(maps) == len(maps | out[name]) == 1 and (grid := next(iter(maps))) is not None:
+        convs = [edge.synapse.out for edge in into if isinstance(edge.synapse, Conv) and edge.source in found]
+        maps = out[name] if isinstance(node, Source) else set(convs) | out[name]
+        if len(maps) == 1 and len(convs) == len(into):
+            (grid,) = maps
             bias = np.asarray(getattr(node, "bias", np.zeros(1)))
             if per_channel(bias, grid) is not None and all(as_conv2d(edge.synapse) for edge in into):
                 found[name] = grid

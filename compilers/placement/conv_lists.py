@@ -38,9 +38,9 @@ def reads(conv: Conv, below: Array, part: Part) -> Reads:
     for channels, rows, columns in boxes(part, conv.out):
         kept = _kept(conv, below, channels)
         for i, j, here, there in conv.taps():
-            senders = [_met(*pair, stride) for *pair, stride in zip((rows, columns), here, there, conv.stride)]
-            if all(len(range(met.start, met.stop)) for met in senders):
-                total[:, senders[0], senders[1]] += kept[:, i, j, None, None]
+            down, across = (_met((rows, columns)[k], here[k], there[k], conv.stride[k]) for k in (0, 1))
+            if down.start < down.stop and across.start < across.stop:
+                total[:, down, across] += kept[:, i, j, None, None]
                 used[channels, i, j] = True
                 lists[:, i, j] |= kept[:, i, j] > 0
     entries = used.reshape(conv.groups, -1, *used.shape[1:]).sum(axis=1)
@@ -59,7 +59,9 @@ def fan_in(conv: Conv) -> Array:
 def _kept(conv: Conv, below: Array, channels: slice) -> Array:
     """Count the nonzero weights from each input channel to some output channels, (Ci, kernel rows, columns)."""
     starts = np.arange(conv.groups) * (len(conv.weight) // conv.groups)
-    low, high = (np.clip(end, starts, starts + len(conv.weight) // conv.groups) for end in (channels.start, channels.stop))
+    low, high = (
+        np.clip(end, starts, starts + len(conv.weight) // conv.groups) for end in (channels.start, channels.stop)
+    )
     return np.asarray(below[high] - below[low]).reshape(conv.grid[0], *conv.weight.shape[2:])
 
 

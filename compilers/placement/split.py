@@ -86,7 +86,7 @@ def _cut(synapse: Synapse, sent: Part, read: Part, senders: int, ports: int) -> 
     if isinstance(synapse, Dense):
         return Dense(synapse.weight[read.of(ports)][:, sent.of(senders)])
     if isinstance(synapse, Sparse):
-        return _some(synapse.matrix(), sent, read)
+        return _some(synapse.matrix(), sent, read)  # also where all are zero: a part that nobody reads is an output
     same = sent[1:] == read[1:]
     if isinstance(synapse, SomaWire):
         return synapse if same else None
@@ -94,16 +94,17 @@ def _cut(synapse: Synapse, sent: Part, read: Part, senders: int, ports: int) -> 
     if isinstance(synapse, Diagonal) and same:
         return Diagonal(weight[sent.of(senders)])
     if not sent.channels == read.channels == 1:
-        return _some(csr_array((weight, (np.arange(senders),) * 2)), sent, read)
+        some = _some(csr_array((weight, (np.arange(senders),) * 2)), sent, read)
+        return some if some.count else None
     if sent.last < read.first or read.last < sent.first:
         return None
     return Dense(np.diag(weight)[read.first : read.last + 1, sent.first : sent.last + 1])
 
 
-def _some(matrix: csr_array, sent: Part, read: Part) -> Sparse | None:
-    """Return the rows of the neurons ``read`` and the columns of ``sent``, None if all are zero."""
+def _some(matrix: csr_array, sent: Part, read: Part) -> Sparse:
+    """Return the rows of the neurons ``read`` and the columns of ``sent``."""
     found = sparse_of(csr_array(matrix[read.of(matrix.shape[0])][:, sent.of(matrix.shape[1])]))
-    return replace(found, weight=found.weight.astype(np.int8)) if found.count else None
+    return replace(found, weight=found.weight.astype(np.int8))
 
 
 def _join(neurons: int) -> IntegerReadout:

@@ -18,8 +18,8 @@ import bim_neuro
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.placement.bounds import CoreBound
 from bim_neuro.compilers.placement.memory import Footprint
-from bim_neuro.compilers.placement.parts import Part
 from bim_neuro.compilers.placement.mesh import Mesh
+from bim_neuro.compilers.placement.parts import Part
 from bim_neuro.compilers.placement.place import arrange, lay, place
 from bim_neuro.compilers.placement.spread import all_held, even
 from bim_neuro.errors import InputError

@@ -21,8 +21,8 @@ from bim_neuro.compilers.placement.bounds import traffic_bound
 from bim_neuro.compilers.placement.design_rules import MEMORY_RULES, RULES, assumptions, check
 from bim_neuro.compilers.placement.extrapolate import extrapolate
 from bim_neuro.compilers.placement.memory import Footprint
-from bim_neuro.compilers.placement.parts import Part
 from bim_neuro.compilers.placement.mesh import Mesh
+from bim_neuro.compilers.placement.parts import Part
 from bim_neuro.compilers.placement.place import arrange, average_hops, place
 from bim_neuro.compilers.placement.traffic import between
 from bim_neuro.errors import DoesNotFit
