@@ -48,9 +48,10 @@ PRESETS = {
     ),
     "sinabs": Preset(
         {
-            "integrator": "exponential", "reset": "subtract", "compare": ">=", "counts": "many", "synapse": "decayed",
+            "integrator": "exponential", "li_input": "whole", "synapse": "decayed", "reset": "subtract",
+            "compare": ">=", "counts": "many",
         },
-        "sinabs 2.0.3: layers/functional/lif.py, activation (MultiSpike, MembraneSubtract); tau is in steps: dt = 1",
+        "sinabs 2.0.3: layers/functional/lif.py, exp_leak.py (no norm_input), activation; tau is in steps: dt = 1",
     ),
     "spikingjelly": Preset(
         {"compare": ">=", "v0": "reset"},
@@ -58,14 +59,16 @@ PRESETS = {
     ),
     "rockpool": Preset(
         {
-            "integrator": "exponential", "input": "whole", "synapse": "decayed", "reset": "subtract", "compare": ">=",
-            "counts": "many",
+            "integrator": "exponential", "input": "whole", "li_input": "whole", "synapse": "decayed",
+            "reset": "subtract", "compare": ">=", "counts": "many",
         },
         "rockpool 3.1.0: nn/modules/torch/lif_torch.py; its files' r and w_in are not what it computes with",
     ),
     "spyx": Preset(
-        {"input": "whole", "if_input": "whole", "synapse": "whole", "reset": "subtract", "reset_when": "after",
-         "lag": "yes"},
+        {
+            "input": "whole", "li_input": "whole", "if_input": "whole", "synapse": "whole", "reset": "subtract",
+            "reset_when": "after", "lag": "yes",
+        },
         "spyx 1.0.0: nn.py (spikes of V[t-1]); its files' r and w_in are not what it computes with",
     ),
 }  # fmt: skip
@@ -75,7 +78,8 @@ _LEAKY = ("LIF", "LI", "CubaLIF", "CubaLI")
 _FIRING = ("LIF", "IF", "CubaLIF")
 CONCERNS: dict[str, tuple[str, ...]] = {
     "integrator": _LEAKY,
-    "input": _LEAKY,
+    "input": ("LIF", "CubaLIF"),
+    "li_input": ("LI", "CubaLI"),
     "if_input": ("IF", "I"),
     "synapse": ("CubaLIF", "CubaLI"),
     "reset": _FIRING,

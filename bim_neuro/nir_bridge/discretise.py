@@ -89,7 +89,8 @@ def _membrane(kind: str, field: Field, dt: float, dialect: Dialect) -> tuple[Arr
         return np.ones_like(r), np.zeros_like(r), gain, np.zeros_like(r)
     cuba = kind in ("CubaLIF", "CubaLI")
     decay = decays(field("tau_mem" if cuba else "tau"), dt, dialect)
-    gain = np.ones_like(decay) if dialect["input"] == "whole" else _taken(decay, field("r"))
+    whole = dialect["li_input" if kind in ("LI", "CubaLI") else "input"] == "whole"
+    gain = np.ones_like(decay) if whole else _taken(decay, field("r"))
     leak = (1 - decay) * field("v_leak")
     if not cuba:
         return decay, np.zeros_like(decay), gain, leak

@@ -31,7 +31,12 @@ _TABLE = (
     ),
     Switch(
         "input",
-        "what a leaky membrane adds of its input in a step",
+        "what a LIF or CubaLIF adds of its input in a step",
+        {"scaled": "(1 - decay) r i", "whole": "i, whatever r is"},
+    ),
+    Switch(
+        "li_input",
+        "what an LI or CubaLI adds of its input in a step",
         {"scaled": "(1 - decay) r i", "whole": "i, whatever r is"},
     ),
     Switch(
