@@ -85,3 +85,10 @@ def test_the_integers_fire_as_often(name: str) -> None:
     for key in (key for key in arrays if key.startswith("spk__")):
         layer = key.removeprefix("spk__")
         assert run.probes[f"{layer}.message"].sum() == pytest.approx(arrays[key].sum(), rel=0.03)
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_the_integers_lose_no_point_of_accuracy(name: str) -> None:
+    arrays, meta, _ = recorded(name)
+    right = program(name).run(arrays["x"].astype(float), backend="reference").predicted == arrays["y"]
+    assert right.mean() == pytest.approx(meta["accuracy"], abs=0.01)
