@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any, ClassVar, Generic, NamedTuple, TypedDict, TypeVar, cast
 
 from .errors import InputError
-from .nodes import Encoder, SomaWire, Synapse
+from .nodes import Conv, Encoder, SomaWire, Synapse
 from .nodes.node import IntegerNode, Node
 from .order import closing, in_loops, sources_first
 from .printable import counted, outline, plain
@@ -46,6 +47,7 @@ class Extra(TypedDict, total=False):
     calibration: str  # which ranges were measured here, and on what
     plasticity: dict[str, Any]  # its on-chip learning: plasticity.request
     plastic_nodes: dict[str, dict[str, Any]]  # the same a node, as NIR's metadata have it
+    shapes: dict[str, tuple[int, ...]]  # of feature maps: channels, rows, columns, or channels and columns
     trained_on: dict[str, Any]  # which samples it was trained on: trained_on.TrainedOn
 
 
@@ -91,6 +93,21 @@ class Graph(Generic[N]):
         except InputError:
             closing = {id(edge) for edge in self.recurrent}
             return sources_first(self.nodes, [edge for edge in self.edges if id(edge) not in closing], self._hint)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a node: (channels, rows, columns) of a feature map, or (channels, columns); (neurons,).
+
+        A node is a map if the file that it comes from says so, or if a convolution leads to it or reads it.
+        """
+        neurons, said = self.nodes[name].neurons, self.extra.get("shapes", {}).get(name, ())
+        found = (tuple(said), self._grids.get(name, ()))
+        return next((shape for shape in found if len(shape) > 1 and prod(shape) == neurons), (neurons,))
+
+    @cached_property
+    def _grids(self) -> dict[str, tuple[int, ...]]:
+        convs = [(edge, edge.synapse) for edge in self.edges if isinstance(edge.synapse, Conv)]
+        grids: dict[str, tuple[int, ...]] = {edge.source: conv.grid for edge, conv in convs}
+        return {**grids, **{edge.target: conv.out for edge, conv in convs}}
 
     @cached_property
     def source(self) -> str:

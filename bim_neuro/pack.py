@@ -111,6 +111,15 @@ def check_fields(who: str, value: Any) -> None:
             check_fields(f"{who}, {field.name}", found)
 
 
+def check_shapes(shapes: Any) -> None:
+    """Refuse shapes of feature maps that are no whole numbers by name."""
+    if not isinstance(shapes, dict):
+        raise InputError(f"extra.shapes is {shapes!r:.60}, a table is needed")
+    for name, shape in shapes.items():
+        if not isinstance(shape, list | tuple) or not all(type(size) is int and size > 0 for size in shape):
+            raise InputError(f"extra.shapes has {shape!r:.60} for '{name!s:.60}', whole numbers are needed")
+
+
 def equal(left: Graph[Any], right: Graph[Any]) -> bool:
     """Whether two graphs are the same to the last bit."""
     (header, arrays), (other_header, others) = pack(left), pack(right)
@@ -182,6 +191,7 @@ def _check_parts(graph: Graph[Any]) -> None:
         check_fields(f"edge '{edge.name}'", edge.synapse)
         if fault := edge.synapse.fault() if isinstance(edge.synapse, Sparse | Conv) else "":
             raise InputError(f"edge '{edge.name}': {fault}")
+    check_shapes(graph.extra.get("shapes", {}))
     check_fields("the encoder", graph.encoder)
     if not all(isinstance(label, str) for label in graph.labels):
         raise InputError(f"the graph's labels are {graph.labels!r:.60}, texts are needed")

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from ..errors import DoesNotFit, Finding
-from ..graph import Edge, FloatGraph, IntegerGraph
+from ..graph import Edge, Extra, FloatGraph, IntegerGraph
 from ..nodes import (
     LIF,
     Conv,
@@ -81,6 +81,7 @@ def quantise_with_units(graph: FloatGraph, growth: Mapping[str, float] | None = 
         graph.encoder,
         graph.task,
         graph.labels,
+        Extra(shapes=graph.extra["shapes"]) if "shapes" in graph.extra else Extra(),
     )
     units = Units(sums, {name: quantised.exponent for name, quantised in done.items()})
     return in_chip_time(integer_graph), units

@@ -16,7 +16,7 @@ from ..nodes import LIF, Broadcast, Conv, Cuba, Dense, Diagonal, Encoder, Readou
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.synapses import Synapse
-from ..pack import check_fields, pack
+from ..pack import check_fields, check_shapes, pack
 
 MAX_NUMBER = float(np.finfo(np.float64).max)
 
@@ -69,6 +69,7 @@ def check_extra(extra: Mapping[str, Any]) -> None:
     assumptions = extra.get("assumptions", ())
     if not isinstance(assumptions, list | tuple) or not all(isinstance(line, str) for line in assumptions):
         raise InputError(f"extra.assumptions is {assumptions!r:.60}, a list of texts is needed")
+    check_shapes(extra.get("shapes", {}))
     for name in ("plasticity", "plastic_nodes"):
         if not isinstance(extra.get(name, {}), dict):
             raise InputError(f"extra.{name} is {extra[name]!r:.60}, a table is needed")

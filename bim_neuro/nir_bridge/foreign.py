@@ -77,6 +77,8 @@ class _Conversion:
         self._end(output)
         encoder = self.encoder or Encoder("spikes", np.ones(width), np.zeros(width))
         extra = Extra(assumptions=[*self._standing(bool(order.closing)), *self.wiring.assumptions])
+        if maps := {name: self.shapes[name] for name in self.wiring.nodes if len(self.shapes.get(name, ())) in (2, 3)}:
+            extra["shapes"] = maps
         return FloatGraph(self.wiring.nodes, tuple(self.wiring.edges), self.dt, encoder, extra=extra)
 
     def _form(self, name: str) -> LinearForm:

@@ -148,7 +148,7 @@ def _conv_of_conv(outer: Conv, inner: Conv) -> Conv | None:
     if not _joins(outer, inner):
         return None
     (rows, step_rows), (columns, step_columns) = (_kernel(outer, inner, axis) for axis in (0, 1))
-    groups = outer.groups if outer.groups == inner.groups else 1
+    groups = gcd(outer.groups, inner.groups)
     first, second = _grouped(inner, groups), _grouped(outer, groups)  # (groups, out, in, rows, columns)
     weight = np.zeros((groups, second.shape[1], first.shape[2], rows, columns))
     for j in np.ndindex(second.shape[3:]):
@@ -193,13 +193,11 @@ def _border_seen(outer: Conv, inner: Conv, axis: int) -> bool:
 
 
 def _grouped(conv: Conv, groups: int) -> Array:
-    """Return the weights as (groups, out, in, rows, columns); for one group of many, zeros where nothing is joined."""
+    """Return the weights as (groups, out, in, rows, columns); for fewer groups, zeros where nothing is joined."""
     weight = conv.weight.astype(np.float64)
-    if conv.groups == groups:
-        return weight.reshape(groups, -1, *weight.shape[1:])
     outputs, inputs = len(weight) // conv.groups, weight.shape[1]
-    full = np.zeros((len(weight), conv.grid[0], *weight.shape[2:]))
+    full = np.zeros((len(weight), conv.grid[0] // groups, *weight.shape[2:]))
     for group in range(conv.groups):
-        rows, lines = (slice(group * n, (group + 1) * n) for n in (outputs, inputs))
-        full[rows, lines] = weight[rows]
-    return full[None]
+        rows, within = slice(group * outputs, (group + 1) * outputs), group % (conv.groups // groups)
+        full[rows, within * inputs : (within + 1) * inputs] = weight[rows]
+    return full.reshape(groups, -1, *full.shape[1:])

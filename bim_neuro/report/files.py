@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from ..atomic import write
 from ..errors import InputError
-from ..graph import PlacedGraph
+from ..graph import Core, PlacedGraph
 from ..intake import read_json
 from ..printable import as_json, csv_cell
 from ..printable import plain as visible
@@ -34,7 +35,7 @@ def write_files(summary: Summary, placed: PlacedGraph, series: dict[str, Any], f
     content = {
         "summary.json": as_json(summary.as_dict()) + "\n",
         "summary.csv": _csv([_headline(summary)]),
-        "per-layer.csv": _csv([_flat(layer) for layer in summary.layers]),
+        "per-layer.csv": _csv(_rows(summary.layers)),
         "mapping.json": as_json(mapping) + "\n",
         "series.json": as_json(series, indent=None) + "\n",
         "compile.log": _log(summary),
@@ -133,7 +134,14 @@ def _leaves(metrics: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _flat(layer: Layer) -> dict[str, Any]:
     energy = {f"energy_pj_{key}": value for key, value in plain(layer.energy_pj).items()}
-    return {key: value for key, value in plain(layer).items() if key != "energy_pj"} | energy
+    return {key: value for key, value in plain(layer).items() if key not in ("energy_pj", "shape")} | energy
+
+
+def _rows(layers: Sequence[Layer]) -> list[dict[str, Any]]:
+    """Return a row a layer; a column with the shape of feature maps, as 16x8x8, if there are any."""
+    if not any(layer.shape for layer in layers):
+        return [_flat(layer) for layer in layers]
+    return [_flat(layer) | {"shape": "x".join(map(str, layer.shape or (layer.neurons,)))} for layer in layers]
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
@@ -150,11 +158,13 @@ def _mapping(placed: PlacedGraph) -> dict[str, Any]:
             "core": core.index,
             "layer": core.layer,
             "neurons": [core.first, core.last],
+            **_of_map(core, placed.graph.shape(core.layer)),
             "resources": {name: {"used": used, "limit": limit} for name, (used, limit) in core.resources.items()},
         }
         for core in placed.cores
     ]
     encodings = placed.placement.encodings if placed.placement else {}
+    words = placed.placement.list_words if placed.placement else {}
     edges = [
         {
             "from": e.source,
@@ -163,10 +173,25 @@ def _mapping(placed: PlacedGraph) -> dict[str, Any]:
             "kind": e.synapse.kind,
             "delay": e.delay,
             "encodings": encodings.get(e.name, {}),
+            "words": words.get(e.name, 0),
         }
         for e in placed.graph.edges
     ]
     return {"target": placed.target, "cores": cores, "depth": placed.graph.depth, "edges": edges}
+
+
+def _of_map(core: Core, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return which channels of a feature map a core holds, or which rows of a map cut by rows; the first may be a part.
+
+    The neurons of a map cut by rows are counted row, column, channel.
+    """
+    if len(shape) < 2:
+        return {}
+    if core.channels == 1:
+        size = prod(shape[1:])
+        return {"channels": [core.first // size, core.last // size]}
+    size = core.channels * shape[-1]
+    return {"rows": [core.first // size, core.last // size], "order": "row, column, channel"}
 
 
 def _log(summary: Summary) -> str:

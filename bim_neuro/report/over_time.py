@@ -19,6 +19,8 @@ RASTER_NEURONS = 64  # a layer; of a wider one, every so many
 RASTER_LAYERS = 24
 CORES = 2048  # of a larger placement the flows are left out
 FLOWS = 20_000  # pairs of cores, those with most messages
+MAP_CHANNELS = 32  # drawn of a feature map, the first; of more pixels than this, every so many rows and columns
+MAP_PIXELS = 64
 LARGEST_LEVEL = 9  # a cell is one digit: 0 nothing sent, 9 the layer's largest message
 
 
@@ -38,7 +40,7 @@ def series(record: RunRecord, first: RunRecord, placed: PlacedGraph, profile: Ha
             }
             for name in busiest
         },
-        "raster": {"steps": min(first.period, RASTER_STEPS), "layers": _raster(first, busiest[:RASTER_LAYERS])},
+        "raster": {"steps": min(first.period, RASTER_STEPS), "layers": _raster(first, busiest[:RASTER_LAYERS], placed)},
         "mesh": _mesh(profile),
         "flows": _flows(record, placed),
     }
@@ -59,19 +61,33 @@ def _binned(counts: Array, bin_steps: int, samples: int) -> list[float]:
     return [round(float(mean), 3) for mean in means]
 
 
-def _raster(first: RunRecord, names: list[str]) -> dict[str, Any]:
-    """Return, for each layer, rows of digits (a neuron each) over the steps of the sample."""
+def _raster(first: RunRecord, names: list[str], placed: PlacedGraph) -> dict[str, Any]:
+    """Return, for each layer, rows of digits (a neuron each) over the steps of the sample; a feature map's pictures."""
     excerpt: dict[str, Any] = {}
     for name in names:
         probe = first.probes.get(f"{name}.message")
         if probe is None:
             continue
         messages = np.abs(probe[0].reshape(len(probe[0]), -1).astype(np.float64))  # (period, neurons)
+        shape = placed.graph.shape(name)
+        if len(shape) > 1:
+            excerpt[name] = _pictures(messages, shape)
+            continue
         every = ceil_div(messages.shape[1], RASTER_NEURONS)
         cells = _levels(messages[:RASTER_STEPS, ::every])
         rows = ["".join(map(str, row)) for row in cells.T]
         excerpt[name] = {"neurons": messages.shape[1], "every": every, "rows": rows}
     return excerpt
+
+
+def _pictures(messages: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return a picture for each channel: rows of digits, a pixel the sum of a neuron's messages in the whole sample."""
+    channels, *places = shape
+    every = ceil_div(max(places), MAP_PIXELS)
+    sums = messages.sum(axis=0).reshape(channels, *([1] if len(places) == 1 else []), *places)
+    cells = _levels(sums)[:MAP_CHANNELS, ::every, ::every]
+    pictures = [["".join(map(str, row)) for row in picture] for picture in cells]
+    return {"neurons": messages.shape[1], "shape": list(shape), "every": every, "pictures": pictures}
 
 
 def _levels(messages: Array) -> Array:

@@ -17,7 +17,7 @@ from ..estimates.latency import latency
 from ..estimates.neurobench import Activity, neurobench
 from ..graph import IntegerGraph, PlacedGraph
 from ..hardware import HardwareProfile
-from ..nodes import Encoder, InputSeen
+from ..nodes import InputSeen
 from ..nodes.arithmetic import Array
 from ..nodes.node import IntegerNode
 from ..nodes.synapses import WEIGHTED
@@ -90,7 +90,7 @@ def summarise(facts: Facts) -> models.Summary:
         assumptions=facts.assumptions,
         findings=tuple(map(_finding, _findings(facts, agreement, verify, learning))),
         constants=tuple(map(_constant, facts.constants)),
-        encoder=_encoder(graph.encoder, record.seen),
+        encoder=_encoder(graph, record.seen),
         cores=_cores(facts.placed, facts.profile),
         placement=_placement(facts.placed),
         layers=tuple(_layer(name, facts, energy) for name in graph.order if name != graph.source),
@@ -126,7 +126,7 @@ def known(
         "assumptions": assumptions,
         "findings": tuple(map(_finding, findings)),
         "constants": tuple(map(_constant, constants)),
-        "encoder": _encoder(graph.encoder, None),
+        "encoder": _encoder(graph, None),
         "cores": _cores(placed, profile),
         "placement": _placement(placed),
         "layers": [_built(name, placed) for name in graph.order if name != graph.source],
@@ -148,7 +148,11 @@ def _cores(placed: PlacedGraph, profile: HardwareProfile) -> models.Cores:
 
 
 def _placement(placed: PlacedGraph) -> models.Placement | None:
-    return models.made(models.Placement, asdict(placed.placement)) if placed.placement else None
+    if placed.placement is None:
+        return None
+    values = asdict(placed.placement)
+    cuts = {layer: models.made(models.MapCut, cut) for layer, cut in values["cuts"].items()}
+    return models.made(models.Placement, {**values, "cuts": cuts or None})
 
 
 def _judges(graph: IntegerGraph) -> dict[str, models.Judge]:
@@ -177,8 +181,9 @@ def _findings(
     yield from costly_learning(learning)
 
 
-def _encoder(encoder: Encoder, seen: InputSeen | None) -> models.Encoder:
+def _encoder(graph: IntegerGraph, seen: InputSeen | None) -> models.Encoder:
     """Return the input scale that a model expects, and the actual input, one value per raw channel."""
+    encoder = graph.encoder
     low, high = encoder.reach
     graded, delta = encoder.kind != "delta", encoder.kind == "delta"
     return models.made(
@@ -194,6 +199,7 @@ def _encoder(encoder: Encoder, seen: InputSeen | None) -> models.Encoder:
             "clipped": seen.clipped.tolist() if seen else None,
             "seen_low": seen.low.tolist() if seen else None,
             "seen_high": seen.high.tolist() if seen else None,
+            "shape": _map_shape(graph, graph.source),
         },
     )
 
@@ -210,7 +216,23 @@ def _built(name: str, placed: PlacedGraph) -> dict[str, Any]:
         "weight_sparsity": _weight_sparsity(graph, name),
         "message_bits": node.message_bits,
         "cores": len(placed.cores_of(name)),
+        "shape": _map_shape(graph, name),
+        "list_words": _list_words(name, placed),
     }
+
+
+def _map_shape(graph: IntegerGraph, name: str) -> tuple[int, ...] | None:
+    """Return the shape of a feature map, None of any other layer."""
+    shape = graph.shape(name)
+    return shape if len(shape) > 1 else None
+
+
+def _list_words(name: str, placed: PlacedGraph) -> int | None:
+    """Return the words of the lists into a layer; None without cores."""
+    if placed.placement is None:
+        return None
+    names = {edge.name for edge in placed.graph.into(name)}  # edges side by side have one name
+    return sum(placed.placement.list_words.get(edge, 0) for edge in names)
 
 
 def _layer(name: str, facts: Facts, energy: EnergyReport) -> models.Layer:
@@ -232,8 +254,8 @@ def _layer(name: str, facts: Facts, energy: EnergyReport) -> models.Layer:
 
 def _weight_sparsity(graph: IntegerGraph, name: str) -> float:
     synapses = [edge.synapse for edge in graph.into(name) if isinstance(edge.synapse, WEIGHTED)]
-    count = sum(synapse.count for synapse in synapses)
-    return 1 - sum(synapse.nonzero for synapse in synapses) / count if count else 0.0
+    count = sum(synapse.weight.size for synapse in synapses)
+    return 1 - sum(np.count_nonzero(synapse.weight) for synapse in synapses) / count if count else 0.0
 
 
 def _learning(facts: Facts, energy: EnergyReport) -> models.Learning | None:

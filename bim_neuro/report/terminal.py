@@ -21,6 +21,7 @@ from .models import (
     Layer,
     Learning,
     LearningVerification,
+    MapCut,
     NeuroBench,
     Placement,
     Range,
@@ -191,8 +192,16 @@ def _placement(placement: Placement | None, wanted: str | None) -> list[str]:
         f"({escape(placement.binding.replace('_', ' '))}); messages x hops {placement.traffic_hops:,.0f}, "
         f"row by row {placement.naive_traffic_hops:,.0f}, at least {placement.traffic_lower_bound:,.0f}; "
         f"fullest core {worst.index}: {worst.used:,.0f} of {worst.limit:,.0f} "
-        f"{worst.resource.replace('_', ' ')} ({escape(worst.layer)})"
+        f"{worst.resource.replace('_', ' ')} ({escape(worst.layer)})",
+        *(f"  {escape(layer)} is cut {_cut(cut)}" for layer, cut in (placement.cuts or {}).items()),
     ]
+
+
+def _cut(cut: MapCut) -> str:
+    """Say how a feature map is cut, and what that saves."""
+    other = "channels" if cut.by == "rows" else "rows"
+    more = "more than " if cut.more else ""
+    return f"by {cut.by} into {counted(cut.parts, 'part')}; by {other} it takes {more}{cut.other:,}"
 
 
 def _latency(times: Latency) -> list[str]:

@@ -81,7 +81,8 @@ def _cores(
     for row in mapping["cores"]:
         used = [row["resources"].get(name, {"used": 0})["used"] for name in limits]
         core = merged.setdefault(row["core"], {"core": row["core"], "members": [], "used": used})
-        core["members"].append([row["layer"], *row["neurons"]])
+        kinds = [f"{kind} {row[kind][0]}–{row[kind][1]}" for kind in ("rows", "channels") if kind in row]  # of a map
+        core["members"].append([row["layer"], *row["neurons"], *kinds])
     cores = list(merged.values())
     resources = [{"name": name, "limit": limit} for name, limit in limits.items()]
     if len(cores) <= CORES:

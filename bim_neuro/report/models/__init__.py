@@ -10,7 +10,7 @@ from .costs import BusyTime, Dense, Energy, Latency, LayerEnergy, Processor
 from .learning import Learning, LearningVerification
 from .parts import Backend, Judge, Objective, Quantity, Range
 from .plain import Misshapen, OtherKeys, made, plain, read
-from .program import Constant, Cores, Encoder, Finding, Placement, WorstCore
+from .program import Constant, Cores, Encoder, Finding, MapCut, Placement, WorstCore
 from .run import Accuracy, Agreement, Compared, Layer, Metrics, NeuroBench, Sides, Verification
 from .schema import schema_of
 from .summary import VERSION, Summary
@@ -36,6 +36,7 @@ __all__ = [
     "LayerEnergy",
     "Learning",
     "LearningVerification",
+    "MapCut",
     "Metrics",
     "Misshapen",
     "NeuroBench",

@@ -52,6 +52,10 @@ class Encoder:
     ]
     seen_low: Annotated[Channels | None, "The smallest of them."]
     seen_high: Annotated[Channels | None, "The largest of them."]
+    shape: Annotated[
+        tuple[Some, ...] | None,
+        "Of an input that is a feature map: channels, rows, columns, or channels, columns.",
+    ] = None
 
 
 @dataclass(frozen=True)

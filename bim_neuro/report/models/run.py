@@ -34,6 +34,13 @@ class Layer:
     saturations: Annotated[
         Count, "Values that saturated or wrapped; 0 with the lava backend, which does not report them."
     ]
+    shape: Annotated[
+        tuple[Some, ...] | None,
+        "Of a feature map: channels, rows and columns, or channels and columns; neurons are counted in this order.",
+    ] = None
+    list_words: Annotated[
+        Count | None, "Words of the synapse lists into the layer, on all its cores.", Unit("words")
+    ] = None
 
 
 @dataclass(frozen=True)

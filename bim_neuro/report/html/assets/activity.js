@@ -71,9 +71,28 @@ function timeAxis(steps) {
     h("div", { class: "ticks" }, marks.map((mark) => h("span", { style: { left: at(share(mark, steps)) } }, mark === 0 ? "step 0" : String(mark)))));
 }
 
+/** A feature map: a picture a channel, a pixel a neuron. */
+function mapFigure(layer, own) {
+  const what = layer.message_bits === 1 ? "spikes" : "messages";
+  const [channels, ...places] = own.shape;
+  const pictures = own.pictures.map((rows, channel) => {
+    const sending = sum(rows.map((row) => [...row].filter((cell) => cell !== "0").length));
+    const drawing = raster(rows, null);
+    drawing.setAttribute("preserveAspectRatio", "xMidYMid meet");
+    return h("div", { class: "picture", tip: { title: `${layer.name}, channel ${channel}`, rows: [["shown neurons that send", `${count(sending)} of ${count(rows.length * rows[0].length)}`]], note: `${what} of the first sample` } },
+      drawing, h("small", {}, String(channel)));
+  });
+  const cut = pictures.length < channels ? `the first ${count(pictures.length)} of ${plural(channels, "channel")}` : plural(channels, "channel");
+  const thinned = own.every > 1 ? `, one row and column in ${count(own.every)}` : "";
+  const label = `${capital(what)} of ${layer.name} in the first sample, a picture a channel`;
+  return h("div", {}, walkable(h("div", { class: "pictures" }, pictures), label),
+    h("p", { class: "note" }, `${capital(what)} of the first sample, summed over its steps: ${cut} of ${places.map(count).join(" x ")}${thinned}. Darker is more.`));
+}
+
 function rasterFigure(layer) {
   const own = series.raster && series.raster.layers[layer.name];
   if (!own) return h("p", { class: "note" }, "No excerpt of this layer was kept.");
+  if (own.pictures) return mapFigure(layer, own);
   const steps = own.rows.length ? own.rows[0].length : 0;
   const height = Math.min(260, Math.max(72, own.rows.length * 4));
   const which = own.rows.length < own.neurons ? `${count(own.rows.length)} of ${count(own.neurons)} neurons, one in ${count(own.every)}` : plural(own.neurons, "neuron");

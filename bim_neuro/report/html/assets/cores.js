@@ -11,8 +11,9 @@ const fullest = (core) => {
   return { share: shares[index] || 0, name: index < 0 ? "" : words(RESOURCES[index].name), index };
 };
 const heading = (name) => (name === "core_words" ? "All words" : capital(words(name).replace(/ words$/, "")));
-const membersText = (core) => core.members.map(([layer, first, last]) => `${layer} ${first}–${last}`).join(", ");
-const shortMembers = ({ members: [[layer, first, last], ...rest] }) => `${layer} ${first}–${last}${rest.length ? ` and ${rest.length} more` : ""}`;
+const memberText = ([layer, first, last, ofMap]) => `${layer} ${ofMap || `${first}–${last}`}`; // rows or channels of a feature map
+const membersText = (core) => core.members.map(memberText).join(", ");
+const shortMembers = ({ members: [member, ...rest] }) => `${memberText(member)}${rest.length ? ` and ${rest.length} more` : ""}`;
 const coreName = ({ core }) =>
   data.mesh.chips > 1 ? `chip ${Math.floor(core / data.mesh.per_chip)}, core ${core % data.mesh.per_chip}` : `core ${core}`;
 const shortName = ({ core }) => (data.mesh.chips > 1 ? `${Math.floor(core / data.mesh.per_chip)}:${core % data.mesh.per_chip}` : String(core));
@@ -158,6 +159,7 @@ function placementCard() {
       ["cores", `${count(placement.cores)}, at least ${count(placement.lower_bound)}`],
       ["what asks for them", placement.binding],
       ["chips", count(placement.chips)],
+      ...Object.entries(placement.cuts || {}).slice(0, 12).map(([layer, cut]) => [`${layer} is cut`, `by ${cut.by} into ${plural(cut.parts, "part")}; by ${cut.by === "rows" ? "channels" : "rows"} it takes ${cut.more ? "more than " : ""}${count(cut.other)}`]),
       ["kept as", Object.entries(encodings).map(([name, cores]) => `${name} ${count(cores)}`).join(", ") || NONE],
     ].filter(([, value]) => value !== undefined)));
 }

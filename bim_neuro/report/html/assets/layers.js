@@ -24,6 +24,7 @@ function layerTable() {
     { head: "Kind", text: true, value: (layer) => layer.kind },
     { head: "Law", text: true, help: "Whose integer law this is: Lava's own model, or ours where Lava ships none.", value: (layer) => (layer.judge === "lava" ? "Lava's" : "ours") },
     { head: "Neurons", value: (layer) => layer.neurons },
+    ...(layers.some((layer) => layer.shape) ? [{ head: "Shape", text: true, help: "Of a feature map: channels, rows and columns.", value: (layer) => (layer.shape ? layer.shape.join(" x ") : "") }] : []),
     { head: "Synapses", value: (layer) => layer.synapses },
     { head: "Cores", value: (layer) => layer.cores },
     { head: "Synops", help: "Synaptic operations a sample, zeros of dense lists included.", value: (layer) => layer.synops_hardware / run.samples, show: (layer) => count(Math.round(layer.synops_hardware / run.samples)) },
