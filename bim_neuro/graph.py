@@ -95,12 +95,9 @@ class Graph(Generic[N]):
             return sources_first(self.nodes, [edge for edge in self.edges if id(edge) not in closing], self._hint)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of a node: (channels, rows, columns) of a feature map, or (channels, columns); (neurons,).
-
-        A node is a map if the file that it comes from says so, or if a convolution leads to it or reads it.
-        """
-        neurons, said = self.nodes[name].neurons, self.extra.get("shapes", {}).get(name, ())
-        found = (tuple(said), self._grids.get(name, ()))
+        """Return (neurons,); of a feature map, by its file or a convolution, (channels, [rows,] columns)."""
+        neurons = self.nodes[name].neurons
+        found = (tuple(self.extra.get("shapes", {}).get(name, ())), self._grids.get(name, ()))
         return next((shape for shape in found if len(shape) > 1 and prod(shape) == neurons), (neurons,))
 
     @cached_property

@@ -26,6 +26,7 @@ LARGEST_LEVEL = 9  # a cell is one digit: 0 nothing sent, 9 the layer's largest 
 
 def series(record: RunRecord, first: RunRecord, placed: PlacedGraph, profile: HardwareProfile) -> dict[str, Any]:
     """Return the counts of a run by step, a sample's mean, and the messages of its ``first`` sample, probed."""
+    shapes = {name: placed.graph.shape(name) for name in placed.graph.nodes}
     bin_steps = ceil_div(record.period, STEPS)
     busiest = _busiest(record, LAYERS)
     return {
@@ -40,7 +41,7 @@ def series(record: RunRecord, first: RunRecord, placed: PlacedGraph, profile: Ha
             }
             for name in busiest
         },
-        "raster": {"steps": min(first.period, RASTER_STEPS), "layers": _raster(first, busiest[:RASTER_LAYERS], placed)},
+        "raster": {"steps": min(first.period, RASTER_STEPS), "layers": _raster(first, busiest[:RASTER_LAYERS], shapes)},
         "mesh": _mesh(profile),
         "flows": _flows(record, placed),
     }
@@ -61,7 +62,7 @@ def _binned(counts: Array, bin_steps: int, samples: int) -> list[float]:
     return [round(float(mean), 3) for mean in means]
 
 
-def _raster(first: RunRecord, names: list[str], placed: PlacedGraph) -> dict[str, Any]:
+def _raster(first: RunRecord, names: list[str], shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
     """Return, for each layer, rows of digits (a neuron each) over the steps of the sample; a feature map's pictures."""
     excerpt: dict[str, Any] = {}
     for name in names:
@@ -69,7 +70,7 @@ def _raster(first: RunRecord, names: list[str], placed: PlacedGraph) -> dict[str
         if probe is None:
             continue
         messages = np.abs(probe[0].reshape(len(probe[0]), -1).astype(np.float64))  # (period, neurons)
-        shape = placed.graph.shape(name)
+        shape = shapes.get(name, ())
         if len(shape) > 1:
             excerpt[name] = _pictures(messages, shape)
             continue

@@ -89,11 +89,12 @@ class EdgeLists:
 
     def on(self, part: Part) -> Lists:
         """Return the lists of a part of the target."""
-        nonzero, entries = self.reach(part)
+        conv = reads(self.synapse, self._below, part) if isinstance(self.synapse, Conv) and not self.whole else None
+        nonzero, entries = (conv.targets, part.neurons) if conv else self.reach(part)
         senders = nonzero > 0
         lengths = {"dense": np.full(np.count_nonzero(senders), entries), "sparse": nonzero[senders]}
         if self.shared:
-            lengths["shared"] = self._shared_lengths(part)
+            lengths["shared"] = conv.lengths if conv else self._shared_lengths(part)
         kept = [name for name in self.format.index_bits if name in lengths]
         words = {name: int(self.format.words(lengths[name], name).sum()) for name in kept}
         # Of encodings with equal words, the one with fewer entries: a zero that is stored is also executed.
@@ -108,9 +109,7 @@ class EdgeLists:
         return targets(self.synapse, self._below, part)
 
     def _shared_lengths(self, part: Part) -> Array:
-        """Return the entries of each list that many senders share."""
-        if isinstance(self.synapse, Conv):
-            return reads(self.synapse, self._below, part).lengths
+        """Return the entries of each list that many senders share, of a matrix that is a convolution."""
         weight: Array = self.synapse.weight  # type: ignore[attr-defined]
         return np.array([len(run) for run in {run for _, run in _runs(weight[part.of(self.neurons)])}], np.int64)
 
