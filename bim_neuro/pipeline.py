@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import arguments
+from .compilers.wider_weights import with_weight_bits
 from .errors import InputError
 from .graph import FloatGraph
 from .hardware import load_profile
@@ -24,18 +25,21 @@ def compile_model(
     input: Array | None = None,  # noqa: A002
     watch: Stopwatch | None = None,
     effort: float = 1.0,
+    weight_bits: int = 8,
 ) -> Program:
     """Compile a model.pt, a .nir file or a float graph for a target.
 
     ``dialect`` says what another framework's .nir does not: a preset ('norse', 'snntorch', ...), or a table of
     switches with a preset as 'name'. ``input`` (samples, steps, channels) measures the ranges of a graph that brings
     none, as imported ones do; ``effort`` 0 leaves the cores in order; `arrange` can place them later for a run.
+    ``weight_bits`` is 8, or 16 in two lists (`wider_weights`).
     Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
     """
     watch = Stopwatch() if watch is None else arguments.instance(watch, Stopwatch, "watch")
     profile = load_profile(target)
     with watch.stage("read"):
         reference = _read(model, dt, dialect)
+    reference = with_weight_bits(reference, weight_bits)
     if input is not None:
         with watch.stage("calibrate"):
             reference = calibrate_on(reference, input, "the given input")

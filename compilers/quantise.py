@@ -28,7 +28,7 @@ from ..nodes.synapses import WEIGHT_MAX, WEIGHTED
 from .align import in_chip_time
 from .calibrate import largest_message, magnitude, with_bounds
 from .quantise_nodes import Quantised, exponent_for, quantise_node
-from .quantise_weights import Scales, quantise_port, row_maximum
+from .quantise_weights import Scales, Scaling, in_two_lists, quantise_port, row_maximum
 
 _UNLIMITED = 62
 
@@ -60,23 +60,27 @@ def quantise_with_units(graph: FloatGraph, growth: Mapping[str, float] | None = 
     findings: list[Finding] = []
     done: dict[str, Quantised] = {}
     edges: dict[str, Edge] = {}
+    high: list[Edge] = []
     sums: dict[str, Scales] = {}
     for name in graph.order:
         node = graph.nodes[name]
         sums[name] = scales = dict[str, Array]()
         for port, width in node.ports.items():
             into = [edge for edge in graph.into(name) if edge.port == port]
-            factor = growth.get(f"{name}.{port}", 1.0)
-            per_neuron = not isinstance(node, LIF) and f"{name}.{port}" not in growth
             exponents = {edge.source: _exponent(graph, edge, done, findings) for edge in into}
-            integer, scales[port] = quantise_port(into, width, exponents, per_neuron=per_neuron, growth=factor)
+            wanted = _wanted(node, growth.get(f"{name}.{port}"))
+            integer, scales[port] = quantise_port(into, width, exponents, wanted)
+            if wanted.wide:
+                lists = [part for edge in integer for part in in_two_lists(edge)]
+                integer = [part for part in lists if part.port == port]
+                high += [part for part in lists if part.port != port]
             edges.update({edge.name: edge for edge in integer})
         done[name] = _collected(findings, node, scales, name, _finest(graph, name))
     if findings:
         raise DoesNotFit(findings)
     integer_graph = IntegerGraph(
         {name: done[name].node for name in graph.nodes},
-        tuple(edges[edge.name] for edge in graph.edges),
+        (*(edges[edge.name] for edge in graph.edges), *high),
         graph.dt,
         graph.encoder,
         graph.task,
@@ -85,6 +89,18 @@ def quantise_with_units(graph: FloatGraph, growth: Mapping[str, float] | None = 
     )
     units = Units(sums, {name: quantised.exponent for name, quantised in done.items()})
     return in_chip_time(integer_graph), units
+
+
+def _wanted(node: Node, growth: float | None) -> Scaling:
+    """Return how the weights into a node are scaled; a LIF has one unit, and a threshold in it."""
+    lif, wide = isinstance(node, LIF), isinstance(node, Cuba) and node.wide
+    return Scaling(
+        per_neuron=not lif and growth is None,
+        growth=growth or 1.0,
+        wide=wide,
+        grid=growth is None and isinstance(node, LIF | Cuba),
+        threshold=node.v_threshold if isinstance(node, LIF) else 0.0,
+    )
 
 
 def _exponent(graph: FloatGraph, edge: Edge, done: Mapping[str, Quantised], findings: list[Finding]) -> int:

@@ -35,6 +35,7 @@ from .quantise_weights import Scales
 
 HEADROOM = 2.0  # a format saturates at this multiple of the calibrated range
 _MAX_SHIFT = 40
+_ALMOST = 1e-6  # of a unit: what float32 may lack of a whole number
 LONG = 1000
 """A time constant of more steps may have the wrong unit: milliseconds read as seconds are 1000 times longer."""
 
@@ -138,6 +139,7 @@ def _(node: Cuba, scales: Scales, name: str, finest: int) -> Quantised:
         compare=node.compare,
         counts=node.counts,
         lag=node.lag,
+        wide=node.wide,
     )
     return Quantised(integer, exponent if node.counts == "none" else 0)
 
@@ -156,7 +158,7 @@ def _decays(real: Array) -> Array:
 @quantise_node.register
 def _(node: LIF, scales: Scales, name: str, finest: int) -> Quantised:
     unit = float(scales["i"][0])
-    threshold = round(node.v_threshold / unit)
+    threshold = _lif_threshold(node, unit)
     if not 0 <= threshold <= V_THRESHOLD_MAX:
         low = "a LIF rests at 0, so its threshold must not be negative"
         hint = _overflow_hint(node, "threshold") if threshold > 0 else low
@@ -167,6 +169,12 @@ def _(node: LIF, scales: Scales, name: str, finest: int) -> Quantised:
     dv = round(unity * (1 - node.decay))
     bias = _lif_bias(node, unit, name)
     return Quantised(IntegerLIF(node.size, min(max(du, 0), unity - 1), min(dv, unity - 1), threshold, *bias), 0)
+
+
+def _lif_threshold(node: LIF, unit: float) -> int:
+    """Round to the nearest unit; a voltage of whole units exceeds a threshold where it exceeds the unit below."""
+    whole = node.decay == 1 and not node.current_decay and not node.bias.any()
+    return floor(node.v_threshold / unit + _ALMOST) if whole else round(node.v_threshold / unit)
 
 
 def _overflow_hint(node: LIF, what: str) -> str:

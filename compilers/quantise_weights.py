@@ -1,33 +1,63 @@
 """Quantise weights: every synapse into a port becomes int8, with one scale per neuron or one for all.
 
-    w = unit * round(w / unit)        unit = largest weight into the neuron / 127
+    w = unit * round(w / unit)        unit = largest weight into the neuron / 127, or the weights' own grid
+
+Where 16 bits are asked for, a weight of up to 32,639 units becomes two of 8 bits: 256 high + low.
 
 Messages with different exponents are first brought to the largest of them. Rule N6 of docs/numerics.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 import numpy as np
 
 from ..errors import not_registered
-from ..graph import Edge
+from ..graph import Edge, IntegerGraph
 from ..nodes import Broadcast, Conv, Dense, Diagonal, SomaWire, Sparse
 from ..nodes.arithmetic import Array
+from ..nodes.cuba import HIGH_BITS
+from ..nodes.lif import V_THRESHOLD_MAX
 from ..nodes.synapses import WEIGHT_MAX, WEIGHTED, Synapse
+from .weight_grid import grid_unit
 
 Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the accumulated integer
 
 
-def quantise_port(
-    edges: list[Edge], width: int, exponents: Mapping[str, int], *, per_neuron: bool, growth: float = 1.0
-) -> tuple[list[Edge], Array]:
-    """Give all synapses of a port one int8 scale per neuron (or one for all); return them and the scales.
+HIGH = "high"
+"""Port of the upper parts of weights of 16 bits."""
+WIDE_MAX = 127 * 2**HIGH_BITS + 127
+"""Units of the largest weight of 16 bits: both of its parts are then at most 127."""
 
-    ``exponents`` are those of the messages, by source; ``growth`` is the factor by which the largest weight may grow.
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a port's weights are scaled: one scale ``per_neuron`` or one for all, room to grow, 16 bits, a grid kept.
+
+    A LIF's ``threshold`` must stay within ``V_THRESHOLD_MAX`` units, so that a large one makes the unit coarser.
+    """
+
+    per_neuron: bool
+    growth: float = 1.0
+    wide: bool = False
+    grid: bool = False
+    threshold: float = 0.0
+
+    @property
+    def most(self) -> int:
+        """Units that the largest weight may have."""
+        return WIDE_MAX if self.wide else WEIGHT_MAX
+
+
+def quantise_port(
+    edges: list[Edge], width: int, exponents: Mapping[str, int], wanted: Scaling
+) -> tuple[list[Edge], Array]:
+    """Give all synapses of a port whole weights, of one scale per neuron or one for all; return them and the scales.
+
+    ``exponents`` are those of the messages, by source.
     """
     exponent = max(exponents.values(), default=0)
     largest = np.zeros(width)
@@ -37,15 +67,71 @@ def quantise_port(
     for edge in edges:
         if isinstance(edge.synapse, Conv):
             largest = edge.synapse.to_places(largest.reshape(len(edge.synapse.weight), -1).max(axis=1))
-    if not per_neuron:
+    if not wanted.per_neuron:
         largest = np.full(width, largest.max(initial=0.0))
     weighted = any(isinstance(edge.synapse, WEIGHTED) for edge in edges)
-    unit = growth * _where_empty(largest) / WEIGHT_MAX if weighted else np.ones(width)
+    unit = wanted.growth * _where_empty(largest) / wanted.most if weighted else np.ones(width)
+    if weighted and wanted.grid and len({exponents[edge.source] for edge in edges}) == 1:
+        unit = _on_grid(edges, unit, wanted, wanted.threshold * 2.0**exponent)
+    if weighted and not wanted.per_neuron:
+        unit = np.maximum(unit, _least(largest, wanted.threshold * 2.0**exponent))
     quantised = [
         replace(edge, synapse=quantise_synapse(edge.synapse, unit * 2.0 ** (exponents[edge.source] - exponent)))
         for edge in edges
     ]
     return quantised, unit * 2.0**-exponent
+
+
+def in_two_lists(edge: Edge) -> tuple[Edge, ...]:
+    """Cut weights of 16 bits into two lists of 8: the low parts, and the high ones for the port of those.
+
+    Two parts of at most 127 make every number but those that leave 128: they lose one unit, 3e-5 of the largest weight.
+    """
+    if not isinstance(edge.synapse, WEIGHTED):
+        return (edge,)
+    weight = edge.synapse.weight.astype(np.int64)
+    weight = np.where(weight % 2**HIGH_BITS == 2 ** (HIGH_BITS - 1), weight - np.sign(weight), weight)
+    upper = (weight + 2 ** (HIGH_BITS - 1)) >> HIGH_BITS
+    parts = (weight - (upper << HIGH_BITS), upper)
+    lower, higher = (replace(edge.synapse, weight=part.astype(np.int8)) for part in parts)
+    return replace(edge, synapse=lower), replace(edge, port=HIGH, synapse=higher)
+
+
+def whole_weights(graph: IntegerGraph) -> list[Edge]:
+    """Return the edges as they were before `in_two_lists`."""
+    upper = {(e.source, e.target, e.delay): e.synapse for e in graph.edges if e.port == HIGH}
+    whole = []
+    for edge in graph.edges:
+        high, synapse = upper.get((edge.source, edge.target, edge.delay)), edge.synapse
+        if high is not None and isinstance(synapse, WEIGHTED) and isinstance(high, WEIGHTED):
+            both = synapse.weight.astype(np.int32) + (high.weight.astype(np.int32) << HIGH_BITS)
+            edge = replace(edge, synapse=replace(synapse, weight=both))
+        if edge.port != HIGH:
+            whole.append(edge)
+    return whole
+
+
+def _on_grid(edges: list[Edge], unit: Array, wanted: Scaling, threshold: float) -> Array:
+    """Return the units of weights that keep their grid, others as they were."""
+    rows = [row for edge in edges for row in weights_by_scale(edge.synapse, len(unit), wanted.per_neuron)]
+    if not wanted.per_neuron:
+        kept = grid_unit(np.concatenate([row for _, row in rows]), wanted.most, threshold, V_THRESHOLD_MAX)
+        return np.full(len(unit), kept) if kept else unit
+    by_scale: dict[tuple[int, int], list[Array]] = {}
+    for place, row in rows:
+        by_scale.setdefault(place, []).append(row)
+    units = unit.copy()
+    for (first, last), row_s in by_scale.items():
+        row = np.concatenate(row_s)
+        if kept := grid_unit(row, WEIGHT_MAX) or grid_unit(row, wanted.most):  # the low list alone is exact
+            units[first:last] = kept
+    return units
+
+
+def _least(largest: Array, threshold: float) -> float:
+    """Return the finest unit in which a threshold still fits a LIF; 0 where no weight would be left of it."""
+    least = threshold / V_THRESHOLD_MAX
+    return least if 0 < least <= largest.max(initial=0.0) else 0.0
 
 
 def _where_empty(largest: Array) -> Array:
@@ -91,7 +177,7 @@ def _(synapse: Conv, width: int) -> Array:
 
 @singledispatch
 def quantise_synapse(synapse: Synapse, unit: Array) -> Synapse:
-    """Return the synapse with int8 weights; ``unit`` (neurons,) is the real value of weight 1 of each target."""
+    """Return the synapse with whole weights; ``unit`` (neurons,) is the real value of weight 1 of each target."""
     raise not_registered(synapse, "quantise_synapse", "compilers/quantise_weights.py")
 
 
@@ -103,20 +189,59 @@ def _(synapse: Broadcast | SomaWire, unit: Array) -> Synapse:
 
 @quantise_synapse.register
 def _(synapse: Dense, unit: Array) -> Synapse:
-    return Dense(np.rint(synapse.weight / unit[:, None]).astype(np.int8))
+    return Dense(_whole(synapse.weight / unit[:, None]))
 
 
 @quantise_synapse.register
 def _(synapse: Sparse, unit: Array) -> Synapse:
-    return replace(synapse, weight=np.rint(synapse.weight / unit[synapse.rows]).astype(np.int8))
+    return replace(synapse, weight=_whole(synapse.weight / unit[synapse.rows]))
 
 
 @quantise_synapse.register
 def _(synapse: Conv, unit: Array) -> Synapse:
     each = unit.reshape(len(synapse.weight), -1)[:, 0]
-    return replace(synapse, weight=np.rint(synapse.weight / each[:, None, None, None]).astype(np.int8))
+    return replace(synapse, weight=_whole(synapse.weight / each[:, None, None, None]))
 
 
 @quantise_synapse.register
 def _(synapse: Diagonal, unit: Array) -> Synapse:
-    return Diagonal(np.rint(synapse.weight / unit).astype(np.int8))
+    return Diagonal(_whole(synapse.weight / unit))
+
+
+def _whole(weight: Array) -> Array:
+    """Round to int8, or to the int16 of which `in_two_lists` makes two."""
+    rounded = np.rint(weight)
+    return rounded.astype(np.int8 if np.abs(rounded).max(initial=0) <= WEIGHT_MAX else np.int16)
+
+
+@singledispatch
+def weights_by_scale(synapse: Synapse, width: int, per_neuron: bool) -> Iterator[tuple[tuple[int, int], Array]]:
+    """Yield the weights that share a scale with the neurons (first, last) that they lead to: a row, or a channel's."""
+    raise not_registered(synapse, "weights_by_scale", "compilers/quantise_weights.py")
+
+
+@weights_by_scale.register(Broadcast)
+@weights_by_scale.register(SomaWire)
+def _(synapse: Broadcast | SomaWire, width: int, per_neuron: bool) -> Iterator[tuple[tuple[int, int], Array]]:
+    yield from ()
+
+
+@weights_by_scale.register(Dense)
+@weights_by_scale.register(Diagonal)
+@weights_by_scale.register(Conv)
+def _(synapse: Dense | Diagonal | Conv, width: int, per_neuron: bool) -> Iterator[tuple[tuple[int, int], Array]]:
+    if not per_neuron:
+        yield (0, width), synapse.weight.ravel()
+        return
+    each = width // len(synapse.weight)
+    for row, weight in enumerate(synapse.weight):
+        yield (row * each, (row + 1) * each), np.ravel(weight)
+
+
+@weights_by_scale.register
+def _(synapse: Sparse, width: int, per_neuron: bool) -> Iterator[tuple[tuple[int, int], Array]]:
+    if not per_neuron:
+        yield (0, width), synapse.weight
+        return
+    for row in range(synapse.post):
+        yield (row, row + 1), synapse.weight[synapse.start[row] : synapse.start[row + 1]]

@@ -42,7 +42,7 @@ from .constants import FAR, ConstantPlace, Rounded
 from .lost_weights import of_synapse
 from .quantise import Units
 from .quantise_nodes import LONG, exponent_for, state_exponent
-from .quantise_weights import row_maximum
+from .quantise_weights import row_maximum, whole_weights
 
 LEAST_THRESHOLD = 8
 """In units of a weight's last bit; a smaller threshold distinguishes too few sums."""
@@ -58,7 +58,7 @@ def rounding(graph: FloatGraph, integer: IntegerGraph, units: Units) -> tuple[Ro
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # an infinite error is a finding
         for name, node in graph.nodes.items():
             found += of_node(node, integer.nodes[name], ConstantPlace(graph, name, units))
-        for real, edge in zip(graph.edges, integer.edges, strict=True):
+        for real, edge in zip(graph.edges, whole_weights(integer), strict=True):
             found += of_synapse(real.synapse, edge.synapse, edge, ConstantPlace(graph, edge.target, units))
     return tuple(found)
 

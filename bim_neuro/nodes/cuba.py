@@ -46,7 +46,8 @@ _MESSAGE_BITS = {"one": 1, "many": COUNT_BITS, "none": WORD_BITS}
 class Cuba:
     """Float law; ``decay`` and ``current_decay`` a step; ``v_floor`` is -inf where there is none.
 
-    The switches are `switches.SWITCHES`; ``ranges`` (u_range, v_range) are the largest |u| and |v| (`ranges`).
+    The switches are `switches.SWITCHES`; weights into ``wide`` neurons become integers of 16 bits; ``u_range`` and
+    ``v_range`` are the largest |u| and |v| (`ranges`).
     """
 
     decay: Annotated[Array, Real("neurons")]
@@ -62,6 +63,7 @@ class Cuba:
     compare: str = ">"
     counts: str = "one"
     lag: bool = False
+    wide: bool = False
     u_range: float = 0.0
     v_range: float = 0.0
 
