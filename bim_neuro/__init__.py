@@ -75,13 +75,14 @@ def compile(  # noqa: A001
     dt: float | None = None,
     dialect: Any = None,
     input: Any = None,  # noqa: A002
+    weight_bits: int = 8,
 ) -> Program:
     """Compile a model.pt or .nir file (or a float graph) for a target; see `bim_neuro.Program`.
 
     ``dialect`` says what another framework's .nir does not say of its neurons (docs/nir.md): "norse", "snntorch",
     "sinabs", "spikingjelly", "rockpool", "spyx", or a table of switches as {"name": "snntorch", "reset": "zero"}.
     ``input`` (samples, steps, channels) measures how large the numbers of an imported graph get: without it bounds
-    take their place, which cost precision.
+    take their place, which cost precision. ``weight_bits`` is 8, or 16: two lists of 8, and neurons in microcode.
 
     >>> import bim_neuro
     >>> program = bim_neuro.compile("examples/digits.pt")
@@ -93,4 +94,4 @@ def compile(  # noqa: A001
     """
     from .pipeline import compile_model
 
-    return compile_model(model, target, dt=dt, dialect=dialect, input=input)
+    return compile_model(model, target, dt=dt, dialect=dialect, input=input, weight_bits=weight_bits)

@@ -47,7 +47,13 @@ def request_of(asked: Asked) -> Request:
         file=asked.file(model=model, output=output, **chip),
         command=shlex.join(["bim-compile", *sys.argv[1:]]),
         **asked.words("target", "dt", "input", "data", "steps", "split", "layout", "backend", "verify", "optimise"),
-        **asked.given({"run.lava_timeout": "lava_timeout", "learn.samples": "learn_samples"}),
+        **asked.given(
+            {
+                "run.lava_timeout": "lava_timeout",
+                "learn.samples": "learn_samples",
+                "quantise.weight_bits": "weight_bits",
+            }
+        ),
     )
 
 

@@ -157,6 +157,9 @@ _WORDS = needs(
     "with learn.placement=tags: a tag always has 9 bits",
     "leave it out, or choose neurons or host",
 )
+_LEARNS_NOTHING = needs(
+    lambda v: v["learn"] == "none", "with --learn: a weight that learns has 9 bits", "leave one of them out"
+)
 _SEVERAL_GROUPS = needs(
     lambda v: v["learn"] != "three-factor",
     "with --learn three-factor, by which only the readout learns",
@@ -180,6 +183,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "check": (during(CHECK),),
     "strict": (_BUILDS,),
     "learn": (_BUILDS,),
+    "quantise.weight_bits": (_BUILDS, _LEARNS_NOTHING),
     "learn.test": (_SIMULATES, _LEARN),
     "learn.samples": (_SIMULATES, _LEARN),
     "learn.placement": (_BUILDS, _LEARN),

@@ -59,7 +59,13 @@ def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple
     chosen = None
     try:
         program = compile_model(
-            request.model, request.target, dt=request.dt, dialect=request.dialect, watch=watch, effort=0.0
+            request.model,
+            request.target,
+            dt=request.dt,
+            dialect=request.dialect,
+            watch=watch,
+            effort=0.0,
+            weight_bits=request.weight_bits,
         )
         if request.input is not None:
             most = SAMPLES if request.samples is None else min(request.samples, SAMPLES)

@@ -11,6 +11,7 @@ from .. import kept, report
 from ..atomic import write
 from ..compilers.artefact import save_artefact
 from ..compilers.placement.place import arrange
+from ..compilers.wider_weights import WIDTHS
 from ..errors import Finding
 from ..estimates.optimise import optimise
 from ..graph import PlacedGraph
@@ -92,7 +93,13 @@ def _ready(
     """Return the program that will be run, what it will be run on, and what it learned before."""
     stage("read and place", None)
     program = compile_model(
-        request.model, request.target, dt=request.dt, dialect=request.dialect, watch=watch, effort=0.0
+        request.model,
+        request.target,
+        dt=request.dt,
+        dialect=request.dialect,
+        watch=watch,
+        effort=0.0,
+        weight_bits=request.weight_bits,
     )
     if request.plasticity:
         learned, chosen = learn_first(program, request, stage, advance, watch)
@@ -148,6 +155,8 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
     options["learn"] = options.pop("plasticity")
     if request.dialect is None:
         del options["dialect"]
+    if request.weight_bits == WIDTHS[0]:
+        del options["weight_bits"]
     if request.plasticity is None:
         options["learn_samples"] = None  # a default is not part of the request
     seed = request.plasticity.seed if request.plasticity else None

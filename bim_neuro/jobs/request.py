@@ -38,6 +38,7 @@ class Request:
     split: str | None = None
     layout: str | None = None
     dialect: Mapping[str, str] | None = None  # switches by name, the preset as 'name'; see nir_bridge.dialect
+    weight_bits: int = 8
     file: str = ""  # the same for --config, as it is written beside the result
 
     @property

@@ -116,6 +116,7 @@ DIALECT = tuple(
 COMPILE = (
     _LAVA,
     _MEMORY,
+    Setting("quantise.weight_bits", int, 8, "Bits of a weight: 8, or 16 in two lists, in microcode.", "bits", 8, 16),
     Setting("learn.test", str, None, "Also measure learning on this .npz (for example shifted data).", "path"),
     Setting("learn.samples", int, 2000, "Samples to learn from; a shorter stream is repeated.", "samples", 1),
     Setting("learn.placement", str, "auto", "Trace placement: tags of the learning engine, neurons, or the host.",

@@ -28,6 +28,7 @@ VALUES = {
     "target": "loihi1", "dt": 0.001, "dialect": "norse",
     "input": "x.npz", "data": "data", "samples": 32, "split": "test", "layout": "BTC",
     "steps": 3, "backend": "engine",
+    "quantise.weight_bits": 16,
     "verify": "reference", "learn": "rtrl", "learn.test": "test.npz", "learn.samples": 2000, "learn.placement": "auto",
     "learn.bits": 12, "learn.rate": 0.1, "learn.rounding": "nearest", "learn.synapses": "w_o", "learn.prune": 0.5,
     "learn.seed": 0, "listed": "settings",
@@ -39,7 +40,18 @@ VALUES = {
 FLAGS = ("strict", "check", "self_test", "list_targets")
 ALWAYS = {"config", "settings", "json_output", "debug", "version"}
 MODES: dict[str, set[str]] = {
-    "--check": {"model", "target", "input", "strict", "check", "learn", "max_cores", "optimise", "run.max_memory"},
+    "--check": {
+        "model",
+        "target",
+        "input",
+        "strict",
+        "check",
+        "learn",
+        "max_cores",
+        "optimise",
+        "run.max_memory",
+        "quantise.weight_bits",
+    },
     "--self-test": {"model", "self_test", "run.max_memory"},
     "--list-targets": {"list_targets"},
     "--list": {"listed"},
