@@ -121,6 +121,9 @@ _NIR = needs(
 _FOREIGN = needs(
     lambda v: v["model"] is None or _is_nir(v["model"]), "with a model.pt, which brings its own dialect", "leave it out"
 )
+_RECORDED = needs(
+    lambda v: v.get("run.recorded") is not None, "without run.recorded", "name a record, as --set run.recorded=io.npz"
+)
 _LEARN = needs(lambda v: v["learn"] != "none", "without --learn", "name a rule, as --learn rtrl")
 _LAVA = needs(
     lambda v: "lava" in (v["backend"], v["verify"]), "without the lava backend", "add --verify lava or --backend lava"
@@ -199,6 +202,8 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "max_cores": (_BUILDS, _CORES),
     "optimise": (_BUILDS, _CORES),
     "output": (_SIMULATES,),
+    "run.recorded": (_SIMULATES,),
+    "run.float_bits": (_SIMULATES, _RECORDED),
     "run.lava_timeout": (_SIMULATES, _LAVA),
     "run.max_memory": (during(RUN, CHECK, SELF_TEST),),
     "self_test": (during(SELF_TEST),),

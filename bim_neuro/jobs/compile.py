@@ -28,6 +28,7 @@ from .chosen import Chosen
 from .folder import REQUEST, filled, reserved
 from .learn import Learned
 from .learn_stream import learn_first, learned_file
+from .recorded import compared_with
 from .request import Outcome, Request, Stage
 from .sequences import to_run
 from .shards import Shards
@@ -60,7 +61,7 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
         placed = _arranged(program, record, request)
     stage("report", None)
     with watch.stage("price"):
-        facts = _facts(request, program, chosen, learned, placed, ran)
+        facts = _beside_framework(request, program, chosen, _facts(request, program, chosen, learned, placed, ran))
         series = report.series(record, first_sample(program, raw, played), placed, program.profile)
     with filled(request.output) as (fresh, aside):
         stage("write model.bimn", None)
@@ -146,6 +147,14 @@ def _facts(
     )
 
 
+def _beside_framework(request: Request, program: Program, chosen: Chosen, facts: report.Facts) -> report.Facts:
+    """Return the facts with the comparison with the framework's own record, where one was given."""
+    if request.recorded is None:
+        return facts
+    said, found = compared_with(request.recorded, program, chosen, request.float_bits)
+    return replace(facts, assumptions=(*facts.assumptions, *said), findings=(*facts.findings, *found))
+
+
 def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]:
     """Return the request without its output paths and file; see `report.asked`."""
     options = asdict(request)
@@ -157,6 +166,8 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options["dialect"]
     if request.weight_bits == WIDTHS[0]:
         del options["weight_bits"]
+    if request.recorded is None:
+        del options["recorded"], options["float_bits"]
     if request.plasticity is None:
         options["learn_samples"] = None  # a default is not part of the request
     seed = request.plasticity.seed if request.plasticity else None

@@ -39,6 +39,8 @@ class Request:
     layout: str | None = None
     dialect: Mapping[str, str] | None = None  # switches by name, the preset as 'name'; see nir_bridge.dialect
     weight_bits: int = 8
+    recorded: Path | None = None  # what the framework sent; see `recorded`
+    float_bits: int = 64
     file: str = ""  # the same for --config, as it is written beside the result
 
     @property

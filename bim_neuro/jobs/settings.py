@@ -113,8 +113,14 @@ DIALECT = tuple(
     for switch in SWITCHES.values()
 )
 """Switches of the neurons of another framework's file, beside the preset that --dialect names."""
+_RECORDED = Setting(
+    "run.recorded", str, None, "Compare the float law with this .npz of what the framework sent.", "path"
+)
+_BITS = Setting("run.float_bits", str, "64", "Width of the float law in that comparison.", "bits", choices=("64", "32"))
 COMPILE = (
     _LAVA,
+    _RECORDED,
+    _BITS,
     _MEMORY,
     Setting("quantise.weight_bits", int, 8, "Bits of a weight: 8, or 16 in two lists, in microcode.", "bits", 8, 16),
     Setting("learn.test", str, None, "Also measure learning on this .npz (for example shifted data).", "path"),

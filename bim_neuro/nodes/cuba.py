@@ -88,17 +88,20 @@ class Cuba:
         return {"u": np.zeros(shape), "v": np.broadcast_to(self.v_start, shape).copy(), "n": np.zeros(shape)}
 
     def step(self, state: State, inputs: dict[str, Array]) -> Step:
-        u, v, before = self.current_decay * state["u"] + self.gain * inputs["a"], state["v"], state["n"]
-        if self.reset_when == "next":
-            v = reset(self, v, before)
-        v = self.decay * v + u + self.bias
-        if self.reset_when == "after":
-            v = reset(self, v, before)
-        n = spikes(self, v).astype(np.float64)
+        u, before = self.current_decay * state["u"] + self.gain * inputs["a"], state["n"]
+        v = self.charged(state["v"], u, before)
+        n = spikes(self, v).astype(v.dtype)
         if self.reset_when == "same":
             v = reset(self, v, n)
         v = np.maximum(v, self.v_floor)
         return Step({"u": u, "v": v, "n": n}, v if self.counts == "none" else before if self.lag else n)
+
+    def charged(self, v: Array, u: Array, before: Array) -> Array:
+        """Return the voltage that is compared with the threshold, from those of the step before and the current."""
+        if self.reset_when == "next":
+            v = reset(self, v, before)
+        v = self.decay * v + u + self.bias
+        return reset(self, v, before) if self.reset_when == "after" else v
 
 
 @dataclass(frozen=True)

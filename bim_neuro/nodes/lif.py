@@ -58,9 +58,13 @@ class LIF:
 
     def step(self, state: State, inputs: dict[str, Array]) -> Step:
         u = self.current_decay * state["u"] + inputs["i"]
-        v = self.decay * state["v"] + u + self.bias
+        v = self.charged(state["v"], u)
         s = v > self.v_threshold
         return Step({"u": u, "v": np.where(s, 0.0, v)}, s.astype(np.float64))
+
+    def charged(self, v: Array, u: Array) -> Array:
+        """Return the voltage that is compared with the threshold, from that of the step before and the current."""
+        return np.asarray(self.decay * v + u + self.bias)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ..nodes import Dense
 from ..nodes.arithmetic import Array
 from ..nodes.node import IntegerNode, Node, State
 from ..record import LayerCount, RunRecord, merge
+from .narrow import narrowed
 from .probes import ROOM, WORD_BYTES, Probe, Watch, check_whole, watching, words
 
 BATCH = 256
@@ -51,17 +52,23 @@ def simulate(
 
 
 def simulate_float(
-    graph: FloatGraph, x: Array, *, probe: Probe = True, watch: Watch | None = None, batch: int = BATCH
-) -> RunRecord:
+    graph: FloatGraph, x: Array, *, probe: Probe = True, watch: Watch | None = None, batch: int = BATCH,
+    bits: int = 64,
+) -> RunRecord:  # fmt: skip
     """Run the float law on input as the float model reads it; messages take no time, taps do.
 
-    ``probe`` and ``watch`` are as in `simulate`.
+    ``probe`` and ``watch`` are as in `simulate`. With 32 ``bits`` every number of the graph, every sum and every state
+    is rounded to 32 bits, as in the frameworks that train on them; a sum of products is rounded once.
     """
     from ..denormals import denormals_flushed  # brings numba, which --help need not wait for
 
     check_input(graph, x)
     batch = arguments.whole(batch, "batch", 1)
+    if bits not in (32, 64):
+        raise InputError(f"bits is {arguments.said(bits)}, allowed: 32, 64")
     with denormals_flushed():
+        if bits == 32:
+            return _in_batches(_run_float32, narrowed(graph), x, probe, watch, batch, x.shape[1])
         return _in_batches(_run_float, graph, x, probe, watch, batch, x.shape[1])
 
 
@@ -70,7 +77,7 @@ def _in_batches(
     progress: Progress | None = None,
 ) -> RunRecord:  # fmt: skip
     """Run a law batch by batch; windows are as long as `ROOM` allows."""
-    kept, watches = watching(graph, probe, watch, len(x), period, np.float64 if law is _run_float else np.int64)
+    kept, watches = watching(graph, probe, watch, len(x), period, _NUMBERS.get(law, np.int64))
     if probe is True:
         check_whole(graph, len(x), period)
     span = max(1, min(period, ROOM // (WORD_BYTES * words(graph) * min(batch, len(x)))))
@@ -215,22 +222,25 @@ def _accumulate(
     return inputs
 
 
-def _run_float(graph: FloatGraph, x: Array, probe: bool, window: _Window | None = None) -> RunRecord:
+def _run_float(
+    graph: FloatGraph, x: Array, probe: bool, window: _Window | None = None, dtype: type = np.float64
+) -> RunRecord:
     samples, steps, _ = x.shape
-    history = _histories(graph, samples, np.float64, hop=0)
-    states = {name: node.initial((samples,)) for name, node in graph.nodes.items()}
+    history = _histories(graph, samples, dtype, hop=0)
+    states = {name: _as(dtype, node.initial((samples,))) for name, node in graph.nodes.items()}
     counts = {name: LayerCount.zeros(steps) for name in graph.nodes}
     probes: dict[str, Array] = {}
     output = np.zeros((samples, graph.nodes[graph.output].neurons))
     for t in range(steps):
         for name in graph.order:
             node = graph.nodes[name]
-            inputs = {port: np.zeros((samples, width)) for port, width in node.ports.items()}
+            inputs: State = {port: np.zeros((samples, width), dtype) for port, width in node.ports.items()}
             for edge in graph.into(name):
                 inputs[edge.port] = inputs[edge.port] + edge.synapse.apply(history[edge.source].at(t - edge.delay))
             if name == graph.source:
                 inputs["input"] = x[:, t]
-            states[name], message, _ = node.step(states[name], inputs)
+            state, message, _ = node.step(states[name], _as(dtype, inputs))
+            states[name] = _as(dtype, state)
             history[name].put(t, message)
             counts[name].updates[t] += samples * node.neurons
             counts[name].messages[t] += np.count_nonzero(message)
@@ -241,6 +251,18 @@ def _run_float(graph: FloatGraph, x: Array, probe: bool, window: _Window | None 
             if name == graph.output:
                 output += message
     return RunRecord("float", samples, steps, steps, counts, output, probes)
+
+
+def _run_float32(graph: FloatGraph, x: Array, probe: bool, window: _Window | None = None) -> RunRecord:
+    return _run_float(graph, x, probe, window, np.float32)
+
+
+def _as(dtype: type, state: State) -> State:
+    return {key: value.astype(dtype, copy=False) for key, value in state.items()}
+
+
+_NUMBERS: dict[Any, type] = {_run_float: np.float64, _run_float32: np.float32}
+"""What the probes of a law hold."""
 
 
 def _keep(

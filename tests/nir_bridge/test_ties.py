@@ -1,0 +1,98 @@
+"""The float law beside a framework's record: ties are counted apart, everything else must be equal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import bim_compile
+
+import bim_neuro
+from bim_neuro.errors import InputError
+from bim_neuro.graph import Edge, FloatGraph
+from bim_neuro.nodes import LIF, Cuba, Dense, Encoder, Source
+from bim_neuro.simulation import simulate_float
+from bim_neuro.simulation.ties import Ties
+
+FOLDER = Path(__file__).parent.parent / "frameworks_data"
+
+
+def adding(threshold: float, **switches: str) -> FloatGraph:
+    """One neuron that adds up inputs of 0.1 without a leak."""
+    one, zero = np.ones(1), np.zeros(1)
+    node = Cuba(one, zero, one, zero, threshold * one, zero, zero, np.full(1, -np.inf), **switches)
+    if not switches:
+        node = LIF(1, 1.0, threshold, zero)
+    edge = Edge("x", "n", "a" if switches else "i", Dense(np.full((1, 1), 0.1)))
+    return FloatGraph({"x": Source(1, graded=False), "n": node}, (edge,), 1e-3, Encoder("spikes", one, zero))
+
+
+def test_a_sum_at_the_threshold_is_a_tie() -> None:
+    """0.1 + 0.1 + 0.1 is above 0.3 in 64 bits, and 0.30000001 above 0.3 in 32; then the neuron begins anew."""
+    graph = adding(0.3)
+    ties = Ties(graph)
+    spikes = simulate_float(graph, np.ones((2, 7, 1)), watch=ties).probes["n.message"][0, :, 0]
+    assert spikes.tolist() == [0, 0, 1, 0, 0, 1, 0]
+    assert ties.of("n").tolist() == [[0, 2, 0], [1, 2, 0], [0, 5, 0], [1, 5, 0]]
+
+
+def test_every_multiple_of_a_threshold_is_one_where_spikes_are_counted() -> None:
+    graph = adding(0.05, counts="many", reset="subtract")
+    ties = Ties(graph)
+    simulate_float(graph, np.ones((1, 3, 1)), watch=ties)
+    assert ties.of("n")[:, 1].tolist() == [0, 1, 2]
+    near = Ties(graph := adding(0.0501, counts="many", reset="subtract"))
+    simulate_float(graph, np.ones((1, 1, 1)), watch=near)
+    assert len(near.of("n")) == 0
+
+
+def test_in_32_bits_every_state_is() -> None:
+    """2^24 + 1 is no number of 32 bits: a neuron that adds 1 stands still there."""
+    graph = adding(1e9)
+    edges = (Edge("x", "n", "i", Dense(np.full((1, 1), 2.0**24))),)
+    graph = FloatGraph({"x": graph.nodes["x"], "n": LIF(1, 1.0, 1e9, np.ones(1))}, edges, graph.dt, graph.encoder)
+    x = np.array([1.0, 0, 0])[None, :, None]
+    runs = {bits: simulate_float(graph, x, bits=bits).probes["n.v"] for bits in (64, 32)}
+    assert runs[64][0, :, 0].tolist() == [2**24 + 1, 2**24 + 2, 2**24 + 3]
+    assert (runs[32].dtype, runs[32][0, :, 0].tolist()) == (np.float32, [2**24, 2**24, 2**24])
+    with pytest.raises(InputError, match="bits is 16, allowed: 32, 64"):
+        simulate_float(graph, x, bits=16)
+
+
+def test_a_difference_at_a_tie_is_counted_apart() -> None:
+    graph, x = adding(0.3), np.ones((1, 3, 1))
+    program = bim_neuro.compile(graph)
+    [row] = bim_neuro.against(program, x, {"n": np.zeros((1, 3, 1))})
+    assert (row.differ, row.differ_at_ties, row.ties, row.bins, row.first) == (0, 1, 1, 3, (0, 2, 0))
+    [row] = bim_neuro.against(program, x, {"n": np.array([0, 1, 1]).reshape(1, 3, 1)})
+    assert (row.differ, row.differ_at_ties, row.first) == (1, 0, (0, 1, 0))
+    with pytest.raises(InputError, match="the graph has no layer 'm'"):
+        bim_neuro.against(program, x, {"m": x})
+    with pytest.raises(InputError, match=r"'n' sends .* \(1, 3, 1\), the framework's record is \(1, 2, 1\)"):
+        bim_neuro.against(program, x, {"n": x[:, :2]})
+
+
+@pytest.mark.parametrize("bits", [64, 32])
+def test_the_report_says_whether_the_float_law_is_the_framework_s(tmp_path: Path, bits: int) -> None:
+    """The right dialect, and one switch wrong."""
+    folder = FOLDER / "snntorch_delayed_zero"
+    with np.load(folder / "io.npz") as io:
+        x, out, hidden = io["x"], io["out"], io["spk__1"]
+    np.savez(tmp_path / "x.npz", x=x, layout="TBC")
+    np.savez(tmp_path / "theirs.npz", **{"out": out, "1": hidden})
+    asked = (folder / "graph.nir", "--dt", 1e-4, "--dialect", "snntorch", "--set", "dialect.reset=zero", "--input",
+             tmp_path / "x.npz", "--set", f"run.recorded={tmp_path / 'theirs.npz'}",
+             "--set", f"run.float_bits={bits}")  # fmt: skip
+    right = bim_compile(*asked, "--set", "dialect.reset_when=next", "-o", tmp_path / "right", "--json")
+    lines = [line for line in json.loads(right.out)["assumptions"] if "beside" in line]
+    assert [line.partition("theirs.npz: ")[2] for line in lines] == [
+        "0 of 1,440 bins of '3' differ; 0 ties, 0 of which differ",
+        "0 of 4,800 bins of '1' differ; 0 ties, 0 of which differ",
+    ]
+    assert lines[0].startswith(f"the float law in {bits} bits")
+    wrong = json.loads(bim_compile(*asked, "-o", tmp_path / "wrong", "--json").out)
+    found = [finding for finding in wrong["findings"] if finding["rule"] == "framework"]
+    assert {finding["layer"] for finding in found} == {"1", "3"}
+    assert "the float law is not its framework's" in found[0]["message"]
