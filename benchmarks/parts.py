@@ -1,10 +1,15 @@
-"""Parts: where the time of one graph goes, kernel by kernel, on the messages of a real run."""
+"""Parts: where the time of one graph goes, kernel by kernel, on the messages of a real run.
+
+Every part takes the last two chunks of a run, one layer after the other, as the run does: a layer that played the same
+steps again and again would find all its weights in the cache nearest to it, and every branch learned by heart.
+"""
 
 from __future__ import annotations
 
 import importlib
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
@@ -12,55 +17,62 @@ import numpy as np
 
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.simulation.crew import NO_SYNC
-from bim_neuro.simulation.kernels import layout, run
+from bim_neuro.simulation.kernels import layout, run, with_units
 from bim_neuro.simulation.lines import listed
 from bim_neuro.simulation.tables import CHUNK, lay_out
 
-_layer: Any = importlib.import_module("bim_neuro.simulation.kernels.layer")
-_synapses: Any = importlib.import_module("bim_neuro.simulation.kernels.synapses")
+_calls: Any = importlib.import_module("bim_neuro.simulation.kernels.calls")
 _loop: Any = numba.njit(_nrt=False, nogil=True)
 ROUNDS = 15
-REPEATS = 16  # a call from Python takes as long as some steps
-STEPS = REPEATS * CHUNK
+CHUNKS = 2  # what is left of a run in its rings
+REPEATS = 8  # a call from Python takes as long as some steps
+STEPS = REPEATS * CHUNKS * CHUNK
+NONE = -1  # instead of a kind
 
-_gather, _count_operations = _synapses.gather, _synapses.count_operations
-_law, _compact, _lists = _layer.law, _layer.compact, _layer.lists
-WIDTH, MESSAGES, SPIKES = layout.WIDTH, layout.MESSAGES, layout.SPIKES
-TOGETHER, SUM_WIDTH = layout.TOGETHER, layout.SUM_WIDTH
-
-
-@_loop  # type: ignore[untyped-decorator]
-def _all_synapses(tables: Any, work: Any, index: int, t0: int, t1: int) -> None:
-    node = tables.nodes[index]
-    for _ in range(REPEATS):
-        for t in range(t0, t1, node[TOGETHER]):
-            _gather(tables, work, node, 0, node[WIDTH], (t, min(t + node[TOGETHER], t1), t), t0)
+_lay_down, _call = _calls.lay_down, _calls.call
+WIDTH, KIND, MASK, NARROW = layout.WIDTH, layout.KIND, layout.MASK, layout.NARROW
+TOGETHER, SEND, COUNT, LAW, SOURCE = layout.TOGETHER, layout.SEND, layout.COUNT, layout.LAW, layout.SOURCE
+GATHER, WIDE_GATHER = layout.GATHER, layout.WIDE_GATHER
 
 
 @_loop  # type: ignore[untyped-decorator]
-def _all_counters(tables: Any, work: Any, index: int, t0: int, t1: int) -> None:
-    for _ in range(REPEATS):
-        _count_operations(tables, work, tables.nodes[index], work.counters[index], t0, t1, 0)
+def _play_some(known: Any, start: int, kind: int) -> None:
+    """Gather everywhere, and let the nodes of one kind step."""
+    at, tables = _lay_down(known), known.tables
+    for turn in range(REPEATS * CHUNKS):
+        t0 = start + turn % CHUNKS * CHUNK
+        for index in range(len(tables.nodes)):
+            node = tables.nodes[index]
+            if node[KIND] == SOURCE:
+                continue
+            way = tables.units[GATHER if node[NARROW] else WIDE_GATHER]
+            for t in range(t0, t0 + CHUNK):
+                row = (t - t0) % node[TOGETHER]
+                if row == 0:
+                    _call(way, at, (index, 0, node[WIDTH], t, min(t + node[TOGETHER], t0 + CHUNK), t, t0))
+                if node[KIND] == kind:
+                    _call(tables.units[LAW + kind], at, (index, t & node[MASK], row, 0, node[WIDTH]))
 
 
 @_loop  # type: ignore[untyped-decorator]
-def _all_neurons(tables: Any, work: Any, index: int, t0: int, t1: int) -> None:
-    """Let neurons step; those that spike on sums as they came, so that as many fire: that time is taken off again."""
-    node = tables.nodes[index]
-    width = node[WIDTH]
-    message = work.messages[node[MESSAGES] : node[MESSAGES] + width]
-    for _ in range(REPEATS):
-        for t in range(t0, t1):
-            row = (t - t0) % node[TOGETHER]
-            if node[SPIKES] and row == 0:
-                _gather(tables, work, node, 0, width, (t, min(t + node[TOGETHER], t1), t), t0)
-            _law(tables, work, node, message, 0, width, row * node[SUM_WIDTH])
-            if node[SPIKES] and not _lists(tables, node):
-                _compact(work.flags[:width], work.flag_words, message, 0)
+def _send_lines(known: Any, start: int) -> None:
+    at = _lay_down(known)
+    for turn in range(REPEATS * CHUNKS):
+        t0 = start + turn % CHUNKS * CHUNK
+        _call(known.tables.units[SEND], at, (0, 0, t0, t0 + CHUNK, t0, 0, 1))
+
+
+@_loop  # type: ignore[untyped-decorator]
+def _count_all(known: Any, start: int) -> None:
+    at = _lay_down(known)
+    for turn in range(REPEATS * CHUNKS):
+        t0 = start + turn % CHUNKS * CHUNK
+        for index in range(1, len(known.tables.nodes)):
+            _call(known.tables.units[COUNT], at, (index, t0, t0 + CHUNK))
 
 
 def parts(graph: Any, x: Array) -> dict[str, float]:
-    """Return microseconds a step of synapses, counters, and every kind of node; 'whole' is the same in one run.
+    """Return microseconds a step of input, synapses, counters, and every kind of node; 'whole' is all in one run.
 
     x (samples, steps, lines) is played as one long sample, so that short ones fill a chunk too.
     """
@@ -68,35 +80,23 @@ def parts(graph: Any, x: Array) -> dict[str, float]:
     plan = lay_out(graph)
     steps, period = x.shape[1], graph.period(x.shape[1])
     work, probes, lines = plan.work(period), np.zeros((1, 0), np.int64), listed(graph, x)
-    output, stages = np.zeros((1, graph.nodes[graph.output].neurons), np.int64), (0, len(plan.tables.stages))
+    tables = with_units(plan.tables, partial(plan.work, 1), probed=False, shared=False)
+    output, stages = np.zeros((1, graph.nodes[graph.output].neurons), np.int64), (0, len(tables.stages))
+    where = (stages, (0, steps), (steps, period, period), CHUNK, (0, 1), NO_SYNC)
 
     def play() -> None:
-        run(
-            plan.tables,
-            work,
-            lines,
-            output,
-            probes,
-            stages,
-            (0, steps),
-            (steps, period, period),
-            CHUNK,
-            (0, 1),
-            NO_SYNC,
-        )
+        run(tables, work, lines, output, probes, *where)
 
-    found = {"whole": best(play, steps), "synapses": 0.0, "counters": 0.0}
-    t1 = steps // CHUNK * CHUNK
-    for index, name in enumerate(plan.names):
-        kind = graph.nodes[name].kind
-        if kind == "source":
-            continue
-        arguments = (plan.tables, work, index, t1 - CHUNK, t1)
-        synapses = best(lambda a=arguments: _all_synapses(*a), STEPS)
-        found["synapses"] += synapses
-        found["counters"] += best(lambda a=arguments: _all_counters(*a), STEPS)
-        neurons = best(lambda a=arguments: _all_neurons(*a), STEPS)
-        found[kind] = found.get(kind, 0.0) + neurons - (synapses if graph.nodes[name].message_bits == 1 else 0)
+    found = {"whole": best(play, steps)}
+    known = layout.Call(tables, work, lines, output, probes, steps, period, period)
+    start = steps // CHUNK * CHUNK - CHUNKS * CHUNK
+    found["source"] = best(partial(_send_lines, known, start), STEPS)
+    found["synapses"] = synapses = best(partial(_play_some, known, start, NONE), STEPS)
+    found["counters"] = best(partial(_count_all, known, start), STEPS)
+    kinds = {tables.nodes[place, KIND]: graph.nodes[name].kind for place, name in enumerate(plan.names) if place}
+    for number, kind in kinds.items():
+        both = best(partial(_play_some, known, start, number), STEPS)
+        found[kind] = found.get(kind, 0.0) + both - synapses
     return found
 
 

@@ -21,6 +21,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic  # type: ignore[import-untyped,unused-ignore]
 
 __all__ = [
+    "address_of",
     "code_tools",
     "compiled",
     "compiles_for",
@@ -32,7 +33,9 @@ __all__ = [
     "may_compile",
     "part",
     "section",
+    "type_of",
     "types",
+    "unit",
     "vectorised",
 ]
 
@@ -81,6 +84,25 @@ def section(function: F) -> F:
 def entry(function: F) -> F:
     """Compile a function that Python calls, and that makes no arrays."""
     return _compile(function, no_cfunc_wrapper=True, **_BARE)
+
+
+def unit(function: F) -> F:
+    """Compile a function that kernels call by its address, `address_of`: only those are compiled that a run uses."""
+    return _compile(function, no_cpython_wrapper=True, **_BARE)
+
+
+def address_of(function: Callable[..., Any], place: Any) -> int:
+    """Return where the code of a unit lies; it takes what `place` is the type of, and whole numbers."""
+    made: Any = function
+    signature = types.int64(types.CPointer(place), *[types.int64] * (made.py_func.__code__.co_argcount - 1))
+    made.compile(signature)
+    found = made.overloads[signature.args]
+    return int(found.library.get_pointer_to_function(found.fndesc.llvm_cfunc_wrapper_name))
+
+
+def type_of(value: Any) -> Any:
+    """Return the type that kernels see."""
+    return numba.typeof(value)
 
 
 def compiles_for(feature: str) -> bool:

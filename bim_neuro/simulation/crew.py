@@ -31,6 +31,8 @@ UPDATE = {
     layout.CUBA: 3e-9,
     layout.RELAY: 0.4e-9,
     layout.READOUT: 2e-9,
+    layout.NARROW_RELAY: 0.3e-9,
+    layout.NARROW_READOUT: 0.4e-9,
     layout.SCAN: 1.5e-9,
     layout.WIDE_SCAN: 5e-9,
 }

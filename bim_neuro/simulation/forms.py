@@ -22,6 +22,7 @@ from ..nodes.lif import BIAS_EXP_MAX, BIAS_HIGH, V_THRESHOLD_MAX
 from ..nodes.node import IntegerNode
 from .kernels import layout
 from .kernels.scan import LANES
+from .kernels.words import NEAR_BIAS, NEAR_FACTOR, NEAR_SHIFT
 
 LINE_MAX = 128  # magnitude of a graded input line, 8 bits
 _WIDE_INPUT = 2**50  # what a port of a switch neuron may sum to: 2^8 times as much still fits 64 bits
@@ -85,14 +86,23 @@ def _(node: IntegerCuba, bounds: dict[str, int], name: str) -> Form:
 
 @form.register
 def _(node: IntegerRelay, bounds: dict[str, int], name: str) -> Form:
-    return Form(layout.RELAY, np.concatenate([_shifts([node.shift], name), *_affine(node, name)]))
+    words = np.concatenate([_shifts([node.shift], name), *_affine(node, name)])
+    narrow = _is_near(node, bounds["a"])
+    return Form(layout.NARROW_RELAY if narrow else layout.RELAY, words, narrow=narrow)
 
 
 @form.register
 def _(node: IntegerReadout, bounds: dict[str, int], name: str) -> Form:
     _check_range(node.decay, "decay", name, 0, 2**16)
     words = np.concatenate([_shifts([node.shift], name), [node.decay], *_affine(node, name)])
-    return Form(layout.READOUT, words, state_words=node.neurons)
+    narrow = _is_near(node, bounds["a"])
+    return Form(layout.NARROW_READOUT if narrow else layout.READOUT, words, node.neurons, narrow=narrow)
+
+
+def _is_near(node: IntegerRelay | IntegerReadout, bound: int) -> bool:
+    """Whether the sums fit 32 bits and the products a double, as the proof of `words.near` asks."""
+    factor, bias = (int(np.abs(row).max(initial=0)) for row in (node.multiplier, node.bias))
+    return bound < 2**31 and factor < NEAR_FACTOR and bias < NEAR_BIAS and node.shift < NEAR_SHIFT
 
 
 @form.register

@@ -7,6 +7,8 @@ for events in sensor:
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from .. import arguments
@@ -15,7 +17,7 @@ from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..record import LayerCount
 from .crew import NO_SYNC
-from .kernels import run
+from .kernels import run, with_units
 from .kernels.layout import (
     COUNTS,
     CUBA,
@@ -24,6 +26,7 @@ from .kernels.layout import (
     MASK,
     MESSAGES,
     NARROW,
+    NARROW_READOUT,
     PITCH,
     READOUT,
     SCAN,
@@ -47,6 +50,8 @@ class Stream:
     def __init__(self, graph: IntegerGraph) -> None:
         self.graph = arguments.instance(graph, IntegerGraph, "graph", "a program's is program.graph")
         self._plan = lay_out(graph, chunk=1)
+        work = partial(self._plan.work, 1)
+        self._tables = with_units(self._plan.tables, work, probed=False, shared=False)
         self.reset()
 
     def reset(self) -> None:
@@ -65,7 +70,7 @@ class Stream:
             wrong = np.count_nonzero(~np.isfinite(line))
             raise InputError(f"step {self.steps} holds {wrong} values that are not finite")
         lines = listed(self.graph, line.reshape(1, 1, channels), self.steps)
-        tables = self._plan.tables
+        tables = self._tables
         self._output[:] = 0
         probes = np.zeros((1, 0), np.int64)
         times = (self.steps, self.steps + 1)
@@ -108,8 +113,8 @@ class Stream:
             return {"u": u, "v": v}
         if kind == CUBA:
             return dict(zip("uvn", pool[start : start + 3 * width].reshape(3, width).copy(), strict=True))
-        if kind == READOUT:
-            return {"v": pool[start : start + width].copy()}
+        if kind in (READOUT, NARROW_READOUT):
+            return {"v": pool[start : start + width].astype(np.int64)}
         if kind in (SCAN, WIDE_SCAN):
             rows = pool[start : start + states * node[PITCH]].reshape(states, node[PITCH])[:, :width]
             return {"h": rows.T.astype(np.int64)}

@@ -167,6 +167,7 @@ class _Builder:
             words64=self.words64.join(),
             output=self.place[self.graph.output],
             probe_words=probe,
+            units=np.zeros(layout.UNITS, np.int64),
         )
         sizes = {name: pool.size for name, pool in self.memory.items()}
         sizes["widest"] = max(max([node.neurons, *node.ports.values()]) for node in self.graph.nodes.values())
@@ -223,6 +224,9 @@ class _Builder:
         if len(self.edges) in self.multiplied:
             row[layout.SYNAPSE] = layout.PRODUCT
             row[layout.PRODUCTS] = self.memory["products"].reserve(self.chunk * post)
+        row[layout.RARE] = row[layout.SYNAPSE] in layout.RARE_KINDS or (
+            row[layout.SYNAPSE] == layout.DENSE and not spikes
+        )
         self.edges.append(edge)
         self.edge_rows.append(row)
 

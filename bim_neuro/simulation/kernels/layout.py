@@ -11,10 +11,15 @@ from typing import NamedTuple
 from ...nodes.arithmetic import Array
 
 # kinds of nodes
-SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN, CUBA = range(8)
+SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN, CUBA, NARROW_RELAY, NARROW_READOUT = range(10)
+
+# places in `tables.units`, what a run calls by address; then the law of every kind of node
+PLAY, SEND, GATHER, WIDE_GATHER, ARRIVE, COUNT, KEEP, JOIN, LAW = range(9)
+UNITS = LAW + 10
 
 # kinds of synapses
 DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS, SPARSE, CONV = range(7)
+RARE_KINDS = (PRODUCT, SPARSE, CONV)  # and dense ones of messages beyond 16 bits
 
 # columns of `nodes`
 KIND = 0
@@ -56,7 +61,8 @@ SHARED = 12  # every neuron of the target reads the whole port
 FANS = 13  # place in tables.words32: synapses of every presynaptic neuron, where those differ; else -1
 LISTS_AT = 14  # place in tables.words32: targets of a sparse synapse, lists of a convolution
 SHAPE = 15  # place in tables.words64: where a sender's targets begin, words of a convolution
-EDGE_COLUMNS = 16
+RARE = 16  # by a unit of its own, `synapses.arrive`
+EDGE_COLUMNS = 17
 
 # words of a convolution, see `planes`
 GROUPS = 0
@@ -97,6 +103,7 @@ class Tables(NamedTuple):
     words64: Array  # int64
     output: int
     probe_words: int  # probed words a step
+    units: Array  # int64 (UNITS,), addresses; 0 of what the run does not use
 
 
 class Listed(NamedTuple):
@@ -130,3 +137,16 @@ class Work(NamedTuple):
     products: Array  # float64, what BLAS multiplied
     sent: Array  # int32 (steps of a chunk, members of a team): shared, messages of each slice
     counters: Array  # int64 (nodes, 5, columns)
+
+
+class Call(NamedTuple):
+    """All that a run knows. ``steps``, ``period`` and ``rows`` are its length, see `run`."""
+
+    tables: Tables
+    work: Work
+    lines: Listed
+    output: Array  # int64 (samples, neurons)
+    probes: Array  # int64 (samples, probed words)
+    steps: int
+    period: int
+    rows: int

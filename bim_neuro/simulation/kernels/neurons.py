@@ -6,11 +6,11 @@ import numpy as np
 
 from ...jit import kernel
 from ...nodes.arithmetic import Array
-from .words import WORD_MAX, clip, rescale, shift_towards_zero
+from .words import WORD_MAX, clip, near, rescale, shift_towards_zero
 
 MESSAGE_MAX = 2**15 - 1
 _WRAP = 2**23
-_i32 = np.int32
+_i32, _f64 = np.int32, np.float64
 
 
 @kernel
@@ -68,6 +68,39 @@ def wide_lif(words: Array, bias: Array, sums: Array, u: Array, v: Array, flags: 
         v[j] = 0 if fired else y
         flags[j] = fired
     return saturated
+
+
+@kernel
+def narrow_relay(words: Array, sums: Array, message: Array, pitch: int, first: int) -> tuple[int, int]:
+    """N8 in 32 bits. ``words``: shift, multipliers, biases; return how many saturated, and how many are not zero."""
+    scale, multiplier, bias = 1.0 / _f64(1 << words[0]), words[1 + first :], words[1 + pitch + first :]
+    saturated, sent = _i32(0), _i32(0)
+    for j in range(len(message)):
+        r = near(sums[j], multiplier[j], scale, bias[j])
+        y = min(max(r, _i32(-MESSAGE_MAX)), _i32(MESSAGE_MAX))
+        saturated = _i32(_i32(saturated + _i32(abs(sums[j]) > _i32(WORD_MAX))) + _i32(y != r))
+        sent = _i32(sent + _i32(y != _i32(0)))
+        message[j] = y
+    return int(saturated), int(sent)
+
+
+@kernel
+def narrow_readout(words: Array, sums: Array, v: Array, message: Array, pitch: int, first: int) -> tuple[int, int]:
+    """N10 in 32 bits. ``words``: shift, decay, multipliers, biases; return the same.
+
+    23 bits of voltage times at most 2^16 of decay are exact in a double, and are cut towards zero, as N2 does.
+    """
+    scale, decay = 1.0 / _f64(1 << words[0]), _f64(words[1]) / 65536.0
+    multiplier, bias = words[2 + first :], words[2 + pitch + first :]
+    saturated, sent = _i32(0), _i32(0)
+    for j in range(len(message)):
+        x = _i32(_i32(_f64(v[j]) * decay) + near(sums[j], multiplier[j], scale, bias[j]))
+        y = min(max(x, _i32(-WORD_MAX)), _i32(WORD_MAX))
+        saturated = _i32(_i32(saturated + _i32(abs(sums[j]) > _i32(WORD_MAX))) + _i32(y != x))
+        sent = _i32(sent + _i32(y != _i32(0)))
+        v[j] = y
+        message[j] = y
+    return int(saturated), int(sent)
 
 
 @kernel

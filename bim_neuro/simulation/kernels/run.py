@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from ...jit import entry, kernel
 from ...nodes.arithmetic import Array
-from .layer import join, play
-from .layout import KIND, SOURCE, SPLIT, Listed, Tables, Work
-from .source import send
+from .calls import call, lay_down
+from .layout import JOIN, KIND, PLAY, SEND, SOURCE, SPLIT, Call, Listed, Tables, Work
 from .synapses import clear
 from .team import meet
 
@@ -37,6 +36,7 @@ def run(
     """
     member, size = team
     met = 0
+    at = lay_down(Call(tables, work, lines, output, probes, length[0], length[1], length[2]))
     for sample in range(len(lines.starts)):
         if steps[0] == 0 and stages[0] == 0:
             if member == 0:
@@ -49,17 +49,15 @@ def run(
                 source = tables.nodes[first, KIND] == SOURCE
                 split = size > 1 and loop == 0 and tables.nodes[first, SPLIT] != 0 and not source
                 many = size if split else 1
+                unit = tables.units[SEND if source else PLAY]
                 stride = 1 if last - first > 1 else t1 - t0
-                if source and member == 0:
-                    send(tables, work, lines, sample, output[sample], probes[sample], first, (t0, t1), length)
-                for i in range(0 if source else (t1 - t0) // stride * (last - first)):
+                for i in range((t1 - t0) // stride * (last - first)):
                     node, t = first + i % (last - first), t0 + i // (last - first) * stride
                     if member < many:
-                        times, place = (t, t + stride, t0), (member, many)
-                        play(tables, work, output[sample], probes[sample], node, times, length, place)
+                        call(unit, at, (sample, node, t, t + stride, t0, member, many))
                 met = meet(sync, size, met)
                 if split:
-                    join(tables, work, first, (t0, t1), length[1], team)
+                    call(tables.units[JOIN], at, (first, t0, t1, member, size))
                     met = meet(sync, size, met)
 
 

@@ -25,7 +25,7 @@ from ...jit import intrinsic, kernel, types
 from ...nodes.arithmetic import Array
 from .rows import COLUMNS
 from .vectors import Lanes, Place, Table, spread, vector
-from .words import WORD_MAX
+from .words import WORD_MAX, near
 
 LANES = 16
 SHIFTS = 7  # words before the rows of a scan: the shifts of u, dt, alpha, du, B, C, D
@@ -35,7 +35,6 @@ SCRATCH = 7
 _i32, _u32, _f64 = np.int32, np.uint32, np.float64
 _Y_MAX, _U_MAX = _i32(2**17 - 1), _i32(2**15 - 1)
 _P_MAX = _i32(2**24 - 1)
-_FAR = 2.0**30  # beyond every limit and bias
 _STEP = 5678  # the least step of the table
 
 _left = [round(2.0 ** (20 - i / 64)) for i in range(65)]
@@ -74,14 +73,6 @@ def scan(words: Array, sums: Array, h: Array, rows: Array, message: Array, pitch
 
 
 @kernel
-def _near(total: np.int32, factor: np.int32, scale: Any, bias: np.int32) -> np.int32:
-    """N6. The product of the saturated sum, scaled down by a power of two, cut towards zero, and the bias."""
-    word = min(max(total, _i32(-WORD_MAX)), _i32(WORD_MAX))
-    product: Any = _f64(word) * _f64(factor) * scale
-    return _i32(_i32(min(max(product, -_FAR), _FAR)) + bias)
-
-
-@kernel
 def _exp2(p: np.int32) -> np.int32:
     """N4. 2^-p in units of 2^-20."""
     entry = _EXP2[_u32(_i32(p >> _i32(14)) & _i32(63))]
@@ -105,7 +96,7 @@ def _gates(
     u_sums, dt_sums = sums[first:], sums[((pitch + COLUMNS - 1) & -COLUMNS) + first :]
     lost, top = _i32(0), _i32(WORD_MAX)
     for d in range(len(p)):
-        wide = _near(dt_sums[d], dt_factor[d], dt_scale, dt_bias[d])
+        wide = near(dt_sums[d], dt_factor[d], dt_scale, dt_bias[d])
         z = min(max(wide, -top), top)
         size = abs(z)
         rest = _i32(_i32(_i32(size & _i32(255)) * _LOG2E) >> _i32(8))
@@ -121,7 +112,7 @@ def _gates(
         soft = _i32(_i32(_i32(_i32(e >> _i32(7)) * g) + _i32(_i32(_i32(e & _i32(127)) * g) >> _i32(7))) >> _i32(8))
         delta = _i32(_i32(max(z, _i32(0)) << _i32(4)) + soft)
         step = min(delta, top)
-        wide = _near(u_sums[d], u_factor[d], u_scale, u_bias[d])
+        wide = near(u_sums[d], u_factor[d], u_scale, u_bias[d])
         u = min(max(wide, -_U_MAX), _U_MAX)
         product = _f64(step) * _f64(u) * du_scale
         du = _i32(min(max(product, _f64(-WORD_MAX)), _f64(WORD_MAX)))

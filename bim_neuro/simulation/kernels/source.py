@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ...jit import entry, part
+from ...jit import entry, kernel, unit
 from ...nodes.arithmetic import Array
-from .layer import add_output, compact, copy, keep, nonzero
-from .layout import COUNTS, MASK, MESSAGES, SENT, SPIKES, UPDATES, WIDTH, Listed, Tables, Work
+from .calls import call, read
+from .laws import compact, nonzero
+from .layout import COUNTS, KEEP, MASK, MESSAGES, SENT, SPIKES, UPDATES, WIDTH
+from .state import add_output
 from .synapses import clear
 
 
@@ -22,39 +24,44 @@ def list_lines(x: Array, graded: bool, flags: Array, words: Array, starts: Array
             if graded:
                 count += nonzero(x[sample, t])
             else:
-                copy(flags, x[sample, t])
+                _copy(flags, x[sample, t])
                 count += compact(flags, words, spoken[count:], 0)
         starts[sample, x.shape[1]] = count
 
 
-@part
-def send(
-    tables: Tables, work: Work, lines: Listed, sample: int, output: Array, probe: Array, index: int,
-    times: tuple[int, int], length: tuple[int, int, int],
-) -> None:  # fmt: skip
+@unit
+def send(at: object, sample: int, index: int, t0: int, t1: int, chunk: int, member: int, size: int) -> int:
     """Let the source send the lines of steps t0 to t1; beyond a sample's last step it says nothing."""
-    steps, period, rows = length
-    node, counter, endless = tables.nodes[index], work.counters[index], period == 0
-    width, spikes = node[WIDTH], node[SPIKES]
-    for t in range(times[0], times[1]):
-        slot, sent, inside = t & node[MASK], 0, endless or t < steps
+    known = read(at)
+    work, lines, node = known.work, known.lines, known.tables.nodes[index]
+    counter, output, endless = work.counters[index], known.output[sample], known.period == 0
+    width, spikes, probed = node[WIDTH], node[SPIKES] != 0, known.probes.shape[1] > 0
+    for t in range(t0, t1):
+        slot, sent, inside = t & node[MASK], 0, endless or t < known.steps
         message = work.messages[node[MESSAGES] + slot * width : node[MESSAGES] + (slot + 1) * width]
         if inside:
             start = lines.starts[sample, t - lines.first]
             sent = lines.starts[sample, t - lines.first + 1] - start
             if spikes:
-                copy(message[:sent], lines.spoken[start : start + sent])
+                _copy(message[:sent], lines.spoken[start : start + sent])
             else:
-                copy(message, lines.values[sample, t - lines.first])
+                _copy(message, lines.values[sample, t - lines.first])
         elif not spikes:
             clear(message)
         work.counts[node[COUNTS] + slot] = sent
-        if endless or t < period:
+        if endless or t < known.period:
             column = 0 if endless else t
             if inside:
                 counter[UPDATES, column] += width
             counter[SENT, column] += sent
-            if len(probe):
-                keep(work, node, message, 0, width, sent, probe, rows, t % rows)
-        if index == tables.output and inside:
+            if probed:
+                call(known.tables.units[KEEP], at, (sample, index, slot, t, 0, width, sent))
+        if index == known.tables.output and inside:
             add_output(spikes, message, 0, width, sent, output)
+    return 0
+
+
+@kernel
+def _copy(row: Array, values: Array) -> None:
+    for j in range(len(row)):
+        row[j] = values[j]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...jit import entry, kernel, part, section
+from ...jit import entry, kernel, part, unit
 from ...nodes.arithmetic import Array
+from .calls import call, read
 from .conv import add_conv
 from .layout import (
+    ARRIVE,
     CONV,
     COUNTS,
     DENSE,
@@ -38,6 +40,7 @@ from .layout import (
     POST,
     PRODUCT,
     PRODUCTS,
+    RARE,
     ROWS,
     SHAPE,
     SHARED,
@@ -50,6 +53,7 @@ from .layout import (
     WEIGHT,
     WIDE_LIF,
     WIDTH,
+    Call,
     Tables,
     Work,
 )
@@ -60,39 +64,102 @@ _i32 = np.int32
 _u32 = np.uint32  # as a place in a row: of a signed one numba would ask whether it is negative
 
 
-@section
+@part
 def gather(
-    tables: Tables, work: Work, node: Array, first: int, last: int, times: tuple[int, int, int], chunk: int
+    known: Call, at: object, pool: Array, index: int, first: int, last: int, times: tuple[int, int, int], chunk: int
 ) -> None:
-    """Sum what arrives at neurons ``first`` to ``last``, a row of sums a step.
+    """Sum into ``pool`` what arrives at neurons ``first`` to ``last`` of a node, a row of sums a step.
 
     ``times``: the first step and the one after the last, and the step of row 0; ``chunk`` is the first step of the
     chunk. An edge takes all steps before the next one does: to read where it lies costs as much as a small layer.
     """
-    narrow, pitch = node[NARROW] != 0, node[SUM_WIDTH]
-    single = node[KIND] == LIF or node[KIND] == WIDE_LIF
+    tables, work, node = known.tables, known.work, known.tables.nodes[index]
+    pitch, single = node[SUM_WIDTH], node[KIND] == LIF or node[KIND] == WIDE_LIF
     for t in range(times[0], times[1]):
         row = node[SUMS] + (t - times[2]) * pitch
         begin, end = (row + first, row + last) if single else (row, row + pitch)
-        if narrow:
-            clear(work.sums32[begin:end])
-        else:
-            clear(work.sums64[begin:end])
+        clear(pool[begin:end])
     for e in range(node[FIRST_EDGE], node[LAST_EDGE]):
         edge = tables.edges[e]
         origin = tables.nodes[edge[ORIGIN]]
         begin, end = (0, edge[POST]) if edge[SHARED] else (first, last)
         for t in range(max(times[0], edge[LATE]), times[1]):
-            at = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
-            if edge[SYNAPSE] == CONV:
-                slot = (t - edge[LATE]) & origin[MASK]
-                count, row = work.counts[origin[COUNTS] + slot], origin[MESSAGES] + slot * origin[WIDTH]
-                if count:
-                    _convolve(tables, work, edge, row, count, origin[SPIKES] != 0, narrow, at, begin, end)
-            elif narrow:
-                _arrive(tables, work, edge, origin, t, chunk, begin, end, work.sums32, at)
+            place = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
+            if edge[RARE]:
+                call(tables.units[ARRIVE], at, (index, e, t, place, begin, end, chunk))
             else:
-                _arrive(tables, work, edge, origin, t, chunk, begin, end, work.sums64, at)
+                _arrive(tables, work, edge, origin, t, begin, end, pool, place)
+
+
+@part
+def _arrive(
+    tables: Tables, work: Work, edge: Array, origin: Array, t: int, begin: int, end: int, pool: Array, at: int
+) -> None:
+    """Add what arrives over an edge at step t to the sums of neurons ``begin`` to ``end``, from ``at`` on."""
+    slot, width, kind = (t - edge[LATE]) & origin[MASK], origin[WIDTH], edge[SYNAPSE]
+    count, row = work.counts[origin[COUNTS] + slot], origin[MESSAGES] + slot * width
+    sums = pool[at : at + end - begin]
+    if kind == DENSE:
+        padded = (end - begin + COLUMNS - 1) & -COLUMNS
+        place = edge[WEIGHT] + begin
+        add_rows(tables.weights, place, edge[STRIDE], work.messages, row, count, pool, at, padded)
+    elif kind == PAIRS:
+        padded, place = (end - begin + COLUMNS - 1) & -COLUMNS, edge[WEIGHT] + 2 * begin
+        listed, pairs = work.pairs, (width + 1) >> 1
+        if 4 * count <= width:
+            listed = work.active
+            pairs = _list_pairs(work.messages[row : row + width], work.active) if count else 0
+        some = edge[ROWS] >> 1
+        add_pairs(tables.weights, place, edge[STRIDE], work.messages, row, listed, pairs, some, pool, at, padded)
+    elif origin[SPIKES]:
+        _add_spikes(kind == DIAGONAL, tables.weights[edge[WEIGHT] :], work.messages[row : row + count], begin, sums)
+    else:
+        values = work.messages[row + begin : row + end]
+        _add_values(kind == DIAGONAL, tables.weights[edge[WEIGHT] + begin :], values, sums)
+
+
+@unit
+def arrive(at: object, index: int, e: int, t: int, place: int, begin: int, end: int, chunk: int) -> int:
+    """Add what arrives over an edge that few graphs have."""
+    known = read(at)
+    tables, work, edge = known.tables, known.work, known.tables.edges[e]
+    origin = tables.nodes[edge[ORIGIN]]
+    slot, narrow = (t - edge[LATE]) & origin[MASK], tables.nodes[index, NARROW] != 0
+    count, row = work.counts[origin[COUNTS] + slot], origin[MESSAGES] + slot * origin[WIDTH]
+    if edge[SYNAPSE] == CONV:
+        if count:
+            _convolve(tables, work, edge, row, count, origin[SPIKES] != 0, narrow, place, begin, end)
+    elif narrow:
+        _add_rare(tables, work, edge, origin, row, count, (begin, t - chunk), work.sums32[place : place + end - begin])
+    else:
+        _add_rare(tables, work, edge, origin, row, count, (begin, t - chunk), work.sums64[place : place + end - begin])
+    return 0
+
+
+@part
+def _add_rare(
+    tables: Tables, work: Work, edge: Array, origin: Array, row: int, count: int, at: tuple[int, int], sums: Array
+) -> None:
+    """Add what BLAS multiplied at a step of the chunk, lists, or messages of more than 16 bits; ``at``: neuron, step.
+
+    Products of graded messages add up in 32 bits; ``ROWS`` says how many fit before they must go on into the sums.
+    """
+    begin, width = at[0], origin[WIDTH]
+    if edge[SYNAPSE] == PRODUCT:
+        place = edge[PRODUCTS] + at[1] * edge[POST] + begin
+        add(sums, work.products[place : place + len(sums)])
+    elif edge[SYNAPSE] == SPARSE:
+        starts, targets = tables.words64[edge[SHAPE] :], tables.words32[edge[LISTS_AT] :]
+        message, listed = work.messages[row : row + width], origin[SPIKES] != 0
+        add_listed(tables.weights, edge[WEIGHT], targets, starts, message, count, listed, sums, begin)
+    else:
+        message, block = work.messages[row : row + width], work.block32[: len(sums)]
+        active = work.active[: _list_active(message, work.active)]
+        for done in range(0, len(active), edge[ROWS]):
+            clear(block)
+            some_rows = active[done : done + edge[ROWS]]
+            _add_products(tables.weights[edge[WEIGHT] :], begin, edge[STRIDE], message, some_rows, block)
+            add(sums, block)
 
 
 @part
@@ -107,52 +174,6 @@ def _convolve(
         tables.weights, edge[WEIGHT], words, lists, work.messages, row, count, spikes, narrow,
         planes, work.active, sums, places,
     )  # fmt: skip
-
-
-@part
-def _arrive(
-    tables: Tables, work: Work, edge: Array, origin: Array, t: int, chunk: int, begin: int, end: int,
-    pool: Array, at: int,
-) -> None:  # fmt: skip
-    """Add what arrives over an edge at step t to the sums of neurons ``begin`` to ``end``, from ``at`` on.
-
-    Products of graded messages add up in 32 bits; ``ROWS`` says how many fit before they must go on into the sums.
-    """
-    slot, width, kind = (t - edge[LATE]) & origin[MASK], origin[WIDTH], edge[SYNAPSE]
-    count, row = work.counts[origin[COUNTS] + slot], origin[MESSAGES] + slot * width
-    sums = pool[at : at + end - begin]
-    if kind == PRODUCT:
-        place = edge[PRODUCTS] + (t - chunk) * edge[POST]
-        add(sums, work.products[place + begin : place + end])
-    elif kind == DENSE and origin[SPIKES]:
-        padded = (end - begin + COLUMNS - 1) & -COLUMNS
-        place = edge[WEIGHT] + begin
-        add_rows(tables.weights, place, edge[STRIDE], work.messages, row, count, pool, at, padded)
-    elif kind == PAIRS:
-        padded, place = (end - begin + COLUMNS - 1) & -COLUMNS, edge[WEIGHT] + 2 * begin
-        listed, pairs = work.pairs, (width + 1) >> 1
-        if 4 * count <= width:
-            listed = work.active
-            pairs = _list_pairs(work.messages[row : row + width], work.active) if count else 0
-        some = edge[ROWS] >> 1
-        add_pairs(tables.weights, place, edge[STRIDE], work.messages, row, listed, pairs, some, pool, at, padded)
-    elif kind == DENSE:
-        message, block = work.messages[row : row + width], work.block32[: end - begin]
-        active = work.active[: _list_active(message, work.active)]
-        for done in range(0, len(active), edge[ROWS]):
-            clear(block)
-            some_rows = active[done : done + edge[ROWS]]
-            _add_products(tables.weights[edge[WEIGHT] :], begin, edge[STRIDE], message, some_rows, block)
-            add(sums, block)
-    elif kind == SPARSE:
-        starts, targets = tables.words64[edge[SHAPE] :], tables.words32[edge[LISTS_AT] :]
-        message, listed = work.messages[row : row + width], origin[SPIKES] != 0
-        add_listed(tables.weights, edge[WEIGHT], targets, starts, message, count, listed, sums, begin)
-    elif origin[SPIKES]:
-        _add_spikes(kind == DIAGONAL, tables.weights[edge[WEIGHT] :], work.messages[row : row + count], begin, sums)
-    else:
-        values = work.messages[row + begin : row + end]
-        _add_values(kind == DIAGONAL, tables.weights[edge[WEIGHT] + begin :], values, sums)
 
 
 @kernel

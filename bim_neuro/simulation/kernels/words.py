@@ -6,6 +6,7 @@ The tables are made here again from their definition, so that a slip in `nodes.a
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from ...jit import kernel
 from ...nodes.arithmetic import Array
 
 WORD_MAX = 2**23 - 1
+NEAR_FACTOR = NEAR_BIAS = 2**29  # factors and biases of `near` stay below
+NEAR_SHIFT = 31  # and so do its shifts
+_FAR = 2.0**30  # beyond every limit and bias
+_i32, _f64 = np.int32, np.float64
 
 
 def _segments(values: list[int]) -> Array:
@@ -63,3 +68,16 @@ def softplus(z: int) -> int:
 def rescale(accumulated: int, multiplier: int, shift: int, bias: int) -> int:
     """N6. Saturate the sum, multiply, shift, add the bias."""
     return shift_towards_zero(clip(accumulated, WORD_MAX) * multiplier, shift) + bias
+
+
+@kernel
+def near(total: np.int32, factor: np.int32, scale: Any, bias: np.int32) -> np.int32:
+    """N6 without 64-bit products, for |factor|, |bias| < 2^29 and a shift below 31; ``scale`` is 2^-shift.
+
+    The saturated sum has 23 bits, so that the product has 52 and is exact in a double, as is a power of two times it;
+    to turn it into a whole number cuts towards zero, as N2 does. What is beyond 2^30 is cut there: with the bias it is
+    still beyond 2^29, and saturates whatever word it goes into.
+    """
+    word = min(max(total, _i32(-WORD_MAX)), _i32(WORD_MAX))
+    product: Any = _f64(word) * _f64(factor) * scale
+    return _i32(_i32(min(max(product, -_FAR), _FAR)) + bias)

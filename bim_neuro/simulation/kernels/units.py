@@ -1,0 +1,93 @@
+"""Units: the kernels that a run calls by their addresses, each compiled by itself, and only where it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...jit import address_of, type_of
+from . import layout
+from .laws import cuba_law, lif_law, narrow_readout_law, narrow_relay_law, scan_law, wide_law
+from .layer import count, gather_narrow, gather_wide, join, play
+from .layout import (
+    ARRIVE,
+    COUNT,
+    GATHER,
+    JOIN,
+    KEEP,
+    KIND,
+    LAW,
+    NARROW,
+    PLAY,
+    RARE,
+    SEND,
+    SOURCE,
+    UNITS,
+    WIDE_GATHER,
+    Call,
+    Listed,
+    Tables,
+    Work,
+)
+from .source import send
+from .state import keep
+from .synapses import arrive
+
+KERNELS: dict[int, Any] = {
+    PLAY: play,
+    SEND: send,
+    GATHER: gather_narrow,
+    WIDE_GATHER: gather_wide,
+    ARRIVE: arrive,
+    COUNT: count,
+    KEEP: keep,
+    JOIN: join,
+    LAW + layout.LIF: lif_law,
+    LAW + layout.SCAN: scan_law,
+    LAW + layout.NARROW_RELAY: narrow_relay_law,
+    LAW + layout.NARROW_READOUT: narrow_readout_law,
+    LAW + layout.CUBA: cuba_law,
+    LAW + layout.WIDE_LIF: wide_law,
+    LAW + layout.RELAY: wide_law,
+    LAW + layout.READOUT: wide_law,
+    LAW + layout.WIDE_SCAN: wide_law,
+}
+
+
+def places_needed(tables: Tables, *, probed: bool, shared: bool) -> list[int]:
+    """Return the places of the units that a run calls: ``shared`` if several threads share a sample."""
+    nodes = tables.nodes[tables.nodes[:, KIND] != SOURCE]
+    asked = {
+        PLAY: len(nodes) > 0,
+        SEND: True,
+        GATHER: bool((nodes[:, NARROW] != 0).any()),
+        WIDE_GATHER: bool((nodes[:, NARROW] == 0).any()),
+        ARRIVE: bool(tables.edges[:, RARE].any()),
+        COUNT: len(nodes) > 0,
+        KEEP: probed,
+        JOIN: shared,
+    }
+    return [place for place, wanted in asked.items() if wanted] + sorted(
+        {LAW + kind for kind in nodes[:, KIND].tolist()}
+    )
+
+
+def with_units(tables: Tables, work: Callable[[], Work], *, probed: bool, shared: bool) -> Tables:
+    """Return the tables with the addresses of all units that a run calls; what is not there is compiled."""
+    units = np.zeros(UNITS, np.int64)
+    for place in places_needed(tables, probed=probed, shared=shared):
+        if place not in _addresses:
+            _addresses[place] = address_of(KERNELS[place], type_of(call_of(tables, work())))
+        units[place] = _addresses[place]
+    return tables._replace(units=units)
+
+
+_addresses: dict[int, int] = {}
+
+
+def call_of(tables: Tables, work: Work) -> Call:
+    """Return a call without input, of the types that every call has."""
+    row, lines = np.zeros((1, 0), np.int64), np.zeros((1, 0, 0), np.int8)
+    return Call(tables, work, Listed(row, np.zeros(0, np.int32), lines, 0), row, row, 0, 0, 0)
