@@ -17,8 +17,9 @@ import numpy as np
 
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.simulation.crew import NO_SYNC
-from bim_neuro.simulation.kernels import layout, run, with_units
+from bim_neuro.simulation.kernels import layout, run
 from bim_neuro.simulation.lines import listed
+from bim_neuro.simulation.ready import with_units
 from bim_neuro.simulation.tables import CHUNK, lay_out
 
 _calls: Any = importlib.import_module("bim_neuro.simulation.kernels.calls")
@@ -80,7 +81,7 @@ def parts(graph: Any, x: Array) -> dict[str, float]:
     plan = lay_out(graph)
     steps, period = x.shape[1], graph.period(x.shape[1])
     work, probes, lines = plan.work(period), np.zeros((1, 0), np.int64), listed(graph, x)
-    tables = with_units(plan.tables, partial(plan.work, 1), probed=False, shared=False)
+    tables = with_units(plan, plan.tables, probed=False, shared=False)
     output, stages = np.zeros((1, graph.nodes[graph.output].neurons), np.int64), (0, len(tables.stages))
     where = (stages, (0, steps), (steps, period, period), CHUNK, (0, 1), NO_SYNC)
 

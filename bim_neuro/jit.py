@@ -22,6 +22,7 @@ from numba.extending import intrinsic  # type: ignore[import-untyped,unused-igno
 
 __all__ = [
     "address_of",
+    "can_keep",
     "code_tools",
     "compiled",
     "compiles_for",
@@ -32,6 +33,7 @@ __all__ = [
     "kernel",
     "may_compile",
     "part",
+    "pointer_to",
     "section",
     "type_of",
     "types",
@@ -41,6 +43,8 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_typeof: Any = numba.typeof
+pointer_to: Any = types.CPointer
 _njit: Any = numba.njit  # `_nrt`, no reference counts, is an option that its types do not list
 code_tools: Any = cgutils  # loops and variables for intrinsics; untyped
 _EVERYWHERE = (
@@ -94,7 +98,7 @@ def unit(function: F) -> F:
 def address_of(function: Callable[..., Any], place: Any) -> int:
     """Return where the code of a unit lies; it takes what `place` is the type of, and whole numbers."""
     made: Any = function
-    signature = types.int64(types.CPointer(place), *[types.int64] * (made.py_func.__code__.co_argcount - 1))
+    signature = types.int64(pointer_to(place), *[types.int64] * (made.py_func.__code__.co_argcount - 1))
     made.compile(signature)
     found = made.overloads[signature.args]
     return int(found.library.get_pointer_to_function(found.fndesc.llvm_cfunc_wrapper_name))
@@ -102,7 +106,7 @@ def address_of(function: Callable[..., Any], place: Any) -> int:
 
 def type_of(value: Any) -> Any:
     """Return the type that kernels see."""
-    return numba.typeof(value)
+    return _typeof(value)
 
 
 def compiles_for(feature: str) -> bool:
@@ -137,6 +141,11 @@ def is_kept(function: Callable[..., Any]) -> bool:
         return bool(made._cache._cache_file._load_index())
     except Exception:  # noqa: BLE001  unpickling raises whatever damaged bytes lead it to; some kernels have no cache
         return False
+
+
+def can_keep(function: Callable[..., Any]) -> bool:
+    """Whether the disk can have a kernel's machine code."""
+    return hasattr(getattr(function, "_cache", None), "_cache_file")
 
 
 @cache

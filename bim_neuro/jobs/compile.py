@@ -120,11 +120,11 @@ def _played(program: Program, raw: Array, request: Request, stage: Stage, watch:
     from ..simulation.compiled import load_kernels
 
     compares = request.verify or request.plasticity  # the reference is not compared with itself
-    if not (compares or kernels_are_ready()) and is_short(program.graph, *raw.shape[:2]):
+    if not (compares or kernels_are_ready(program.engine)) and is_short(program.graph, *raw.shape[:2]):
         return replace(request, backend="reference")
     stage("load kernels (compiled on the first run)", None)
     with watch.stage("kernels"):
-        load_kernels()
+        load_kernels(program.engine)
     return request
 
 

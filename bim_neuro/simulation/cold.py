@@ -6,22 +6,28 @@ disk, a short run need not wait for a compiler; what a run costs is estimated, n
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..graph import IntegerGraph
 from ..jit import is_kept
 from ..nodes.arithmetic import ceil_div
 from .kernels import run
+from .ready import are_kept
 from .reference import BATCH
 
+if TYPE_CHECKING:
+    from .compiled import Engine
+
 SHORT = 3.0
-"""Seconds of a run that is not worth the compiler, which takes three times as long on an idle core of an AMD EPYC."""
+"""Seconds of a run that is not worth the compiler, which takes three to five on two idle cores of an AMD EPYC."""
 CALL = 15e-6  # seconds of a node or a synapse, a step of a batch, on the same core
 WORD = 20e-9  # of a message or state of a sample, a step
 WEIGHT = 4e-9  # of a synapse, a step of a batch: its weights are turned into float64
 
 
-def kernels_are_ready() -> bool:
-    """Whether this process, or the disk, has the machine code of the kernels."""
-    return is_kept(run)
+def kernels_are_ready(engine: Engine) -> bool:
+    """Whether this process, or the disk, has the machine code of all kernels that runs of an engine call."""
+    return is_kept(run) and are_kept(engine.plan, probed=True)
 
 
 def is_short(graph: IntegerGraph, samples: int, steps: int) -> bool:

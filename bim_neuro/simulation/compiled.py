@@ -7,7 +7,6 @@ record does not depend on the threads or the batch.
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,8 @@ import numpy as np
 from .. import arguments
 from ..denormals import check_compiles
 from ..errors import InputError
-from ..graph import Edge, IntegerGraph
-from ..nodes import Dense, Encoder, IntegerLIF, Source
+from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array, ceil_div
-from ..nodes.node import IntegerNode
 from ..record import RunRecord
 from .crew import ALONE, Team, layer_seconds, worth_splitting
 from .dense import PATHS, DenseProduct, blas_threads, choose_products, products_of
@@ -29,6 +26,7 @@ from .kernels.layout import SENT, TEAM_MAX, UPDATES
 from .lines import Input, InputEvents, beginning
 from .playing import SPAN, Playing
 from .probes import ROOM, Probe, Watch, watching
+from .ready import make_all, tiny_graph, usable_cores, with_units
 from .reference import Progress, check_input, check_progress
 from .tables import CHUNK, Plan, lay_out
 
@@ -186,19 +184,13 @@ class _Choice:
     paths: list[dict[str, Any]]
 
 
-def load_kernels() -> None:
-    """Compile the kernels, once on a machine (some 10 s), or read them from the disk cache (half a second)."""
-    lif = IntegerLIF(1, 0, 0, 0, np.zeros(1, np.int64))
-    encoder = Encoder("spikes", np.ones(1), np.zeros(1))
-    edge = Edge("input", "lif", "i", Dense(np.ones((1, 1), np.int8)))
-    nodes: dict[str, IntegerNode] = {"input": Source(1, graded=False), "lif": lif}
-    graph = IntegerGraph(nodes, (edge,), 1.0, encoder, depth={"input": 0, "lif": 1})
-    Engine(graph).run(np.ones((1, 1, 1), np.int8), threads=1, tuning=Tuning(path="gemm"))
-
-
-def usable_cores() -> int:
-    """Return the cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def load_kernels(engine: Engine | None = None) -> None:
+    """Compile what an engine's runs call, or all kernels, once on a machine, or read them from the disk cache."""
+    if engine:
+        with_units(engine.plan, engine.plan.tables, probed=True, shared=False)
+    else:
+        make_all()
+    Engine(tiny_graph()).run(np.ones((1, 1, 1), np.int8), threads=1, tuning=Tuning(path="events" if engine else "gemm"))
 
 
 def idle_cores() -> int:

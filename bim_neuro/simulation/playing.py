@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -16,9 +15,10 @@ from ..nodes.arithmetic import Array
 from ..record import LayerCount, RunRecord
 from .crew import Crew, Team
 from .dense import DenseProduct, multiply
-from .kernels import Listed, run, with_units
+from .kernels import Listed, run
 from .lines import Input, cut, only
 from .probes import WORD_BYTES, Kept, Watch, check_whole
+from .ready import with_units
 from .reference import Progress
 from .tables import CHUNK, Plan
 from .windows import Windows, by_name, probe_array
@@ -73,8 +73,7 @@ class Playing:
     def play(self, blocks: list[slice], workers: int, team: Team, progress: Progress | None) -> None:
         """Run blocks of samples, each on the crew that is free; an interrupt stops after the blocks that run."""
         probed = self.probe or bool(self.watches)
-        tables, work = team.mark(self.plan.tables), partial(self.plan.work, 1)
-        self.tables = with_units(tables, work, probed=probed, shared=team.size > 1)
+        self.tables = with_units(self.plan, team.mark(self.plan.tables), probed=probed, shared=team.size > 1)
         self.team = team
         self.idle: SimpleQueue[Crew | None] = SimpleQueue()
         for _ in range(workers):

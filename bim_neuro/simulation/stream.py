@@ -7,8 +7,6 @@ for events in sensor:
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from .. import arguments
@@ -17,7 +15,7 @@ from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from ..record import LayerCount
 from .crew import NO_SYNC
-from .kernels import run, with_units
+from .kernels import run
 from .kernels.layout import (
     COUNTS,
     CUBA,
@@ -38,6 +36,7 @@ from .kernels.layout import (
     WIDTH,
 )
 from .lines import listed
+from .ready import with_units
 from .tables import lay_out
 
 
@@ -50,8 +49,7 @@ class Stream:
     def __init__(self, graph: IntegerGraph) -> None:
         self.graph = arguments.instance(graph, IntegerGraph, "graph", "a program's is program.graph")
         self._plan = lay_out(graph, chunk=1)
-        work = partial(self._plan.work, 1)
-        self._tables = with_units(self._plan.tables, work, probed=False, shared=False)
+        self._tables = with_units(self._plan, self._plan.tables, probed=False, shared=False)
         self.reset()
 
     def reset(self) -> None:

@@ -12,7 +12,8 @@ import pytest
 from commands import bim_compile, content, finish, save_input, save_model, start
 from small_models import small_graphs
 
-from bim_neuro.simulation import cold
+from bim_neuro.simulation import cold, ready
+from bim_neuro.simulation.kernels import units
 
 KERNEL = "run.run-*.nbi"
 VOLATILE = ("seconds", "command", "request", "placement")
@@ -48,17 +49,18 @@ def test_a_short_run_compiles_nothing_and_leaves_the_same_figures(words: list[ob
 
 def warm(folder: Path) -> None:
     """Compile the kernels in this process, or find them."""
-    from bim_neuro.simulation.compiled import load_kernels
+    from bim_neuro.simulation.compiled import Engine, load_kernels
 
-    load_kernels()
-    assert cold.kernels_are_ready()
+    engine = Engine(small_graphs()[1])
+    load_kernels(engine)
+    assert cold.kernels_are_ready(engine)
 
 
 def test_a_comparison_waits_for_the_kernels(
     words: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the law would be held against itself."""
-    monkeypatch.setattr(cold, "kernels_are_ready", lambda: False)
+    monkeypatch.setattr(cold, "kernels_are_ready", lambda engine: False)
     assert bim_compile(*words, "--verify", "reference").code == 0
     assert "kernels" in json.loads((tmp_path / "out" / "summary.json").read_text())["seconds"]
 
@@ -72,7 +74,10 @@ def test_a_run_is_short_by_its_steps_samples_and_synapses() -> None:
 
 
 def test_the_disk_is_asked_whether_kernels_are_there(tmp_path: Path) -> None:
-    code = "from bim_neuro.simulation import cold; print(cold.kernels_are_ready())"
+    code = (
+        "from bim_neuro.simulation import cold, ready, Engine\n"
+        "print(cold.kernels_are_ready(Engine(ready.tiny_graph())))"
+    )
 
     def asked(code: str, **variables: str) -> str:
         environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path), **variables}
@@ -80,7 +85,6 @@ def test_the_disk_is_asked_whether_kernels_are_there(tmp_path: Path) -> None:
         return ran.stdout.strip()
 
     assert asked(code, NUMBA_CACHE_DIR=str(tmp_path / "empty")) == "False"
-    assert asked(code, NUMBA_DISABLE_JIT="1") == "True"
 
 
 def test_a_numba_that_may_not_compile_is_named(monkeypatch: pytest.MonkeyPatch, words: list[object]) -> None:
@@ -89,3 +93,37 @@ def test_a_numba_that_may_not_compile_is_named(monkeypatch: pytest.MonkeyPatch, 
     assert ended.code == 2
     assert "NUMBA_DISABLE_JIT is set" in ended.err
     assert "unset it" in ended.err
+
+
+def test_work_is_shared_with_a_helper_where_that_saves_time() -> None:
+    lif = ready.places_needed(ready.lay_out(ready.tiny_graph()).tables, probed=False, shared=False)
+    theirs = ready.for_helper(lif)
+    seconds = {place: units.SECONDS[units.KERNELS[place]] for place in lif}
+    ours = sum(seconds.values()) - sum(seconds[place] for place in theirs)
+    assert abs(ours + ready.REST - ready.START - sum(seconds[place] for place in theirs)) < max(seconds.values())
+    assert ready.for_helper([]) == []
+    assert ready.for_helper([units.KEEP]) == [], "it would take longer to start one"
+
+
+COLD = """
+from bim_neuro.simulation import Engine, ready
+from bim_neuro.simulation.kernels import units
+if {alone}:
+    ready._start_helper = lambda places: None
+import numpy as np
+record = Engine(ready.tiny_graph()).run(np.ones((1, 5, 1), np.int8))
+print(record.layers["lif"].totals()["messages"], sum(bool(k.stats.cache_hits) for k in set(units.KERNELS.values())))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_a_helper_compiled_is_read_and_where_none_starts_all_is_compiled_here(alone: bool, tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "NUMBA_CACHE_DIR": str(tmp_path)}
+    code = [sys.executable, "-c", COLD.format(alone=alone)]
+    first, second = (
+        subprocess.run(code, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(2)
+    )
+    assert first == ["5", "0" if alone or ready.usable_cores() == 1 else "2"], "gather and count"
+    assert second == ["5", "5"], "all from the disk"

@@ -5,6 +5,5 @@ from .run import run
 from .source import list_lines
 from .synapses import unfold
 from .team import SYNC_WORDS, give_up
-from .units import with_units
 
-__all__ = ["SYNC_WORDS", "Listed", "Tables", "Work", "give_up", "list_lines", "run", "unfold", "with_units"]
+__all__ = ["SYNC_WORDS", "Listed", "Tables", "Work", "give_up", "list_lines", "run", "unfold"]

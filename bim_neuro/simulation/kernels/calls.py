@@ -10,7 +10,7 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 
-from ...jit import code_tools, intrinsic, types
+from ...jit import code_tools, intrinsic, pointer_to, types
 
 
 def _lay_down(typing: Any, value: Any) -> Any:
@@ -22,7 +22,7 @@ def _lay_down(typing: Any, value: Any) -> Any:
         context.pack_value(builder, kind, values[0], place)
         return place
 
-    return types.CPointer(value)(value), code
+    return pointer_to(value)(value), code
 
 
 def _read(typing: Any, place: Any) -> Any:

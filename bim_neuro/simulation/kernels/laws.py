@@ -138,7 +138,7 @@ def _told(saturated: int, sent: int) -> int:
 @kernel
 def _at(node: Array, slot: int, neuron: int) -> int:
     """Return where a neuron writes the message of a slot."""
-    return node[MESSAGES] + slot * node[WIDTH] + neuron
+    return int(node[MESSAGES] + slot * node[WIDTH] + neuron)
 
 
 @kernel

@@ -61,7 +61,7 @@ SHARED = 12  # every neuron of the target reads the whole port
 FANS = 13  # place in tables.words32: synapses of every presynaptic neuron, where those differ; else -1
 LISTS_AT = 14  # place in tables.words32: targets of a sparse synapse, lists of a convolution
 SHAPE = 15  # place in tables.words64: where a sender's targets begin, words of a convolution
-RARE = 16  # by a unit of its own, `synapses.arrive`
+RARE = 16  # by a unit of its own, `rare`
 EDGE_COLUMNS = 17
 
 # words of a convolution, see `planes`

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...jit import kernel, part, unit
 from ...nodes.arithmetic import Array
 from .calls import read
@@ -94,4 +92,4 @@ def keep(at: object, sample: int, index: int, slot: int, phase: int, first: int,
 
 @part
 def _word(work: Work, node: Array, place: int) -> int:
-    return np.int64(work.state32[place]) if node[NARROW] else work.state64[place]
+    return int(work.state32[place]) if node[NARROW] else int(work.state64[place])
