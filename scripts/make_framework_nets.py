@@ -33,6 +33,7 @@ from torch import nn
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "frameworks_data"
 TEST, STEPS, EPOCHS, BATCH = 200, 8, 6, 64
 SNN_DT, NORSE_DT, SJ_DT, SINABS_DT = 1e-4, 1e-3, 1e-4, 1.0
+_SNN = (snn.Leaky, snn.Synaptic, snn.RLeaky, snn.RSynaptic)
 Net = nn.Sequential
 Run = Callable[[Net, torch.Tensor], dict[str, torch.Tensor]]
 
@@ -57,14 +58,14 @@ def _run_norse(net: Net, x: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def _run_snntorch(net: Net, x: torch.Tensor) -> dict[str, torch.Tensor]:
     for part in net:
-        if isinstance(part, snn.Leaky | snn.Synaptic):
+        if isinstance(part, _SNN):
             part.reset_mem()
-    return __stepwise(net, x, (snn.Leaky, snn.Synaptic))
+    return _stepwise(net, x, _SNN)
 
 
 def _run_spikingjelly(net: Net, x: torch.Tensor) -> dict[str, torch.Tensor]:
     functional.reset_net(net)
-    return __stepwise(net, x, (neuron.BaseNode,), prefix="_")
+    return _stepwise(net, x, (neuron.BaseNode,), prefix="_")
 
 
 def _run_sinabs(net: Net, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -82,14 +83,15 @@ def _run_sinabs(net: Net, x: torch.Tensor) -> dict[str, torch.Tensor]:
     return seen
 
 
-def __stepwise(net: Net, x: torch.Tensor, kinds: tuple[type, ...], prefix: str = "") -> dict[str, torch.Tensor]:
+def _stepwise(net: Net, x: torch.Tensor, kinds: tuple[type, ...], prefix: str = "") -> dict[str, torch.Tensor]:
     seen: dict[str, list[torch.Tensor]] = {}
     for frame in x:
         value = frame
         for name, part in net.named_children():
             value = part(value)
             if isinstance(part, kinds):
-                seen.setdefault(prefix + name, []).append(value)
+                node = f"{name}.lif" if isinstance(part, snn.RLeaky | snn.RSynaptic) else prefix + name
+                seen.setdefault(node, []).append(value)
     return {name: torch.stack(values) for name, values in seen.items()}
 
 
@@ -130,7 +132,7 @@ def _save(
     folder.mkdir(parents=True, exist_ok=True)
     nir.write(folder / "graph.nir", graph, compression=None)
     *hidden, last = seen
-    arrays = {f"spk__{key}": __small(seen[key]) for key in hidden} | {"out": __small(seen[last]), "x": __small(x)}
+    arrays = {f"spk__{key}": _small(seen[key]) for key in hidden} | {"out": _small(seen[last]), "x": _small(x)}
     if y is not None:
         arrays["y"] = y.astype(np.uint8)
         right = seen[last].sum(0).reshape(len(y), -1).argmax(1).numpy() == y
@@ -140,7 +142,7 @@ def _save(
     print(f"{name}: {fired} {meta.get('accuracy', '')}")
 
 
-def __small(values: torch.Tensor) -> np.ndarray:
+def _small(values: torch.Tensor) -> np.ndarray:
     """Whole numbers as bytes."""
     array = values.detach().numpy()
     return array.astype(np.uint8) if (array == array.astype(np.uint8)).all() else array
@@ -230,6 +232,40 @@ def _make_norse_cubali(rng: np.random.Generator) -> None:
     _record("norse_cubali", net, _run_norse, graph, x, dialect={"name": "norse"}, dt=NORSE_DT)
 
 
+def _make_norse_recurrent(rng: np.random.Generator) -> None:
+    """A LIF that reads itself by a Linear with a bias, which norse's own recurrent modules begin at the second step."""
+    cell, back = _norse_lif(16), nn.Linear(16, 16)
+    back.weight.data *= 4
+    back.bias.data += 0.5
+    first, last, readout = nn.Linear(8, 16), nn.Linear(16, 4), _norse_lif(4)
+    for part in (first, last):
+        part.weight.data *= 8
+
+    def run(net: Net, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        state, other, sent, seen = None, None, None, {"lif": [], "out_lif": []}
+        for frame in x:
+            sent, state = cell(first(frame) + (0 if sent is None else back(sent)), state)
+            spikes, other = readout(last(sent), other)
+            seen["lif"].append(sent)
+            seen["out_lif"].append(spikes)
+        return {name: torch.stack(values) for name, values in seen.items()}
+
+    def affine(part: nn.Linear) -> nir.Affine:
+        return nir.Affine(part.weight.detach().numpy(), part.bias.detach().numpy())
+
+    def lif(part: nt.LIFBoxCell) -> nir.LIF:
+        tau, leak, threshold = (a.numpy() for a in (1 / part.p.tau_mem_inv, part.p.v_leak, part.p.v_th))
+        return nir.LIF(tau=tau, r=np.ones_like(tau), v_leak=leak, v_threshold=threshold)
+
+    ends = {"input": nir.Input(np.array([8])), "output": nir.Output(np.array([4]))}
+    parts = {"w": affine(first), "lif": lif(cell), "back": affine(back), "v": affine(last), "out_lif": lif(readout)}
+    edges = [("input", "w"), ("w", "lif"), ("lif", "back"), ("back", "lif"), ("lif", "v"), ("v", "out_lif"),
+             ("out_lif", "output")]  # fmt: skip
+    net, x = nn.Sequential(first), _noise(rng, (8,), 50)
+    graph = nir.NIRGraph({**ends, **parts}, edges, type_check=False)
+    _record("norse_recurrent", net, run, lambda: graph, x, dialect={"name": "norse"}, dt=NORSE_DT)
+
+
 def _make_norse_conv(rng: np.random.Generator) -> None:
     def lif(*shape: int) -> nt.LIFBoxCell:
         ones = torch.ones(shape)
@@ -291,6 +327,22 @@ def _make_snntorch_no_leak(rng: np.random.Generator) -> None:
     net, x = _snn_mlp(leaky, 2.0), _noise(rng, (10,))
     meta = {"dialect": {"name": "snntorch"}, "dt": SNN_DT}
     _record("snntorch_no_leak", net, _run_snntorch, lambda: _snn_graph(net, x), x, **meta)
+
+
+def _make_snntorch_recurrent(rng: np.random.Generator) -> None:
+    """Recurrent layers with a bias, all to all and one to one; the delayed subtraction is snnTorch's default."""
+    n, decays = 16, {"alpha": torch.full((16,), 0.4), "beta": torch.full((16,), 0.8)}
+    own = {"threshold": _between(n, 0.8, 1.3), "init_hidden": True}
+    layers = {
+        "rleaky": snn.RLeaky(_between(n, 0.6, 0.9), linear_features=n, **own),
+        "one_to_one": snn.RLeaky(_between(n, 0.6, 0.9), V=_between(n, -1, 1), all_to_all=False, **own),
+        "rsynaptic": snn.RSynaptic(**decays, linear_features=n, **own),
+    }
+    for name, hidden in layers.items():
+        last = snn.Leaky(torch.full((5,), 0.8), threshold=torch.ones(5), init_hidden=True)
+        net, x = _scaled(nn.Sequential(nn.Linear(8, n), hidden, nn.Linear(n, 5), last), 2), _noise(rng, (8,), 50)
+        meta = {"dialect": {"name": "snntorch"}, "dt": SNN_DT}
+        _record(f"snntorch_{name}", net, _run_snntorch, lambda net=net, x=x: _snn_graph(net, x), x, **meta)
 
 
 def _make_snntorch_conv(rng: np.random.Generator) -> None:

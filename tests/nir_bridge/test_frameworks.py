@@ -87,6 +87,21 @@ def test_the_integers_fire_as_often(name: str) -> None:
         assert run.probes[f"{layer}.message"].sum() == pytest.approx(arrays[key].sum(), rel=0.03)
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_weights_of_16_bits_differ_in_at_most_a_hundredth_of_the_spikes(name: str) -> None:
+    arrays, meta, graph = recorded(name)
+    x = arrays["x"].astype(float)
+    run = bim_neuro.compile(graph, input=x[:32], weight_bits=16).run(x, backend="reference", probe=True)
+    theirs = {key.removeprefix("spk__"): arrays[key] for key in arrays if key.startswith("spk__")}
+    if arrays["out"].dtype == np.uint8:
+        theirs[graph.output] = arrays["out"]
+    for layer, sent in theirs.items():
+        got = run.probes[f"{layer}.message"][:, : sent.shape[1]]
+        assert np.count_nonzero(got != sent) <= 0.01 * sent.sum()
+    if name in DIGITS:
+        assert (run.predicted == arrays["y"]).mean() == pytest.approx(meta["accuracy"], abs=0.01)
+
+
 @pytest.mark.parametrize("name", DIGITS)
 def test_the_integers_lose_no_point_of_accuracy(name: str) -> None:
     arrays, meta, _ = recorded(name)
