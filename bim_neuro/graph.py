@@ -231,9 +231,9 @@ class WorstCore:
 
 @dataclass(frozen=True)
 class MapCut:
-    """A feature map is cut by channels or by rows into so many ``parts``; cut the ``other`` way it has so many.
+    """A feature map is cut by channels or by rows and fills so many ``parts``; ``other``: so many the other way.
 
-    At least so many, if ``more``: the other way was given up.
+    More than so many, if ``more``: the other way was given up.
     """
 
     by: str

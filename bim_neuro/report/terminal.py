@@ -201,7 +201,7 @@ def _cut(cut: MapCut) -> str:
     """Say how a feature map is cut, and what that saves."""
     other = "channels" if cut.by == "rows" else "rows"
     more = "more than " if cut.more else ""
-    return f"by {cut.by} into {counted(cut.parts, 'part')}; by {other} it takes {more}{cut.other:,}"
+    return f"by {cut.by}: so it fills {counted(cut.parts, 'core')}, by {other} {more}{cut.other:,}"
 
 
 def _latency(times: Latency) -> list[str]:

@@ -79,12 +79,12 @@ class WorstCore:
 
 @dataclass(frozen=True)
 class MapCut:
-    """How a feature map that no core holds alone is cut: the way that takes fewer parts, and the other."""
+    """How a feature map that no core holds alone is cut: the way in which it fills fewer cores, and the other."""
 
     by: Annotated[Literal["channels", "rows"], "What a part holds: channels whole, or rows with all their channels."]
-    parts: Annotated[Some, "Parts of the layer; each fills a core, but the last."]
-    other: Annotated[Some, "Parts that the other way takes."]
-    more: Annotated[bool, "The other way was given up there: it takes more parts than `other`."]
+    parts: Annotated[Some, "Cores that it fills so, were each to hold nothing else."]
+    other: Annotated[Some, "Cores that it fills the other way."]
+    more: Annotated[bool, "The other way was given up there: it fills more than `other`."]
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from bim_neuro.compilers.placement.memory import Footprint
 from bim_neuro.compilers.placement.parts import Part
 from bim_neuro.compilers.placement.place import place
 from bim_neuro.compilers.placement.split import parts_of, split
-from bim_neuro.graph import Edge, IntegerGraph, MapCut, PlacedGraph
+from bim_neuro.graph import Core, Edge, IntegerGraph, MapCut, PlacedGraph
 from bim_neuro.hardware import HardwareProfile, Quantity, load_profile
-from bim_neuro.nodes import Conv, Dense, Encoder, IntegerLIF, IntegerReadout, Source, Sparse, Synapse
+from bim_neuro.nodes import Conv, Dense, Diagonal, Encoder, IntegerLIF, IntegerReadout, Source, Sparse, Synapse
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import IntegerNode
 from bim_neuro.nodes.synapses import sparse_of
@@ -191,6 +191,45 @@ def differing(placed: PlacedGraph, whole: dict[str, Array], cut: dict[str, Array
     return wrong
 
 
+def beside(neurons: int, seed: int) -> tuple[Edge, ...]:
+    """Return edges of every other kind that lead back to the map n0 beside its convolution, and so close loops."""
+    draw = np.random.default_rng(seed)
+    weight = np.where(draw.random((neurons, neurons)) < 0.3, draw.integers(-60, 61, (neurons, neurons)), 0)
+    found = sparse_of(weight)
+    sparse = replace(found, weight=found.weight.astype(np.int8))
+    synapses = (sparse, Dense(weight.T.astype(np.int8)), Diagonal(draw.integers(1, 9, neurons).astype(np.int8)))
+    return tuple(Edge("n0", "n0", "i", synapse, delay) for delay, synapse in enumerate(synapses, 1))
+
+
+def held_by(core: Core, graph: IntegerGraph) -> Array:
+    neurons = graph.nodes[core.layer].neurons
+    return np.arange(neurons)[Part(core.layer, core.first, core.last, core.channels).of(neurons)]
+
+
+def senders(graph: IntegerGraph, placed: PlacedGraph, index: int) -> dict[str, set[int]]:
+    """Return the neurons that send to a core, by layer, from the whole matrices."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for core in (core for core in placed.cores if core.index == index):
+        held = held_by(core, graph)
+        for edge in graph.into(core.layer):
+            matrix = edge.synapse.apply(np.eye(graph.nodes[edge.source].neurons, dtype=np.int64)).T
+            found[edge.source] |= set(np.flatnonzero((matrix[held] != 0).any(axis=0)).tolist())
+    return found
+
+
+def check_axons(graph: IntegerGraph, placed: PlacedGraph) -> None:
+    """Every core has an axon for each neuron that sends to it, and every flow is as many neurons as send."""
+    expected: dict[tuple[str, int, int], int] = defaultdict(int)
+    for target in {core.index: core for core in placed.cores}.values():
+        sending = senders(graph, placed, target.index)
+        assert target.resources["axon_in_words"][0] == sum(map(len, sending.values()))
+        for core in placed.cores:
+            both = sending.get(core.layer, set()) & set(held_by(core, graph).tolist())
+            if both and core.index != target.index:
+                expected[core.layer, core.index, target.index] += len(both)
+    assert {(flow.layer, flow.source, flow.target): flow.neurons for flow in placed.flows} == expected
+
+
 @settings(max_examples=25)
 @given(st.data(), st.integers(4, 16))
 def test_the_parts_of_a_cut_map_compute_the_same_integers(data: st.DataObject, room: int) -> None:
@@ -200,8 +239,9 @@ def test_the_parts_of_a_cut_map_compute_the_same_integers(data: st.DataObject, r
     last = np.random.default_rng(seed).integers(-60, 61, (3, second.post)).astype(np.int8)
     graph = graph_of(first, second, Dense(last))
     graph = replace(graph, nodes={**graph.nodes, "n2": IntegerReadout(0, np.ones(3, int), 0, np.zeros(3, int))})
-    graph = replace(graph, edges=(*graph.edges[:2], replace(graph.edges[2], port="a")))
+    graph = replace(graph, edges=(*graph.edges[:2], replace(graph.edges[2], port="a"), *beside(first.post, seed)))
     placed = place(graph, chip(neuron_words=room), effort=0)
+    check_axons(graph, placed)
     x = (np.random.default_rng(seed).random((2, 4, first.pre)) < 0.4).astype(np.int64)
     whole, cut = simulate(graph, x, probe=True), simulate(split(placed), x, probe=True)
     assert differing(placed, whole.probes, cut.probes) == []

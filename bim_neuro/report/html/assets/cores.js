@@ -159,7 +159,7 @@ function placementCard() {
       ["cores", `${count(placement.cores)}, at least ${count(placement.lower_bound)}`],
       ["what asks for them", placement.binding],
       ["chips", count(placement.chips)],
-      ...Object.entries(placement.cuts || {}).slice(0, 12).map(([layer, cut]) => [`${layer} is cut`, `by ${cut.by} into ${plural(cut.parts, "part")}; by ${cut.by === "rows" ? "channels" : "rows"} it takes ${cut.more ? "more than " : ""}${count(cut.other)}`]),
+      ...Object.entries(placement.cuts || {}).slice(0, 12).map(([layer, cut]) => [`${layer} is cut`, `by ${cut.by}: so it fills ${plural(cut.parts, "core")}, by ${cut.by === "rows" ? "channels" : "rows"} ${cut.more ? "more than " : ""}${count(cut.other)}`]),
       ["kept as", Object.entries(encodings).map(([name, cores]) => `${name} ${count(cores)}`).join(", ") || NONE],
     ].filter(([, value]) => value !== undefined)));
 }
