@@ -67,9 +67,9 @@ PRESETS = {
     "spyx": Preset(
         {
             "input": "whole", "li_input": "whole", "if_input": "whole", "synapse": "whole", "reset": "subtract",
-            "reset_when": "after", "lag": "yes",
+            "reset_when": "after", "lag": "yes", "rec_input": "neuron",
         },
-        "spyx 1.0.0: nn.py (spikes of V[t-1]); its files' r and w_in are not what it computes with",
+        "spyx 1.0.0: nn.py (spikes of V[t-1]); r, w_in and recurrent wires of its files are not what it computes with",
     ),
 }  # fmt: skip
 """By name, in the order of `choices.DIALECTS`."""
@@ -89,9 +89,8 @@ CONCERNS: dict[str, tuple[str, ...]] = {
     "floor": _FIRING,
     "v0": _FIRING,
     "lag": _FIRING,
-    "rec_first": (),
 }
-"""The node types whose law a switch changes; ``rec_first`` concerns loops."""
+"""The node types whose law a switch changes; the others concern loops."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class Dialect:
     def sentences(self, types: set[str], loops: bool = False) -> Iterator[str]:
         """Yield a sentence for each switch that changes what a graph of these node types computes."""
         for name, switch in SWITCHES.items():
-            if types & set(CONCERNS.get(name, ())) or (loops and name == "rec_first"):
+            if types & set(CONCERNS.get(name, ())) or (loops and name not in CONCERNS):
                 value, origin = self.values[name], self.origins[name]
                 yield f"dialect.{name} = {value} ({origin}): {switch.asks}: {switch.values[value]}"
 

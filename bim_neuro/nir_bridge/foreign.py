@@ -6,6 +6,7 @@ that is listed in ``extra['assumptions']``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from math import prod
 
@@ -59,6 +60,7 @@ class _Conversion:
         voltages = {name for name, kind in types.items() if kind in NEURONS and kind not in SPIKING}
         self.wiring = Wiring({name for name, kind in types.items() if kind in (*NEURONS, "Input", "Output")}, voltages)
         self.before = nir.before()
+        self.late: set[str] = set()
         self.shapes: dict[str, Shape] = {}
         self.budget = budget
 
@@ -69,6 +71,8 @@ class _Conversion:
         self.shapes = shapes(self.nir, order)
         width = self._input_width(source)
         self.wiring.nodes[source] = self.encoder.source if self.encoder else Source(width, graded=False)
+        if self.dialect["lag"] == "yes":  # in a loop the lag is the step that the spikes take to come back
+            self.late = {end for _, end in order.closing}
         for name in order.nodes:
             self.forms[name] = self._form(name)
         for name in order.nodes:
@@ -87,6 +91,7 @@ class _Conversion:
         if kind not in (*NEURONS, "Input"):
             return self._linear(name, self._input_of(name))
         form = message_of(name, self.wiring.nodes[name].neurons if kind == "Input" else prod(self.shapes[name]))
+        form = form.a_step_old(name) if name in self.late else form
         self._take(name, form.nbytes)
         return form.shifted(self._field(name, "v_leak", form.width)) if kind in ("LI", "CubaLI") else form
 
@@ -106,7 +111,9 @@ class _Conversion:
 
     def _input_of(self, name: str) -> LinearForm:
         """Return the sum of all wires into a node; what comes back to a neuron itself is a step old."""
-        forms = [self.forms[start].a_step_old(name) for start in self.before[name]]
+        forms = [self.forms[start] for start in self.before[name]]
+        if name not in self.late:
+            forms = [form.a_step_old(name) for form in forms]
         if len(forms) == 1:
             return forms[0]
         self._take(name, bytes_of_sum(forms))
@@ -156,6 +163,8 @@ class _Conversion:
         self._take(name, 2 * form.nbytes)
         field = partial(self._field, name, width=form.width)
         law = discretise(self.nir.nodes[name].type, field, self.dt, self.dialect)
+        if name in self.late:
+            law = replace(law, lag=False)
         add_neuron(self.wiring, name, form, law, late)
 
     def _end(self, output: str) -> None:

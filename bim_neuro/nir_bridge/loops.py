@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -47,6 +48,29 @@ def sources_first(nir: NirGraph) -> Order:
         order, loop = _sorted(before)
     findings += [_refused(nir, [*way, end], [end, *_neurons(nir, way)]) for way, end in _longer(nir, closing)]
     return Order(order, frozenset(closing), findings)
+
+
+def input_at_neurons(nir: NirGraph) -> NirGraph:
+    """Return the graph with what enters a loop of one layer elsewhere, as at its weights, led to its neurons."""
+    order, after = sources_first(nir), nir.after()
+    edges = dict(nir.edges)
+    for start, end in order.closing:
+        inside = {end, *(name for name in nir.nodes if name in _behind(after, end) and start in _behind(after, name))}
+        entering = [wire for wire in edges if wire[1] in inside - {end} and wire[0] not in inside]
+        for wire in entering:
+            del edges[wire]
+            edges[wire[0], end] = None
+    return replace(nir, edges=edges)
+
+
+def _behind(after: dict[str, list[str]], first: str) -> set[str]:
+    """Return all that a node leads to, and the node itself."""
+    found, left = {first}, [first]
+    while left:
+        fresh = set(after[left.pop()]) - found
+        found |= fresh
+        left += fresh
+    return found
 
 
 def _sorted(before: dict[str, list[str]]) -> tuple[list[str], list[str]]:

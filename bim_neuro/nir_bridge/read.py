@@ -17,6 +17,7 @@ from .check import check_dt, check_graph
 from .dialect import AnyDialect, Dialect, dialect_of
 from .foreign import to_float_graph
 from .hdf5 import NirGraph, open_nir, read_graph
+from .loops import input_at_neurons
 from .metadata import KEY, parse
 from .structure import misfits
 from .support import FIELD_NAMES, check_values
@@ -67,6 +68,8 @@ def _read_standard(nir: NirGraph, dt: float | None, asked: Dialect | None, budge
         )
     check_values(nir)
     dialect = asked or Dialect()
+    if dialect["rec_input"] == "neuron":
+        nir = input_at_neurons(nir)
     if ours:
         _brings_its_own(asked)
         _agree(dt, ours.dt)

@@ -101,6 +101,14 @@ _TABLE = (
         "whether the constant of a recurrent connection already acts in the first step",
         {"yes": "yes, as any other bias", "no": "no, from the second step on"},
     ),
+    Switch(
+        "rec_input",
+        "where the input of a recurrent layer enters",
+        {
+            "wired": "where the file wires it",
+            "neuron": "at the neurons, though the file may wire it to recurrent weights",
+        },
+    ),
 )
 
 SWITCHES = {switch.name: switch for switch in _TABLE}

@@ -78,7 +78,7 @@ def test_with_the_defaults_other_spikes_come_out(recordings: Path, name: str) ->
 
 def test_presets_are_those_of_the_option_and_say_their_source() -> None:
     assert tuple(PRESETS) == choices.DIALECTS
-    assert CONCERNS.keys() == SWITCHES.keys()
+    assert SWITCHES.keys() - CONCERNS.keys() == {"rec_first", "rec_input"}
     for name, preset in PRESETS.items():
         assert preset.source.startswith(("the equations", f"{name} "))
         chosen = Dialect.named(name)
@@ -196,6 +196,29 @@ def test_a_neuron_without_a_leak(tmp_path: Path) -> None:
     path = chain(tmp_path / "g.nir", nir.Linear(np.full((3, 2), 0.3)), lif(tau=np.inf, r=np.inf))
     graph = read_nir(path, DT)
     assert simulate_float(graph, np.ones((1, 4, 2))).probes["n1.message"][0, :, 0].tolist() == [0, 1, 0, 1]
+
+
+def test_a_recurrent_layer_of_spyx_by_its_own_law(tmp_path: Path) -> None:
+    """Spikes of V[t-1], then V = beta V + x + W s - s v_threshold; the file wires the input to W."""
+    rng, beta, n = np.random.default_rng(0), 0.75, 6
+    weight, first = rng.normal(size=(n, n)) / 2, rng.normal(size=(n, 4))
+    x = (rng.random((2, 40, 4)) < 0.4).astype(float)
+    v, spikes = np.zeros((2, n)), []
+    for t in range(40):
+        s = (v > 1).astype(float)
+        v = beta * v + x[:, t] @ first.T + s @ weight.T - s
+        spikes.append(s)
+    ones = np.ones(n)
+    lif = nir.LIF(tau=DT / (1 - beta) * ones, r=beta * ones, v_leak=0 * ones, v_threshold=ones)
+    ends = {"in": nir.Input(np.array([4])), "out": nir.Output(np.array([n]))}
+    nodes = {**ends, "w": nir.Linear(first), "w_rec": nir.Linear(weight), "lif": lif}
+    edges = [("in", "w"), ("w", "w_rec"), ("w_rec", "lif"), ("lif", "w_rec"), ("lif", "out")]
+    nir.write(tmp_path / "g.nir", nir.NIRGraph(nodes, edges, type_check=False))
+    graph = read_nir(tmp_path / "g.nir", DT, dialect="spyx")
+    got = simulate_float(graph, x).probes[f"{graph.output}.message"]
+    assert np.sum(spikes) > 30
+    assert np.array_equal(got, np.stack(spikes, axis=1))
+    assert any(line.startswith("dialect.rec_input = neuron (spyx)") for line in graph.extra["assumptions"])
 
 
 @pytest.mark.parametrize(
