@@ -1,25 +1,28 @@
 """Build: an aligned integer graph becomes connected Lava processes.
 
-Lava's own RingBuffer, Dense, DelayDense, Sparse, DelaySparse and LIFReset are used; relay, scan and readout are ours.
-Weights are passed doubled with ``weight_exp = -1``: Lava drops the lowest bit of mixed-sign weights, so the effective
-weights are exactly our int8.
+Lava's own RingBuffer, Dense, DelayDense, Sparse, DelaySparse, Conv and LIFReset are used; relay, scan, readout and
+switch neuron are ours. Weights are passed doubled with ``weight_exp = -1``: Lava drops the lowest bit of mixed-sign
+weights, so the effective weights are exactly our int8; its Conv takes them as they are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.conv.process import Conv as LavaConv
 from lava.proc.dense.process import DelayDense
 from lava.proc.dense.process import Dense as LavaDense
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIFReset
-from lava.proc.sparse.process import DelaySparse, Sparse
+from lava.proc.sparse.process import DelaySparse
+from lava.proc.sparse.process import Sparse as LavaSparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
@@ -36,6 +39,7 @@ from bim_neuro.errors import DoesNotFit, Finding
 from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.nodes import (
     Broadcast,
+    Conv,
     Dense,
     Diagonal,
     IntegerCuba,
@@ -45,12 +49,14 @@ from bim_neuro.nodes import (
     IntegerScan,
     SomaWire,
     Source,
+    Sparse,
     Synapse,
 )
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import IntegerNode
 
 PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "a": "a_in", "high": "high_in", "i": "a_in"}
+_CONV_FIELD = 127  # the fields of Lava's Conv are int8
 _STATES = {"scan": ("h",), "lif": ("u", "v"), "cuba": ("u", "v", "n"), "readout": ("v",)}
 
 
@@ -90,11 +96,21 @@ def build(graph: IntegerGraph, x: Array, record_to: Path | None = None, rest: in
             sent.connect(received)
             continue
         synapse = to_synapse(edge.synapse, edge, graph.nodes[edge.source].message_bits)
-        sent.connect(synapse.s_in)
-        synapse.a_out.connect(received)
+        _join(sent, synapse, received)
         synapses[edge.name] = synapse
     recorders = _record(graph, processes, record_to, total) if record_to else {}
     return LavaNetwork(processes, synapses, recorders, total, Loihi2SimCfg(select_tag="fixed_pt"))
+
+
+def _join(sent: OutPort, synapse: AbstractProcess, received: InPort) -> None:
+    """Connect both ends; Lava's Conv counts its neurons by column, row, channel, all others by channel, row, column."""
+    if not isinstance(synapse, LavaConv):
+        sent.connect(synapse.s_in)
+        synapse.a_out.connect(received)
+        return
+    columns, rows, channels = synapse.input_shape
+    sent.reshape((channels, rows, columns)).transpose((2, 1, 0)).connect(synapse.s_in)
+    synapse.a_out.transpose((2, 1, 0)).flatten().connect(received)
 
 
 def _player(x: Array, period: int, total: int) -> RingBuffer:
@@ -188,11 +204,41 @@ def _(synapse: Broadcast, edge: Edge, message_bits: int) -> AbstractProcess:
 @to_synapse.register
 def _(synapse: Diagonal, edge: Edge, message_bits: int) -> AbstractProcess:
     indices = np.arange(len(synapse.weight))
-    places, shape = (indices, indices), (len(indices), len(indices))
-    common = _common(message_bits) | {"weights": csr_matrix((2 * synapse.weight.astype(np.int32), places), shape=shape)}
-    if not edge.delay:
-        return Sparse(**common)
-    delays = csr_matrix((np.full(len(indices), edge.delay, dtype=int), places), shape=shape)
+    entries = (2 * synapse.weight.astype(np.int32), (indices, indices))
+    return _sparse(csr_matrix(entries, shape=(len(indices), len(indices))), edge.delay, message_bits)
+
+
+@to_synapse.register
+def _(synapse: Sparse, edge: Edge, message_bits: int) -> AbstractProcess:
+    entries = (2 * synapse.weight.astype(np.int32), synapse.column, synapse.start)
+    return _sparse(csr_matrix(entries, shape=(synapse.post, synapse.pre)), edge.delay, message_bits)
+
+
+@to_synapse.register
+def _(synapse: Conv, edge: Edge, message_bits: int) -> AbstractProcess:
+    """Lava's Conv turns its kernel round, has no delays and pads both sides alike; else the same weights one by one."""
+    top, _, left, _ = synapse.padding
+    even = min(top, left) >= 0 and replace(synapse, padding=(top, top, left, left)).out == synapse.out
+    fields = (*synapse.stride, *synapse.dilation, synapse.groups, top, left, *synapse.weight.shape[2:])
+    if edge.delay or not even or max(fields) > _CONV_FIELD:
+        return to_synapse(synapse.unrolled(), edge, message_bits)
+    return LavaConv(
+        weight=synapse.weight.astype(np.int32).transpose(0, 3, 2, 1)[:, ::-1, ::-1].copy(),
+        input_shape=synapse.grid[::-1],
+        padding=(left, top),
+        stride=synapse.stride[::-1],
+        dilation=synapse.dilation[::-1],
+        groups=synapse.groups,
+        num_message_bits=0 if message_bits == 1 else message_bits,
+    )
+
+
+def _sparse(weights: csr_matrix, delay: int, message_bits: int) -> AbstractProcess:
+    common = _common(message_bits) | {"weights": weights}
+    if not delay:
+        return LavaSparse(**common)
+    delays = weights.copy()
+    delays.data = np.full(weights.nnz, delay, dtype=int)
     return DelaySparse(delays=delays, **common)
 
 

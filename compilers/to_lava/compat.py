@@ -5,7 +5,8 @@ Call :func:`import_lava` before any ``from lava... import``; only this package i
 Lava's last release was made for Python 3.10. From 3.11 on, ``dataclasses`` refuses a default value whose
 class has no ``__hash__``, and Lava has one such default: ``ByteEncoder`` in lava/magma/compiler/var_model.py.
 While Lava is imported such a class has ``object.__hash__``; afterwards dataclasses and Lava's class are
-restored.
+restored. Ports that change a shape call ``numpy.reshape(..., newshape=)``, which numpy has dropped in 2.4: theirs is
+replaced by a call that every numpy knows.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import multiprocessing
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
+
+import numpy as np
 
 from bim_neuro.errors import BackendFailed, BackendMissing
 
@@ -72,6 +76,7 @@ def import_lava() -> None:
     try:
         with _unhashable_defaults_allowed():
             importlib.import_module(_FIRST_MODULE)
+        _reshape_on_any_numpy()
     except ImportError as error:
         raise BackendMissing(f"{reason} does not import: {error}", hint=how_to_install()) from error
 
@@ -92,6 +97,17 @@ def _release_start_method() -> None:
             hint="call import_lava() of bim_neuro.compilers.to_lava.compat before the start method is set",
         )
     multiprocessing.set_start_method(None, force=True)
+
+
+def _reshape_on_any_numpy() -> None:
+    """Replace what Lava's ReshapePort hands to its receiver, in both directions."""
+    port: Any = importlib.import_module("lava.magma.core.process.ports.ports").ReshapePort
+    port.get_transform_func_fwd = lambda self: partial(_reshaped, shape=self.shape)
+    port.get_transform_func_bwd = lambda self: partial(_reshaped, shape=self.old_shape)
+
+
+def _reshaped(values: Any, shape: tuple[int, ...]) -> Any:
+    return np.reshape(values, shape)
 
 
 @contextmanager
