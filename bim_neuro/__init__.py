@@ -75,6 +75,7 @@ def compile(  # noqa: A001
     *,
     dt: float | None = None,
     dialect: Any = None,
+    encoder: str | None = None,
     input: Any = None,  # noqa: A002
     weight_bits: int = 8,
 ) -> Program:
@@ -95,4 +96,4 @@ def compile(  # noqa: A001
     """
     from .pipeline import compile_model
 
-    return compile_model(model, target, dt=dt, dialect=dialect, input=input, weight_bits=weight_bits)
+    return compile_model(model, target, dt=dt, dialect=dialect, encoder=encoder, input=input, weight_bits=weight_bits)

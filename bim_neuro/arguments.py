@@ -142,7 +142,7 @@ def finite(found: NDArray[Any], name: str) -> None:
     if wrong:
         index, part = next((index, part) for index, part in enumerate(found) if not np.isfinite(part).all())
         place = (index, *np.argwhere(~np.isfinite(part))[0].tolist())
-        axes = zip(("sample", "step", "channel"), place, strict=False)
+        axes = zip(("sample", "step", "channel", "row", "column"), place, strict=False)
         where = ", ".join(f"{axis} {position}" for axis, position in axes)
         message = f"{name} holds {found[place]} at {where}; {wrong:,} of its values are not finite"
         raise InputError(message, "replace or leave out samples that are not finite")

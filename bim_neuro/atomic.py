@@ -146,3 +146,14 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def new_folder(folder: Path) -> Path:
+    """Make a report's folder, or take one that is empty."""
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{folder} holds other files, a report needs a new or empty folder", "give another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    return folder

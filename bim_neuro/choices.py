@@ -8,7 +8,13 @@ OBJECTIVES = ("energy", "latency", "cores")
 """What a placement minimises."""
 SPLITS = ("train", "validation", "test")
 """Which samples of data that are split."""
-LAYOUTS = ("BTC", "TBC")
-"""Which axis of x counts samples (B), steps (T) and channels (C)."""
+LAYOUTS = ("BTC", "TBC", "BTCL", "TBCL", "BTCHW", "TBCHW")
+"""Which axis of x counts samples (B), steps (T), channels (C), and places: on a line (L), rows (H), columns (W)."""
+ENCODERS = ("graded", "spikes", "counts", "delta")
+"""How raw values become the messages of a graph that brings no encoder."""
+TIME_UNITS = ("s", "ms", "us", "ns")
+"""Of the times of events."""
+BINS = ("count", "any")
+"""What a step and line with several events holds: how many, or 1."""
 DIALECTS = ("nir", "norse", "snntorch", "sinabs", "spikingjelly", "rockpool", "spyx")
 """Presets of what a NIR file does not say; `nir_bridge.dialect` holds them."""

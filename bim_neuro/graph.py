@@ -45,6 +45,7 @@ class Extra(TypedDict, total=False):
 
     assumptions: list[str]  # what the reader of a foreign file assumed, one sentence each
     calibration: str  # which ranges were measured here, and on what
+    read_as: list[str]  # how raw input becomes messages of a graph that brings no encoder; their scale
     plasticity: dict[str, Any]  # its on-chip learning: plasticity.request
     plastic_nodes: dict[str, dict[str, Any]]  # the same a node, as NIR's metadata have it
     shapes: dict[str, tuple[int, ...]]  # of feature maps: channels, rows, columns, or channels and columns
@@ -126,8 +127,8 @@ class Graph(Generic[N]):
     def _only(self, role: str, names: Iterable[str]) -> str:
         found = list(names)
         if len(found) != 1:
-            names_found = ", ".join(found) or "none"
-            raise InputError(f"the graph needs exactly one {role} node, it has {len(found)}: {names_found}")
+            several = f"{len(found)}: {', '.join(found) or 'none'}"
+            raise InputError(f"the graph needs exactly one {role} node, it has {several}")
         return found[0]
 
 
@@ -248,9 +249,8 @@ class Placement:
 
     ``binding`` is the resource or layer that asks for ``lower_bound`` cores; ``naive_traffic_hops`` is what the same
     cores cost one after another, row by row; ``chip_hops`` are those of the hops that lead from chip to chip.
-    Messages are those of a sample if ``measured``, else one a neuron. ``encodings`` counts, for each edge, the cores
-    that keep its lists so; ``list_words`` are the words of its lists on all cores; ``cuts`` is of feature maps.
-    ``peak_memory_mib`` is the whole process's.
+    Messages are a sample's if ``measured``, else one a neuron. ``encodings`` counts, for each edge, the cores with such
+    lists; ``list_words`` are those of all cores; ``cuts`` is of feature maps, ``peak_memory_mib`` of the whole process.
     """
 
     cores: int

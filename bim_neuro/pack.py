@@ -3,7 +3,8 @@
     {"type": "IntegerGraph", "dt": 0.001,
      "nodes": {"type": "dict", "items": {"lif": {"type": "IntegerLIF", "dv": 9, "bias_mant": {"array": "graph/..."}}}}}
 
-Only the classes listed here can come back: nothing is executed. Programs of version 1 hold a LIF's bias whole.
+Only the classes listed here can come back: nothing is executed. Programs of version 1 hold a LIF's bias whole. A field
+marked "omit" is left out where it has its default, so that the files of models without it stay as they were.
 """
 
 from __future__ import annotations
@@ -133,7 +134,8 @@ def _pack(value: Any, path: str, arrays: dict[str, Array]) -> Any:
         arrays[path] = value
         return {_ARRAY: path}
     if is_dataclass(value) and not isinstance(value, type):
-        packed = {f.name: _pack(getattr(value, f.name), f"{path}/{f.name}", arrays) for f in fields(value)}
+        kept = [f for f in fields(value) if not (f.metadata.get("omit") and getattr(value, f.name) == f.default)]
+        packed = {f.name: _pack(getattr(value, f.name), f"{path}/{f.name}", arrays) for f in kept}
         return {"type": _NAMES.get(type(value), type(value).__name__), **packed}
     if isinstance(value, dict):
         return {"type": "dict", "items": {key: _pack(item, f"{path}/{key}", arrays) for key, item in value.items()}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from . import arguments
 from .compilers.wider_weights import with_weight_bits
@@ -20,25 +21,26 @@ def compile_model(
     model: str | Path | FloatGraph,
     target: str = "loihi2",
     *,
-    dt: float | None = None,
-    dialect: AnyDialect = None,
     input: Array | None = None,  # noqa: A002
     watch: Stopwatch | None = None,
     effort: float = 1.0,
     weight_bits: int = 8,
+    **reading: Any,
 ) -> Program:
     """Compile a model.pt, a .nir file or a float graph for a target.
 
-    ``dialect`` says what another framework's .nir does not: a preset ('norse', 'snntorch', ...), or a table of
-    switches with a preset as 'name'. ``input`` (samples, steps, channels) measures the ranges of a graph that brings
-    none, as imported ones do; ``effort`` 0 leaves the cores in order; `arrange` can place them later for a run.
-    ``weight_bits`` is 8, or 16 in two lists (`wider_weights`).
+    ``reading`` are ``dt``, ``dialect`` and ``encoder``. A dialect says what another framework's .nir does not: a preset
+    ('norse', 'snntorch', ...), or a table of switches with a preset as 'name'. An encoder is how raw input becomes
+    messages of such a graph: 'spikes' (the default), 'graded', 'counts' or 'delta'. ``input`` (samples, steps,
+    channels) measures the ranges of a graph that brings none, as imported ones do, and the scale of its encoder;
+    ``effort`` 0 leaves the cores in order; `arrange` can place them later for a run. ``weight_bits`` is 8, or 16 in two
+    lists (`wider_weights`).
     Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
     """
     watch = Stopwatch() if watch is None else arguments.instance(watch, Stopwatch, "watch")
     profile = load_profile(target)
     with watch.stage("read"):
-        reference = _read(model, dt, dialect)
+        reference = _read(model, **reading)
     reference = with_weight_bits(reference, weight_bits)
     if input is not None:
         with watch.stage("calibrate"):
@@ -46,10 +48,12 @@ def compile_model(
     return compiled(reference, profile, watch, effort)
 
 
-def _read(graph: str | Path | FloatGraph, dt: float | None, dialect: AnyDialect) -> FloatGraph:
+def _read(
+    graph: str | Path | FloatGraph, dt: float | None = None, dialect: AnyDialect = None, encoder: str | None = None
+) -> FloatGraph:
     """Return the float graph of a file, or one that was built by hand, once it is found sound."""
     if not isinstance(graph, FloatGraph):
-        return read_model(graph, dt, dialect)
+        return read_model(graph, dt, dialect, encoder)
     from .nir_bridge.check import check_graph
 
     check_graph(graph)
@@ -57,4 +61,6 @@ def _read(graph: str | Path | FloatGraph, dt: float | None, dialect: AnyDialect)
         raise InputError(f"the graph has dt = {graph.dt:g} s, dt says {dt:g} s", "leave dt out")
     if dialect:
         raise InputError("a float graph brings its own dialect", "give dialect to read_nir")
+    if encoder is not None:
+        raise InputError("a float graph brings its own encoder", "give encoder to read_nir")
     return graph

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import arguments, report
-from .atomic import cannot_write
+from .atomic import new_folder
 from .choices import BACKENDS
 from .compilers.artefact import Artefact, expected_messages, save_artefact
 from .compilers.constants import Constant
 from .compilers.placement.design_rules import assumptions
 from .compilers.placement.place import arrange
-from .errors import Finding, InputError
+from .errors import Finding
 from .estimates.energy import EnergyReport, price
 from .estimates.latency import LatencyReport, latency
 from .estimates.neurobench import ActivityCounter, activity
@@ -33,7 +33,7 @@ from .simulation.agreement import Agreement, compared, verify
 from .simulation.counting import count_messages
 from .simulation.probes import Probe, Watch, check_kept, samples_at_once
 from .simulation.reference import Progress, check_progress, simulate, simulate_float
-from .stages import calibrate_on, sequences_for, to_cores
+from .stages import calibrate_on, sequences_for, sequences_in, to_cores
 from .stopwatch import Stopwatch
 from .tasks import Dataset
 
@@ -64,7 +64,7 @@ class Program:
     """Warnings of the compiler."""
     constants: tuple[Constant, ...] = ()
     """Each constant in float and as the integers hold it."""
-    exponents: dict[str, int] = field(default_factory=dict)
+    exponents: Mapping[str, float] = field(default_factory=dict)
     """Scale of each layer's message: its real value is message * 2^-exponent."""
 
     def __repr__(self) -> str:
@@ -90,7 +90,9 @@ class Program:
         """What this program assumes, one sentence each."""
         extra = self.reference.extra
         measured = (extra["calibration"],) if "calibration" in extra else ()
-        return (*extra.get("assumptions", ()), *measured, *assumptions(self.graph, self.profile))
+        encoded, *scaled = extra.get("read_as", ()) or ("",)
+        read_as = (report.READ_AS + encoded, *scaled) if encoded else ()
+        return (*read_as, *extra.get("assumptions", ()), *measured, *assumptions(self.graph, self.profile))
 
     def calibrated(self, raw: Array, origin: str = "the given input") -> Program:
         """Return the program with its unknown ranges measured on the first of these sequences.
@@ -101,6 +103,14 @@ class Program:
         if reference is self.reference:
             return self
         return compiled(reference, self.profile, Stopwatch(), before=self.placed)
+
+    def sequences(self, given: Any, layout: str | None = None, **events: str) -> Array:
+        """Return (samples, steps, channels), as every method here reads them, of a file or an array in a layout.
+
+        ``given`` is an array, or the path of an .npz, an event file or NIRData; ``layout`` is 'TBCHW' or another of
+        docs/inputs.md; ``events`` are time_unit, bins and node, as the settings input.* are.
+        """
+        return sequences_in(self.reference, given, layout, events)
 
     def encode(self, raw: Array) -> Array:
         """Turn raw sequences (samples, steps, channels) into what the chip's input lines carry."""
@@ -143,8 +153,9 @@ class Program:
         return replace(record, seen=seen)
 
     def run_float(self, raw: Array, probe: Probe = True) -> RunRecord:
-        """Run the float law on the same encoded input, with all probes or those named."""
-        return simulate_float(self.reference, self.graph.encoder.to_float(self.encode(raw)), probe=probe)
+        """Run the float law, with all probes or those named, on the same encoded input or, where the encoder
+        ``reads_raw``, on the raw values."""
+        return simulate_float(self.reference, self.graph.encoder.for_float(sequences_for(self.graph, raw)), probe=probe)
 
     def play(
         self,
@@ -228,7 +239,7 @@ class Program:
         With labels ``y`` (samples,) it holds accuracies. The figures are those of bim-compile on the same sequences.
         """
         data = Dataset(sequences_for(self.graph, raw), y).of_classes(self.graph.nodes[self.graph.output].neurons)
-        folder = _new_folder(arguments.path(path))
+        folder = new_folder(arguments.path(path))
         facts = self.facts(self.play(data.x), data.y)
         placed = arrange(self.placed, self.profile, traffic=facts.record)
         request = report.asked({}, None, self.profile, data.x, data.y, None)
@@ -287,14 +298,3 @@ def compiled(
     """Take a float graph through every stage; ``effort`` and ``before`` are as in `to_cores`."""
     made = to_cores(reference, profile, watch, effort, before)
     return Program(reference, made.placed, profile, made.findings, made.constants, made.exponents)
-
-
-def _new_folder(folder: Path) -> Path:
-    """Make a report's folder, or take one that is empty."""
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder} holds other files, a report needs a new or empty folder", "give another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from None
-    return folder

@@ -15,7 +15,9 @@ AnyDialect = Any
 """What a .nir of another framework does not say; see `nir_bridge.dialect`, which is imported where one is read."""
 
 
-def read_model(path: str | Path, dt: float | None = None, dialect: AnyDialect = None) -> FloatGraph:
+def read_model(
+    path: str | Path, dt: float | None = None, dialect: AnyDialect = None, encoder: str | None = None
+) -> FloatGraph:
     """Read a float graph from model.pt or .nir, told apart by their first bytes."""
     path = arguments.path(path, "model")
     if dt is not None:
@@ -25,9 +27,11 @@ def read_model(path: str | Path, dt: float | None = None, dialect: AnyDialect = 
     if path.suffix == ".nir" or hdf5:
         from .nir_bridge import read_nir
 
-        return read_nir(path, dt=dt, dialect=dialect)
+        return read_nir(path, dt=dt, dialect=dialect, encoder=encoder)
     if path.suffix == ".bimn":
         raise InputError(f"{path} is a compiled artefact", "give the model it was made from, or add --self-test")
+    if encoder is not None:
+        raise InputError(f"{path} is a model.pt, which brings its own encoder", "leave --encoder out")
     if dialect:
         raise InputError(f"{path} is a model.pt, which brings its own dialect", "leave --dialect out")
     check_extra("train", "torch", f"{path}, a model.pt,")

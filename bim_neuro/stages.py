@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from . import arguments
+from .choices import BINS, TIME_UNITS
 from .compilers.align import align
 from .compilers.calibrate import SAMPLES, calibrated, range_findings
 from .compilers.constants import Constant
@@ -13,11 +16,15 @@ from .compilers.fields import wide_sums
 from .compilers.placement.place import moved, place
 from .compilers.quantise import quantise_with_units
 from .compilers.rounding import rounding
-from .errors import DoesNotFit, Finding
+from .compilers.wide_thresholds import with_wide_thresholds
+from .errors import DoesNotFit, Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile
+from .nodes import measured
 from .nodes.arithmetic import Array
 from .stopwatch import Stopwatch
+from .tasks import ModelInput, read_recordings
+from .tasks.layouts import as_sequences
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Placed:
     """Warnings of the stages."""
     constants: tuple[Constant, ...]
     """Each constant in float and as the integers hold it."""
-    exponents: dict[str, int]
+    exponents: dict[str, float]
     """Scale of each layer's message: its real value is message * 2^-exponent."""
 
 
@@ -45,6 +52,7 @@ def to_cores(
     ``effort`` bounds the search for good places of the cores; cores of ``before`` are reused if they are the same.
     """
     findings = list(range_findings(reference))
+    reference = with_wide_thresholds(reference)
     try:
         with watch.stage("quantise"):
             integer, units = quantise_with_units(reference)
@@ -61,9 +69,39 @@ def to_cores(
 
 
 def calibrate_on(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:
-    """Return the graph with its unknown ranges measured on the first of these sequences."""
-    few = reference.encoder.encode(sequences_for(reference, raw)[:SAMPLES])
-    return calibrated(reference, reference.encoder.to_float(few), arguments.text(origin, "origin"))
+    """Return the graph with its unknown ranges, and an unknown scale of its input, measured on the first of these."""
+    few, origin = sequences_for(reference, raw)[:SAMPLES], arguments.text(origin, "origin")
+    if reference.encoder.unmeasured:
+        encoder, how = measured(reference.encoder, few)
+        said = f"the scale of the input was measured on {len(few)} samples of {origin}: {how}"
+        reference = replace(
+            reference.with_nodes(reference.nodes, read_as=[*reference.extra.get("read_as", ()), said]), encoder=encoder
+        )
+        reference = with_wide_thresholds(reference)
+    return calibrated(reference, reference.encoder.for_float(few), origin)
+
+
+def what_it_reads(graph: FloatGraph, events: Mapping[str, str]) -> ModelInput:
+    """Return the shape of a graph's raw input, and how events become its steps."""
+    encoder = graph.encoder
+    shape = graph.shape(graph.source)
+    if encoder.kind == "delta":  # two lines a channel
+        shape = (shape[0] // 2, *shape[1:])
+    return ModelInput(shape, graph.dt, encoder.kind == "spikes", graph.source, **events)
+
+
+def sequences_in(graph: FloatGraph, given: Any, layout: str | None, events: Mapping[str, str]) -> Array:
+    """Return (samples, steps, channels) of a file, or of an array in any layout, for what a graph reads."""
+    for name, value in events.items():
+        arguments.choice(name, ("time_unit", "bins", "node"), "argument")
+        allowed = {"time_unit": TIME_UNITS, "bins": BINS}.get(name)
+        arguments.text(value, name) if allowed is None else arguments.choice(value, allowed, name)
+    reads = what_it_reads(graph, events)
+    if isinstance(given, str | Path):
+        return sequences_for(graph, read_recordings(arguments.path(given, "input"), layout, reads=reads).data.x)
+    if events:
+        raise InputError(f"{next(iter(events))} has no effect on an array", "it says how a file of events is read")
+    return sequences_for(graph, as_sequences(given, layout, reads.shape, "input"))
 
 
 def sequences_for(graph: FloatGraph | IntegerGraph, raw: Any) -> Array:

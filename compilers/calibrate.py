@@ -28,6 +28,7 @@ INTEGRATED = 1000
 """Steps for which the bound of a readout without leak holds; for unlimited time it has no bound."""
 SUNK = 256
 """Thresholds below 0 to which inhibition may take the bound of a spiking neuron; what goes lower saturates, counted."""
+_MEASURE = "give typical input of the model, --input FILE.npz or compile(..., input=x)"
 _PROBES = {"y": "message"}  # ranges whose name differs from the probe that measures them
 
 
@@ -69,17 +70,24 @@ def uncalibrated(graph: FloatGraph) -> tuple[str, ...]:
 def range_findings(graph: FloatGraph) -> Iterator[Finding]:
     """Say which ranges were not measured, and which of them have no bound for unlimited time."""
     missing = uncalibrated(graph)
+    if graph.encoder.unmeasured:
+        message = f"the scale of the input was not measured: encoder {graph.encoder.kind} takes values from -1 to 1"
+        yield Finding("range", graph.source, message, hint=_MEASURE, severity="warning")
     if not missing:
         return
     message = f"the ranges of {', '.join(missing)} were not measured: bounds from the weights are used instead"
     if endless := [name for name in missing if np.any(np.equal(getattr(graph.nodes[name], "decay", 0.0), 1))]:
         message += f"; {', '.join(endless)} have no leak, their bound holds for {INTEGRATED:,} steps"
-    hint = "bounds cost precision: give typical input of the model, --input FILE.npz or compile(..., input=x)"
+    hint = f"bounds cost precision: {_MEASURE}"
     yield Finding("range", missing[0], message, len(missing), 0, hint, severity="warning")
 
 
 def with_bounds(graph: FloatGraph) -> FloatGraph:
-    """Return the graph with a bound in place of every range that was not measured; no input exceeds a bound."""
+    """Return the graph with a bound in place of every range that was not measured; no input exceeds a bound.
+
+    An input whose scale was not measured is taken to lie from -1 to 1.
+    """
+    graph = replace(graph, encoder=graph.encoder.assumed) if graph.encoder.unmeasured else graph
     if not uncalibrated(graph):
         return graph
     nodes = dict(graph.nodes)
@@ -95,7 +103,8 @@ def _inputs(graph: FloatGraph, name: str, nodes: Mapping[str, Node]) -> dict[str
     sums = {port: np.zeros(width) for port, width in nodes[name].ports.items()}
     for edge in graph.into(name):
         source = nodes[edge.source]
-        sums[edge.port] += magnitude(edge.synapse, np.full(source.neurons, largest_message(source)))
+        largest = graph.encoder.largest if edge.source == graph.source else largest_message(source)
+        sums[edge.port] += magnitude(edge.synapse, np.full(source.neurons, largest))
     return sums
 
 

@@ -48,7 +48,7 @@ class ConstantPlace(NamedTuple):
     units: Units
 
     @property
-    def exponent(self) -> int:
+    def exponent(self) -> float:
         return self.units.exponents[self.layer]
 
     def unit(self, port: str) -> Array:

@@ -38,11 +38,11 @@ class Units:
     """Real values of integers: ``sums`` of one unit at each node's ports, and ``exponents`` of its message."""
 
     sums: dict[str, Scales]
-    exponents: dict[str, int]
+    exponents: dict[str, float]
 
     def weight(self, edge: Edge) -> Array:
         """Return the real value of one unit of an edge's weights, (neurons,)."""
-        return self.sums[edge.target][edge.port] * 2.0 ** self.exponents[edge.source]
+        return np.asarray(self.sums[edge.target][edge.port] * 2.0 ** self.exponents[edge.source])
 
 
 def quantise(graph: FloatGraph, growth: Mapping[str, float] | None = None) -> IntegerGraph:
@@ -76,6 +76,8 @@ def quantise_with_units(graph: FloatGraph, growth: Mapping[str, float] | None = 
                 high += [part for part in lists if part.port != port]
             edges.update({edge.name: edge for edge in integer})
         done[name] = _collected(findings, node, scales, name, _finest(graph, name))
+        if name == graph.source:
+            done[name] = Quantised(done[name].node, graph.encoder.exponent)
     if findings:
         raise DoesNotFit(findings)
     integer_graph = IntegerGraph(
@@ -103,7 +105,7 @@ def _wanted(node: Node, growth: float | None) -> Scaling:
     )
 
 
-def _exponent(graph: FloatGraph, edge: Edge, done: Mapping[str, Quantised], findings: list[Finding]) -> int:
+def _exponent(graph: FloatGraph, edge: Edge, done: Mapping[str, Quantised], findings: list[Finding]) -> float:
     """Return the exponent of what an edge carries; a loop's source is not done yet, but a spike has no fraction."""
     source = graph.nodes[edge.source]
     spikes = isinstance(source, LIF) or (isinstance(source, Cuba) and source.counts != "none")

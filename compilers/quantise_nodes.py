@@ -45,7 +45,7 @@ class Quantised:
     """An integer node and the exponent of its message: the real value is message * 2^-exponent."""
 
     node: IntegerNode
-    exponent: int
+    exponent: float
 
 
 @singledispatch

@@ -53,7 +53,7 @@ class Scaling:
 
 
 def quantise_port(
-    edges: list[Edge], width: int, exponents: Mapping[str, int], wanted: Scaling
+    edges: list[Edge], width: int, exponents: Mapping[str, float], wanted: Scaling
 ) -> tuple[list[Edge], Array]:
     """Give all synapses of a port whole weights, of one scale per neuron or one for all; return them and the scales.
 

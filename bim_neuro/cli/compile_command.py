@@ -27,6 +27,7 @@ from .shared import (
     Backend,
     Debug,
     Dialect,
+    Encoder,
     Json,
     Layout,
     Learn,
@@ -58,7 +59,7 @@ def compile_command(
     ] = None,
     input: Annotated[  # noqa: A002
         Path | None,
-        in_panel(INPUT, help="Your own input: .npz with x (samples, steps, channels) and labels y (docs/inputs.md)."),
+        in_panel(INPUT, help="Your own input: .npz of sequences x and labels y, events, or NIRData (docs/inputs.md)."),
     ] = None,
     data: Annotated[Path | None, in_panel(INPUT, help="Folder or file of the task's recordings (ecg).")] = None,
     samples: Annotated[
@@ -70,7 +71,11 @@ def compile_command(
     split: Annotated[Split | None, in_panel(INPUT, help="Split to run (default: test, if there are splits).")] = None,
     layout: Annotated[
         Layout | None,
-        in_panel(INPUT, help="Axis order of x in the input file: BTC (samples first) or TBC (time first)."),
+        in_panel(INPUT, help="Axes of x in the input file: BTC (samples first) or TBC (time first), L or HW: places."),
+    ] = None,
+    encoder: Annotated[
+        Encoder | None,
+        in_panel(INPUT, help="How input becomes messages of a .nir that brings no encoder (default: spikes)."),
     ] = None,
     steps: Annotated[int | None, in_panel(INPUT, min=1, help="Use only this many first steps of each sample.")] = None,
     backend: Annotated[Backend, in_panel(SIMULATION, help="Backend that runs the integer model.")] = ENGINE,

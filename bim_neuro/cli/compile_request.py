@@ -47,9 +47,12 @@ def request_of(asked: Asked) -> Request:
         dialect=dialect,
         recorded=None if recorded is None else Path(recorded),
         float_bits=int(asked.settings.get("run.float_bits", 64)),
+        events=asked.given({f"input.{name}": name for name in ("time_unit", "bins", "node")}) or None,
         file=asked.file(model=model, output=output, **chip),
         command=shlex.join(["bim-compile", *sys.argv[1:]]),
-        **asked.words("target", "dt", "input", "data", "steps", "split", "layout", "backend", "verify", "optimise"),
+        **asked.words(
+            "target", "dt", "input", "data", "steps", "split", "layout", "encoder", "backend", "verify", "optimise"
+        ),
         **asked.given(
             {
                 "run.lava_timeout": "lava_timeout",

@@ -17,6 +17,7 @@ import typer
 from .. import arguments
 from ..errors import InputError
 from ..intake import is_hdf5, opened
+from ..jobs.settings import EVENTS
 from ..nodes.switches import SWITCHES
 
 Values = Mapping[str, Any]
@@ -124,6 +125,9 @@ _FOREIGN = needs(
 _RECORDED = needs(
     lambda v: v.get("run.recorded") is not None, "without run.recorded", "name a record, as --set run.recorded=io.npz"
 )
+_ENCODES = needs(
+    lambda v: v["model"] is None or _is_nir(v["model"]), "with a model.pt, which brings its own encoder", "leave it out"
+)
 _LEARN = needs(lambda v: v["learn"] != "none", "without --learn", "name a rule, as --learn rtrl")
 _LAVA = needs(
     lambda v: "lava" in (v["backend"], v["verify"]), "without the lava backend", "add --verify lava or --backend lava"
@@ -180,6 +184,8 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "samples": (_BUILDS, _READS),
     "split": (_BUILDS, _READS, _STREAMS),
     "layout": (_BUILDS, _FILE),
+    "encoder": (_BUILDS, _ENCODES),
+    **dict.fromkeys((setting.name for setting in EVENTS), (_BUILDS, _FILE)),
     "steps": (_BUILDS, _READS),
     "backend": (_SIMULATES,),
     "verify": (_SIMULATES, _OTHER_BACKEND),

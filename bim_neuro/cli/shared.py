@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .._version import __version__
-from ..choices import BACKENDS, DIALECTS, LAYOUTS, OBJECTIVES, SPLITS
+from ..choices import BACKENDS, DIALECTS, ENCODERS, LAYOUTS, OBJECTIVES, SPLITS
 from ..plasticity.request import RULES
 from .console import out
 from .streams import print_json
@@ -41,12 +41,14 @@ if TYPE_CHECKING:
 
     Backend = str
     Dialect = str
+    Encoder = str
     Layout = str
     Learn = str
     Objective = str
     Split = str
 else:
     Backend = _one_of("Backend", *BACKENDS)
+    Encoder = _one_of("Encoder", *ENCODERS)
     Dialect = _one_of("Dialect", *DIALECTS)
     Layout = _one_of("Layout", *LAYOUTS)
     Learn = _one_of("Learn", "none", *RULES, "described")

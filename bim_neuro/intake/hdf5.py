@@ -46,12 +46,14 @@ Texts = list[Any]
 Tree = dict[str, Union["Tree", Array, str, Texts, Unread]]
 
 
-def read_hdf5(path: Path, wanted: Wanted) -> Tree:
+def read_hdf5(path: Path, wanted: Wanted, *, attributes: bool = False) -> Tree:
     """Return groups as dicts, numbers as arrays, texts as str or lists; of the paths for which ``wanted`` is true.
+
+    With ``attributes`` a group holds its own too, single numbers and texts, under their names behind an '@'.
 
     `InputError` names what is no hard link, what is reached twice, and what declares more bytes than the file holds.
     """
-    words, arrays = read(path, lambda file, budget: _Walk(file, budget, wanted).answer(), HDF5)
+    words, arrays = read(path, lambda file, budget: _Walk(file, budget, wanted, attributes).answer(), HDF5)
     tree = _rebuilt(words, arrays)
     assert isinstance(tree, dict)  # the root is a group
     return tree
@@ -60,8 +62,8 @@ def read_hdf5(path: Path, wanted: Wanted) -> Tree:
 class _Walk:
     """One walk through the file, groups first to last; what is read is counted in ``budget``."""
 
-    def __init__(self, file: Opened, budget: Budget, wanted: Wanted) -> None:
-        self.file, self.budget, self.wanted = file, budget, wanted
+    def __init__(self, file: Opened, budget: Budget, wanted: Wanted, attributes: bool) -> None:
+        self.file, self.budget, self.wanted, self.attributes = file, budget, wanted, attributes
         self.seen: dict[Any, str] = {}
         self.items = self.stored = 0
         self.arrays: dict[str, Array] = {}
@@ -77,11 +79,27 @@ class _Walk:
 
     def _group(self, group: h5py.Group, path: tuple[str, ...]) -> Any:
         self._once(group, path)
-        self.items += len(group)
+        self.items += len(group) + (len(group.attrs) if self.attributes else 0)
         if self.items > MAX_ITEMS or len(path) > MAX_DEPTH:
             raise InputError(f"it holds more than {MAX_ITEMS:,} items, or groups nested more than {MAX_DEPTH} deep")
         names = [_checked(name) for name in group]
-        return {name: self._item(group, (*path, name)) for name in names if self.wanted((*path, name))}
+        tree = {name: self._item(group, (*path, name)) for name in names if self.wanted((*path, name))}
+        said = [_checked(name) for name in group.attrs] if self.attributes else []
+        return tree | {f"@{name}": self._attribute(group, (*path, f"@{name}")) for name in said}
+
+    def _attribute(self, group: h5py.Group, path: tuple[str, ...]) -> Any:
+        who, name = f"'/{'/'.join(path)}'"[:300], path[-1][1:]
+        attribute = group.attrs.get_id(name)
+        if attribute.shape != ():
+            return ["unread", "an attribute of several values"]
+        self.budget.take(f"attribute {who}", attribute.get_storage_size())
+        value = group.attrs[name]
+        if isinstance(value, str | bytes):
+            return ["text", _decoded(value, who)]
+        if np.asarray(value).dtype.kind not in _NUMBERS:
+            return ["unread", "an attribute that is no number and no text"]
+        self.arrays[who] = np.asarray(value)
+        return ["array", who]
 
     def _item(self, group: h5py.Group, path: tuple[str, ...]) -> Any:
         who, name = f"'/{'/'.join(path)}'"[:300], path[-1]

@@ -40,14 +40,17 @@ class Header(NamedTuple):
         return self.dtype.itemsize * prod(self.shape)
 
 
-def read_npz(path: Path, names: Collection[str] | Wanted | None = None) -> dict[str, Array]:
+def read_npz(
+    path: Path, names: Collection[str] | Wanted | None = None, records: Collection[str] = ()
+) -> dict[str, Array]:
     """Return the arrays of an ``.npz`` file by name: all, or those of ``names`` that it has; the others are not read.
 
     ``names`` may be a function too, that says of a name whether its array is wanted. `InputError` names the file, the
-    array and the amount for what is missing, damaged, of another kind or too large.
+    array and the amount for what is missing, damaged, of another kind or too large. An array of ``records``
+    may hold several numbers an entry, and then comes as one array a field, 'events/t'.
     """
     wanted = names if callable(names) else lambda name: names is None or name in names
-    _, arrays = read(path, lambda file, budget: _read(file, budget, wanted), NPZ)
+    _, arrays = read(path, lambda file, budget: _read(file, budget, wanted, records), NPZ)
     return arrays
 
 
@@ -63,16 +66,30 @@ def _read_headers(file: Opened, budget: Budget) -> Answer:
     return [[name, header.dtype.str, header.shape] for name, header in headers.items()], {}
 
 
-def _read(file: Opened, budget: Budget, wanted: Wanted) -> Answer:
+def _read(file: Opened, budget: Budget, wanted: Wanted, records: Collection[str]) -> Answer:
     with _archive(file) as archive:
         names = [name for name in _names(archive) if wanted(name)]
         for name in names:
             header = _header(archive, name)
-            if header.dtype.kind not in KINDS:
+            if header.dtype.kind not in KINDS and not (name in records and _of_records(header.dtype)):
                 what = "Python objects" if header.dtype.hasobject else str(header.dtype)
                 raise InputError(f"{_who(name, file)} holds {what}, numbers or texts are read", NPZ.hint)
-            budget.take(_who(name, file), header.nbytes)
-        return None, {name: _array(archive, name) for name in names}
+            budget.take(_who(name, file), header.nbytes * (1 if header.dtype.names is None else 2))
+        arrays = {name: _array(archive, name) for name in names}
+        return None, dict(column for name, array in arrays.items() for column in _columns(name, array))
+
+
+def _of_records(dtype: np.dtype[Any]) -> bool:
+    """Whether every entry is a record of single numbers, as event cameras write them."""
+    parts = [] if dtype.names is None else [dtype[name] for name in dtype.names]
+    return bool(parts) and all(part.kind in "biuf" for part in parts)
+
+
+def _columns(name: str, array: Array) -> Iterator[tuple[str, Array]]:
+    if array.dtype.names is None:
+        yield name, array
+    else:
+        yield from ((f"{name}/{part}", np.ascontiguousarray(array[part])) for part in array.dtype.names)
 
 
 def _who(name: str, file: Opened) -> str:

@@ -63,6 +63,7 @@ def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple
             request.target,
             dt=request.dt,
             dialect=request.dialect,
+            encoder=request.encoder,
             watch=watch,
             effort=0.0,
             weight_bits=request.weight_bits,
@@ -70,7 +71,7 @@ def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple
         if request.input is not None:
             most = SAMPLES if request.samples is None else min(request.samples, SAMPLES)
             chosen = to_run(program, replace(request.wanted, samples=most))
-            program = program.calibrated(chosen.data.x, chosen.origin)
+            program = program.calibrated(*chosen.measuring)
     except DoesNotFit as error:
         findings += error.findings
         return None, chosen

@@ -23,6 +23,7 @@ class Wanted:
     layout: str | None = None
     samples: int | None = None
     steps: int | None = None
+    events: Mapping[str, str] = field(default_factory=dict)  # fields of tasks.ModelInput that were given
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,8 @@ class Chosen:
 
     ``hashes`` are those of the samples as they lie in their file, ``hits`` says which of them took part in training,
     None where that is not known; ``whole`` counts what they were chosen from, ``named`` says that the user
-    chose the split.
+    chose the split. ``aside`` are samples of another split and their origin, to measure ranges on; ``why`` says why the
+    layout was taken.
     """
 
     data: Dataset
@@ -42,8 +44,15 @@ class Chosen:
     whole: int = 0
     hits: Array | None = None
     layout: str | None = None
+    why: str = ""
+    aside: tuple[Array, str] | None = None
     notes: tuple[str, ...] = ()
     odd: tuple[Finding, ...] = ()
+
+    @property
+    def measuring(self) -> tuple[Array, str]:
+        """Return the samples to measure ranges on, and their origin: not those of the run, where there are others."""
+        return self.aside or (self.data.x, self.origin)
 
     @property
     def seen(self) -> int | None:

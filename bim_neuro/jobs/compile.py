@@ -98,6 +98,7 @@ def _ready(
         request.target,
         dt=request.dt,
         dialect=request.dialect,
+        encoder=request.encoder,
         watch=watch,
         effort=0.0,
         weight_bits=request.weight_bits,
@@ -109,7 +110,7 @@ def _ready(
         chosen = to_run(program, request.wanted)
     stage("calibrate", None)
     with watch.stage("calibrate"):
-        return program.calibrated(chosen.data.x, chosen.origin), chosen, None
+        return program.calibrated(*chosen.measuring), chosen, None
 
 
 def _played(program: Program, raw: Array, request: Request, stage: Stage, watch: Stopwatch) -> Request:
@@ -137,6 +138,7 @@ def _facts(
         model=str(request.model),
         input=chosen.origin,
         sequences=chosen.about,
+        assumptions=_assumptions(program, chosen),
         command=request.command,
         placed=placed,
         optimise=request.optimise,
@@ -155,6 +157,15 @@ def _beside_framework(request: Request, program: Program, chosen: Chosen, facts:
     return replace(facts, assumptions=(*facts.assumptions, *said), findings=(*facts.findings, *found))
 
 
+def _assumptions(program: Program, chosen: Chosen) -> tuple[str, ...]:
+    """Return what a program assumes; its first line, on how input is read, says how its file was read too."""
+    said = program.assumptions
+    if chosen.layout is None or not said or not said[0].startswith(report.READ_AS):
+        return said
+    why = f" ({chosen.why})" if chosen.why else ""
+    return (f"{report.READ_AS}layout {chosen.layout}{why}, {said[0].removeprefix(report.READ_AS)}", *said[1:])
+
+
 def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]:
     """Return the request without its output paths and file; see `report.asked`."""
     options = asdict(request)
@@ -162,8 +173,9 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")
-    if request.dialect is None:
-        del options["dialect"]
+    for name in ("dialect", "encoder", "events"):
+        if options[name] is None:
+            del options[name]
     if request.weight_bits == WIDTHS[0]:
         del options["weight_bits"]
     if request.recorded is None:

@@ -13,6 +13,7 @@ from ..intake import read_npz, read_npz_headers
 from ..nodes.arithmetic import Array
 from ..program import Program
 from ..simulation import simulate_float, ties
+from ..stages import sequences_for
 from .chosen import Chosen
 
 OUT = "out"
@@ -28,8 +29,8 @@ def against(program: Program, raw: Array, theirs: Mapping[str, Array], *, bits: 
     """
     if not isinstance(theirs, Mapping):
         raise InputError(f"theirs is {arguments.said(theirs)}, a table {{layer: array}} is needed")
-    x = program.graph.encoder.to_float(arguments.instance(program, Program, "program").encode(raw))
-    graph = program.reference
+    graph = arguments.instance(program, Program, "program").reference
+    x = program.graph.encoder.for_float(sequences_for(graph, raw))
     return ties.against(
         graph, lambda probe, watch: simulate_float(graph, x, probe=probe, watch=watch, bits=bits), theirs
     )

@@ -37,6 +37,8 @@ class Request:
     learn_samples: int = 2000
     split: str | None = None
     layout: str | None = None
+    encoder: str | None = None  # of a graph that brings none; see nodes.source
+    events: Mapping[str, str] | None = None  # how a file of events is read: time_unit, bins, node
     dialect: Mapping[str, str] | None = None  # switches by name, the preset as 'name'; see nir_bridge.dialect
     weight_bits: int = 8
     recorded: Path | None = None  # what the framework sent; see `recorded`
@@ -47,7 +49,14 @@ class Request:
     def wanted(self) -> Wanted:
         """Return the requested sequences."""
         return Wanted(
-            self.input, self.data, self.learn_test, self.split, self.layout, samples=self.samples, steps=self.steps
+            self.input,
+            self.data,
+            self.learn_test,
+            self.split,
+            self.layout,
+            samples=self.samples,
+            steps=self.steps,
+            events=self.events or {},
         )
 
 

@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from .. import arguments
+from ..compilers.calibrate import SAMPLES
 from ..errors import Finding, InputError
 from ..nodes.arithmetic import Array
 from ..program import Program
+from ..stages import what_it_reads
 from ..tasks import SPLITS, Dataset, Recordings, Task, load_task, read_recordings
 from ..trained_on import KEY, TrainedOn, sample_hashes
 from .chosen import Chosen, LearningStream, Wanted
@@ -79,7 +81,8 @@ def _given(file: Path | None, program: Program, wanted: Wanted, labels_for: str 
         return _task(program, wanted)
     known, unknown = _trained_on(program)
     steps = None if known is None else known.steps
-    recordings = read_recordings(file, wanted.layout, steps, labels_for=labels_for)
+    reads = what_it_reads(program.reference, wanted.events)
+    recordings = read_recordings(file, wanted.layout, steps, labels_for=labels_for, reads=reads)
     recordings = replace(recordings, notes=(*recordings.notes, *unknown))
     split: Array | None = recordings.split
     if known is not None:
@@ -136,8 +139,18 @@ def trained_on(task: Task) -> TrainedOn | None:
 def _chosen(file: Path | None, program: Program, wanted: Wanted, split: str | None) -> Chosen:
     """Take the named split; the default is the test split if there are splits."""
     given = _given(file, program, wanted)
-    chosen = _part(given, split or ("test" if given.parts else None), program, wanted)
-    return replace(chosen, named=split is not None)
+    taken = split or ("test" if given.parts else None)
+    chosen = _part(given, taken, program, wanted)
+    return replace(chosen, named=split is not None, aside=_aside(given, taken, wanted))
+
+
+def _aside(given: _Given, taken: str | None, wanted: Wanted) -> tuple[Array, str] | None:
+    """Return samples to measure ranges on that are not in the split of the run, and their origin."""
+    others = [name for name in SPLITS if name in given.parts and taken not in (None, ALL, name)]
+    if not others:
+        return None
+    x = with_steps(given.parts[others[0]].x[:SAMPLES], wanted.steps)
+    return x, _origin(given, others[0])
 
 
 def _part(given: _Given, split: str | None, program: Program, wanted: Wanted) -> Chosen:
@@ -151,18 +164,21 @@ def _part(given: _Given, split: str | None, program: Program, wanted: Wanted) ->
     else:
         hint = "leave --split out to take all of it, or add the array split or x_test (docs/inputs.md)"
         raise InputError(f"{given.name} has no splits, and is not the file the model was trained on", hint)
-    if given.file is None:
-        origin = f"{given.name}, {'all splits' if split == ALL else f'{split} split'}"
-    else:
-        whole = f"all splits of {given.name}" if given.parts else given.name
-        origin = f"{split} split of {given.name}" if split in SPLITS else whole
+    origin = _origin(given, split)
     cut = Dataset(with_steps(data.x, wanted.steps), data.y, data.group, data.place)
     chosen = Chosen(cut, origin, sample_hashes(data.x), split if given.parts else None, whole=len(data))
     if given.file is None:
         return chosen
     hits = None if given.known is None else given.known.seen(chosen.hashes)
     odd = tuple(_mismatches(given.file, program))
-    return replace(chosen, hits=hits, layout=given.file.layout, notes=given.file.notes, odd=odd)
+    return replace(chosen, hits=hits, layout=given.file.layout, why=given.file.why, notes=given.file.notes, odd=odd)
+
+
+def _origin(given: _Given, split: str | None) -> str:
+    if given.file is None:
+        return f"{given.name}, {'all splits' if split == ALL else f'{split} split'}"
+    whole = f"all splits of {given.name}" if given.parts else given.name
+    return f"{split} split of {given.name}" if split in SPLITS else whole
 
 
 def with_steps(raw: Array, steps: int | None) -> Array:

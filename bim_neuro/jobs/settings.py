@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any
 
+from ..choices import BINS, TIME_UNITS
 from ..errors import InputError
 from ..nodes.switches import SWITCHES
 from ..plasticity.request import GROUPS, LIMITS, PLACEMENTS, ROUNDINGS, Plasticity
@@ -117,12 +118,21 @@ _RECORDED = Setting(
     "run.recorded", str, None, "Compare the float law with this .npz of what the framework sent.", "path"
 )
 _BITS = Setting("run.float_bits", str, "64", "Width of the float law in that comparison.", "bits", choices=("64", "32"))
+EVENTS = (
+    Setting("input.time_unit", str, None, "Unit of an event file's times; by default us for whole numbers, else s.",
+            choices=TIME_UNITS),
+    Setting("input.bins", str, None, "What several events in a step and line become; by default any for spike lines.",
+            choices=BINS),
+    Setting("input.node", str, None, "Which signal of a NIRData file is the input, as input or input.spikes.", "name"),
+)  # fmt: skip
+"""How a file of events is read."""
 COMPILE = (
     _LAVA,
     _RECORDED,
     _BITS,
     _MEMORY,
     Setting("quantise.weight_bits", int, 8, "Bits of a weight: 8, or 16 in two lists, in microcode.", "bits", 8, 16),
+    *EVENTS,
     Setting("learn.test", str, None, "Also measure learning on this .npz (for example shifted data).", "path"),
     Setting("learn.samples", int, 2000, "Samples to learn from; a shorter stream is repeated.", "samples", 1),
     Setting("learn.placement", str, "auto", "Trace placement: tags of the learning engine, neurons, or the host.",

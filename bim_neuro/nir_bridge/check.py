@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import arguments
+from ..choices import ENCODERS
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
 from ..nodes import LIF, Broadcast, Conv, Cuba, Dense, Diagonal, Encoder, Readout, Relay, Scan, SomaWire, Source, Sparse
@@ -66,9 +67,10 @@ def check_dt(dt: Any) -> float:
 
 def check_extra(extra: Mapping[str, Any]) -> None:
     """Refuse assumptions that are not texts, and an invalid plasticity."""
-    assumptions = extra.get("assumptions", ())
-    if not isinstance(assumptions, list | tuple) or not all(isinstance(line, str) for line in assumptions):
-        raise InputError(f"extra.assumptions is {assumptions!r:.60}, a list of texts is needed")
+    for name in ("assumptions", "read_as"):
+        said = extra.get(name, ())
+        if not isinstance(said, list | tuple) or not all(isinstance(line, str) for line in said):
+            raise InputError(f"extra.{name} is {said!r:.60}, a list of texts is needed")
     check_shapes(extra.get("shapes", {}))
     for name in ("plasticity", "plastic_nodes"):
         if not isinstance(extra.get(name, {}), dict):
@@ -105,10 +107,14 @@ def _check_encoder(graph: FloatGraph) -> None:
     if not isinstance(encoder, Encoder):
         raise InputError(f"the encoder is a {type(encoder).__name__}")
     check_fields("the encoder", encoder)
-    if encoder.kind not in ("graded", "delta", "spikes"):
+    if encoder.kind not in ENCODERS:
         raise InputError(f"the encoder is of unknown kind '{encoder.kind}'")
     lines = graph.nodes[graph.source].neurons
     _expect("the encoder", {"gain": (encoder.gain.shape, (encoder.offset.size,))})
+    if encoder.reads_raw and encoder.kind == "graded" and (np.ptp(encoder.gain) or encoder.offset.any()):
+        raise InputError("the encoder of a graph that reads raw values has one gain for all channels, and no offset")
+    if encoder.reads_raw and (encoder.gain < 0).any():
+        raise InputError(f"the encoder has a gain of {encoder.gain.min():g}, it must not be negative")
     _expect("the encoder", {"number of lines": (encoder.source.neurons, lines)})
 
 

@@ -33,11 +33,12 @@ BYTES_A_LINE = 4096
 
 
 def to_float_graph(
-    nir: NirGraph, dt: float, dialect: Dialect, encoder: Encoder | None = None, budget: Budget | None = None
+    nir: NirGraph, dt: float, dialect: Dialect, encoder: Encoder | str = "spikes", budget: Budget | None = None
 ) -> FloatGraph:
     """Return the float graph of a flat NIR graph; `DoesNotFit` lists everything that a float graph cannot hold.
 
-    Its memory is counted in ``budget``, in addition to the file's arrays.
+    ``encoder`` is the file's own, or the kind of one for a graph that brings none. Its memory is counted in ``budget``,
+    in addition to the file's arrays.
     """
     budget = budget or Budget.of_file(0)
     budget.take("the file's arrays", sum(value.nbytes for node in nir.nodes.values() for value in node.fields.values()))
@@ -53,7 +54,7 @@ class _Conversion:
     What comes back to its own layer (`loops`) is known when all forms are, and is a step old.
     """
 
-    def __init__(self, nir: NirGraph, dt: float, dialect: Dialect, encoder: Encoder | None, budget: Budget) -> None:
+    def __init__(self, nir: NirGraph, dt: float, dialect: Dialect, encoder: Encoder | str, budget: Budget) -> None:
         self.nir, self.dt, self.dialect, self.encoder = nir, dt, dialect, encoder
         self.forms: dict[str, LinearForm] = {}
         types = {name: node.type for name, node in nir.nodes.items()}
@@ -70,7 +71,9 @@ class _Conversion:
         )
         self.shapes = shapes(self.nir, order)
         width = self._input_width(source)
-        self.wiring.nodes[source] = self.encoder.source if self.encoder else Source(width, graded=False)
+        encoder = Encoder.of_graph(self.encoder, width) if isinstance(self.encoder, str) else self.encoder
+        self.wiring.nodes[source] = encoder.source
+        self.wiring.graded = [source] if encoder.exponent else []
         if self.dialect["lag"] == "yes":  # in a loop the lag is the step that the spikes take to come back
             self.late = {end for _, end in order.closing}
         for name in order.nodes:
@@ -79,7 +82,6 @@ class _Conversion:
             if self.nir.nodes[name].type in NEURONS:
                 self._add_neuron(name, order.closing)
         self._end(output)
-        encoder = self.encoder or Encoder("spikes", np.ones(width), np.zeros(width))
         extra = Extra(assumptions=[*self._standing(bool(order.closing)), *self.wiring.assumptions])
         if maps := {name: self.shapes[name] for name in self.wiring.nodes if len(self.shapes.get(name, ())) in (2, 3)}:
             extra["shapes"] = maps

@@ -75,6 +75,7 @@ def describe(graph: FloatGraph) -> str:
                 "kind": encoder.kind,
                 "gain": encoder.gain.tolist(),
                 "offset": encoder.offset.tolist(),
+                **({"reads_raw": True} if encoder.reads_raw else {}),
             },
             "plasticity": graph.extra.get("plasticity", {}),
             "calibration": graph.extra.get("calibration", ""),
@@ -89,13 +90,12 @@ def parse(text: str) -> Metadata:
         content = json.loads(text)
         if content["format"] != FORMAT:
             raise InputError(f"the metadata have format {content['format']!r}, this bim-neuro reads {FORMAT}")
-        encoder = content["encoder"]
         return Metadata(
             dt=float(content["dt"]),
             dialect=Dialect({"integrator": INTEGRATORS[content["integrator"]]}, {"integrator": "the file"}),
             task=str(content["task"]),
             labels=tuple(str(label) for label in content["labels"]),
-            encoder=Encoder(str(encoder["kind"]), _vector(encoder["gain"]), _vector(encoder["offset"])),
+            encoder=_encoder(content["encoder"]),
             products=tuple(name for name, node in content["nodes"].items() if "product" in node),
             switched=tuple(name for name, node in content["nodes"].items() if "switches" in node),
             plasticity=dict(content.get("plasticity", {})),
@@ -105,6 +105,11 @@ def parse(text: str) -> Metadata:
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise InputError(f"the metadata '{KEY}' are damaged: {type(error).__name__} {error}") from None
+
+
+def _encoder(plain: dict[str, Any]) -> Encoder:
+    reads_raw = plain.get("reads_raw") is True
+    return Encoder(str(plain["kind"]), _vector(plain["gain"]), _vector(plain["offset"]), reads_raw=reads_raw)
 
 
 def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def add_neuron(wiring: Wiring, name: str, form: LinearForm, law: NeuronLaw, late
     elif lif is None or not _keeps(form, lif.gain):
         _add_cuba(wiring, name, form, law)
         wiring.constant(name, "a", late, delay=1)
-    elif wiring.voltages(form):
+    elif wiring.voltages(form, beside=bool(late.any() or (lif.current_decay and form.bias.any()))):
         relay = _add_relayed(wiring, name, form, lif)
         wiring.constant(relay, "a", lif.gain * late, delay=1)
     else:

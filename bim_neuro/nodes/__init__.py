@@ -1,7 +1,7 @@
 """The node types: one per file, with its float law and its integer law."""
 
 from .cuba import Cuba, IntegerCuba
-from .fitting import Fit, fit, fit_encoder
+from .fitting import Fit, fit, fit_encoder, measured
 from .lif import LIF, IntegerLIF
 from .readout import IntegerReadout, Readout
 from .relay import IntegerRelay, Relay
@@ -34,4 +34,5 @@ __all__ = [
     "Synapse",
     "fit",
     "fit_encoder",
+    "measured",
 ]

@@ -11,7 +11,7 @@ the gain 0: it sends nothing, in training and after.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ FEW_SAMPLES, FEW_VALUES = 0.05, 0.02
 ROUNDING = 16 * float(np.finfo(np.float32).eps)
 """A channel that varies by less than this part of its magnitude holds float32 rounding, not a signal."""
 _NAMED = 5
+_FINEST_GRID = 7  # bits behind the point of values that may be sent as they are
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,31 @@ def fit(kind: str, raw: Array, places: Array | None = None) -> Fit:
             f"channel 0 is {x[0, 0, 0]:g} at every step of every sample",
         )
     return Fit(encoder, (*_outliers(x, survey, places), *_lone(x, survey, places), *_constant(x, encoder, places)))
+
+
+def measured(encoder: Encoder, raw: Array) -> tuple[Encoder, str]:
+    """Return a graph's encoder with its scale from sequences (samples, steps, channels), and how it was chosen.
+
+    Whole multiples of a power of two keep it, so that nothing is rounded. Else 127 is the largest magnitude, or, where
+    that lies more than `GAP` times beyond the others, their 99.9 % quantile.
+    """
+    if encoder.kind == "delta":
+        return fit_encoder("delta", raw), "an event is a quarter of each channel's standard deviation"
+    size = np.abs(np.asarray(raw, np.float64)).ravel()
+    size = size[size > 0]
+    if not size.size:
+        return encoder.assumed, "all of it is 0, so 127 is 1"
+    largest = float(size.max())
+    for bits in range(_FINEST_GRID + 1):
+        gain = 2.0**bits
+        if largest * gain <= GRADED_MAX and (size * gain == np.rint(size * gain)).all():
+            return replace(encoder, gain=np.full(len(encoder.gain), gain)), f"a message is the value times {gain:g}"
+    common = float(np.quantile(size, 0.999))
+    where = "the largest magnitude"
+    if largest > GAP * common:
+        largest, where = common, "the 99.9 % quantile of the magnitudes"
+    gain = GRADED_MAX / largest
+    return replace(encoder, gain=np.full(len(encoder.gain), gain)), f"127 is {largest:.4g}, {where}"
 
 
 def _survey(x: Array) -> _Survey:

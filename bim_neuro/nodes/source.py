@@ -3,13 +3,17 @@ r"""Source: the outside world, one number a channel a step.
     graded    x[t] = clip(round((raw[t] - offset) * gain), -127, 127)        8-bit messages, float value x / 128
     delta     +1 on channel c, or on channel C + c, when raw moved up, or down, by a threshold since the last event
     spikes    raw itself, which is 0 or 1 already (graphs of other frameworks)
+    counts    raw itself, so many spikes a step, at most 127
 
-The encoders run on the host; the chip sees the integers. The float model is trained on the same integers.
+The encoders run on the host; the chip sees the integers. A model of ours is trained on the same integers. A graph of
+another framework was trained on the raw values: its float law reads these (``reads_raw``), and the integers take a
+message times 2^-exponent for them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import log2
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +26,7 @@ from .node import State, Step
 GRADED_MAX = 127
 _FAR = 2.0**52
 LATE = 16  # events due at once, four times the spread of the fitted data: the input is on another scale
+DELTA_A_UNIT = 4.0  # events for a change by 1, where the scale was not measured
 GRADED_BITS = 7  # the float value of a graded input is x * 2^-7
 
 
@@ -80,22 +85,59 @@ class InputSeen:
 class Encoder:
     """Turn raw sequences (samples, steps, channels) into the integers the source sends.
 
-    ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel), 'delta' (``gain`` is 1 / threshold a channel) or
-    'spikes' (both unused; anything but 0 and 1 is refused).
+    ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel), 'delta' (``gain`` is 1 / threshold a channel), or
+    'spikes' or 'counts' (both unused; anything but 0 and 1, or whole numbers from 0, is refused). With ``reads_raw``
+    the float law reads the raw values; a graded gain is then one for all channels, and 0 until it is measured.
     """
 
     kind: str
     gain: Array
     offset: Array
+    reads_raw: bool = field(default=False, metadata={"omit": True})  # files of before lack it
 
     __repr__ = outline
+
+    @classmethod
+    def of_graph(cls, kind: str, lines: int) -> Encoder:
+        """Return an encoder, its scale not measured yet, for so many lines of a graph that brings none."""
+        if kind == "delta" and lines % 2:
+            hint = "graded, spikes and counts need one line a channel"
+            raise InputError(f"encoder delta sends on 2 lines a channel, the graph's input has {lines}", hint)
+        channels = lines // 2 if kind == "delta" else lines
+        measured = kind in ("graded", "delta")
+        gain = np.zeros(channels) if measured else np.ones(channels)
+        return cls(kind, gain, np.zeros(channels), reads_raw=kind in ("graded", "counts"))
 
     @property
     def source(self) -> Source:
         channels = len(self.gain)
-        if self.kind == "graded":
+        if self.kind in ("graded", "counts"):
             return Source(channels)
         return Source(channels if self.kind == "spikes" else 2 * channels, graded=False)
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether its scale is still to be measured."""
+        return self.kind in ("graded", "delta") and not self.gain.any()
+
+    @property
+    def assumed(self) -> Encoder:
+        """Return the encoder with the scale of values from -1 to 1 where none was measured."""
+        if not self.unmeasured:
+            return self
+        return replace(self, gain=np.full(len(self.gain), GRADED_MAX if self.kind == "graded" else DELTA_A_UNIT))
+
+    @property
+    def exponent(self) -> float:
+        """Return what a message is worth to the float law: message * 2^-exponent."""
+        if self.kind != "graded":
+            return 0
+        return log2(self.assumed.gain[0]) if self.reads_raw else GRADED_BITS
+
+    @property
+    def largest(self) -> float:
+        """Return the largest magnitude of a message, as the float law reads it."""
+        return GRADED_MAX * 2.0**-self.exponent if self.reads_raw else 1.0
 
     @property
     def reach(self) -> tuple[Array, Array]:
@@ -103,8 +145,8 @@ class Encoder:
 
         Both are the offset if the gain of the channel is 0.
         """
-        if self.kind == "spikes":
-            return np.zeros(len(self.gain)), np.ones(len(self.gain))
+        if self.kind in ("spikes", "counts"):
+            return np.zeros(len(self.gain)), np.full(len(self.gain), 1.0 if self.kind == "spikes" else GRADED_MAX)
         width = self.raw(GRADED_MAX)
         return self.offset - width, self.offset + width
 
@@ -129,6 +171,9 @@ class Encoder:
     def _encode(self, raw: Array) -> tuple[Array, Array]:
         if self.kind == "spikes":
             return _as_spikes(np.asarray(raw)), np.zeros(len(self.gain), dtype=np.int64)
+        if self.kind == "counts":
+            counts = _as_counts(np.asarray(raw))
+            return np.minimum(counts, GRADED_MAX), np.count_nonzero(counts > GRADED_MAX, axis=(0, 1))
         with np.errstate(over="ignore"):  # infinity is out of range
             scaled = (np.asarray(raw, dtype=np.float64) - self.offset) * self.gain
         np.clip(scaled, -_FAR, _FAR, out=scaled)
@@ -138,19 +183,37 @@ class Encoder:
         clipped = np.count_nonzero(np.abs(rounded) > GRADED_MAX, axis=(0, 1))
         return np.clip(rounded, -GRADED_MAX, GRADED_MAX).astype(np.int64), clipped
 
+    def for_float(self, raw: Array) -> Array:
+        """Return what the float law reads for raw sequences: they themselves, or what was encoded."""
+        if not self.reads_raw:
+            return self.to_float(self.encode(raw))
+        return np.asarray(_as_counts(raw) if self.kind == "counts" else raw, dtype=np.float64)
+
     def to_float(self, encoded: Array) -> Array:
         """Return what the float model reads for the same integers."""
         return encoded * 2.0**-GRADED_BITS if self.kind == "graded" else encoded.astype(np.float64)
 
 
-_AS_SPIKES = "threshold the values or draw spikes at their rate first, as the model was trained"
+_ENCODE = "--encoder graded sends real values, --encoder counts whole numbers; or make spikes of them first"
+_AS_COUNTS = "--encoder graded sends real values"
 
 
 def _as_spikes(raw: Array) -> Array:
     wrong = int(np.count_nonzero((raw != 0) & (raw != 1)))
     if wrong:
-        raise InputError(f"{wrong} of {raw.size} input values are neither 0 nor 1, this model reads spikes", _AS_SPIKES)
+        raise InputError(f"{wrong} of {raw.size} input values are neither 0 nor 1, this model reads spikes", _ENCODE)
     return raw.astype(np.int64)
+
+
+def _as_counts(raw: Array) -> Array:
+    """Return whole numbers from 0; those far beyond a message stay beyond it."""
+    wrong = np.argwhere((raw < 0) | (raw != np.rint(raw)))
+    if len(wrong):
+        sample, step, channel = wrong[0]
+        first = f"{raw[sample, step, channel]:g} at sample {sample}, step {step}, channel {channel}"
+        message = f"{len(wrong):,} of {raw.size:,} input values are no counts, whole numbers from 0: first {first}"
+        raise InputError(message, _AS_COUNTS)
+    return np.minimum(raw, _FAR).astype(np.int64)
 
 
 def _send_on_delta(scaled: Array) -> tuple[Array, Array]:

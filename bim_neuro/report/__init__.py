@@ -5,12 +5,13 @@ from .compare import compare
 from .files import DAMAGE, FILES, read_summary, render_again, write_files
 from .over_time import RASTER_STEPS, series
 from .side_by_side import render_comparison
-from .summary import Facts, known, summarise
+from .summary import READ_AS, Facts, known, summarise
 
 __all__ = [
     "DAMAGE",
     "FILES",
     "RASTER_STEPS",
+    "READ_AS",
     "Facts",
     "asked",
     "compare",

@@ -111,13 +111,14 @@ def clipped_input(encoder: Encoder, seen: InputSeen | None, layer: str, what: st
         return
     shares = seen.clipped / seen.values
     worst = np.argsort(-shares, kind="stable")
-    over = [int(channel) for channel in worst if shares[channel] > CLIPPED_WARNING]
+    allowed = 0.0 if encoder.kind == "counts" else CLIPPED_WARNING
+    over = [int(channel) for channel in worst if shares[channel] > allowed]
     if over:
         named = _listed([f"{channel} ({shares[channel]:.1%})" for channel in over])
-        verb = "clipped" if encoder.kind == "graded" else "changing too fast for their events"
+        verb = "changing too fast for their events" if encoder.kind == "delta" else "clipped"
         message = f"{what}: {shares.mean():.1%} of the values {verb}; channel {named}"
-        yield _warning("clipped-input", layer, message, float(shares[over[0]]), CLIPPED_WARNING, _scale(encoder, seen))
-    elif encoder.kind == "graded" and 0 < _used(encoder, seen) < SMALL_INPUT:
+        yield _warning("clipped-input", layer, message, float(shares[over[0]]), allowed, _scale(encoder, seen))
+    elif encoder.kind == "graded" and not encoder.reads_raw and 0 < _used(encoder, seen) < SMALL_INPUT:
         message = f"{what}: no value reaches {SMALL_INPUT:.1%} of the encoder's range"
         yield _warning("small-input", layer, message, _used(encoder, seen), SMALL_INPUT, _scale(encoder, seen))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
@@ -34,6 +34,9 @@ from .findings import (
     unused_classes,
 )
 
+READ_AS = "input read as: "
+"""How the first assumption begins where a graph brings no encoder: which layout and encoder were taken, and why."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -55,7 +58,7 @@ class Facts:
     learning: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()  # of the compiler
     constants: tuple[Constant, ...] = ()
-    exponents: dict[str, int] = field(default_factory=dict)  # of each layer's message
+    exponents: Mapping[str, float] = field(default_factory=dict)  # of each layer's message
     request: dict[str, Any] = field(default_factory=dict)  # see `report.asked`
     stream: InputSeen | None = None  # the learning input, as the encoder saw it
     sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase

@@ -30,6 +30,7 @@ from .models import (
     Verification,
     made,
 )  # fmt: skip
+from .summary import READ_AS
 
 
 def show(summary: Summary, folder: Path | None, console: Console) -> None:
@@ -41,6 +42,9 @@ def show(summary: Summary, folder: Path | None, console: Console) -> None:
         f"{escape(summary.backend)} integers",
         soft_wrap=True,
     )
+    for line in summary.assumptions[:1]:
+        if line.startswith(READ_AS):
+            console.print(line, soft_wrap=True)
     console.print(_layers(summary, wide=console.width >= _WIDE))
     for line in (*_lines(summary), *_findings(summary.findings)):
         console.print(line, soft_wrap=True)

@@ -62,7 +62,7 @@ class Agreement:
         """Add what was summed elsewhere."""
         self.sums[key] = [a + b for a, b in zip(self.sums.get(key, [0] * len(row)), row, strict=True)]
 
-    def rows(self, exponents: Mapping[str, int]) -> list[dict[str, Any]]:
+    def rows(self, exponents: Mapping[str, float]) -> list[dict[str, Any]]:
         """Return one row a layer: what was compared, how much of it is equal, and both spike rates or the error.
 
         ``exponents`` say what messages are worth: message * 2^-exponent.

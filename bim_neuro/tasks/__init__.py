@@ -20,6 +20,7 @@ from .dataset import SPLITS, Dataset, Task
 from .digits import load_digits_task
 from .ecg import load_ecg_task
 from .metrics import Metrics, majority, metrics
+from .model_input import ModelInput
 from .own import load_own_task
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "TASKS",
     "Dataset",
     "Metrics",
+    "ModelInput",
     "Recordings",
     "Task",
     "check_layout",
@@ -51,7 +53,7 @@ TASKS: dict[str, Callable[[Path | None, int], Task]] = {
 def load_task(name: str, data: str | Path | None = None, seed: int = 0, layout: str | None = None) -> Task:
     """Load the task called ``name``, from ``data`` where it needs files; ``seed`` draws the split.
 
-    ``layout`` says which axis of task 'own' is time where its file leaves that open: 'BTC' or 'TBC' (time first).
+    ``layout`` says which axis of task 'own' is time where its file leaves that open: one of `LAYOUTS`.
 
     >>> len(load_task("digits").test)
     599

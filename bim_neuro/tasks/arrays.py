@@ -1,6 +1,7 @@
-"""The reader of a user's own sequences: every known array of an ``.npz``, checked by name.
+"""The reader of a user's own sequences: every known array of a file, checked by name.
 
-docs/inputs.md lists the arrays. Training, ``--input`` and ``learn.test`` read through here.
+docs/inputs.md lists the arrays and the kinds of files (`content`). Training, ``--input`` and ``learn.test`` read
+through here.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import arguments
 from ..choices import LAYOUTS as LAYOUTS
 from ..errors import InputError
-from ..intake import read_npz, read_npz_headers
-from ..printable import counted
-from .dataset import SPLITS, Dataset, Int64Array, check_sequences
+from .content import KEYS as KEYS
+from .content import WANTED as WANTED
+from .content import content_of
+from .dataset import SPLITS, Dataset, Int64Array
+from .layout_choice import as_text, layout_of
+from .layouts import check_grid, finite_numbers, sequences_of
+from .layouts import check_layout as check_layout
+from .model_input import ModelInput
 
-KEYS = ("x", "y", "group", "class_names", "dt", "x_test", "y_test", "split", "layout")
-WANTED = "x is (samples, steps, channels); y is one class index a sample, counting from 0 (docs/inputs.md)"
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 
 Arrays = dict[str, NDArray[Any]]
+_ANY = ModelInput()
+_FLAT = 3  # axes of an array without places
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,28 +44,27 @@ class Recordings:
     split: NDArray[np.int8] | None
     class_names: tuple[str, ...] | None
     dt: float | None
-    layout: str
+    layout: str | None
     notes: tuple[str, ...]
+    why: str = ""  # this layout was taken
 
 
 def read_recordings(
-    path: Path, layout: str | None = None, steps: int | None = None, *, labels_for: str = ""
+    path: Path, layout: str | None = None, steps: int | None = None, *, labels_for: str = "", reads: ModelInput = _ANY
 ) -> Recordings:
-    """Read a file; ``layout`` is 'BTC' or 'TBC' where it is known, ``steps`` what the model was trained on.
+    """Read a file; ``layout`` is one of `LAYOUTS` where it is known, ``steps`` what the model was trained on.
 
-    ``labels_for`` refuses a file without labels, and says what needs them.
+    ``labels_for`` refuses a file without labels, and says what needs them. ``reads`` is what the model reads: events
+    become steps of its length, and pictures must be of its size.
     """
-    held = read_npz_headers(path)
-    if "x" not in held:
-        raise InputError(f"'{path}' has no array 'x', it has: {', '.join(held) or 'none'}", hint=WANTED)
-    if labels_for and "y" not in held:
+    content = content_of(path, layout, reads)
+    arrays = content.arrays
+    if labels_for and "y" not in arrays:
         raise InputError(f"'{path}' has no array 'y', and {labels_for} needs labels", hint=WANTED)
-    arrays = read_npz(path, KEYS)
-    for name in ("x", "x_test"):
-        if name in arrays:
-            check_sequences(arrays[name], f"{name} of '{path}'")
-            if not len(arrays[name]):
-                raise InputError(f"{name} of '{path}' is empty: its shape is {arrays[name].shape}")
+    if not content.layout:
+        for name in ("x", "x_test"):
+            if name in arrays:
+                finite_numbers(arrays[name], f"{name} of '{path}'")
     _check_pairs(arrays, path)
     columns: dict[str, Int64Array] = {
         name: _integers(arrays[name], f"{name} of '{path}'") for name in ("y", "y_test", "group") if name in arrays
@@ -69,38 +73,28 @@ def read_recordings(
         _check_labels(columns.get(name), f"{name} of '{path}'")
     split = _split(arrays["split"], path) if "split" in arrays else None
     lengths = {name: len(column) for name, column in columns.items()} | ({} if split is None else {"split": len(split)})
-    chosen, why = _layout(arrays, lengths, path, layout, steps)
-    parts = [_dataset(arrays["x"], columns.get("y"), columns.get("group"), chosen)]
+    chosen = content.layout or layout_of(arrays, lengths, path, layout, steps)
+    for name in ("x", "x_test"):
+        if name in arrays and arrays[name].ndim > _FLAT and reads.shape:
+            check_grid(arrays[name].shape, chosen.name, reads.shape, f"{name} of '{path}'")
+    parts = [_dataset(arrays["x"], columns.get("y"), columns.get("group"), chosen.name)]
     if split is not None and len(split) != len(parts[0]):
         raise InputError(f"split of '{path}' has {len(split)} entries, x has {len(parts[0])} samples")
     if "x_test" in arrays:
-        parts.append(_dataset(arrays["x_test"], columns.get("y_test"), None, chosen))
+        parts.append(_dataset(arrays["x_test"], columns.get("y_test"), None, chosen.name))
         if parts[0].x.shape[1:] != parts[1].x.shape[1:]:
             shapes = " and ".join(f"{part.x.shape[1]} steps of {part.x.shape[2]} channels" for part in parts)
             raise InputError(f"x and x_test of '{path}' differ: {shapes} a sample")
         split = np.repeat(np.array([TRAIN, TEST], np.int8), [len(part) for part in parts])
-    unread = [f"'{name}'" for name in held if name not in KEYS]
-    notes = [why] if why else []
-    if unread:
-        verbs = ("means", "was") if len(unread) == 1 else ("mean", "were")
-        notes.append(f"{', '.join(unread)} of '{path}' {verbs[0]} nothing here and {verbs[1]} not read")
     names = _class_names(arrays["class_names"], path) if "class_names" in arrays else None
-    dt = _dt(arrays["dt"], path) if "dt" in arrays else None
-    return Recordings(path, _joined(parts), split, names, dt, chosen, tuple(notes))
+    dt = _dt(arrays["dt"], path) if "dt" in arrays else content.dt
+    notes = (*([chosen.note] if chosen.note else []), *content.notes)
+    return Recordings(path, _joined(parts), split, names, dt, chosen.name if chosen.name else None, notes, chosen.why)
 
 
 def read_sequences(path: Path, layout: str | None = None, steps: int | None = None) -> Dataset:
     """Sequences to run a model on: ``x``, and ``y`` and ``group`` where the file has them."""
     return read_recordings(path, layout, steps).data
-
-
-def check_layout(layout: str | None) -> None:
-    """Refuse a name that is no layout."""
-    if layout is not None and arguments.text(layout, "layout") not in LAYOUTS:
-        raise InputError(
-            f"no layout is called '{layout}'",
-            "BTC is (samples, steps, channels), TBC is (steps, samples, channels), time first",
-        )
 
 
 def _check_pairs(arrays: Arrays, path: Path) -> None:
@@ -110,65 +104,15 @@ def _check_pairs(arrays: Arrays, path: Path) -> None:
     if "x_test" in arrays:
         if "split" in arrays:
             raise InputError(f"'{path}' has both x_test and split", "give one of them: each defines the test split")
+        if arrays["x"].ndim != arrays["x_test"].ndim:
+            raise InputError(f"x of '{path}' has {arrays['x'].ndim} axes, x_test has {arrays['x_test'].ndim}")
         if ("y" in arrays) != ("y_test" in arrays):
             has, lacks = ("y", "y_test") if "y" in arrays else ("y_test", "y")
             raise InputError(f"'{path}' has {has} and no {lacks}", "label both x and x_test, or neither")
 
 
-def _layout(
-    arrays: Arrays, lengths: dict[str, int], path: Path, asked: str | None, steps: int | None
-) -> tuple[str, str]:
-    """Return which of the first two axes is time, and a sentence if it is the first.
-
-    The request or the file decides. Else the numbers of labels, groups and splits decide, then the steps the model was
-    trained on; if both readings are possible, the file is refused.
-    """
-    check_layout(asked)
-    stored = _word(arrays["layout"], f"layout of '{path}'") if "layout" in arrays else None
-    check_layout(stored)
-    if asked and stored and asked != stored:
-        raise InputError(f"'{path}' says that its layout is {stored}, {asked} was asked for", "leave --layout out")
-    shape = arrays["x"].shape
-    known = asked or stored
-    if known:
-        return known, _time_first(path, shape, "as was asked for" if asked else "as it says") if known == "TBC" else ""
-    fitting = [name for axis, name in enumerate(LAYOUTS) if _fits(arrays, lengths, axis)]
-    if not fitting:
-        return "BTC", ""  # nothing fits: a later check names the array
-    if lengths and len(fitting) == 1:
-        name = next(iter(lengths))
-        why = f"{name} has {lengths[name]} entries"
-        return ("TBC", _time_first(path, shape, why)) if fitting == ["TBC"] else ("BTC", "")
-    agreeing = [name for name in fitting if steps == shape[1 - LAYOUTS.index(name)]]
-    if len(agreeing) == 1 or len(fitting) == 1:
-        (name,) = agreeing if len(agreeing) == 1 else fitting
-        why = f"the model was trained on {steps} steps" if agreeing else "x_test has as many steps"
-        return name, _time_first(path, shape, why) if name == "TBC" else ""
-    samples, steps_read = counted(shape[0], "sample"), counted(shape[1], "step")
-    samples_first, steps_first = counted(shape[1], "sample"), counted(shape[0], "step")
-    raise InputError(
-        f"x of '{path}' has shape {shape}: {samples} of {steps_read} or, time first, {samples_first} of {steps_first}?",
-        "--layout BTC reads (samples, steps, channels), --layout TBC reads (steps, samples, channels); the file may "
-        "say so itself, as numpy.savez(path, x=x, layout='TBC')",
-    )
-
-
-def _fits(arrays: Arrays, lengths: dict[str, int], axis: int) -> bool:
-    """Whether every column has one entry a sample, if samples lie on ``axis``, and x_test as many steps as x."""
-    owner = {"y_test": "x_test"}
-    if any(length != arrays[owner.get(name, "x")].shape[axis] for name, length in lengths.items()):
-        return False
-    return "x_test" not in arrays or arrays["x"].shape[1 - axis] == arrays["x_test"].shape[1 - axis]
-
-
-def _time_first(path: Path, shape: tuple[int, ...], why: str) -> str:
-    steps, samples = shape[:2]
-    return f"x of '{path}' is read time first, {counted(samples, 'sample')} of {counted(steps, 'step')}: {why}"
-
-
 def _dataset(x: NDArray[Any], y: Int64Array | None, group: Int64Array | None, layout: str) -> Dataset:
-    if layout == "TBC":
-        x = x.swapaxes(0, 1)
+    x = sequences_of(x, layout) if layout else x
     with np.errstate(over="ignore"):  # a number too large for float32 becomes inf, which Dataset refuses
         return Dataset(np.ascontiguousarray(x, dtype=np.float32), y, group, np.arange(len(x)))
 
@@ -222,7 +166,7 @@ def _split(column: NDArray[Any], path: Path) -> NDArray[np.int8]:
     who = f"split of '{path}'"
     hint = "split holds 'train', 'validation' or 'test', or 0, 1 or 2, one a sample"
     if column.ndim == 1 and column.dtype.kind in "US":
-        words = [_text(word, who) for word in column.tolist()]
+        words = [as_text(word, who) for word in column.tolist()]
         strange = [word for word in words if word not in SPLITS]
         if strange:
             raise InputError(f"{who} holds '{strange[0]}'", hint)
@@ -242,7 +186,7 @@ def _class_names(names: NDArray[Any], path: Path) -> tuple[str, ...]:
             f"{who} is {names.dtype} of shape {names.shape}, one list of names is needed",
             "one string a class, as class_names=['left', 'right']",
         )
-    words = tuple(_text(name, who) for name in names.tolist())
+    words = tuple(as_text(name, who) for name in names.tolist())
     for index, word in enumerate(words):
         if not word.strip():
             raise InputError(f"{who}: class {index} is called {word!r}", "give each class a name")
@@ -255,19 +199,3 @@ def _dt(dt: NDArray[Any], path: Path) -> float:
     if dt.size != 1 or dt.dtype.kind not in "fiu" or not 0 < dt.item() < np.inf:
         raise InputError(f"dt of '{path}' must be one positive number of seconds, it is {dt.tolist()}")
     return float(dt.item())
-
-
-def _word(array: NDArray[Any], who: str) -> str:
-    if array.size != 1 or array.dtype.kind not in "US":
-        raise InputError(f"{who} must be one word, it is {array.dtype} of shape {array.shape}")
-    return _text(array.item(), who)
-
-
-def _text(word: str | bytes, who: str) -> str:
-    """Text as it is; bytes are read as UTF-8."""
-    if isinstance(word, str):
-        return word
-    try:
-        return word.decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{who} holds bytes that are no text: {word!r}", "give strings, or bytes of UTF-8") from None

@@ -20,8 +20,8 @@ import numpy as np
 from ..errors import Finding, InputError
 from .arrays import TEST, TRAIN, VALIDATION, WANTED, Recordings, read_recordings
 from .dataset import SPLITS, Int64Array, Task
+from .model_input import DT_S
 
-DT_S = 0.001
 HELD_OUT = 0.15
 """Fraction of the samples, or groups, in the validation split, and again in the test split."""
 

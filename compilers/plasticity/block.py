@@ -44,7 +44,7 @@ def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, growt
     edges = roles_of(graph).edges
     block = PlasticBlock(
         graph=graph,
-        exponents=units.exponents,
+        exponents={name: round(exponent) for name, exponent in units.exponents.items()},  # of a BIM block: whole
         edges={group: edge.name for group, edge in edges.items()},
         x=roles.x,
         relays=roles.relays,

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
 VALUES = {
     "target": "loihi1", "dt": 0.001, "dialect": "norse",
     "input": "x.npz", "data": "data", "samples": 32, "split": "test", "layout": "BTC",
+    "encoder": "graded", "input.time_unit": "us", "input.bins": "any", "input.node": "input",
     "steps": 3, "backend": "engine",
     "quantise.weight_bits": 16,
     "verify": "reference", "learn": "rtrl", "learn.test": "test.npz", "learn.samples": 2000, "learn.placement": "auto",

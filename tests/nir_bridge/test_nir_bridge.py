@@ -491,7 +491,7 @@ def test_spike_input_is_passed_on_and_anything_else_refused() -> None:
     np.testing.assert_array_equal(encoder.to_float(encoder.encode(raw)), raw)
     with pytest.raises(InputError, match="1 of 4 input values are neither 0 nor 1") as refusal:
         encoder.encode(raw + np.array([0.0, 0.5]) * (raw == 1))
-    assert "draw spikes" in refusal.value.hint
+    assert "make spikes of them first" in refusal.value.hint
 
 
 # ------------------------------------------------------------------------------------------- damaged files

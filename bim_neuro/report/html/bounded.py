@@ -61,7 +61,7 @@ def _input(encoder: Encoder, left_out: dict[str, str]) -> list[dict[str, Any]]:
     """Return a row for each raw channel; none for spikes, which have no scale."""
     if encoder.values is None or encoder.clipped is None or encoder.kind == "spikes":
         return []
-    columns = {key: values for key, values in plain(encoder).items() if isinstance(values, list)}
+    columns = {key: values for key, values in plain(encoder).items() if isinstance(values, list) and key != "shape"}
     channels = range(len(encoder.clipped))
     rows = [{"channel": index, **{key: values[index] for key, values in columns.items()}} for index in channels]
     if len(rows) > CHANNELS:

@@ -41,5 +41,7 @@ class Sequences:
     seen_in_training: Annotated[
         Count | None, "Samples of the run that are in the model's train or validation split; null where not known."
     ]
-    layout: Annotated[Literal["BTC", "TBC"] | None, "How the file was read; TBC is time first."]
+    layout: Annotated[
+        Literal["BTC", "TBC", "BTCL", "TBCL", "BTCHW", "TBCHW"] | None, "How the file was read; T first is time first."
+    ]
     notes: Annotated[tuple[str, ...], "How the file was read, in words."]
