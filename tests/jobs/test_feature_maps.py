@@ -12,6 +12,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
+from browsers import Visit, browser
 from commands import bim_compile, bim_report
 
 from bim_neuro.estimates.dense_macs import dense_macs
@@ -92,6 +93,20 @@ def test_a_map_s_activity_is_a_picture_a_channel(out: Path) -> None:
     shown = np.array([[list(map(int, row)) for row in picture] for picture in first["pictures"]])
     assert np.array_equal(shown > 0, spikes > 0)
     assert np.array_equal(shown, np.ceil(9 * spikes / spikes.max()))
+
+
+@pytest.mark.browser
+def test_the_page_draws_the_pictures(out: Path) -> None:
+    try:
+        with browser() as found:
+            visit = Visit(found, out / "report.html")
+            assert visit.page.locator(".stage .picture").count() == 24  # the first spiking layer is chosen
+            visit.page.locator(".layer-pick", has_text="lif2").click()
+            assert visit.page.locator(".stage .picture").count() == 8
+            assert "8 channels of 6 x 6" in visit.page.locator(".stage").inner_text()
+            assert visit.troubles == []
+    except LookupError as reason:
+        pytest.skip(str(reason))
 
 
 def test_the_artefact_plays_and_the_model_fits_without_a_run(out: Path) -> None:
