@@ -17,6 +17,7 @@ from bim_neuro.compilers.placement.memory import Footprint
 from bim_neuro.compilers.placement.parts import Part
 from bim_neuro.compilers.placement.place import place
 from bim_neuro.compilers.placement.split import parts_of, split
+from bim_neuro.estimates.optimise import optimise
 from bim_neuro.graph import Core, Edge, IntegerGraph, MapCut, PlacedGraph
 from bim_neuro.hardware import HardwareProfile, Quantity, load_profile
 from bim_neuro.nodes import Conv, Dense, Diagonal, Encoder, IntegerLIF, IntegerReadout, Source, Sparse, Synapse
@@ -246,3 +247,15 @@ def test_the_parts_of_a_cut_map_compute_the_same_integers(data: st.DataObject, r
     whole, cut = simulate(graph, x, probe=True), simulate(split(placed), x, probe=True)
     assert differing(placed, whole.probes, cut.probes) == []
     np.testing.assert_array_equal(cut.output, whole.output)
+
+
+def test_a_map_cut_by_rows_stays_so_where_a_search_spreads_it() -> None:
+    conv = Conv(kernel(2, 2, 3, 3, 8), (2, 4, 4), padding=(1, 1, 1, 1))
+    graph, profile = graph_of(conv, conv), chip(neuron_words=16)
+    record = simulate(graph, np.ones((1, 3, 32), np.int64))
+    spread = optimise(place(graph, profile, effort=0), record, profile, "latency")
+    for layer in ("n0", "n1"):
+        held = [held_by(core, graph).tolist() for core in spread.cores_of(layer)]
+        assert {core.channels for core in spread.cores_of(layer)} == {2}
+        assert sorted(neuron for neurons in held for neuron in neurons) == list(range(32))
+    check_axons(graph, spread)
