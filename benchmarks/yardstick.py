@@ -25,8 +25,8 @@ SOURCE = Path(__file__).with_name("yardstick.c")
 COLUMNS, CHANNELS = 64, 16  # what rows and states are padded to
 
 
-def compile_c(*options: str) -> Any:
-    """Compile the source and load it; None where there is no C compiler, or a processor without these vectors."""
+def compile_c(*options: str, source: Path = SOURCE) -> Any:
+    """Compile a source and load it; None where there is no C compiler, or a processor without these vectors."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or platform.machine() not in ("x86_64", "AMD64"):
         return None
@@ -38,13 +38,15 @@ def compile_c(*options: str) -> Any:
             *(options or ["-march=native"]),
             "-shared",
             "-fPIC",
-            str(SOURCE),
+            str(source),
             "-o",
             str(library),
         ]
         if subprocess.run(command, check=False, capture_output=True).returncode:
             return None
         loaded = ctypes.CDLL(str(library))
+    if source != SOURCE:
+        return loaded
     for function in (loaded.run, loaded.read_all, loaded.count_spikes, loaded.count_values):
         function.restype = ctypes.c_long
     return loaded

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 
@@ -18,8 +19,11 @@ from ..nodes import Conv
 from ..nodes.arithmetic import Array, ceil_div
 from .kernels import layout
 
-_POSITION_BYTES = 64  # accumulators of one place: a line of the cache
+_PLACE_BITS = 1024  # accumulators of one place: two lines of the cache
 _MARGIN_READ = 16  # places that are read at once
+
+
+_Taps = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -34,48 +38,53 @@ class Planes:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """Weights that lie together: columns of the kernel, in falling order, and where they begin in a kernel's row."""
-
-    taps: tuple[int, ...]
-    begin: int
-    registers: int
-
-
-@dataclass(frozen=True)
 class _Axis:
     """For every sender along an axis: its place, and which list of (tap, places back) it has, -1 where none."""
 
     base: list[int]
     which: list[int]
-    taps: list[tuple[tuple[int, int], ...]]
+    taps: list[_Taps]
+    step: int  # taps from one of a list to the next
+    back: int  # and places
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """How a tile lies in memory: accumulators a place, places a row, and before its first column; weights a run."""
+
+    width: int
+    pitch: int
+    margin: int
+    run: int
 
 
 def planes_of(conv: Conv, message_bound: int, spikes: bool) -> Planes:
     """Lay out a convolution (int8) whose senders send spikes, or values of up to ``message_bound``."""
     bits, paired = _accumulators(conv, message_bound, spikes)
     outputs, each = len(conv.weight) // conv.groups, conv.weight.shape[1]
-    tiles = ceil_div(outputs, _POSITION_BYTES * 8 // min(bits, 32) // (1 if bits < 64 else 2))
+    tiles = ceil_div(outputs, _PLACE_BITS // bits)
     width = ceil_div(outputs, tiles)
     joined = conv.stride[1] % conv.dilation[1] == 0
     rows, columns = _rows(conv), _columns(conv, joined)
     margin = max((back for taps in columns.taps for _, back in taps), default=0) if joined else 0
     longest = max((len(taps) for taps in columns.taps), default=1) if joined else 1
     lanes = _lanes(longest * width, bits, paired)
-    runs = _runs(conv, columns, width, lanes, joined)
-    row_size = sum(run.registers * lanes for run in runs)
-    pitch = conv.out[2] + 2 * margin
-    lists = _lists(conv, rows, columns, runs, (width, pitch, margin, row_size))
-    weights = _weights(conv, runs, (tiles, width, lanes), paired)
+    registers = ceil_div(longest * width, lanes)
+    tile = _Tile(width, conv.out[2] + 2 * margin, margin, registers * lanes)
+    runs = _runs(conv, columns, joined)
+    lists, weights = _lists(rows, columns, tile, runs), _weights(conv, tiles, tile, runs, paired)
     words = np.zeros(layout.CONV_WORDS, np.int64)
     words[layout.GROUPS], words[layout.SENDERS], words[layout.AREA] = conv.groups, each, conv.grid[1] * conv.grid[2]
     words[layout.CHANNELS], words[layout.TILES], words[layout.TILE] = outputs, tiles, width
     words[layout.OUT_ROWS], words[layout.OUT_COLUMNS] = conv.out[1:]
-    words[layout.PLANE_PITCH], words[layout.MARGIN] = pitch, margin
+    words[layout.PLANE_PITCH], words[layout.MARGIN] = tile.pitch, margin
     words[layout.LANES], words[layout.BITS], words[layout.PAIRED] = lanes, bits, paired
+    words[layout.REGISTERS] = registers
+    row_size = len(runs) * tile.run
     words[layout.BLOCK] = row_size * conv.weight.shape[2] * (2 if paired else 1)
-    words[layout.LISTS] = len(rows.taps) * len(columns.taps)
-    words[layout.PLANE] = conv.out[1] * pitch * width
+    words[layout.ROW_STEP], words[layout.ROW_BACK] = rows.step * row_size, rows.back * tile.pitch * width
+    words[layout.COLUMN_STEP], words[layout.COLUMN_BACK] = columns.step * tile.run, columns.back * width
+    words[layout.PLANE] = conv.out[1] * tile.pitch * width
     size = int(words[layout.PLANE]) + _MARGIN_READ * width + 64  # what reads and runs reach beyond
     return Planes(words, lists, weights, bits, size)
 
@@ -114,9 +123,6 @@ def _columns(conv: Conv, joined: bool) -> _Axis:
     return _axis(conv, 1, seen)
 
 
-_Taps = tuple[tuple[int, int], ...]
-
-
 def _axis(conv: Conv, axis: int, seen: Callable[[_Taps, int], _Taps]) -> _Axis:
     """Find the taps of every sender along rows (0) or columns (1): out = place - back, back = (d tap - phase) / s."""
     stride, dilation, before = conv.stride[axis], conv.dilation[axis], conv.padding[2 * axis]
@@ -135,56 +141,44 @@ def _axis(conv: Conv, axis: int, seen: Callable[[_Taps, int], _Taps]) -> _Axis:
         taps = seen(phases[phase], place)
         base.append(place)
         which.append(known.setdefault(taps, len(known)) if taps else -1)
-    return _Axis(base, which, list(known))
+    common = gcd(stride, dilation)
+    return _Axis(base, which, list(known), stride // common, dilation // common)
 
 
-def _runs(conv: Conv, columns: _Axis, width: int, lanes: int, joined: bool) -> list[_Run]:
-    """Return the runs of one row of the kernel, one after the other."""
-    groups = [tuple(tap for tap, _ in taps) for taps in columns.taps] if joined else []
+def _runs(conv: Conv, columns: _Axis, joined: bool) -> list[tuple[int, ...]]:
+    """Return the columns of each run of a row of the kernel, as they lie one after the other."""
     if not joined:
-        groups = [(tap,) for tap in range(conv.weight.shape[3])]
-    runs, begin = [], 0
-    for taps in groups:
-        registers = ceil_div(len(taps) * width, lanes)
-        runs.append(_Run(taps[::-1], begin, registers))
-        begin += registers * lanes
-    return runs
+        return [(tap,) for tap in range(conv.weight.shape[3])]
+    return [tuple(tap for tap, _ in taps)[::-1] for taps in columns.taps]
 
 
-def _lists(conv: Conv, rows: _Axis, columns: _Axis, runs: list[_Run], sizes: tuple[int, int, int, int]) -> Array:
-    """Return, one after the other: place and list of every sender; begin, registers of every list; runs of all lists.
+def _lists(rows: _Axis, columns: _Axis, tile: _Tile, runs: list[tuple[int, ...]]) -> Array:
+    """Return place and list of every sender, then four words a list.
 
-    A run is where its weights begin in the block of a sending channel, and where its accumulators do, from the
-    sender's place.
+    They say where the first run's weights begin in a channel's block, where its accumulators do, from the sender's
+    place, and how many rows and columns of runs there are.
     """
-    width, pitch, margin, row_size = sizes
+    width, pitch = tile.width, tile.pitch
     rows_at = np.array(rows.base) * pitch * width
-    columns_at = (np.array(columns.base) + margin) * width
-    places = rows_at[:, None] + columns_at
+    columns_at = (np.array(columns.base) + tile.margin) * width
     which = np.array(rows.which)[:, None] * len(columns.taps) + np.array(columns.which)
     which[np.array(rows.which) < 0] = -1
     which[:, np.array(columns.which) < 0] = -1
-    starts, registers, weights, sums = [0], [], [], []
-    of_taps = {run.taps: run for run in runs}
-    for row_taps in rows.taps:
-        for column_taps in columns.taps:
-            some = [(column_taps[-1][1], of_taps.get(tuple(tap for tap, _ in column_taps)[::-1]))]
-            if some[0][1] is None:
-                some = [(back, of_taps[(tap,)]) for tap, back in column_taps]
-            for tap, row_back in row_taps:
-                for back, run in some:
-                    assert run is not None, "every column of the kernel has a run"
-                    weights.append(tap * row_size + run.begin)
-                    sums.append(-(row_back * pitch + back) * width)
-            registers.append(max(run.registers for _, run in some if run))
-            starts.append(len(weights))
-    parts = (places.ravel(), which.ravel(), starts, registers, weights, sums)
+    words = []
+    for row in rows.taps:
+        for column in columns.taps:
+            whole = tuple(tap for tap, _ in column)[::-1]
+            joined = whole in runs
+            first, back, many = (whole, column[-1][1], 1) if joined else (column[0][:1], column[0][1], len(column))
+            begin = (row[0][0] * len(runs) + runs.index(first)) * tile.run
+            words += [begin, -(row[0][1] * pitch + back) * width, len(row), many]
+    parts = ((rows_at[:, None] + columns_at).ravel(), which.ravel(), words)
     return np.concatenate([np.asarray(part, np.int64) for part in parts]).astype(np.int32)
 
 
-def _weights(conv: Conv, runs: list[_Run], tiling: tuple[int, int, int], paired: bool) -> Array:
+def _weights(conv: Conv, tiles: int, tile: _Tile, runs: list[tuple[int, ...]], paired: bool) -> Array:
     """Return the weights: tile, sending channel (two where paired), kernel's row, run, place, output channel."""
-    tiles, width, lanes = tiling
+    width = tile.width
     outputs, each, tall, _ = conv.weight.shape
     outputs //= conv.groups
     kernel = np.zeros((conv.groups, tiles * width, each + (each % 2 if paired else 0), *conv.weight.shape[2:]), np.int8)
@@ -192,9 +186,9 @@ def _weights(conv: Conv, runs: list[_Run], tiling: tuple[int, int, int], paired:
     kernel = kernel.reshape(conv.groups * tiles, width, -1, *kernel.shape[3:])
     parts = []
     for run in runs:
-        some = kernel[..., list(run.taps)].transpose(0, 2, 3, 4, 1)  # tile, sender, row, column, channel
+        some = kernel[..., list(run)].transpose(0, 2, 3, 4, 1)  # tile, sender, row, column, channel
         flat = some.reshape(*some.shape[:3], -1)
-        parts.append(np.pad(flat, ((0, 0), (0, 0), (0, 0), (0, run.registers * lanes - flat.shape[3]))))
+        parts.append(np.pad(flat, ((0, 0), (0, 0), (0, 0), (0, tile.run - flat.shape[3]))))
     blocks = np.concatenate(parts, axis=3) if parts else np.zeros((len(kernel), kernel.shape[2], tall, 0), np.int8)
     if paired:  # the two messages of a pair meet in one word of 32 bits
         blocks = blocks.reshape(len(blocks), blocks.shape[1] // 2, 2, *blocks.shape[2:]).transpose(0, 1, 3, 4, 2)

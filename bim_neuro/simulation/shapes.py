@@ -50,6 +50,14 @@ def padded(shape: Shape) -> tuple[int, Array]:
     return stride, np.pad(rows.reshape(-1), (0, -rows.size % LINE))
 
 
+def writes_all(shape: Shape) -> bool:
+    """Whether a kernel can write the sums of all its neurons at once: those of one group, by way of registers."""
+    if shape.kind != layout.CONV or not len(shape.words):
+        return False
+    groups, bits, tile = (shape.words[place] for place in (layout.GROUPS, layout.BITS, layout.TILE))
+    return bool(groups == 1 and bits < 64 and tile > 1)
+
+
 @singledispatch
 def shape_of(synapse: Synapse, name: str, bound: int, spikes: bool) -> Shape:
     """Return a synapse's weights, laid out for spikes or for values of up to ``bound``."""

@@ -23,7 +23,8 @@ from .kernels import layout
 from .kernels.layout import LINE, TEAM_MAX, Tables, Work
 from .kernels.rows import COLUMNS
 from .kernels.scan import LANES, SCRATCH
-from .shapes import Shape, check_fit, gain, padded, shape_of
+from .kernels.turn import TURNED
+from .shapes import Shape, check_fit, gain, padded, shape_of, writes_all
 
 CHUNK = 64  # steps a layer runs before the next one; its messages of so many steps wait in the ring
 _WORD_LIMIT = 2**62
@@ -108,6 +109,7 @@ class Plan:
             plane16=zeros(planes[16], np.int16),
             plane32=zeros(planes[32], np.int32),
             plane64=zeros(planes[64], np.int64),
+            turned=zeros(TURNED, np.int32),
             products=zeros(sizes["products"], np.float64),
             sent=zeros((self.chunk, TEAM_MAX), np.int32),
             counters=zeros((len(self.names), 5, columns), np.int64),
@@ -149,6 +151,7 @@ class _Builder:
         self.rows: list[list[int]] = []
         self.edges: list[Edge] = []
         self.edge_rows: list[list[int]] = []
+        self.writers: list[bool] = []
 
     def build(self) -> Plan:
         probe = 0
@@ -200,6 +203,8 @@ class _Builder:
         row[layout.SUMS] = self.memory["sums32" if narrow else "sums64"].reserve(width * together)
         row[layout.SUM_WIDTH], row[layout.TOGETHER] = width, together
         row[layout.FIRST_EDGE], row[layout.LAST_EDGE] = first, len(self.edges)
+        alone = law.kind in (layout.LIF, layout.WIDE_LIF) and first < len(self.edges)
+        row[layout.WRITTEN] = alone and self.writers[first]
         row[layout.PROBE] = probe
         self.rows.append(row)
 
@@ -220,13 +225,13 @@ class _Builder:
         bits, accumulators = shape.planes
         self.planes[bits] = max(self.planes[bits], accumulators)
         row[layout.LISTS_AT], row[layout.SHAPE] = self.words32.add(shape.lists), self.words64.add(shape.words)
+        self.writers.append(writes_all(shape))
         row[layout.ROWS] = (2**31 - 1) // (LINE_MAX * self.bounds[edge.source])
         if len(self.edges) in self.multiplied:
             row[layout.SYNAPSE] = layout.PRODUCT
             row[layout.PRODUCTS] = self.memory["products"].reserve(self.chunk * post)
-        row[layout.RARE] = row[layout.SYNAPSE] in layout.RARE_KINDS or (
-            row[layout.SYNAPSE] == layout.DENSE and not spikes
-        )
+        rare = row[layout.SYNAPSE] in layout.RARE_KINDS or (row[layout.SYNAPSE] == layout.DENSE and not spikes)
+        row[layout.RARE] = layout.CONVOLVE if shape.kind == layout.CONV else layout.ARRIVE if rare else 0
         self.edges.append(edge)
         self.edge_rows.append(row)
 

@@ -11,81 +11,47 @@ from typing import Any
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 
-from ...jit import code_tools, intrinsic, kernel, section, types
+from ...jit import kernel, section
 from ...nodes.arithmetic import Array
 from .layout import (
     AREA,
     BITS,
     BLOCK,
     CHANNELS,
+    COLUMN_BACK,
+    COLUMN_STEP,
     GROUPS,
     LANES,
-    LISTS,
     OUT_COLUMNS,
     OUT_ROWS,
     PAIRED,
+    REGISTERS,
+    ROW_BACK,
+    ROW_STEP,
     SENDERS,
     TILE,
     TILES,
 )
-from .rows import multiply_pairs
+from .runs import add_pair, add_stretch, add_wide_stretch
 from .turn import read_out
-from .vectors import address, spread, vector
 
 _LONG = ir.IntType(64)
 _i32 = np.int32
 
 
-def _run(lanes: int, bits: int) -> Any:
-    """Build: one register of weights is added to accumulators; ``at``: places of both."""
-
-    def typed(typing: Any, planes: Any, weights: Any, at: Any) -> Any:
-        def code(context: Any, builder: Any, signature: Any, values: Any) -> None:
-            plane, weight = code_tools.unpack_tuple(builder, values[2])
-            kinds, words = signature.args, vector(lanes, bits)
-            row = address(context, builder, kinds[1], values[1], weight, vector(lanes, 8))
-            to = address(context, builder, kinds[0], values[0], plane, words)
-            more = builder.sext(builder.load(row, align=1), words)
-            builder.store(builder.add(builder.load(to, align=2), more), to, align=2)
-
-        return types.void(planes, weights, at), code
-
-    return intrinsic(typed)
-
-
-def _pairs(typing: Any, planes: Any, weights: Any, at: Any, low: Any, high: Any) -> Any:
-    """Build: sixteen accumulators take two messages times two weights each."""
-
-    def code(context: Any, builder: Any, signature: Any, values: Any) -> None:
-        plane, weight = code_tools.unpack_tuple(builder, values[2])
-        kinds = signature.args
-        row = address(context, builder, kinds[1], values[1], weight, vector(32, 8))
-        to = address(context, builder, kinds[0], values[0], plane, vector(16, 32))
-        both = builder.or_(builder.and_(values[3], ir.IntType(32)(0xFFFF)), builder.shl(values[4], ir.IntType(32)(16)))
-        messages = builder.bitcast(spread(builder, both, 16), vector(32, 16))
-        more = multiply_pairs(builder, builder.sext(builder.load(row, align=1), vector(32, 16)), messages)
-        builder.store(builder.add(builder.load(to, align=4), more), to, align=4)
-
-    return types.void(planes, weights, at, types.int32, types.int32), code
-
-
-_add_32, _add_16, _add_8 = _run(32, 16), _run(16, 16), _run(8, 16)
-_wide_16, _wide_8 = _run(16, 32), _run(8, 32)
-_add_pairs: Any = intrinsic(_pairs)
-
-
 @kernel
 def add_conv(
     weights: Array, at_weights: int, words: Array, lists: Array, messages: Array, message: int, count: int,
-    spikes: bool, narrow: bool, planes: tuple[Array, Array, Array], active: Array, sums: tuple[Array, Array],
-    places: tuple[int, int, int],
+    how: tuple[bool, bool, bool], planes: tuple[Array, Array, Array], turned: Array, active: Array,
+    sums: tuple[Array, Array], places: tuple[int, int, int],
 ) -> None:  # fmt: skip
-    """Add what arrives over a convolution to sums, of 32 bits where ``narrow``.
+    """Add what arrives over a convolution to sums, or write it.
 
-    ``places``: of the first sum, the first neuron, and the one after the last.
+    ``how``: whether messages are spikes, sums are of 32 bits, and sums are written; ``places``: of the first sum, the
+    first neuron, and the one after the last.
     Tiles are whole, so neurons beside them in its channels get sums as well, which nobody reads.
     """
-    at, begin, end = places
+    spikes, (at, begin, end) = how[0], places
     area, out = words[AREA], words[OUT_ROWS] * words[OUT_COLUMNS]
     each, channels, tiles = words[SENDERS], words[CHANNELS], words[TILES]
     blocks = (each + 1) // 2 if words[PAIRED] else each
@@ -108,18 +74,18 @@ def add_conv(
             block = at_weights + (group * tiles + tile) * blocks * words[BLOCK]
             if spikes:
                 fired = messages[message + start : message + listed]
-                _scatter(weights, block, words, lists, fired, sender, planes)
+                _scatter_spikes(weights, block, words, lists, fired, sender, planes)
             elif words[PAIRED]:
                 values = messages[message + sender * area : message + (sender + each) * area]
                 _scatter_pairs(weights, block, words, lists, values, active, planes[1])
             else:
                 values = messages[message + sender * area : message + (sender + each) * area]
                 _scatter_values(weights, block, words, lists, values, planes[2])
-            read_out(planes, words, sums, narrow, at - begin + channel * out, some)
+            read_out(planes, words, turned, sums, how[1:], at - begin + channel * out, some)
 
 
 @section
-def _scatter(
+def _scatter_spikes(
     weights: Array, block: int, words: Array, lists: Array, fired: Array, sender: int,
     planes: tuple[Array, Array, Array],
 ) -> None:  # fmt: skip
@@ -129,72 +95,69 @@ def _scatter(
     elif words[BITS] == 32:
         _scatter_32(weights, block, words, lists, fired, sender, planes[1])
     else:
-        _scatter_64(weights, block, words, lists, fired, sender, planes[2])
+        _scatter_wide(weights, block, words, lists, fired, sender, planes[2])
 
 
-@section
+@kernel
 def _scatter_16(
     weights: Array, block: int, words: Array, lists: Array, fired: Array, sender: int, plane: Array
 ) -> None:
-    """Add runs in accumulators of 16 bits."""
-    area, size, lanes, count = words[AREA], words[BLOCK], words[LANES], words[LISTS]
-    start, registers = 2 * area, 2 * area + count + 1
-    from_weights = registers + count
-    from_plane = from_weights + lists[start + count]
-    first = sender * area
-    for k in range(len(fired)):
+    """In accumulators of 16 bits, those of one channel and one list of runs at once."""
+    area, first, k = words[AREA], sender * words[AREA], 0
+    while k < len(fired):
         while fired[k] >= first + area:
             first += area
-            block += size
-        place = fired[k] - first
-        which = lists[area + place]
-        if which < 0:
-            continue
-        at, long = lists[place], lists[registers + which]
-        for run in range(lists[start + which], lists[start + which + 1]):
-            weight, to = block + lists[from_weights + run], at + lists[from_plane + run]
-            if lanes == 32:
-                for r in range(long):
-                    _add_32(plane, weights, (to + 32 * r, weight + 32 * r))
-            elif lanes == 16:
-                _add_16(plane, weights, (np.int64(to), np.int64(weight)))
-            else:
-                _add_8(plane, weights, (np.int64(to), np.int64(weight)))
+            block += words[BLOCK]
+        which, begin = lists[area + fired[k] - first], k
+        while k < len(fired) and fired[k] < first + area and lists[area + fired[k] - first] == which:
+            k += 1
+        if which >= 0:
+            runs, events = _list(words, lists, which, block, 1), (begin, k - begin, first)
+            add_stretch(plane, weights, lists, fired, runs, events, words[REGISTERS], words[LANES])
 
 
-@section
+@kernel
 def _scatter_32(
     weights: Array, block: int, words: Array, lists: Array, fired: Array, sender: int, plane: Array
 ) -> None:
-    """Add runs in accumulators of 32 bits."""
-    area, size, lanes, count = words[AREA], words[BLOCK], words[LANES], words[LISTS]
-    start, registers = 2 * area, 2 * area + count + 1
-    from_weights = registers + count
-    from_plane = from_weights + lists[start + count]
-    first = sender * area
-    for k in range(len(fired)):
+    """In accumulators of 32 bits, those of one channel and one list of runs at once."""
+    area, first, k = words[AREA], sender * words[AREA], 0
+    while k < len(fired):
         while fired[k] >= first + area:
             first += area
-            block += size
-        place = fired[k] - first
-        which = lists[area + place]
-        if which < 0:
-            continue
-        at, long = lists[place], lists[registers + which]
-        for run in range(lists[start + which], lists[start + which + 1]):
-            weight, to = block + lists[from_weights + run], at + lists[from_plane + run]
-            if lanes == 16:
-                for r in range(long):
-                    _wide_16(plane, weights, (to + 16 * r, weight + 16 * r))
-            else:
-                _wide_8(plane, weights, (np.int64(to), np.int64(weight)))
+            block += words[BLOCK]
+        which, begin = lists[area + fired[k] - first], k
+        while k < len(fired) and fired[k] < first + area and lists[area + fired[k] - first] == which:
+            k += 1
+        if which >= 0:
+            runs, events = _list(words, lists, which, block, 1), (begin, k - begin, first)
+            add_wide_stretch(plane, weights, lists, fired, runs, events, words[REGISTERS], words[LANES])
+
+
+@kernel
+def _list(words: Array, lists: Array, which: int, block: int, lay: int) -> Any:
+    """Return a list of runs: first weight, first accumulator, rows and columns of runs, and their steps.
+
+    Of ``lay`` channels the weights lie interleaved.
+    """
+    at = 2 * words[AREA] + 4 * which
+    return (
+        block + lay * np.int64(lists[at]),
+        np.int64(lists[at + 1]),
+        np.int64(lists[at + 2]),
+        np.int64(lists[at + 3]),
+        lay * words[ROW_STEP],
+        words[ROW_BACK],
+        lay * words[COLUMN_STEP],
+        words[COLUMN_BACK],
+    )
 
 
 @section
-def _scatter_64(
+def _scatter_wide(
     weights: Array, block: int, words: Array, lists: Array, fired: Array, sender: int, plane: Array
 ) -> None:
-    """Add runs in accumulators of 64 bits."""
+    """In accumulators of 64 bits."""
     area, first = words[AREA], sender * words[AREA]
     for k in range(len(fired)):
         while fired[k] >= first + area:
@@ -216,18 +179,16 @@ def _scatter_values(weights: Array, block: int, words: Array, lists: Array, valu
 
 @kernel
 def _add_value(weights: Array, block: int, words: Array, lists: Array, place: int, value: int, plane: Array) -> None:
-    area, lanes, count = words[AREA], words[LANES], words[LISTS]
-    start, registers = 2 * area, 2 * area + count + 1
-    from_weights = registers + count
-    from_plane = from_weights + lists[start + count]
-    which = lists[area + place]
+    which = lists[words[AREA] + place]
     if which < 0:
         return
-    size = lists[registers + which] * lanes
-    for run in range(lists[start + which], lists[start + which + 1]):
-        weight, to = block + lists[from_weights + run], lists[place] + lists[from_plane + run]
-        for lane in range(size):
-            plane[to + lane] += np.int64(value) * np.int64(weights[weight + lane])
+    weight, to, rows, columns, row_step, row_back, column_step, column_back = _list(words, lists, which, block, 1)
+    for row in range(rows):
+        for column in range(columns):
+            w = weight + row * row_step + column * column_step
+            a = lists[place] + to - row * row_back - column * column_back
+            for lane in range(words[REGISTERS] * words[LANES]):
+                plane[a + lane] += np.int64(value) * np.int64(weights[w + lane])
 
 
 @section
@@ -235,10 +196,7 @@ def _scatter_pairs(
     weights: Array, block: int, words: Array, lists: Array, values: Array, active: Array, plane: Array
 ) -> None:
     """Add messages of 16 bits times their runs, two channels at a time."""
-    area, count = words[AREA], words[LISTS]
-    start, registers = 2 * area, 2 * area + count + 1
-    from_weights = registers + count
-    from_plane = from_weights + lists[start + count]
+    area = words[AREA]
     for channel in range(0, words[SENDERS], 2):
         even, odd = channel * area, (channel + 1) * area
         alone = channel + 1 == words[SENDERS]
@@ -253,12 +211,7 @@ def _scatter_pairs(
             which = lists[area + place]
             if which < 0:
                 continue
-            low, high = values[even + place], values[odd + place]
-            if alone:
-                high = _i32(0)
-            at, long = lists[place], lists[registers + which]
-            for run in range(lists[start + which], lists[start + which + 1]):
-                weight, to = block + 2 * lists[from_weights + run], at + lists[from_plane + run]
-                for r in range(long):
-                    _add_pairs(plane, weights, (to + 16 * r, weight + 32 * r), low, high)
+            low, high = values[even + place], _i32(0) if alone else values[odd + place]
+            runs = _list(words, lists, which, block, 2)
+            add_pair(plane, weights, runs, np.int64(lists[place]), words[REGISTERS], (low, high))
         block += words[BLOCK]

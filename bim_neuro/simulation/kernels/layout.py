@@ -14,12 +14,12 @@ from ...nodes.arithmetic import Array
 SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN, CUBA, NARROW_RELAY, NARROW_READOUT = range(10)
 
 # places in `tables.units`, what a run calls by address; then the law of every kind of node
-PLAY, SEND, GATHER, WIDE_GATHER, ARRIVE, COUNT, KEEP, JOIN, LAW = range(9)
+PLAY, SEND, GATHER, WIDE_GATHER, ARRIVE, CONVOLVE, COUNT, KEEP, JOIN, LAW = range(10)
 UNITS = LAW + 10
 
 # kinds of synapses
 DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS, SPARSE, CONV = range(7)
-RARE_KINDS = (PRODUCT, SPARSE, CONV)  # and dense ones of messages beyond 16 bits
+RARE_KINDS = (PRODUCT, SPARSE)  # and dense ones of messages beyond 16 bits
 
 # columns of `nodes`
 KIND = 0
@@ -42,7 +42,8 @@ SPLIT = 16  # large enough for several threads, each with some of its neurons
 NARROW = 17  # sums, state and parameters are of 32 bits
 PITCH = 18  # from one row of a scan's state to the next
 TOGETHER = 19  # steps whose sums are gathered before the law takes them one by one
-NODE_COLUMNS = 20
+WRITTEN = 20  # its first edge writes all sums, so that nobody need clear them
+NODE_COLUMNS = 21
 
 # columns of `edges`
 SYNAPSE = 0
@@ -61,7 +62,7 @@ SHARED = 12  # every neuron of the target reads the whole port
 FANS = 13  # place in tables.words32: synapses of every presynaptic neuron, where those differ; else -1
 LISTS_AT = 14  # place in tables.words32: targets of a sparse synapse, lists of a convolution
 SHAPE = 15  # place in tables.words64: where a sender's targets begin, words of a convolution
-RARE = 16  # by a unit of its own, `rare`
+RARE = 16  # the unit of what few graphs have, see `rare`, or 0
 EDGE_COLUMNS = 17
 
 # words of a convolution, see `planes`
@@ -79,9 +80,13 @@ LANES = 10  # accumulators that are added at once
 BITS = 11  # of an accumulator
 PAIRED = 12  # two channels are multiplied at once
 BLOCK = 13  # weights of a channel that sends, or two, in a tile
-LISTS = 14  # how many lists of runs there are
+ROW_STEP = 14  # weights from a row of runs to the next
 PLANE = 15  # accumulators of a tile, margins included
-CONV_WORDS = 16
+REGISTERS = 16  # of a run: lanes that are added at once, so often
+ROW_BACK = 17  # accumulators from a row of runs to the next, backwards
+COLUMN_STEP = 18  # the same of columns of runs
+COLUMN_BACK = 19
+CONV_WORDS = 20
 
 LINE = 64  # neurons: slices of a layer begin where a line of the cache does
 TEAM_MAX = 64  # threads in one sample
@@ -134,6 +139,7 @@ class Work(NamedTuple):
     plane16: Array  # int16, accumulators of a tile of a convolution; 0 between uses, as all planes
     plane32: Array  # int32
     plane64: Array  # int64
+    turned: Array  # int32, sums of some channels and places of a convolution
     products: Array  # float64, what BLAS multiplied
     sent: Array  # int32 (steps of a chunk, members of a team): shared, messages of each slice
     counters: Array  # int64 (nodes, 5, columns)

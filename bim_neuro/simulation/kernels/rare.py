@@ -9,8 +9,8 @@ from ...nodes.arithmetic import Array
 from .calls import read
 from .conv import add_conv
 from .layout import (
-    CONV,
     COUNTS,
+    FIRST_EDGE,
     LATE,
     LISTS_AT,
     MASK,
@@ -28,11 +28,12 @@ from .layout import (
     SYNAPSE,
     WEIGHT,
     WIDTH,
+    WRITTEN,
     Tables,
     Work,
 )
 from .listed import add_listed
-from .synapses import add, clear
+from .synapses import add, clear, sent
 
 _i32 = np.int32
 
@@ -45,10 +46,7 @@ def arrive(at: object, index: int, e: int, t: int, place: int, begin: int, end: 
     origin = tables.nodes[edge[ORIGIN]]
     slot, narrow = (t - edge[LATE]) & origin[MASK], tables.nodes[index, NARROW] != 0
     count, row = work.counts[origin[COUNTS] + slot], origin[MESSAGES] + slot * origin[WIDTH]
-    if edge[SYNAPSE] == CONV:
-        if count:
-            _convolve(tables, work, edge, row, count, origin[SPIKES] != 0, narrow, place, begin, end)
-    elif narrow:
+    if narrow:
         _add_rare(tables, work, edge, origin, row, count, (begin, t - chunk), work.sums32[place : place + end - begin])
     else:
         _add_rare(tables, work, edge, origin, row, count, (begin, t - chunk), work.sums64[place : place + end - begin])
@@ -81,18 +79,23 @@ def _add_rare(
             add(sums, block)
 
 
-@part
-def _convolve(
-    tables: Tables, work: Work, edge: Array, row: int, count: int, spikes: bool, narrow: bool,
-    at: int, begin: int, end: int,
-) -> None:  # fmt: skip
-    words, lists = tables.words64[edge[SHAPE] :], tables.words32[edge[LISTS_AT] :]
-    sums, places = (work.sums32, work.sums64), (at, begin, end)
-    planes = work.plane16, work.plane32, work.plane64
-    add_conv(
-        tables.weights, edge[WEIGHT], words, lists, work.messages, row, count, spikes, narrow,
-        planes, work.active, sums, places,
-    )  # fmt: skip
+@unit
+def convolve(at: object, index: int, e: int, t: int, place: int, begin: int, end: int, chunk: int) -> int:
+    """Add what arrives over a convolution, or write it where nobody cleared the sums."""
+    known = read(at)
+    tables, work, edge, node = known.tables, known.work, known.tables.edges[e], known.tables.nodes[index]
+    count = sent(tables, work, edge, t)
+    if count:
+        origin, sums = tables.nodes[edge[ORIGIN]], (work.sums32, work.sums64)
+        words, lists = tables.words64[edge[SHAPE] :], tables.words32[edge[LISTS_AT] :]
+        row = origin[MESSAGES] + ((t - edge[LATE]) & origin[MASK]) * origin[WIDTH]
+        how = origin[SPIKES] != 0, node[NARROW] != 0, node[WRITTEN] != 0 and e == node[FIRST_EDGE]
+        planes, places = (work.plane16, work.plane32, work.plane64), (place, begin, end)
+        add_conv(
+            tables.weights, edge[WEIGHT], words, lists, work.messages, row, count, how, planes, work.turned,
+            work.active, sums, places,
+        )  # fmt: skip
+    return 0
 
 
 @kernel

@@ -12,7 +12,6 @@ from ...jit import entry, kernel, part
 from ...nodes.arithmetic import Array
 from .calls import call
 from .layout import (
-    ARRIVE,
     COUNTS,
     DENSE,
     DEPTH,
@@ -45,6 +44,7 @@ from .layout import (
     WEIGHT,
     WIDE_LIF,
     WIDTH,
+    WRITTEN,
     Call,
     Tables,
     Work,
@@ -67,6 +67,8 @@ def gather(
     tables, work, node = known.tables, known.work, known.tables.nodes[index]
     pitch, single = node[SUM_WIDTH], node[KIND] == LIF or node[KIND] == WIDE_LIF
     for t in range(times[0], times[1]):
+        if node[WRITTEN] and sent(tables, work, tables.edges[node[FIRST_EDGE]], t):
+            continue
         row = node[SUMS] + (t - times[2]) * pitch
         begin, end = (row + first, row + last) if single else (row, row + pitch)
         clear(pool[begin:end])
@@ -77,9 +79,17 @@ def gather(
         for t in range(max(times[0], edge[LATE]), times[1]):
             place = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
             if edge[RARE]:
-                call(tables.units[ARRIVE], at, (index, e, t, place, begin, end, chunk))
+                call(tables.units[edge[RARE]], at, (index, e, t, place, begin, end, chunk))
             else:
                 _arrive(tables, work, edge, origin, t, begin, end, pool, place)
+
+
+@part
+def sent(tables: Tables, work: Work, edge: Array, t: int) -> int:
+    """Return how many messages arrive over an edge at step t."""
+    origin = tables.nodes[edge[ORIGIN]]
+    slot = (t - edge[LATE]) & origin[MASK]
+    return int(work.counts[origin[COUNTS] + slot]) if t >= edge[LATE] else 0
 
 
 @part

@@ -1,20 +1,27 @@
 """Turn: what a tile of a convolution has gathered, row, column, channel, is added to sums by channel, row, column.
 
-Sixteen places by sixteen channels are turned in registers at a time. The accumulators are 0 afterwards.
+Sixteen places by sixteen channels are turned in registers at a time. A channel's sums lie as far apart as it has
+places, often 4096 bytes, and as many rows of as little can not all be in the first cache: written there directly they
+took five times as long as by way of a small block. The accumulators are 0 afterwards.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 
 from ...jit import code_tools, intrinsic, kernel, section, types
 from ...nodes.arithmetic import Array
 from .layout import BITS, MARGIN, OUT_COLUMNS, OUT_ROWS, PLANE, PLANE_PITCH, TILE
-from .vectors import address, spread, vector
+from .synapses import clear
+from .vectors import address, vector
 
-PLACES = 16  # places and channels that are turned at once
+SIDE = 16  # places, and channels, of a square that is turned in registers
+PLACES, CHANNELS = 128, 32  # turned before they are added: what lies in the first cache, in rows of no power of two
+PITCH = PLACES + SIDE
+TURNED = CHANNELS * PITCH
 _LONG = ir.IntType(64)
 
 _LANE_PAIRS = [
@@ -49,87 +56,110 @@ def _turned(builder: Any, rows: list[Any]) -> list[Any]:
     return columns
 
 
-def _turn(typing: Any, planes: Any, sums: Any, places: Any) -> Any:
-    """Build: sixteen places by sixteen channels of a plane are added to sums, of which some places and channels count.
+def _turn(typing: Any, planes: Any, turned: Any, places: Any) -> Any:
+    """Build: sixteen places by sixteen channels of a plane become rows of ``turned``, `PITCH` from channel to channel.
 
-    ``places``: the first accumulator, accumulators a place, the first sum, sums a channel, places and channels that
-    count. Of the others 0 is added, or nothing.
+    ``places``: of the first accumulator, accumulators a place, and of the first word that is written.
     """
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> None:
-        start, pitch, at, area, wanted, channels = code_tools.unpack_tuple(builder, values[2])
+        start, pitch, at = code_tools.unpack_tuple(builder, values[2])
         kinds, words = signature.args, vector(16, 32)
         bits, rows = kinds[0].dtype.bitwidth, []
-        for place in range(PLACES):
+        for place in range(SIDE):
             where = builder.add(start, builder.mul(pitch, _LONG(place)))
             row = builder.load(address(context, builder, kinds[0], values[0], where, vector(16, bits)), align=2)
             rows.append(row if bits == 32 else builder.sext(row, words))
-        count = spread(builder, builder.trunc(wanted, ir.IntType(32)), 16)
-        counts = builder.icmp_signed("<", words(list(range(16))), count)
-        lanes = vector(16, kinds[1].dtype.bitwidth)
         for channel, column in enumerate(_turned(builder, rows)):
-            kept = builder.select(counts, column, words([0] * 16))
-            with builder.if_then(builder.icmp_signed("<", _LONG(channel), channels), likely=True):
-                where = builder.add(at, builder.mul(area, _LONG(channel)))
-                to = address(context, builder, kinds[1], values[1], where, lanes)
-                more = kept if lanes == words else builder.sext(kept, lanes)
-                builder.store(builder.add(builder.load(to, align=4), more), to, align=4)
+            where = builder.add(at, _LONG(PITCH * channel))
+            builder.store(column, address(context, builder, kinds[1], values[1], where, words), align=4)
 
-    return types.void(planes, sums, places), code
+    return types.void(planes, turned, places), code
 
 
-_add_turned: Any = intrinsic(_turn)
+_turn_square: Any = intrinsic(_turn)
 
 
 @section
 def read_out(
-    planes: tuple[Array, Array, Array], words: Array, sums: tuple[Array, Array], narrow: bool, at: int, channels: int
-) -> None:
-    """Add what a tile has gathered to the sums of its ``channels``, from ``at`` on, of 32 bits where ``narrow``."""
-    if words[BITS] == 16:
-        if narrow:
-            _read_plane(planes[0], words, sums[0], at, channels)
-        else:
-            _read_plane(planes[0], words, sums[1], at, channels)
-    elif words[BITS] == 32:
-        if narrow:
-            _read_plane(planes[1], words, sums[0], at, channels)
-        else:
-            _read_plane(planes[1], words, sums[1], at, channels)
-    elif narrow:
-        _read_words(planes[2], words, sums[0], at, channels)
+    planes: tuple[Array, Array, Array], words: Array, turned: Array, sums: tuple[Array, Array],
+    how: tuple[bool, bool], at: int, channels: int,
+) -> None:  # fmt: skip
+    """Add what a tile has gathered to the sums of its ``channels``, from ``at`` on.
+
+    ``how``: whether sums are of 32 bits, and whether they are written instead.
+    """
+    narrow, writes = how
+    area, tile = words[OUT_ROWS] * words[OUT_COLUMNS], words[TILE]
+    if words[BITS] == 64 or tile == 1:
+        for channel in range(channels):
+            for row in range(words[OUT_ROWS]):
+                start = (row * words[PLANE_PITCH] + words[MARGIN]) * tile + channel
+                to = at + channel * area + row * words[OUT_COLUMNS]
+                _add_row(planes, words, sums, narrow, start, to)
     else:
-        _read_words(planes[2], words, sums[1], at, channels)
+        rows = max(1, PLACES // words[OUT_COLUMNS])
+        for first in range(0, channels, CHANNELS):
+            some = min(CHANNELS, channels - first)
+            for row in range(0, words[OUT_ROWS], rows):
+                few = min(rows, words[OUT_ROWS] - row)
+                for column in range(0, words[OUT_COLUMNS], PLACES):
+                    width = min(PLACES, words[OUT_COLUMNS] - column)
+                    start = (row * words[PLANE_PITCH] + words[MARGIN] + column) * tile + first
+                    if words[BITS] == 16:
+                        _turn_rows(planes[0], words, turned, start, some, few, width)
+                    else:
+                        _turn_rows(planes[1], words, turned, start, some, few, width)
+                    to = at + first * area + row * words[OUT_COLUMNS] + column
+                    if narrow:
+                        _take_turned(turned, sums[0], to, area, some, few * width, writes)
+                    else:
+                        _take_turned(turned, sums[1], to, area, some, few * width, writes)
+    if words[BITS] == 16:
+        clear(planes[0][: words[PLANE]])
+    elif words[BITS] == 32:
+        clear(planes[1][: words[PLANE]])
+    else:
+        clear(planes[2][: words[PLANE]])
 
 
 @kernel
-def _read_plane(plane: Array, words: Array, sums: Array, at: int, channels: int) -> None:
-    """Add a tile's accumulators to the sums of its channels, and set them back to 0."""
-    rows, columns, tile = words[OUT_ROWS], words[OUT_COLUMNS], words[TILE]
-    pitch, area = words[PLANE_PITCH] * tile, rows * columns
+def _turn_rows(plane: Array, words: Array, turned: Array, start: int, channels: int, rows: int, width: int) -> None:
+    """Turn some rows of a plane; what is written beyond a row's end is written again by the next, or never read."""
+    tile = words[TILE]
     for row in range(rows):
-        start, to = row * pitch + words[MARGIN] * tile, at + row * columns
-        if tile == 1:
-            for column in range(columns):
-                sums[to + column] += plane[start + column]
+        for column in range(0, width, SIDE):
+            from_ = start + (row * words[PLANE_PITCH] + column) * tile
+            for channel in range(0, channels, SIDE):
+                _turn_square(plane, turned, (from_ + channel, tile, channel * PITCH + row * width + column))
+
+
+@kernel
+def _take_turned(turned: Array, sums: Array, at: int, area: int, channels: int, places: int, writes: bool) -> None:
+    for channel in range(channels):
+        row, more = sums[at + channel * area : at + channel * area + places], turned[channel * PITCH :]
+        if writes:
+            for k in range(places):
+                row[k] = more[k]
         else:
-            for column in range(0, columns, PLACES):
-                for channel in range(0, channels, PLACES):
-                    from_, into = start + column * tile + channel, to + column + channel * area
-                    _add_turned(plane, sums, (from_, tile, into, area, columns - column, channels - channel))
-    for k in range(words[PLANE]):
-        plane[k] = 0
+            for k in range(places):
+                row[k] += more[k]
 
 
-@kernel
-def _read_words(plane: Array, words: Array, sums: Array, at: int, channels: int) -> None:
-    """As `_read_plane`, word by word."""
-    rows, columns, tile = words[OUT_ROWS], words[OUT_COLUMNS], words[TILE]
-    for row in range(rows):
-        for column in range(columns):
-            start = (row * words[PLANE_PITCH] + words[MARGIN] + column) * tile
-            for channel in range(tile):
-                if channel < channels:
-                    sums[at + (channel * rows + row) * columns + column] += plane[start + channel]
-    for k in range(words[PLANE]):
-        plane[k] = 0
+@section
+def _add_row(
+    planes: tuple[Array, Array, Array], words: Array, sums: tuple[Array, Array], narrow: bool, start: int, to: int
+) -> None:
+    """Add one row of one channel, word by word."""
+    for column in range(words[OUT_COLUMNS]):
+        place = start + column * words[TILE]
+        if words[BITS] == 16:
+            value = np.int64(planes[0][place])
+        elif words[BITS] == 32:
+            value = np.int64(planes[1][place])
+        else:
+            value = planes[2][place]
+        if narrow:
+            sums[0][to + column] += value
+        else:
+            sums[1][to + column] += value

@@ -11,6 +11,7 @@ from .laws import cuba_law, lif_law, narrow_readout_law, narrow_relay_law, scan_
 from .layer import count, gather_narrow, gather_wide, join, play
 from .layout import (
     ARRIVE,
+    CONVOLVE,
     COUNT,
     GATHER,
     JOIN,
@@ -28,7 +29,7 @@ from .layout import (
     Tables,
     Work,
 )
-from .rare import arrive
+from .rare import arrive, convolve
 from .source import send
 from .state import keep
 
@@ -38,6 +39,7 @@ KERNELS: dict[int, Any] = {
     GATHER: gather_narrow,
     WIDE_GATHER: gather_wide,
     ARRIVE: arrive,
+    CONVOLVE: convolve,
     COUNT: count,
     KEEP: keep,
     JOIN: join,
@@ -53,8 +55,8 @@ KERNELS: dict[int, Any] = {
 }
 
 SECONDS = {
-    play: 0.9, send: 0.4, gather_narrow: 1.7, gather_wide: 1.7, arrive: 2.5, count: 0.6, keep: 0.4, join: 0.3,
-    lif_law: 0.8, scan_law: 1.2, narrow_relay_law: 0.3, narrow_readout_law: 0.3, cuba_law: 0.6, wide_law: 2.0,
+    play: 0.9, send: 0.4, gather_narrow: 1.7, gather_wide: 1.7, arrive: 1.2, convolve: 4, count: 0.6, keep: 0.4,
+    join: 0.3, lif_law: 0.8, scan_law: 1.2, narrow_relay_law: 0.3, narrow_readout_law: 0.3, cuba_law: 0.6, wide_law: 2.0,
 }  # fmt: skip
 """What the compiler takes, on one core of an AMD EPYC; it only decides who compiles what."""
 
@@ -67,7 +69,8 @@ def places_needed(tables: Tables, *, probed: bool, shared: bool) -> list[int]:
         SEND: True,
         GATHER: bool((nodes[:, NARROW] != 0).any()),
         WIDE_GATHER: bool((nodes[:, NARROW] == 0).any()),
-        ARRIVE: bool(tables.edges[:, RARE].any()),
+        ARRIVE: bool((tables.edges[:, RARE] == ARRIVE).any()),
+        CONVOLVE: bool((tables.edges[:, RARE] == CONVOLVE).any()),
         COUNT: len(nodes) > 0,
         KEEP: probed,
         JOIN: shared,
