@@ -56,7 +56,8 @@ KERNELS: dict[int, Any] = {
 
 SECONDS = {
     play: 0.9, send: 0.4, gather_narrow: 1.7, gather_wide: 1.7, arrive: 1.2, convolve: 4, count: 0.6, keep: 0.4,
-    join: 0.3, lif_law: 0.8, scan_law: 1.2, narrow_relay_law: 0.3, narrow_readout_law: 0.3, cuba_law: 0.6, wide_law: 2.0,
+    join: 0.3, lif_law: 0.8, scan_law: 1.2, narrow_relay_law: 0.3, narrow_readout_law: 0.3, cuba_law: 0.6,
+    wide_law: 2.0,
 }  # fmt: skip
 """What the compiler takes, on one core of an AMD EPYC; it only decides who compiles what."""
 
