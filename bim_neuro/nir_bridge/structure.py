@@ -57,7 +57,7 @@ def input_lines(nir: NirGraph, source: str) -> tuple[Shape, list[int], bool]:
 def _lines(node: NirNode) -> int:
     """Return how many values a node reads, 0 if its fields or its type do not tell."""
     weight = node.fields.get("weight")
-    if node.type not in FIELDS or (weight is not None and weight.ndim != 2):
+    if node.type not in FIELDS or node.type in ON_GRIDS or (weight is not None and weight.ndim != 2):
         return 0
     return lines_read(node)
 

@@ -135,3 +135,10 @@ def test_what_is_no_map_on_a_grid_is_a_finding(what: str, tmp_path: Path) -> Non
     [finding] = refusal.value.findings
     assert finding.layer == "l0"
     assert said in finding.message
+
+
+def test_a_pool_on_the_input_reads_a_grid_even_where_it_has_as_many_columns_as_its_kernel_axes(tmp_path: Path) -> None:
+    """A kernel_size of two numbers is no width of two."""
+    pool = nir.SumPool2d(np.array([2, 1]), np.array([2, 1]), np.array([0, 0]))
+    x = np.arange(8.0).reshape(1, 1, 4, 2)
+    assert values(net(tmp_path / "g.nir", [1, 4, 2], pool), x).tolist() == [[2, 4, 10, 12]]
