@@ -59,10 +59,10 @@ PRESETS = {
     ),
     "rockpool": Preset(
         {
-            "integrator": "exponential", "input": "whole", "li_input": "whole", "synapse": "decayed",
+            "integrator": "exponential", "input": "whole", "li_input": "decayed", "synapse": "decayed",
             "reset": "subtract", "compare": ">=", "counts": "many",
         },
-        "rockpool 3.1.0: nn/modules/torch/lif_torch.py; its files' r and w_in are not what it computes with",
+        "rockpool 3.1.0: nn/modules/torch/lif_torch.py, exp_syn_torch.py; r and w_in of its files mean nothing",
     ),
     "spyx": Preset(
         {

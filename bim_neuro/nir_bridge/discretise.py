@@ -89,19 +89,21 @@ def _membrane(kind: str, field: Field, dt: float, dialect: Dialect) -> tuple[Arr
         return np.ones_like(r), np.zeros_like(r), gain, np.zeros_like(r)
     cuba = kind in ("CubaLIF", "CubaLI")
     decay = decays(field("tau_mem" if cuba else "tau"), dt, dialect)
-    whole = dialect["li_input" if kind in ("LI", "CubaLI") else "input"] == "whole"
-    gain = np.ones_like(decay) if whole else _taken(decay, field("r"))
+    gain = _gain(dialect["li_input" if kind in ("LI", "CubaLI") else "input"], decay, field("r"))
     leak = (1 - decay) * field("v_leak")
     if not cuba:
         return decay, np.zeros_like(decay), gain, leak
     current = decays(field("tau_syn"), dt, dialect)
-    taken = {"whole": lambda: np.ones_like(current), "decayed": lambda: current,
-             "scaled": lambda: _taken(current, field("w_in"))}  # fmt: skip
-    return decay, current, taken[dialect["synapse"]]() * gain, leak
+    return decay, current, _gain(dialect["synapse"], current, field("w_in")) * gain, leak
 
 
-def _taken(decay: Array, factor: Array) -> Array:
-    """Return (1 - decay) times a factor; one where a neuron without a leak has an infinite factor."""
+def _gain(taken: str, decay: Array, factor: Array) -> Array:
+    """Return what a step adds of its input: 1, the decay, or (1 - decay) times a factor; see `switches`.
+
+    That is one too where a neuron without a leak has an infinite factor.
+    """
+    if taken != "scaled":
+        return np.ones_like(decay) if taken == "whole" else decay
     finite = np.where(np.isinf(factor), 1.0, (1 - decay) * np.where(np.isinf(factor), 0.0, factor))
     return np.asarray(finite)
 

@@ -37,7 +37,11 @@ _TABLE = (
     Switch(
         "li_input",
         "what an LI or CubaLI adds of its input in a step",
-        {"scaled": "(1 - decay) r i", "whole": "i, whatever r is"},
+        {
+            "scaled": "(1 - decay) r i",
+            "whole": "i, whatever r is",
+            "decayed": "decay i, whatever r is: it is added before the voltage decays",
+        },
     ),
     Switch(
         "if_input",

@@ -191,6 +191,30 @@ def test_a_cubali_mid_graph_and_as_the_output(tmp_path: Path) -> None:
     assert simulate_float(between, x).probes["n2.message"][0, :, 0].tolist() == [1, 1, 1]
 
 
+def test_rockpool_s_synapses_and_neurons_by_their_own_law(tmp_path: Path) -> None:
+    """i = (i + x) b, v = a v + i, floor(v) spikes that are subtracted; then the readout r = (r + s) c."""
+    a, b, c = np.exp(-np.array([1 / 4, 1 / 3, 1 / 5]))
+    rng, ones, n = np.random.default_rng(0), np.ones(3), 3
+    first, x = rng.normal(size=(n, 4)) * 2, (rng.random((2, 40, 4)) < 0.4).astype(float)
+    i, v, r, readout = np.zeros((2, n)), np.zeros((2, n)), np.zeros((2, n)), []
+    most = 0.0
+    for t in range(40):
+        i = (i + x[:, t] @ first.T) * b
+        v = a * v + i
+        s = np.where(v >= 1, np.floor(v), 0)
+        v, r, most = v - s, (r + s) * c, max(most, s.max())
+        readout.append(r)
+    fields = {"r": 7 * ones, "v_leak": 0 * ones}
+    lif = nir.CubaLIF(tau_syn=3 * DT * ones, tau_mem=4 * DT * ones, v_threshold=ones, w_in=ones, **fields)
+    graph = read_nir(
+        chain(tmp_path / "g.nir", nir.Linear(first), lif, nir.LI(tau=5 * DT * ones, **fields), lines=4),
+        DT, dialect="rockpool",
+    )  # fmt: skip
+    got = simulate_float(graph, x).probes[f"{graph.output}.message"]
+    assert most > 1
+    np.testing.assert_allclose(got, np.stack(readout, axis=1), rtol=1e-9)
+
+
 def test_a_neuron_without_a_leak(tmp_path: Path) -> None:
     """snnTorch's beta = 1: tau and r are infinite, the gain is 1."""
     path = chain(tmp_path / "g.nir", nir.Linear(np.full((3, 2), 0.3)), lif(tau=np.inf, r=np.inf))
