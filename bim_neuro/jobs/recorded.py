@@ -47,7 +47,7 @@ def compared_with(file: Path, program: Program, chosen: Chosen, bits: int) -> tu
     arrays = read_npz(file, tuple(held))
     theirs = {layers[name]: _as_chosen(file, name, array, chosen) for name, array in arrays.items()}
     rows = against(program, chosen.data.x, theirs, bits=bits)
-    said = f"the float law in {bits} bits beside {file}"
+    said = f"{ties.BESIDE} {bits} bits beside {file}"
     return tuple(f"{said}: {row}" for row in rows), [_differs(row) for row in rows if row.differ]
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..printable import counted, escape, marked
+from ..simulation.ties import BESIDE
 from .amounts import MICROJOULES, MICROSECONDS, PICOJOULES, energy, point, scaled
 from .models import (
     Accuracy,
@@ -143,6 +144,7 @@ def _lines(summary: Summary) -> list[str]:
     if summary.accuracy:
         lines.append(_accuracy(summary.accuracy))
     lines += [_agreement(row) for row in summary.agreement]
+    lines += [escape(said) for said in summary.assumptions if said.startswith(BESIDE)]
     if summary.verify:
         lines.append(_verification(summary.verify))
     if learning and learning.verify:

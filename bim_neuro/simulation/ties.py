@@ -25,6 +25,8 @@ from .probes import Watch
 
 NEAR = 1e-5
 """Of the threshold: what 32 bits leave of a few dozen sums."""
+BESIDE = "the float law in"
+"""How a sentence of a comparison begins."""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def test_the_report_says_whether_the_float_law_is_the_framework_s(tmp_path: Path
         "0 of 4,800 bins of '1' differ; 0 ties, 0 of which differ",
     ]
     assert lines[0].startswith(f"the float law in {bits} bits")
+    assert "differ; 0 ties" in bim_compile(*asked, "--set", "dialect.reset_when=next", "-o", tmp_path / "again").out
     wrong = json.loads(bim_compile(*asked, "-o", tmp_path / "wrong", "--json").out)
     found = [finding for finding in wrong["findings"] if finding["rule"] == "framework"]
     assert {finding["layer"] for finding in found} == {"1", "3"}
