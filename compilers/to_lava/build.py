@@ -52,7 +52,7 @@ from bim_neuro.nodes import (
     Sparse,
     Synapse,
 )
-from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.nodes.arithmetic import WORD_MAX, Array
 from bim_neuro.nodes.node import IntegerNode
 
 PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "a": "a_in", "high": "high_in", "i": "a_in"}
@@ -216,11 +216,9 @@ def _(synapse: Sparse, edge: Edge, message_bits: int) -> AbstractProcess:
 
 @to_synapse.register
 def _(synapse: Conv, edge: Edge, message_bits: int) -> AbstractProcess:
-    """Lava's Conv turns its kernel round, has no delays and pads both sides alike; else the same weights one by one."""
+    """Lava's Conv turns its kernel round; where it cannot be used, Lava's Sparse takes the same weights one by one."""
     top, _, left, _ = synapse.padding
-    even = min(top, left) >= 0 and replace(synapse, padding=(top, top, left, left)).out == synapse.out
-    fields = (*synapse.stride, *synapse.dilation, synapse.groups, top, left, *synapse.weight.shape[2:])
-    if edge.delay or not even or max(fields) > _CONV_FIELD:
+    if edge.delay or not _fits_conv(synapse, message_bits):
         return to_synapse(synapse.unrolled(), edge, message_bits)
     return LavaConv(
         weight=synapse.weight.astype(np.int32).transpose(0, 3, 2, 1)[:, ::-1, ::-1].copy(),
@@ -231,6 +229,15 @@ def _(synapse: Conv, edge: Edge, message_bits: int) -> AbstractProcess:
         groups=synapse.groups,
         num_message_bits=0 if message_bits == 1 else message_bits,
     )
+
+
+def _fits_conv(conv: Conv, message_bits: int) -> bool:
+    """Whether Lava's Conv, which pads both sides alike, has this geometry and no sum wraps beyond its 24 bits."""
+    top, _, left, _ = conv.padding
+    even = min(top, left) >= 0 and replace(conv, padding=(top, top, left, left)).out == conv.out
+    fields = (*conv.stride, *conv.dilation, conv.groups, top, left, *conv.weight.shape[2:])
+    sums = np.abs(conv.weight.astype(np.int64)).sum(axis=(1, 2, 3))
+    return even and max(fields) <= _CONV_FIELD and int(sums.max()) << (message_bits - 1) <= WORD_MAX
 
 
 def _sparse(weights: csr_matrix, delay: int, message_bits: int) -> AbstractProcess:
