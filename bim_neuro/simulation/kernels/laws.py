@@ -63,8 +63,8 @@ def scan_law(at: object, index: int, slot: int, row: int, first: int, last: int)
         work.sums32[node[SUMS] + row * node[SUM_WIDTH] :],
         work.messages[_at(node, slot, first) : _at(node, slot, last)],
     )
-    saturated = scan(rates, ports, h, work.lanes, message, node[PITCH], node[STATES], first)
-    return _told(saturated, nonzero(message))
+    saturated, sent = scan(rates, ports, h, work.lanes, message, node[PITCH], node[STATES], first)
+    return _told(saturated, sent)
 
 
 @unit

@@ -13,6 +13,7 @@ from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 from ...jit import compiles_for, intrinsic, types
 
 _LANE = ir.IntType(32)
+_DOUBLES = ir.VectorType(ir.DoubleType(), 16)
 
 
 def vector(lanes: int, bits: int) -> Any:
@@ -91,10 +92,54 @@ class Lanes:
             self.builder, self.builder.select(self.builder.icmp_signed(">", self.value, other), self.value, other)
         )
 
+    def within(self, limit: int) -> Lanes:
+        """At most ``limit`` either way."""
+        return self.at_most(limit).at_least(-limit)
+
     def differs(self, other: Lanes) -> Lanes:
         """-1 where two words differ, else 0."""
         unequal = self.builder.icmp_unsigned("!=", self.value, other.value)
         return Lanes(self.builder, self.builder.sext(unequal, vector(16, 32)))
+
+
+class Doubles:
+    """Sixteen numbers of 53 bits, which hold products of whole numbers exactly, until they are cut towards zero."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    @classmethod
+    def of(cls, words: Lanes) -> Doubles:
+        """Sixteen words."""
+        return cls(words.builder, words.builder.sitofp(words.value, _DOUBLES))
+
+    def __mul__(self, other: Doubles) -> Doubles:
+        return Doubles(self.builder, self.builder.fmul(self.value, other.value))
+
+    def scaled_down(self, bits: Any) -> Doubles:
+        """Times 2^-bits, ``bits`` a word of 32: the power of two is put together from its exponent."""
+        long = ir.IntType(64)
+        exponent = self.builder.shl(self.builder.sub(long(1023), self.builder.zext(bits, long)), long(52))
+        return self * Doubles(self.builder, spread(self.builder, self.builder.bitcast(exponent, ir.DoubleType()), 16))
+
+    def within(self, limit: float) -> Doubles:
+        """At most ``limit`` either way."""
+        builder, value = self.builder, self.value
+        for comparison, border in (("<", limit), (">", -limit)):
+            other = ir.Constant(_DOUBLES, [border] * 16)
+            value = builder.select(builder.fcmp_ordered(comparison, value, other), value, other)
+        return Doubles(builder, value)
+
+    def beyond(self, limit: float) -> Lanes:
+        """-1 where the number or minus it is at least ``limit``, else 0."""
+        builder = self.builder
+        high, low = (ir.Constant(_DOUBLES, [border] * 16) for border in (limit, -limit))
+        over, under = builder.fcmp_ordered(">=", self.value, high), builder.fcmp_ordered("<=", self.value, low)
+        return Lanes(builder, builder.sext(builder.or_(over, under), vector(16, 32)))
+
+    def whole(self) -> Lanes:
+        """Cut towards zero."""
+        return Lanes(self.builder, self.builder.fptosi(self.value, vector(16, 32)))
 
 
 class Place:
@@ -125,15 +170,15 @@ class Place:
 
 
 class Table:
-    """Sixty-four words to choose from: in four registers where the processor picks from two at once, AVX-512."""
+    """32 or 64 words to choose from: in registers where the processor picks from two at once, AVX-512."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, size: int) -> None:
         self.place, self.quarters = place, []
         if compiles_for("avx512f"):
-            self.quarters = [place.load(ir.IntType(64)(16 * k)).value for k in range(4)]
+            self.quarters = [place.load(ir.IntType(64)(16 * k)).value for k in range(size // 16)]
 
     def look_up(self, index: Lanes) -> Lanes:
-        """The words at sixteen places, each below 64."""
+        """The words at sixteen places."""
         builder, words = index.builder, vector(16, 32)
         if not self.quarters:
             found = ir.Constant(words, ir.Undefined)
@@ -145,6 +190,8 @@ class Table:
         kind = ir.FunctionType(words, [words, words, words])
         permute = builder.module.declare_intrinsic("llvm.x86.avx512.vpermi2var.d.512", (), kind)
         low = builder.call(permute, [self.quarters[0], index.value, self.quarters[1]])
+        if len(self.quarters) == 2:
+            return Lanes(builder, low)
         high = builder.call(permute, [self.quarters[2], index.value, self.quarters[3]])
         upper = builder.icmp_unsigned("!=", (index & 32).value, words([0] * 16))
         return Lanes(builder, builder.select(upper, high, low))
