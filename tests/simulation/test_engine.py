@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -418,6 +419,29 @@ def test_threads_take_blocks_of_samples(monkeypatch: pytest.MonkeyPatch) -> None
     assert sum(told) == 29
     assert len(told) > 2
     assert_equal(simulate(graph, x, probe=True), record)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_thread_that_fails_ends_the_run_for_all(here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is the one that called or another: its fault is raised, and what is left is not played."""
+    played: list[bool] = []
+    failed = Event()
+    play = playing.Playing._play_block
+    caller = threading.get_ident()
+
+    def fails(self: playing.Playing, block: slice) -> int:
+        ours = threading.get_ident() == caller
+        played.append(ours)
+        if ours == here:
+            failed.set()
+            raise Interrupt
+        assert failed.wait(10)
+        return play(self, block)
+
+    monkeypatch.setattr(playing.Playing, "_play_block", fails)
+    with pytest.raises(Interrupt):
+        Engine(SPIKES).run(np.ones((3000, 5, 3), np.int8), threads=2)
+    assert len(played) <= 3, "one each, and one that was taken while the fault came"
 
 
 def test_a_worker_needs_no_more_memory_for_more_steps() -> None:
