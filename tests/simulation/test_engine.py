@@ -440,7 +440,7 @@ def test_a_thread_that_fails_ends_the_run_for_all(here: bool, monkeypatch: pytes
 
     monkeypatch.setattr(playing.Playing, "_play_block", fails)
     with pytest.raises(Interrupt):
-        Engine(SPIKES).run(np.ones((3000, 5, 3), np.int8), threads=2)
+        Engine(SPIKES).run(np.ones((3000, 5, 3), np.int8), threads=2, tuning=Tuning("events"))
     assert len(played) <= 3, "one each, and one that was taken while the fault came"
 
 
