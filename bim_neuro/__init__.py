@@ -77,14 +77,17 @@ def compile(  # noqa: A001
     dialect: Any = None,
     encoder: str | None = None,
     input: Any = None,  # noqa: A002
+    layout: str | None = None,
     weight_bits: int = 8,
 ) -> Program:
     """Compile a model.pt or .nir file (or a float graph) for a target; see `bim_neuro.Program`.
 
     ``dialect`` says what another framework's .nir does not say of its neurons (docs/nir.md): "norse", "snntorch",
     "sinabs", "spikingjelly", "rockpool", "spyx", or a table of switches as {"name": "snntorch", "reset": "zero"}.
-    ``input`` (samples, steps, channels) measures how large the numbers of an imported graph get: without it bounds
-    take their place, which cost precision. ``weight_bits`` is 8, or 16: two lists of 8, and neurons in microcode.
+    ``encoder`` is how raw input becomes messages of such a graph: "spikes" (the default), "graded", "counts" or "delta"
+    (docs/inputs.md). ``input`` (samples, steps, channels), in another ``layout`` as "TBCHW", or the path of a file,
+    measures how large the numbers of an imported graph get: without it bounds take their place, which cost precision.
+    ``weight_bits`` is 8, or 16: two lists of 8, and neurons in microcode.
 
     >>> import bim_neuro
     >>> program = bim_neuro.compile("examples/digits.pt")
@@ -96,4 +99,6 @@ def compile(  # noqa: A001
     """
     from .pipeline import compile_model
 
-    return compile_model(model, target, dt=dt, dialect=dialect, encoder=encoder, input=input, weight_bits=weight_bits)
+    return compile_model(
+        model, target, dt=dt, dialect=dialect, encoder=encoder, input=input, layout=layout, weight_bits=weight_bits
+    )

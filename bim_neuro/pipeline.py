@@ -13,7 +13,7 @@ from .hardware import load_profile
 from .nodes.arithmetic import Array
 from .program import Program, compiled
 from .reading import AnyDialect, read_model
-from .stages import calibrate_on
+from .stages import calibrate_on, sequences_in
 from .stopwatch import Stopwatch
 
 
@@ -21,9 +21,10 @@ def compile_model(
     model: str | Path | FloatGraph,
     target: str = "loihi2",
     *,
-    input: Array | None = None,  # noqa: A002
+    input: Array | str | Path | None = None,  # noqa: A002
     watch: Stopwatch | None = None,
     effort: float = 1.0,
+    layout: str | None = None,
     weight_bits: int = 8,
     **reading: Any,
 ) -> Program:
@@ -32,9 +33,9 @@ def compile_model(
     ``reading`` are ``dt``, ``dialect`` and ``encoder``. A dialect says what another framework's .nir does not: a preset
     ('norse', 'snntorch', ...), or a table of switches with a preset as 'name'. An encoder is how raw input becomes
     messages of such a graph: 'spikes' (the default), 'graded', 'counts' or 'delta'. ``input`` (samples, steps,
-    channels) measures the ranges of a graph that brings none, as imported ones do, and the scale of its encoder;
-    ``effort`` 0 leaves the cores in order; `arrange` can place them later for a run. ``weight_bits`` is 8, or 16 in two
-    lists (`wider_weights`).
+    channels), in another ``layout`` or a file, measures the ranges of a graph that brings none, as imported ones do,
+    and the scale of its encoder; ``effort`` 0 leaves the cores in order; `arrange` can place them later for a run.
+    ``weight_bits`` is 8, or 16 in two lists (`wider_weights`).
     Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
     """
     watch = Stopwatch() if watch is None else arguments.instance(watch, Stopwatch, "watch")
@@ -42,10 +43,18 @@ def compile_model(
     with watch.stage("read"):
         reference = _read(model, **reading)
     reference = with_weight_bits(reference, weight_bits)
+    if input is None and layout is not None:
+        raise InputError("layout has no effect without input", "leave it out")
     if input is not None:
         with watch.stage("calibrate"):
-            reference = calibrate_on(reference, input, "the given input")
+            reference = calibrate_on(reference, _sequences(reference, input, layout), "the given input")
     return compiled(reference, profile, watch, effort)
+
+
+def _sequences(graph: FloatGraph, given: Any, layout: str | None) -> Any:
+    """Return the given input: an array as the graph reads it, or in a layout, or in a file."""
+    plain = layout is None and not isinstance(given, str | Path)
+    return given if plain else sequences_in(graph, given, layout, {})
 
 
 def _read(

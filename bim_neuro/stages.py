@@ -106,4 +106,7 @@ def sequences_in(graph: FloatGraph, given: Any, layout: str | None, events: Mapp
 
 def sequences_for(graph: FloatGraph | IntegerGraph, raw: Any) -> Array:
     """Return sequences (samples, steps, channels) of finite numbers, one channel for each that the graph reads."""
+    if len(shape := getattr(raw, "shape", ())) > len("BTC"):
+        message = f"input has shape {tuple(shape)}, the model reads (samples, steps, {len(graph.encoder.gain)})"
+        raise InputError(message, "program.sequences(x, layout), as 'TBCHW', brings it into that form")
     return arguments.sequences(raw, "input", channels=len(graph.encoder.gain))

@@ -87,7 +87,9 @@ def _events(group: Tree, who: str) -> tuple[Events, int, float]:
         raise InputError(f"idx of {who} holds numbers that are not whole")
     there = index != -1
     sample = np.repeat(np.arange(len(index)), there.sum(axis=1))
-    neurons = int(_number(group, "n_neurons", who))
+    neurons = int(said := _number(group, "n_neurons", who))
+    if neurons != said:
+        raise InputError(f"n_neurons of {who} is {said:g}, a whole number is needed", _HINT)
     line = index[there].astype(np.int64)
     check_places(line, neurons, "idx", who)
     check_times(time[there], sample, f"time of {who}")

@@ -256,6 +256,23 @@ def test_a_wrong_shape_is_one_line_with_the_layout_that_would_fit(
             grid.sequences(np.zeros(shape), layout)
 
 
+def test_python_takes_layouts_files_and_encoders_as_the_command_does(tmp_path: Path) -> None:
+    model, x = graph(tmp_path / "g.nir", (2, 3, 5)), np.random.default_rng(0).normal(0, 1, (7, 4, 2, 3, 5))
+    file = saved(tmp_path / "x.npz", x=x, layout="TBCHW")
+    for given, layout in ((x, "TBCHW"), (file, None)):
+        program = bim_neuro.compile(model, dt=DT, encoder="graded", input=given, layout=layout)
+        assert program.graph.encoder.gain[0] == pytest.approx(127 / np.abs(x).max(), rel=1e-6)
+    assert np.array_equal(program.sequences(x, "TBCHW"), x.swapaxes(0, 1).reshape(4, 7, 30))
+    with pytest.raises(InputError, match=r"the model reads \(samples, steps, 30\)"):
+        program.run(x)
+    with pytest.raises(InputError, match="layout has no effect without input"):
+        bim_neuro.compile(model, dt=DT, layout="TBCHW")
+    with pytest.raises(InputError, match="unknown encoder 'grade'"):
+        bim_neuro.compile(model, dt=DT, encoder="grade")
+    with pytest.raises(InputError, match="no layout is called 'HW'"):
+        program.sequences(x, "HW")
+
+
 def test_a_refused_input_ends_the_command_with_code_2(tmp_path: Path) -> None:
     model = graph(tmp_path / "g.nir", (2, 3, 5))
     file = saved(tmp_path / "x.npz", x=np.zeros((40, 4, 2, 34, 34)))
