@@ -85,7 +85,7 @@ def compile(  # noqa: A001
     ``dialect`` says what another framework's .nir does not say of its neurons (docs/nir.md): "norse", "snntorch",
     "sinabs", "spikingjelly", "rockpool", "spyx", or a table of switches as {"name": "snntorch", "reset": "zero"}.
     ``encoder`` is how raw input becomes messages of such a graph: "spikes" (the default), "graded", "counts" or "delta"
-    (docs/inputs.md). ``input`` (samples, steps, channels), in another ``layout`` as "TBCHW", or the path of a file,
+    (docs/inputs.md). ``input`` (samples, steps, channels), in another ``layout`` as "TBCHW", or the Path of a file,
     measures how large the numbers of an imported graph get: without it bounds take their place, which cost precision.
     ``weight_bits`` is 8, or 16: two lists of 8, and neurons in microcode.
 

@@ -21,7 +21,7 @@ def compile_model(
     model: str | Path | FloatGraph,
     target: str = "loihi2",
     *,
-    input: Array | str | Path | None = None,  # noqa: A002
+    input: Array | Path | None = None,  # noqa: A002
     watch: Stopwatch | None = None,
     effort: float = 1.0,
     layout: str | None = None,
@@ -53,7 +53,7 @@ def compile_model(
 
 def _sequences(graph: FloatGraph, given: Any, layout: str | None) -> Any:
     """Return the given input: an array as the graph reads it, or in a layout, or in a file."""
-    plain = layout is None and not isinstance(given, str | Path)
+    plain = layout is None and not isinstance(given, Path)
     return given if plain else sequences_in(graph, given, layout, {})
 
 
