@@ -151,8 +151,9 @@ def state_exponent(node: Cuba, unit: Array) -> int:
 
 
 def _decays(real: Array) -> Array:
-    """Return decays in 16 bits; only one of 1 has no leak."""
-    return np.asarray(np.where(real < 1, np.minimum(_whole(real * 2**FACTOR_BITS), FACTOR_MAX), 2**FACTOR_BITS))
+    """Return decays in 16 bits; only one of 1 has no leak, and one beyond is left for `out_of_field` to refuse."""
+    words = _whole(real * 2**FACTOR_BITS)
+    return np.asarray(np.where(real < 1, np.minimum(words, FACTOR_MAX), words))
 
 
 @quantise_node.register

@@ -28,7 +28,7 @@ import numpy as np
 
 from ..printable import outline
 from ..shapes import Int, Real
-from .arithmetic import FACTOR_BITS, WORD_BITS, Array, multiply_shift, rescale, saturate
+from .arithmetic import FACTOR_BITS, WORD_BITS, WORD_MAX, Array, multiply_shift, rescale, saturate
 from .node import State, Step
 
 HIGH_BITS = 8
@@ -39,6 +39,7 @@ RESETS, WHEN, COUNTS = ("value", "subtract"), ("same", "next", "after"), ("one",
 COMPARISONS = (">", ">=")
 ROWS = ("decay", "current_decay", "multiplier", "bias", "v_threshold", "v_reset", "v_start", "v_floor")
 """What an integer neuron holds of its own."""
+_MOST_SHIFT = 62  # of a word of 64 bits
 _MESSAGE_BITS = {"one": 1, "many": COUNT_BITS, "none": WORD_BITS}
 
 
@@ -139,7 +140,18 @@ class IntegerCuba:
 
     def fault(self) -> str:
         """Say what of the fields is no neuron, '' where all is."""
-        return _fault(self, ROWS)
+        return _fault(self, ROWS) or self._beyond()
+
+    def _beyond(self) -> str:
+        """Say which number is not whole or has more bits than its word, '' where all fit."""
+        for name in ROWS:
+            row = getattr(self, name)
+            low, high = (0, 2**FACTOR_BITS) if name in ("decay", "current_decay") else (-WORD_MAX, WORD_MAX)
+            if row.dtype.kind not in "iu":
+                return f"{name} holds {row.dtype}, whole numbers are needed"
+            if row.size and not low <= int(row.min()) <= int(row.max()) <= high:
+                return f"{name} runs from {row.min()} to {row.max()}, allowed are {low} to {high}"
+        return "" if 0 <= self.shift <= _MOST_SHIFT else f"shift is {self.shift}, allowed are 0 to {_MOST_SHIFT}"
 
     @property
     def ports(self) -> dict[str, int]:

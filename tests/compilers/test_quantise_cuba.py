@@ -10,6 +10,7 @@ import pytest
 
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.calibrate import calibrated
+from bim_neuro.compilers.fields import out_of_field
 from bim_neuro.compilers.quantise import quantise, quantise_with_units
 from bim_neuro.compilers.rounding import rounding
 from bim_neuro.errors import DoesNotFit, InputError
@@ -125,6 +126,14 @@ def test_a_negative_gain_is_refused_by_name() -> None:
         quantise(net(cuba(1, gain=-np.ones(1))))
 
 
+@pytest.mark.parametrize("field", ["decay", "current_decay"])
+def test_a_state_that_grows_by_itself_is_refused_and_one_that_stays_is_not(field: str) -> None:
+    stays, grows = (net(cuba(1, **{field: np.array([factor])})) for factor in (1.0, 1.001))
+    assert list(out_of_field(quantise(stays))) == []
+    (finding,) = out_of_field(quantise(grows))
+    assert finding.message == f"layer 'n0' has a {field} of 65,602 at neuron 0, its field holds 0 to 65,536"
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -139,4 +148,26 @@ def test_a_file_with_a_neuron_that_is_none_is_refused_by_name(changes: dict[str,
     graph = net(cuba(1))
     broken = graph.with_nodes(graph.nodes | {"n0": replace(graph.nodes["n0"], **changes)})  # type: ignore[type-var]
     with pytest.raises(InputError, match=says):
+        unpack(*pack(broken))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"decay": np.array([2**16 + 1])}, "decay runs from 65537 to 65537, allowed are 0 to 65536"),
+        ({"current_decay": np.array([-1])}, "current_decay runs from -1 to -1, allowed are 0 to 65536"),
+        (
+            {"v_threshold": np.array([2**23])},
+            "v_threshold runs from 8388608 to 8388608, allowed are -8388607 to 8388607",
+        ),
+        ({"bias": np.array([2**64 - 1], np.uint64)}, "bias runs from 18446744073709551615"),
+        ({"v_start": np.array([0.5])}, "v_start holds float64, whole numbers are needed"),
+        ({"shift": 63}, "shift is 63, allowed are 0 to 62"),
+    ],
+)
+def test_integers_beyond_their_words_are_refused_by_name(changes: dict[str, Any], says: str) -> None:
+    graph = quantise(net(cuba(1)))
+    unpack(*pack(graph))
+    broken = replace(graph, nodes=graph.nodes | {"n0": replace(graph.nodes["n0"], **changes)})  # type: ignore[type-var]
+    with pytest.raises(InputError, match=f"node 'n0': {says}"):
         unpack(*pack(broken))
