@@ -5,6 +5,7 @@
      "nodes": {"block1.scan": {"kind": "scan", "product": {...}, "ranges": {...}, ...},
                "block1.lif": {"kind": "lif", "reset": "hard, to 0, same step", ...}, ...}}
 
+A graph with recurrent connections whose constants act from the second step on says "rec_first": "no" besides.
 Every node has the slots "quantisation" and "plasticity", for which NIR has no fields; a plastic node's says which of
 its ports learns, the graph's "plasticity" by which rule (`bim_neuro.plasticity.request`).
 """
@@ -24,6 +25,7 @@ from ..nodes import LIF, Cuba, Encoder, Scan
 from ..nodes.node import Node
 from ..nodes.ranges import Ranges, ranges_of
 from .dialect import INTEGRATORS, Dialect
+from .written_loops import beginning_late
 
 KEY = "bim_neuro"
 EXPONENTIAL = "exponential Euler"
@@ -80,6 +82,7 @@ def describe(graph: FloatGraph) -> str:
             "plasticity": graph.extra.get("plasticity", {}),
             "calibration": graph.extra.get("calibration", ""),
             "nodes": {name: _describe_node(graph, name, node) for name, node in graph.nodes.items()},
+            **({"rec_first": "no"} if beginning_late(graph) else {}),
         }
     )
 
@@ -92,7 +95,7 @@ def parse(text: str) -> Metadata:
             raise InputError(f"the metadata have format {content['format']!r}, this bim-neuro reads {FORMAT}")
         return Metadata(
             dt=float(content["dt"]),
-            dialect=Dialect({"integrator": INTEGRATORS[content["integrator"]]}, {"integrator": "the file"}),
+            dialect=_dialect(content),
             task=str(content["task"]),
             labels=tuple(str(label) for label in content["labels"]),
             encoder=_encoder(content["encoder"]),
@@ -110,6 +113,13 @@ def parse(text: str) -> Metadata:
 def _encoder(plain: dict[str, Any]) -> Encoder:
     reads_raw = plain.get("reads_raw") is True
     return Encoder(str(plain["kind"]), _vector(plain["gain"]), _vector(plain["offset"]), reads_raw=reads_raw)
+
+
+def _dialect(content: dict[str, Any]) -> Dialect:
+    said = {"integrator": INTEGRATORS[content["integrator"]]}
+    if "rec_first" in content:
+        said["rec_first"] = content["rec_first"]
+    return Dialect(said, dict.fromkeys(said, "the file"))
 
 
 def _describe_node(graph: FloatGraph, name: str, node: Node) -> dict[str, Any]:

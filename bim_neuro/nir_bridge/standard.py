@@ -11,7 +11,8 @@ r"""The standard layer: a float graph in NIR's own nodes, for any tool; time con
     Readout             LI:       as LIF;  I where decay is 1;  Affine where it is 0
     Scan                LI and what leads there: see below
     conv                Conv2d between maps (standard_maps.py), else Affine; sparse: Affine
-    dense, diagonal     Affine, Scale; then a Delay of k dt where the synapse has one
+    dense, diagonal     Affine, Scale; then a Delay of k dt where the synapse has one, of k - 1 where it closes a loop:
+                        in NIR that takes the first step. A constant that begins with it is the bias of its Affine
 
 NIR cannot multiply two signals, so a scan is written as its linearisation at zero input. There u, B and C are
 constants, delta is softplus(bias_dt), and a state (D, N) has the steady gain G = delta / (1 - exp(delta A)):
@@ -37,7 +38,9 @@ from ..nodes import LIF, Conv, Cuba, Dense, Diagonal, Readout, Relay, Scan, Sour
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from .standard_maps import as_conv2d, as_matrix, grids, per_channel, shaped
+from .written_loops import beginning_late, closing, is_constant
 
+_CARRIERS = (Dense, Sparse, Conv)  # written as nodes that can hold a bias
 FASTEST = 1e-30  # used for a decay of 0, whose time constant would be 0
 
 
@@ -45,7 +48,7 @@ def standard_graph(graph: FloatGraph) -> Any:
     """Return the nir.NIRGraph of a float graph."""
     layer = _Layer(graph)
     for name in graph.order:
-        if not layer.is_constant(name):
+        if not is_constant(graph, name):
             _write(graph.nodes[name], name, layer)
             if name in layer.grids:
                 layer.nodes[name] = shaped(layer.nodes[name], layer.grids[name])
@@ -65,6 +68,8 @@ class _Layer:
         self.exits: dict[str, list[str]] = {}
         self.grids = grids(graph)
         self.flat: dict[str, str] = {}  # the Flatten behind a map
+        self.closing = {id(edge) for edge in closing(graph)}
+        self.late = {id(edge) for edge in beginning_late(graph)}
 
     def fresh(self, name: str) -> str:
         """Return a name that no node has, in the float graph or here."""
@@ -86,34 +91,45 @@ class _Layer:
     def synapses(self, name: str, port: str, targets: list[str], bias: Array | None = None) -> None:
         """Connect all edges of a port to ``targets``; a bias goes into a dense edge, or into a node of its own."""
         into = self.into(name, port)
-        edges, carrier = [edge for edge in into if not self.is_constant(edge.source)], self.carrier(name, port)
-        constant = self.at_rest(name, port, [edge for edge in into if self.is_constant(edge.source)])
+        edges = [edge for edge in into if not is_constant(self.graph, edge.source)]
+        constants = [edge for edge in into if is_constant(self.graph, edge.source)]
+        late = [edge for edge in constants if id(edge) in self.late]
+        carrier, loop = self.carrier(name, port), self.loop(name, port)
+        constant = self.at_rest(name, port, [edge for edge in constants if id(edge) not in self.late])
         bias = constant if bias is None else bias + constant
         if bias.any() and carrier is None:
             targets = [self.insert(f"{name}.bias", _shift(bias), targets)]
         for index, edge in enumerate(edges):
             label = f"{name}.{port}{index if len(edges) > 1 else ''}"
-            self.synapse(edge, label, targets, bias if edge is carrier else None)
+            carried = bias if edge is carrier else self.at_rest(name, port, late) if edge is loop else None
+            self.synapse(edge, label, targets, carried)
+
+    def loop(self, name: str, port: str) -> Edge | None:
+        """Return the edge by which a port reads its own layer, the one that can hold a bias if any can."""
+        closing = [edge for edge in self.into(name, port) if id(edge) in self.closing]
+        return min(closing, key=lambda edge: not isinstance(edge.synapse, _CARRIERS), default=None)
 
     def carrier(self, name: str, port: str) -> Edge | None:
         """Return the edge whose node can hold a bias too."""
-        edges = (edge for edge in self.into(name, port) if not self.is_constant(edge.source))
+        edges = (edge for edge in self.into(name, port) if not is_constant(self.graph, edge.source))
         kinds = (Dense, Conv) if name in self.grids else Dense
         return next((edge for edge in edges if isinstance(edge.synapse, kinds) and not edge.delay), None)
 
     def synapse(self, edge: Edge, label: str, targets: list[str], bias: Array | None = None) -> None:
         width, grid, synapse = self.graph.nodes[edge.target].ports[edge.port], self.grids.get(edge.target), edge.synapse
-        if edge.delay:
-            wait = _full(width, edge.delay * self.dt).reshape(grid or width)
+        if steps := edge.delay - (id(edge) in self.closing):
+            wait = _full(width, steps * self.dt).reshape(grid or width)
             targets = [self.insert(f"{label}.delay", nir.Delay(wait), targets)]
         bias = np.zeros(width) if bias is None else bias
+        if bias.any() and not isinstance(synapse, _CARRIERS):
+            targets = [self.insert(f"{label}.bias", _shift(bias), targets)]
         conv = as_conv2d(synapse, per_channel(bias, grid) if grid else None) if edge.source in self.grids else None
         if conv is not None and grid is None:
             targets = [self.insert(f"{label}.flat", _flatten(conv.output_type["output"]), targets)]
         if conv is not None:
             self.wire(edge.source, [self.insert(label, conv, targets)])
             return
-        if isinstance(synapse, Dense | Sparse | Conv):
+        if isinstance(synapse, _CARRIERS):
             weight = synapse.weight if isinstance(synapse, Dense) else as_matrix(edge, width)
             targets = [self.insert(label, nir.Affine(_f4(weight), _f4(bias)), targets)]
         elif isinstance(synapse, Diagonal):
@@ -137,15 +153,9 @@ class _Layer:
             source = self.graph.nodes[edge.source]
             if isinstance(source, Relay):
                 total = total + edge.synapse.apply(source.bias)
-            elif self.is_constant(edge.source):
+            elif is_constant(self.graph, edge.source):
                 total = total + edge.synapse.apply(np.ones(source.neurons))
         return total
-
-    def is_constant(self, name: str) -> bool:
-        """Whether a node sends the same message every step without input; in NIR that is the bias of an Affine."""
-        node = self.graph.nodes[name]
-        always = isinstance(node, LIF) and bool((node.bias > node.v_threshold).all())
-        return (always or isinstance(node, Relay)) and not self.graph.into(name)
 
 
 @singledispatch

@@ -33,7 +33,7 @@ def grids(graph: FloatGraph) -> dict[str, Grid]:
     found: dict[str, Grid] = {}
     for name in graph.order:
         into, node = graph.into(name), graph.nodes[name]
-        convs = [edge.synapse.out for edge in into if isinstance(edge.synapse, Conv) and edge.source in found]
+        convs = [edge.synapse.out for edge in into if isinstance(edge.synapse, Conv) and edge.source in {*found, name}]
         maps = out[name] if isinstance(node, Source) else set(convs) | out[name]
         if len(maps) == 1 and len(convs) == len(into):
             (grid,) = maps

@@ -15,7 +15,7 @@ from .dialect import Dialect
 from .discretise import decays
 from .grids import CONVS, ON_GRIDS, Shape, misfits_on_grid, shape_after
 from .hdf5 import NirGraph, NirNode
-from .loops import Order, sources_first
+from .loops import Order, Wire, sources_first
 from .support import FIELDS, fits, lines_read, unsupported
 
 MAX_AXES = 32
@@ -69,8 +69,15 @@ class _Walk:
         self.nir, self.dt, self.dialect = nir, dt, dialect
         self.shapes: dict[str, Shape | None] = {}
         self.before = nir.before()
+        self.closing: frozenset[Wire] = frozenset()
 
     def findings(self, order: Order) -> Iterator[Finding]:
+        self.closing = order.closing
+        if order.closing:  # a layer may be as wide as what comes back to it, which is known at the end
+            list(self._walked(order))
+        yield from self._walked(order)
+
+    def _walked(self, order: Order) -> Iterator[Finding]:
         for kind in ("Input", "Output"):
             found = [name for name, node in self.nir.nodes.items() if node.type == kind]
             if len(found) != 1:
@@ -111,6 +118,11 @@ class _Walk:
         if sent is not None and neurons is not None and prod(sent) != prod(neurons):
             said = f"node '{end}' ({self.nir.nodes[end].type}) has {prod(neurons)} neurons, {prod(sent)} values of "
             yield Finding("shape", end, f"{said}'{start}' come back to it", prod(sent), prod(neurons))
+
+    def _come_back(self, name: str) -> Shape | None:
+        """Return the shape of what comes back to a layer, if it is known from an earlier walk."""
+        shapes = [self.shapes.get(start) for start, end in sorted(self.closing) if end == name]
+        return next((shape for shape in shapes if shape is not None), None)
 
     def _node(self, name: str, node: NirNode) -> Iterator[Finding]:
         if node.type not in FIELDS:
@@ -163,8 +175,11 @@ class _Walk:
     def _fields(self, name: str, node: NirNode, shape: Shape | None) -> Iterator[Finding]:
         read = [key for key in FIELDS[node.type] if key in node.fields and key != "weight"]
         if shape is None:
-            self.shapes[name] = (lines,) if (lines := _lines(node)) else None
+            self.shapes[name] = shape = (lines,) if (lines := _lines(node)) else self._come_back(name)
             yield from _mixed(name, node, read)
+            if shape is None and all((start, name) in self.closing for start in self.before[name]):
+                said = f"nothing says how many neurons node '{name}' ({node.type}) has: it reads only itself"
+                yield Finding("shape", name, said, hint="write a value a neuron for each parameter")
             return
         sizes = {key: node.fields[key].size for key in read if not fits(node.fields[key], shape)}
         if sizes:
