@@ -78,6 +78,7 @@ bench: environment ## run the benchmarks; each prints its ratios and the machine
 	$(BIN)/python -m benchmarks.learning
 	$(BIN)/python -m benchmarks.placement
 	$(BIN)/python -m benchmarks.million
+	$(BIN)/python -m benchmarks.maps
 
 dist: environment ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation

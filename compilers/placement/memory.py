@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache, reduce
 from math import inf
@@ -90,6 +90,18 @@ def _same_edge(one: Edge, other: Edge) -> bool:
     return all(np.array_equal(getattr(one.synapse, name), getattr(other.synapse, name)) for name in names)
 
 
+def around(overflows: Callable[[int], bool], guess: int, most: int) -> tuple[int, int]:
+    """Return counts near a guess, one that fits and a larger one that does not; 0 fits, ``most`` + 1 does not."""
+    step, guess = 1, min(guess, most)
+    if guess and overflows(guess):
+        while guess > step and overflows(guess - step):
+            guess, step = guess - step, 2 * step
+        return max(0, guess - step), guess
+    while guess + step <= most and not overflows(guess + step):
+        guess, step = guess + step, 2 * step
+    return guess, min(guess + step, most + 1)
+
+
 class Footprint:
     """The memory model of one graph on one target.
 
@@ -158,18 +170,21 @@ class Footprint:
     def fitting(self, start: Part, beside: Need | None = None, unit: int = 1, guess: int = 0) -> int:
         """Return how many neurons, from the first of ``start`` on, fit on a core that already holds ``beside``.
 
-        They are counted in whole units, the last one perhaps shorter; a right ``guess`` saves most of the search.
+        They are counted in whole units, the last one perhaps shorter; a ``guess`` near the answer saves most of the
+        search.
         """
         left = self.graph.nodes[start.layer].neurons - start.first
+        words = self.neuron_words[start.layer]
 
         def overflows(units: int) -> bool:
-            need = self.need(start._replace(last=start.first + min(units * unit, left) - 1))
+            count = min(units * unit, left)
+            if count * words > self.limits["neuron_words"]:  # without a look at the lists
+                return True
+            need = self.need(start._replace(last=start.first + count - 1))
             return not self.fits(need if beside is None else need + beside)
 
-        every, guess = ceil_div(left, unit), guess // unit
-        if 0 < guess < every and not overflows(guess) and overflows(guess + 1):
-            return guess * unit
-        return min(left, unit * bisect_left(range(1, every + 1), True, key=overflows))
+        low, high = around(overflows, guess // unit, ceil_div(left, unit)) if guess else (0, ceil_div(left, unit) + 1)
+        return min(left, unit * (low + bisect_left(range(low + 1, high), True, key=overflows)))
 
     def cut(self, layer: str) -> list[Part]:
         """Cut a layer into parts as large as a core can hold; a neuron too large for any core is one part."""

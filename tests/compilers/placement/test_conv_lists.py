@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.placement.lists import EdgeLists
-from bim_neuro.compilers.placement.memory import Footprint
+from bim_neuro.compilers.placement.memory import Footprint, around
 from bim_neuro.compilers.placement.parts import Part
 from bim_neuro.compilers.placement.place import place
 from bim_neuro.compilers.placement.split import parts_of, split
@@ -259,3 +259,10 @@ def test_a_map_cut_by_rows_stays_so_where_a_search_spreads_it() -> None:
         assert {core.channels for core in spread.cores_of(layer)} == {2}
         assert sorted(neuron for neurons in held for neuron in neurons) == list(range(32))
     check_axons(graph, spread)
+
+
+@given(st.integers(0, 40), st.integers(0, 50), st.integers(1, 40))
+def test_a_search_from_any_guess_encloses_the_answer(answer: int, guess: int, most: int) -> None:
+    answer = min(answer, most)
+    low, high = around(lambda count: count > answer, guess, most)
+    assert low <= answer < high <= most + 1
