@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..graph import IntegerGraph
 from ..jit import is_kept
+from ..nodes import Conv
 from ..nodes.arithmetic import ceil_div
 from .kernels import run
 from .ready import are_kept
@@ -23,6 +24,7 @@ SHORT = 3.0
 CALL = 15e-6  # seconds of a node or a synapse, a step of a batch, on the same core
 WORD = 20e-9  # of a message or state of a sample, a step
 WEIGHT = 4e-9  # of a synapse, a step of a batch: its weights are turned into float64
+TAP = 0.25e-9  # of a synapse of a convolution, a step of a sample
 
 
 def kernels_are_ready(engine: Engine) -> bool:
@@ -38,7 +40,8 @@ def is_short(graph: IntegerGraph, samples: int, steps: int) -> bool:
 def numpy_seconds(graph: IntegerGraph, samples: int, steps: int) -> float:
     """Estimate how long the numpy law takes."""
     words = sum(node.neurons * (1 + node.state_words) for node in graph.nodes.values())
-    synapses = sum(edge.synapse.count for edge in graph.edges)
+    synapses = sum(edge.synapse.count for edge in graph.edges if not isinstance(edge.synapse, Conv))
+    taps = sum(edge.synapse.count for edge in graph.edges if isinstance(edge.synapse, Conv))
     calls = (len(graph.nodes) + len(graph.edges)) * CALL + synapses * WEIGHT
     total = graph.period(steps) + max(graph.depth.values())
-    return total * (ceil_div(samples, BATCH) * calls + samples * words * WORD)
+    return total * (ceil_div(samples, BATCH) * calls + samples * (words * WORD + taps * TAP))

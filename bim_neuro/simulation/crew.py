@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..nodes import Dense
+from ..nodes import Conv, Dense
 from ..nodes.arithmetic import Array
 from .dense import event_seconds
 from .kernels import SYNC_WORDS, Tables, Work, give_up, layout
@@ -37,6 +37,7 @@ UPDATE = {
     layout.WIDE_SCAN: 5e-9,
 }
 STATE = 0.6e-9  # one state of a scan
+TAP = 20e-12  # one weight of a convolution, of a neuron that fired
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,19 @@ def layer_seconds(plan: Plan, activity: dict[str, float]) -> Array:
     nodes = plan.tables.nodes
     updates = np.array([UPDATE[kind] for kind in nodes[:, layout.KIND].tolist()])
     seconds: Array = nodes[:, layout.WIDTH] * (updates + nodes[:, layout.STATES] * STATE)
-    for edge in plan.edges:
+    for place, edge in enumerate(plan.edges):
         if isinstance(edge.synapse, Dense):
             event = event_seconds(plan, edge.source)
             seconds[plan.names.index(edge.target)] += activity[edge.source] * edge.synapse.weight.size * event
+        elif isinstance(edge.synapse, Conv) and _tiles(plan, place) > 1:  # of one tile a member takes the whole
+            seconds[plan.names.index(edge.target)] += activity[edge.source] * edge.synapse.count * TAP
     return seconds
+
+
+def _tiles(plan: Plan, place: int) -> int:
+    """Return the tiles of a convolution, which members of a team share."""
+    words = plan.tables.words64[plan.tables.edges[place, layout.SHAPE] :]
+    return int(words[layout.GROUPS] * words[layout.TILES])
 
 
 def worth_splitting(plan: Plan, seconds: Array, threads: int, steps: int) -> Array:

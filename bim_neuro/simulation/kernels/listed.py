@@ -7,6 +7,8 @@ import numpy as np
 from ...jit import kernel
 from ...nodes.arithmetic import Array
 
+_u64 = np.uint64
+
 
 @kernel
 def add_listed(
@@ -18,11 +20,27 @@ def add_listed(
     The targets of sender j are those from starts[j] to starts[j + 1], and their weights lie likewise.
     """
     for k in range(count if spikes else len(messages)):
-        sender = messages[k] if spikes else k
-        value = np.int64(1) if spikes else np.int64(messages[k])
+        sender, value = (messages[k], np.int64(1)) if spikes else (np.int32(k), np.int64(messages[k]))
         if value == 0:
             continue
-        for synapse in range(starts[sender], starts[sender + 1]):
-            target = targets[synapse] - begin
-            if 0 <= target < len(sums):
-                sums[target] += value * weights[at_weights + synapse]
+        first, last = starts[sender], starts[sender + 1]
+        if spikes:
+            _add_weights(weights[at_weights + first : at_weights + last], targets[first:last], sums, begin)
+        else:
+            _add_products(weights[at_weights + first : at_weights + last], targets[first:last], value, sums, begin)
+
+
+@kernel
+def _add_weights(weights: Array, targets: Array, sums: Array, begin: int) -> None:
+    for synapse in range(len(targets)):
+        target = _u64(targets[synapse] - begin)  # of a neuron before the first this is beyond the last
+        if target < _u64(len(sums)):
+            sums[target] += weights[synapse]
+
+
+@kernel
+def _add_products(weights: Array, targets: Array, value: np.int64, sums: Array, begin: int) -> None:
+    for synapse in range(len(targets)):
+        target = _u64(targets[synapse] - begin)
+        if target < _u64(len(sums)):
+            sums[target] += value * weights[synapse]

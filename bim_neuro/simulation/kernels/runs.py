@@ -93,28 +93,31 @@ def _stretch(size: int, number: int | None, rows: int = 0) -> Any:
     return intrinsic(typed)
 
 
-def _pairs(typing: Any, plane: Any, weights: Any, list_: Any, at: Any, registers: Any, messages: Any) -> Any:
+def _pairs(number: int | None, rows: int = 0) -> Any:
     """Build: the runs of two channels are multiplied by their messages and added, sixteen accumulators at a time."""
 
-    def code(context: Any, builder: Any, signature: Any, values: Any) -> None:
-        half = ir.IntType(32)
-        low, high = code_tools.unpack_tuple(builder, values[5])
-        both = builder.or_(builder.and_(low, half(0xFFFF)), builder.shl(high, half(16)))
-        spread_out = builder.bitcast(spread(builder, both, 16), vector(32, 16))
-        runs = _Runs(context, builder, signature.args, values, values[2])
-        for to, weight in runs.of(values[3]):
-            for register in runs.registers(values[4]):
-                place = builder.add(weight, builder.mul(register, _LONG(32)))
-                more = multiply_pairs(builder, runs.weights(place, 32, 16), spread_out)
-                runs.add(builder.add(to, builder.mul(register, _LONG(16))), more)
+    def typed(typing: Any, plane: Any, weights: Any, list_: Any, at: Any, registers: Any, messages: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> None:
+            half = ir.IntType(32)
+            low, high = code_tools.unpack_tuple(builder, values[5])
+            both = builder.or_(builder.and_(low, half(0xFFFF)), builder.shl(high, half(16)))
+            spread_out = builder.bitcast(spread(builder, both, 16), vector(32, 16))
+            runs = _Runs(context, builder, signature.args, values, values[2])
+            for to, weight in runs.of(values[3], rows):
+                for register in runs.registers(values[4] if number is None else number):
+                    place = builder.add(weight, builder.mul(register, _LONG(32)))
+                    more = multiply_pairs(builder, runs.weights(place, 32, 16), spread_out)
+                    runs.add(builder.add(to, builder.mul(register, _LONG(16))), more)
 
-    return types.void(plane, weights, list_, types.int64, types.int64, messages), code
+        return types.void(plane, weights, list_, types.int64, types.int64, messages), code
+
+    return intrinsic(typed)
 
 
 _any, _half, _quarter = _stretch(512, None), _stretch(256, 1), _stretch(128, 1)
 _rows_of_3, _rows_of_6 = _stretch(512, 3, 3), _stretch(512, 6, 3)
 _of_2, _of_3, _of_5, _of_6, _of_10 = (_stretch(512, number) for number in (2, 3, 5, 6, 10))
-add_pair: Any = intrinsic(_pairs)
+_any_pairs, _three_pairs, _six_pairs = _pairs(None), _pairs(3, 3), _pairs(6, 3)
 
 
 @section
@@ -159,3 +162,14 @@ def add_wide_stretch(
         _half(plane, weights, lists, fired, runs, events, number)
     else:
         _any(plane, weights, lists, fired, runs, events, number)
+
+
+@section
+def add_pair(plane: Array, weights: Array, runs: tuple[int, ...], at: np.int64, number: int, messages: Any) -> None:
+    """Add the runs of two channels at a place times their messages; runs are ``number`` times sixteen accumulators."""
+    if number == 6 and runs[2] == 3 and runs[3] == 1:
+        _six_pairs(plane, weights, runs, at, number, messages)
+    elif number == 3 and runs[2] == 3 and runs[3] == 1:
+        _three_pairs(plane, weights, runs, at, number, messages)
+    else:
+        _any_pairs(plane, weights, runs, at, number, messages)
