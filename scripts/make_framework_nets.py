@@ -345,6 +345,39 @@ def _make_snntorch_recurrent(rng: np.random.Generator) -> None:
         _record(f"snntorch_{name}", net, _run_snntorch, lambda net=net, x=x: _snn_graph(net, x), x, **meta)
 
 
+def _make_snntorch_recurrent_conv(rng: np.random.Generator) -> None:
+    """A map that reads itself by a convolution; snnTorch's export counts its channels as neurons: drawn here."""
+    grid, kind = (3, 5, 5), {"init_hidden": True}
+    hidden = snn.RLeaky(0.8, conv2d_channels=3, kernel_size=3, threshold=_between(75, 0.8, 1.3).reshape(grid), **kind)
+    first, fc, last = (
+        nn.Conv2d(2, 3, 3),
+        nn.Linear(75, 4),
+        snn.Leaky(torch.full((4,), 0.8), threshold=torch.ones(4), **kind),
+    )
+    net, x = _scaled(nn.Sequential(first, hidden, nn.Flatten(), fc, last), 2), _noise(rng, (2, 7, 7), 30)
+    hidden.recurrent.weight.data *= 2
+    fc.weight.data *= 2
+
+    def graph() -> nir.NIRGraph:
+        ones, threshold = np.ones(grid, np.float32), hidden.threshold.detach().numpy()
+        tau = ones * np.float32(SNN_DT / (1 - 0.8))
+        lif = nir.LIF(tau=tau, r=tau / np.float32(SNN_DT), v_leak=0 * ones, v_threshold=threshold, v_reset=0 * ones)
+        tail = _snn_graph(nn.Sequential(fc, last), torch.zeros(1, 1, 75))
+        nodes = {"0": _conv2d(first, (7, 7)), "1.lif": lif, "1.w_rec": _conv2d(hidden.recurrent, (5, 5)),
+                 "2": nir.Flatten({"input": np.array(grid)}, start_dim=0), "3": tail.nodes["0"], "4": tail.nodes["1"],
+                 "input": nir.Input(np.array([2, 7, 7])), "output": nir.Output(np.array([4]))}  # fmt: skip
+        wires = "input 0, 0 1.lif, 1.lif 1.w_rec, 1.w_rec 1.lif, 1.lif 2, 2 3, 3 4, 4 output"
+        return nir.NIRGraph(nodes, [tuple(wire.split()) for wire in wires.split(", ")])
+
+    _record("snntorch_rleaky_conv", net, _run_snntorch, graph, x, dialect={"name": "snntorch"}, dt=SNN_DT)
+
+
+def _conv2d(conv: nn.Conv2d, grid: tuple[int, int]) -> nir.Conv2d:
+    """Without groups."""
+    weight, bias = (part.detach().numpy() for part in (conv.weight, conv.bias))
+    return nir.Conv2d(grid, weight, conv.stride, conv.padding, conv.dilation, conv.groups, bias)
+
+
 def _make_snntorch_conv(rng: np.random.Generator) -> None:
     def leaky(*shape: int) -> snn.Leaky:
         return snn.Leaky(torch.full(shape, 0.8), threshold=torch.ones(shape), init_hidden=True)
