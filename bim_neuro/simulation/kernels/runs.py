@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 
 from ...jit import code_tools, intrinsic, section, types
