@@ -207,7 +207,7 @@ class _Walk:
             wrong = seconds[(off > 1e-3 * dt) | (steps < 0)]
             if not wrong.size and steps.max(initial=0) > MAX_DELAY_STEPS:
                 most = float(steps.max())
-                said = f"node '{name}' delays by {most:,.0f} steps, {MAX_DELAY_STEPS} are allowed"
+                said = f"node '{name}' delays by {most:.6g} steps, {MAX_DELAY_STEPS} are allowed"
                 yield Finding("delay", name, said, most, MAX_DELAY_STEPS, "check --dt, or delay in several layers")
             if wrong.size:
                 said = f"node '{name}' delays by {wrong[0]:.4g} s, not a whole number of steps of {dt:g} s"
