@@ -15,11 +15,13 @@ import pytest
 from browsers import Visit, browser
 from commands import bim_compile, bim_report
 
+from bim_neuro.errors import InputError
 from bim_neuro.estimates.dense_macs import dense_macs
 from bim_neuro.estimates.neurobench import Activity, neurobench
 from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.nir_bridge import read_nir, write_nir
 from bim_neuro.nodes import Conv, Encoder, IntegerLIF, Source
+from bim_neuro.pack import pack, unpack
 from bim_neuro.pipeline import compile_model
 
 
@@ -177,3 +179,18 @@ def test_macs_and_metrics_count_a_kernel_inside_the_border() -> None:
     assert metrics["ConnectionSparsity"] == pytest.approx(3 / 9)
     bare = neurobench(IntegerGraph(graph.nodes, (), 1e-3, encoder), Activity(), samples=1, steps=10)
     assert metrics["Footprint"] - bare["Footprint"] == 9  # the kernel is stored once
+
+
+@pytest.mark.parametrize("shapes", [[3], {"lif1": "wide"}, {"lif1": [24, -12, 12]}, {"lif1": [24.5, 12]}])
+def test_damaged_shapes_are_refused_by_name(out: Path, shapes: Any) -> None:
+    header, arrays = pack(read_nir(out.parent / "net.nir", dt=0.001))
+    header["extra"]["items"]["shapes"] = {"type": "dict", "items": shapes} if isinstance(shapes, dict) else shapes
+    with pytest.raises(InputError, match=r"extra\.shapes"):
+        unpack(header, arrays)
+
+
+def test_a_shape_that_is_not_the_layer_s_is_not_shown(out: Path) -> None:
+    graph = read_nir(out.parent / "net.nir", dt=0.001)
+    other = graph.with_nodes(graph.nodes, shapes={"lif1": (7, 7), "lif3": (2, 2)})
+    assert other.shape("lif1") == (24, 12, 12)  # of its convolution
+    assert other.shape("lif3") == (2, 2)
