@@ -203,3 +203,8 @@ def _check_edges(graph: Graph[Any]) -> None:
     for edge in graph.edges:
         if edge.source not in graph.nodes or edge.port not in getattr(graph.nodes.get(edge.target), "ports", {}):
             raise InputError(f"edge '{edge.name}' joins nodes or ports that do not exist")
+        if isinstance(edge.synapse, Sparse | Conv):
+            got = (edge.synapse.pre, edge.synapse.post)
+            ends = (graph.nodes[edge.source].neurons, graph.nodes[edge.target].ports[edge.port])
+            if got != ends:
+                raise InputError(f"edge '{edge.name}' is a map of {got} neurons, it joins {ends}")

@@ -25,9 +25,11 @@ import torch
 from small_models import small_checkpoint, small_graphs, small_input
 
 from bim_neuro.compilers.artefact import Artefact, expected_messages, save_artefact
+from bim_neuro.graph import IntegerGraph
 from bim_neuro.model.checkpoint import save_checkpoint
 from bim_neuro.model.network import BIMNetwork
 from bim_neuro.nir_bridge import exact, write_nir
+from bim_neuro.nodes.arithmetic import Array
 
 Build = Callable[[Path], object]
 BOMB_BYTES = 2**29
@@ -723,12 +725,24 @@ EXACT = (
 # ---- artefacts
 
 
-def artefact(change: Callable[[dict[str, Any], dict[str, Any]], object]) -> Build:
+Change = Callable[[dict[str, Any], dict[str, Any]], object]
+
+
+def artefact(change: Change) -> Build:
     """A sound model.bimn with a change of its header and arrays."""
 
-    def build(path: Path) -> None:
+    def small() -> tuple[IntegerGraph, Array]:
         _, graph = small_graphs()
-        x = graph.encoder.encode(small_input(1, 3))
+        return graph, graph.encoder.encode(small_input(1, 3))
+
+    return artefact_of(small, change)
+
+
+def artefact_of(made: Callable[[], tuple[IntegerGraph, Array]], change: Change) -> Build:
+    """The artefact of a graph and its input, with a change of its header and arrays."""
+
+    def build(path: Path) -> None:
+        graph, x = made()
         save_artefact(Artefact(graph, "loihi2", x, expected_messages(graph, x)), path)
         with np.load(path) as archive:
             arrays = dict(archive)

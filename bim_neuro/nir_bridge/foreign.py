@@ -146,7 +146,10 @@ class _Conversion:
         """Pass through a convolution or pool; a bias is one a channel."""
         node = self.nir.nodes[name]
         conv = conv_of(node, self.shapes[self.before[name][0]])
-        self._take(name, 8 * conv.weight.size + form.bytes_through(conv, conv.post))
+        self._take(name, 8 * (conv.weight.size + 2 * conv.post) + form.bytes_through(conv, conv.post))
+        said = tuple(int(size) for size in node.fields.get("input_shape", np.zeros(0)).ravel())
+        if said and said not in (conv.grid[1:], conv.grid[2:]):
+            self.wiring.assumptions.append(f"'{name}' says input_shape {said}, it reads a grid of {conv.grid[1:]}")
         bias = node.fields.get("bias", np.zeros(1)).astype(np.float64).ravel()
         return form.through(conv).shifted(np.repeat(np.broadcast_to(bias, len(conv.weight)), conv.out[1] * conv.out[2]))
 

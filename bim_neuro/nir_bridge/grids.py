@@ -14,12 +14,13 @@ import numpy as np
 from ..errors import Finding
 from ..nodes.arithmetic import Array
 from ..nodes.synapses import Conv
+from ..nodes.synapses.conv import MOST_TAPS
 from .hdf5 import NirNode
 
 CONVS = {"Conv1d": 1, "Conv2d": 2}
 POOLS = ("SumPool2d", "AvgPool2d")
 ON_GRIDS = (*CONVS, *POOLS)
-MOST_PLACES = 2**31
+MOST_PLACES = 2**31 - 1
 """Neurons that a layer may have; a stride, a padding or a shape beyond it is no field of a network."""
 Shape = tuple[int, ...]
 
@@ -55,11 +56,17 @@ def misfits_on_grid(name: str, node: NirNode, read: Shape | None) -> Iterator[Fi
         said = f"{who} has a kernel of {_said(kernel)}, larger than its padded input of {_said(padded)}"
         yield Finding("shape", name, said, hint="pad the input, or use a smaller kernel")
         return
+    if prod(kernel) > MOST_TAPS:
+        said = f"{who} has a kernel of {_said(kernel)}, {prod(kernel):,} taps, {MOST_TAPS:,} are allowed"
+        yield Finding("shape", name, said, prod(kernel), MOST_TAPS)
+        return
     conv = conv_of(node, read)
     if max(conv.pre, conv.post) > MOST_PLACES:
         yield Finding(
             "shape", name, f"{who} has {conv.post:,} neurons, {MOST_PLACES:,} are allowed", conv.post, MOST_PLACES
         )
+    elif fault := conv.fault():
+        yield Finding("shape", name, f"{who} has {fault}")
 
 
 def shape_after(node: NirNode, read: Shape) -> Shape:
@@ -85,8 +92,8 @@ def _fields(name: str, who: str, node: NirNode) -> Iterator[Finding]:
             yield Finding(
                 "shape", name, f"{who} has {values.size} values of {key}, {' or '.join(map(str, few))} may be"
             )
-        elif not ((values >= least) & (values <= MOST_PLACES) & (values == np.rint(values))).all():
-            wrong = float(values.ravel()[0])
+        elif not all(_is_whole(value, least) for value in values.ravel()):
+            wrong = next(float(value) for value in values.ravel() if not _is_whole(value, least))
             yield Finding(
                 "shape", name, f"{who} has {key} {wrong:g}, it needs a whole number from {least}", wrong, least
             )
@@ -102,6 +109,10 @@ def _fields(name: str, who: str, node: NirNode) -> Iterator[Finding]:
         yield Finding("shape", name, said, bias.size, len(node.fields["weight"]))
 
 
+def _is_whole(value: float, least: int) -> bool:
+    return least <= value <= MOST_PLACES and float(value).is_integer()
+
+
 def _grid(node: NirNode, read: Shape) -> tuple[int, int, int] | None:
     """Return (channels, rows, columns) of what a node reads: the wire's own, or as its input_shape says."""
     axes = CONVS.get(node.type, 2)
@@ -109,7 +120,7 @@ def _grid(node: NirNode, read: Shape) -> tuple[int, int, int] | None:
         read = read[-axes - 1 :]
     if len(read) != axes + 1:
         inner = tuple(int(size) for size in node.fields.get("input_shape", np.zeros(0)).ravel())
-        size = prod(inner) if len(inner) == axes else 0
+        size = prod(inner) if len(inner) == axes and min(inner) > 0 else 0
         if not size or prod(read) % size:
             return None
         read = (prod(read) // size, *inner)

@@ -23,11 +23,12 @@ ROOT = "node"
 
 @dataclass(frozen=True)
 class NirNode:
-    """A node as the file has it: its type, its numeric fields, and those that are texts."""
+    """A node as the file has it: its type, its numeric fields, those that are texts, and what the others are."""
 
     type: str
     fields: dict[str, Array]
     texts: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -149,7 +150,8 @@ def _add(graph: NirGraph, group: Tree, prefix: str, depth: int) -> None:
             _add_nested(graph, node, prefix + name, depth)
         else:
             texts = {key: item for key, item in node.items() if isinstance(item, str) and key != "type"}
-            graph.nodes[prefix + name] = NirNode(kind, _numbers(node), texts)
+            unread = {key: item.what for key, item in node.items() if isinstance(item, Unread)}
+            graph.nodes[prefix + name] = NirNode(kind, _numbers(node), texts, unread)
     for source, target in _edges(group, prefix):
         graph.edges[graph.exits.get(source, source), graph.entries.get(target, target)] = None
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..nodes import Diagonal
 from ..nodes.arithmetic import Array
-from .maps import Map, added, bytes_of, bytes_of_added, bytes_of_composed, compose, is_zero, scaled
+from .maps import Map, added, bytes_of, bytes_of_added, bytes_of_composed, compose, ends, is_zero, scaled
 
 _OBJECT_BYTES = 256  # bytes of an array object, its key and its entry in a dict
 Origin = tuple[str, int]  # sender of the message, its age in steps
@@ -42,7 +42,8 @@ class LinearForm:
 
     def through(self, outer: Map) -> LinearForm:
         """Pass through a map."""
-        return self._mapped(lambda m: compose(outer, m), outer.apply(self.bias))
+        bias = outer.apply(self.bias) if self.bias.any() else np.zeros(ends(outer)[0])
+        return self._mapped(lambda m: compose(outer, m), bias)
 
     def scaled(self, factor: Array) -> LinearForm:
         """Multiply by one factor a neuron."""

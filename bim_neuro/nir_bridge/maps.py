@@ -151,11 +151,11 @@ def _conv_of_conv(outer: Conv, inner: Conv) -> Conv | None:
     groups = gcd(outer.groups, inner.groups)
     first, second = _grouped(inner, groups), _grouped(outer, groups)  # (groups, out, in, rows, columns)
     weight = np.zeros((groups, second.shape[1], first.shape[2], rows, columns))
+    flat_first = first.reshape(*first.shape[:2], -1)
     for j in np.ndindex(second.shape[3:]):
-        for i in np.ndindex(first.shape[3:]):
-            at = [(inner.stride[k] * outer.dilation[k] * j[k] + inner.dilation[k] * i[k]) for k in (0, 1)]
-            place = (at[0] // step_rows, at[1] // step_columns)
-            weight[..., place[0], place[1]] += second[..., j[0], j[1]] @ first[..., i[0], i[1]]
+        part = (second[..., j[0], j[1]] @ flat_first).reshape(*second.shape[:2], *first.shape[2:])
+        down, across = (_reached(outer, inner, k, j[k], (step_rows, step_columns)[k]) for k in (0, 1))
+        weight[..., down, across] += part
     padding: list[int] = []
     for axis, (size, step) in enumerate(((rows, step_rows), (columns, step_columns))):
         before = inner.stride[axis] * outer.padding[2 * axis] + inner.padding[2 * axis]
@@ -166,6 +166,13 @@ def _conv_of_conv(outer: Conv, inner: Conv) -> Conv | None:
     flat = weight.reshape(-1, *weight.shape[2:])
     top, bottom, left, right = padding
     return Conv(flat, inner.grid, strides, (top, bottom, left, right), (step_rows, step_columns), groups)
+
+
+def _reached(outer: Conv, inner: Conv, axis: int, tap: int, step: int) -> slice:
+    """Return where the inner kernel lies in the joined one, of dilation ``step``, behind a tap of the outer one."""
+    first, size = inner.stride[axis] * outer.dilation[axis] * tap // step, inner.weight.shape[2 + axis]
+    apart = inner.dilation[axis] // step if size > 1 else 1
+    return slice(first, first + apart * (size - 1) + 1, apart)
 
 
 def _kernel(outer: Conv, inner: Conv, axis: int) -> tuple[int, int]:

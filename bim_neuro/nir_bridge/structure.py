@@ -95,7 +95,7 @@ class _Walk:
 
     def _input(self, name: str) -> Iterator[Finding]:
         shape, said, _ = input_lines(self.nir, name)
-        width = prod(shape) if shape else 0
+        width = prod(shape) if min(shape, default=0) > 0 else 0
         self.shapes[name] = shape if width > 0 else None
         if width < 1:
             yield Finding("shape", name, f"the input '{name}' has shape {said}, which gives no lines", width, 1)

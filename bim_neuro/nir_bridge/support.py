@@ -45,6 +45,10 @@ FIELDS: dict[str, dict[str, float | None]] = {
 FIELD_NAMES = frozenset(key for fields in FIELDS.values() for key in fields)
 SPIKING = ("LIF", "IF", "CubaLIF", "Threshold")
 NEURONS = (*SPIKING, "LI", "I", "CubaLI")
+_WORDS = ("padding", "input_shape")
+"""Fields that frameworks write as a word too: 'same', or 'None' for what they do not know."""
+_ABSENT = ("", "empty", "a type")
+"""What stands in the place of a field that holds nothing."""
 MAY_BE_INFINITE = ("tau", "tau_mem", "tau_syn", "r", "w_in")
 """Fields of a neuron without a leak: tau = inf, and beside it r = tau / dt."""
 _HINTS = {
@@ -65,6 +69,9 @@ def check_values(nir: NirGraph) -> None:
                 message = f"{bad} of {value.size} values of '{name}.{key}' are not finite"
                 raise InputError(message, "export the model again")
         needed = FIELDS.get(node.type, {})
+        for key, default in needed.items():
+            if default is not None and (what := _no_numbers(node, key)):
+                raise InputError(f"'{name}.{key}' is {what}, numbers are needed", "export the model again")
         missing = [key for key, default in needed.items() if default is None and key not in node.fields]
         missing += [key for key in needed if key in node.fields and node.fields[key].size == 0]
         if missing:
@@ -74,6 +81,14 @@ def check_values(nir: NirGraph) -> None:
         for end in (source, target):
             if end not in nir.nodes:
                 raise InputError(f"edge '{source} -> {target}' names a node '{end}', which the graph lacks")
+
+
+def _no_numbers(node: NirNode, key: str) -> str:
+    """Return what a field is that is there but holds no numbers: its default would be a guess. '' where it does."""
+    if key in node.texts and key not in _WORDS:
+        return f"the text '{node.texts[key]:.20}'"
+    what = node.unread.get(key, "")
+    return what if what not in _ABSENT else ""
 
 
 def unsupported(nir: NirGraph) -> list[Finding]:

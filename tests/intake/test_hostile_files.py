@@ -16,9 +16,15 @@ import pytest
 import torch
 from commands import Ended, bim_compile, bim_report, bim_train, save_input, save_model
 from hostile_files import ALL, SPECIAL, Hostile, sign_beside, torchscript
+from hostile_maps import MAPS, OFTEN
 
 from bim_neuro.intake import limits
 
+CORPUS = (*ALL, *MAPS)
+CASES = [
+    pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one in MAPS and one.name not in OFTEN else [])
+    for one in CORPUS
+]
 GIB_IN_KIB = 2**20
 NOT_MADE = {"secret", "secret.h5"}
 """What some hostile files need beside them."""
@@ -99,7 +105,7 @@ def given(role: str, path: Path, model: Path, samples: Path) -> Ended:
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("hostile", ALL, ids=[hostile.name for hostile in ALL])
+@pytest.mark.parametrize("hostile", CASES)
 def test_a_hostile_file_is_refused_by_name_and_does_no_harm(
     tmp_path: Path, model: Path, samples: Path, hostile: Hostile
 ) -> None:
@@ -123,7 +129,7 @@ def test_a_hostile_file_is_refused_by_name_and_does_no_harm(
 
 
 def test_the_corpus_has_one_of_each_kind() -> None:
-    assert len({hostile.name for hostile in ALL}) == len(ALL) >= 40
+    assert len({hostile.name for hostile in CORPUS}) == len(CORPUS) >= 40
 
 
 def test_the_torchscript_archive_would_write_its_file(tmp_path: Path) -> None:

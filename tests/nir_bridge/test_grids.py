@@ -142,3 +142,11 @@ def test_a_pool_on_the_input_reads_a_grid_even_where_it_has_as_many_columns_as_i
     pool = nir.SumPool2d(np.array([2, 1]), np.array([2, 1]), np.array([0, 0]))
     x = np.arange(8.0).reshape(1, 1, 4, 2)
     assert values(net(tmp_path / "g.nir", [1, 4, 2], pool), x).tolist() == [[2, 4, 10, 12]]
+
+
+def test_an_input_shape_that_the_wire_contradicts_is_said_and_not_used(tmp_path: Path) -> None:
+    weight, x = RNG.normal(size=(1, 1, 2, 2)), RNG.normal(size=(1, 1, 4, 3))
+    honest, lying = (net(tmp_path / f"{rows}.nir", [1, 4, 3], conv2d(weight, (rows, 3))) for rows in (4, 5))
+    assert np.array_equal(values(honest, x), values(lying, x))
+    said = "'l0' says input_shape (5, 3), it reads a grid of (4, 3)"
+    assert [said in read_nir(path, DT).extra["assumptions"] for path in (honest, lying)] == [False, True]

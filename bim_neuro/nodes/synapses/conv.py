@@ -24,6 +24,11 @@ from .sparse import Sparse, sparse_of
 Pair = tuple[int, int]
 Grid = tuple[int, int, int]
 Border = tuple[int, int, int, int]
+MOST_TAPS = 2**20
+"""Rows times columns that a kernel may have: whatever reads a convolution goes through its taps one by one."""
+MOST_PAIRS = 2**32
+"""Pairs of neurons that it may join: every stage goes through all of them, some of them one step at a time."""
+_NONE = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -56,10 +61,15 @@ class Conv:
         channels, *places = self.grid
         if self.weight.ndim != 4 or not self.weight.size:
             return f"weight has the shape {self.weight.shape}, (out, in a group, rows, columns) is needed"
+        if (taps := math.prod(self.weight.shape[2:])) > MOST_TAPS:
+            return f"a kernel of {taps:,} taps, {MOST_TAPS:,} are allowed"
         if self.groups < 1 or channels != self.groups * self.weight.shape[1] or len(self.weight) % self.groups:
             return f"{self.groups} groups do not divide {channels} channels into {len(self.weight)}"
         if min(*self.stride, *self.dilation, channels, *places) < 1 or not all(self.out):
             return f"no place of a {self.weight.shape[2:]} kernel on the grid {self.grid}"
+        most = self.weight.size * self.out[1] * self.out[2]
+        if most > MOST_PAIRS and self.count > MOST_PAIRS:
+            return f"{self.count:,} pairs of neurons, {MOST_PAIRS:,} are allowed"
         return ""
 
     @property
@@ -138,7 +148,7 @@ class Conv:
                 post = into[rows, None, here[0], here[1]]
                 pre = sender[None, lines, there[0], there[1]]
                 parts.append(np.broadcast_arrays(post, pre, self.weight[rows, :, i, j, None, None]))
-        post, pre, weight = (np.concatenate([part[k].ravel() for part in parts]) for k in range(3))
+        post, pre, weight = (np.concatenate([_NONE, *(part[k].ravel() for part in parts)]) for k in range(3))
         return sparse_of(coo_array((weight.astype(np.float64), (post, pre)), shape=(self.post, self.pre)).tocsr())
 
     def _extent(self, axis: int) -> int:
@@ -148,12 +158,18 @@ class Conv:
         return max(0, int(padded - reach) // self.stride[axis] + 1)
 
     def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
-        """Yield each tap: its row and column, the places of the output that it serves, and the senders of those."""
-        rows = [self._served(0, i) for i in range(self.weight.shape[2])]
-        columns = [self._served(1, j) for j in range(self.weight.shape[3])]
-        for i, (here_rows, there_rows) in enumerate(rows):
-            for j, (here_columns, there_columns) in enumerate(columns):
+        """Yield each tap that meets a sender: its row and column, the places that it serves, and their senders."""
+        rows, columns = ([(tap, *self._served(axis, tap)) for tap in self._meeting(axis)] for axis in (0, 1))
+        for i, here_rows, there_rows in rows:
+            for j, here_columns, there_columns in columns:
                 yield i, j, (here_rows, here_columns), (there_rows, there_columns)
+
+    def _meeting(self, axis: int) -> Iterator[int]:
+        """Yield the taps of one axis that fall on a sender at some place; a wide border leaves few of a wide kernel."""
+        for tap in range(self.weight.shape[2 + axis]):
+            here, _ = self._served(axis, tap)
+            if here.start < here.stop:
+                yield tap
 
     def _served(self, axis: int, tap: int) -> tuple[slice, slice]:
         """Return the places of one axis whose tap falls on a sender, and those senders."""
