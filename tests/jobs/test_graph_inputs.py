@@ -212,7 +212,10 @@ def test_a_threshold_too_wide_for_a_lif_is_held_by_a_switch_neuron(tmp_path: Pat
 @needs_examples
 @pytest.mark.parametrize(
     ("example", "dt", "layout", "dialect"),
-    [("snntorch_leaky_zero", 1e-4, "TBC", "snntorch"), ("norse_if_conv", 1e-3, "TBCHW", "norse")],
+    [
+        pytest.param("snntorch_leaky_zero", 1e-4, "TBC", "snntorch", marks=pytest.mark.slow),
+        ("norse_if_conv", 1e-3, "TBCHW", "norse"),
+    ],
 )
 def test_a_layout_gives_the_figures_of_the_array_turned_by_hand(
     tmp_path: Path, example: str, dt: float, layout: str, dialect: str
@@ -305,7 +308,9 @@ def events(path: Path, records: bool) -> tuple[Path, np.ndarray]:
     return saved(path, events=rows, duration=0.04), grid
 
 
-@pytest.mark.parametrize(("encoder", "records"), [("counts", True), ("spikes", False)])
+@pytest.mark.parametrize(
+    ("encoder", "records"), [("counts", True), pytest.param("spikes", False, marks=pytest.mark.slow)]
+)
 def test_an_event_file_gives_the_figures_of_its_binned_array(tmp_path: Path, encoder: str, records: bool) -> None:
     model = graph(tmp_path / "g.nir", (2, 3, 5))
     file, grid = events(tmp_path / "events.npz", records)
