@@ -202,6 +202,7 @@ def measure(chosen: Layer, library: Any) -> dict[str, Any]:
         for name, memory in memories.items():
             plays[f"torch {batch} {name}"] = torch_conv(chosen.conv, batch, memory)
     found = medians(plays)
+    _check_sums(chosen.conv, x, plays, ACTIVITIES[-1])
     figures: dict[str, Any] = {name: {} for name in ("engine", "c_loop", "c_own_order", "step")}
     for activity in ACTIVITIES:
         for name, times in figures.items():
@@ -214,6 +215,14 @@ def measure(chosen: Layer, library: Any) -> dict[str, Any]:
     figures["over_c"] = figures["c_loop"][at] / figures["engine"][at] if library else None
     figures["over_torch"] = {batch: time / figures["engine"][at] for batch, time in figures["torch"].items()}
     return figures
+
+
+def _check_sums(conv: Conv, x: Array, plays: dict[str, Any], activity: float) -> None:
+    """Refuse figures of rivals that do not compute the law's integers."""
+    for name in ("engine", "c_loop"):
+        play = plays.get(f"{name} {activity}")
+        if play and not np.array_equal(play.sums[: conv.post], conv.apply(x[-1].astype(np.int64))):
+            raise SystemExit(f"{name} has other sums than the law")
 
 
 def main() -> None:

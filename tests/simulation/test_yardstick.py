@@ -9,6 +9,7 @@ import pytest
 from small_models import small_graphs
 
 from benchmarks.cases import lif_chain
+from benchmarks.conv import SOURCE, CConv, layer
 from benchmarks.limits import neurons_in_c
 from benchmarks.parts import STEPS
 from benchmarks.rivals import c_loop
@@ -69,3 +70,16 @@ def test_rows_and_products_are_sums(library: Any) -> None:
         pairs = pairs_of(rows)
         library.products(1, pointer(pairs), pointer(m), 302, rows.shape[1], pointer(sums))
         np.testing.assert_array_equal(sums[:post], m[:301].astype(int) @ weight)
+
+
+@pytest.mark.parametrize("option", ["-march=native", "-mavx2"])
+def test_the_convolution_in_c_sums_as_the_law_does(option: str) -> None:
+    made = compile_c(option, source=SOURCE)
+    if made is None:
+        pytest.skip("no C compiler, or no AVX2")
+    for sizes in ((2, 34, 16, 3), (3, 16, 32, 5), (5, 32, 64, 3)):
+        conv = layer(*sizes).conv
+        x = (np.random.default_rng(0).random((3, conv.pre)) < 0.2).astype(np.int8)
+        play = CConv(made, conv, x, turned=True)
+        play()
+        np.testing.assert_array_equal(play.sums[: conv.post], conv.apply(x[-1].astype(np.int64)))
