@@ -66,7 +66,7 @@ def request_of(asked: Asked) -> Request:
 def _dialect(asked: Asked) -> dict[str, str] | None:
     """Return the dialect's preset as 'name' and its switches, or None where nothing was asked for."""
     name = word(asked.options["dialect"])
-    switches = asked.given({f"dialect.{switch}": switch for switch in SWITCHES})
+    switches = asked.given({f"dialect.{switch}": switch for switch in (*SWITCHES, "layers")})
     return {**({"name": name} if name else {}), **switches} or None
 
 

@@ -178,7 +178,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "target": (_BUILDS,),
     "dt": (_BUILDS, _NIR),
     "dialect": (_BUILDS, _FOREIGN),
-    **{f"dialect.{name}": (_BUILDS, _FOREIGN) for name in SWITCHES},
+    **{f"dialect.{name}": (_BUILDS, _FOREIGN) for name in (*SWITCHES, "layers")},
     "input": (_BUILDS,),
     "data": (_SIMULATES, _OF_A_TASK),
     "samples": (_BUILDS, _READS),

@@ -109,9 +109,12 @@ _MEMORY = Setting(
 _LAVA = Setting(
     "run.lava_timeout", float, None, "Time limit of a Lava run; the default grows with the number of steps.", "s", 1e-3
 )
-DIALECT = tuple(
-    Setting(f"dialect.{switch.name}", str, None, f"For a .nir of others: {switch.asks}.", choices=tuple(switch.values))
-    for switch in SWITCHES.values()
+DIALECT = (
+    *(
+        Setting(f"dialect.{name}", str, None, f"For a .nir of others: {switch.asks}.", choices=tuple(switch.values))
+        for name, switch in SWITCHES.items()
+    ),
+    Setting("dialect.layers", str, None, "Other switches for some layers: CubaLIF.reset_when=next,fc2.reset=zero."),
 )
 """Switches of the neurons of another framework's file, beside the preset that --dialect names."""
 _RECORDED = Setting(

@@ -2,6 +2,7 @@
 
     Dialect.named("snntorch")                                  a preset
     Dialect.named("snntorch", reset="zero", reset_when="same") with switches of its own
+    ... layers={"CubaLIF": {"reset_when": "next"}, "fc2": {"reset": "zero"}}      and others for a node type or a layer
 
 A preset is what a framework computes with its own defaults. What the owner of a model chose otherwise (snnTorch's
 ``reset_mechanism``, sinabs' ``min_v_mem``) no file says either: such a switch is set beside the preset. The dialect is
@@ -28,12 +29,17 @@ INTEGRATORS = {"forward Euler": "forward", "exponential Euler": "exponential"}
 """Names of the integrator in files and calls of earlier versions."""
 
 
+Layers = Mapping[str, Mapping[str, str]]
+"""Switches of some layers alone: by the node's name, or by its type in NIR."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """What a framework answers otherwise than the defaults, and where that stands."""
 
     switches: Mapping[str, str]
     source: str
+    layers: Layers = field(default_factory=dict)
 
 
 PRESETS = {
@@ -70,6 +76,7 @@ PRESETS = {
             "reset_when": "after", "lag": "yes", "rec_input": "neuron",
         },
         "spyx 1.0.0: nn.py (spikes of V[t-1]); r, w_in and recurrent wires of its files are not what it computes with",
+        {"CubaLIF": {"reset_when": "next"}},
     ),
 }  # fmt: skip
 """By name, in the order of `choices.DIALECTS`."""
@@ -95,34 +102,55 @@ CONCERNS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Dialect:
-    """One value for each switch; ``origins`` says where each comes from: 'default', 'norse' or 'set'."""
+    """One value for each switch; ``origins`` says where each comes from: 'default', 'norse' or 'set'.
+
+    ``layers`` are exceptions; what a layer's name says goes before what its type says.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
+    layers: Layers = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         values = {name: switch.default for name, switch in SWITCHES.items()} | dict(self.values)
-        for name, value in values.items():
-            _check(name, value)
+        for who, some in [("", values), *self.layers.items()]:
+            for name, value in some.items():
+                _check(name, value, who)
         origins = {name: self.origins.get(name, SET if name in self.values else DEFAULT) for name in values}
         object.__setattr__(self, "values", MappingProxyType(values))
         object.__setattr__(self, "origins", MappingProxyType(origins))
 
     @classmethod
-    def named(cls, name: str = "nir", **switches: str) -> Dialect:
-        """Return a preset, with switches of its own."""
+    def named(cls, name: str = "nir", layers: Layers | None = None, **switches: str) -> Dialect:
+        """Return a preset, with switches of its own; they go before the exceptions of the preset."""
         if not isinstance(name, str) or name not in PRESETS:
             raise InputError(f"unknown dialect {name!r:.60}", _nearest(name, PRESETS) or f"there are: {_list(PRESETS)}")
-        preset = PRESETS[name].switches
-        return cls({**preset, **switches}, {**dict.fromkeys(preset, name), **dict.fromkeys(switches, SET)})
+        preset, exceptions = PRESETS[name].switches, PRESETS[name].layers
+        kept = {who: {key: value for key, value in of.items() if key not in switches} for who, of in exceptions.items()}
+        both = {who: {**kept.get(who, {}), **(layers or {}).get(who, {})} for who in {**kept, **(layers or {})}}
+        origins = {**dict.fromkeys(preset, name), **dict.fromkeys(switches, SET)}
+        return cls({**preset, **switches}, origins, both)
 
     def __getitem__(self, switch: str) -> str:
         return self.values[switch]
 
+    def of(self, layer: str, kind: str) -> Dialect:
+        """Return the dialect of one layer, which is a node of a ``kind``."""
+        own = {**self.layers.get(kind, {}), **self.layers.get(layer, {})}
+        return Dialect({**self.values, **own}, self.origins) if own else self
+
     @property
     def given(self) -> bool:
         """Whether anything but defaults was asked for."""
-        return any(origin != DEFAULT for origin in self.origins.values())
+        return bool(self.layers) or any(origin != DEFAULT for origin in self.origins.values())
+
+    def check_layers(self, kinds: Mapping[str, str]) -> None:
+        """Refuse exceptions for layers that a graph lacks; ``kinds`` are its nodes' types by name."""
+        known = dict.fromkeys([*kinds, *_FIRING, *_LEAKY, "I", "Threshold"])
+        for who in self.layers:
+            if who not in known:
+                hint = _nearest(who, known) or f"there are: {_list(kinds)}"
+                raise InputError(f"dialect.layers names '{who:.60}', which is no node and no type of neuron", hint)
 
     def sentences(self, types: set[str], loops: bool = False) -> Iterator[str]:
         """Yield a sentence for each switch that changes what a graph of these node types computes."""
@@ -130,6 +158,10 @@ class Dialect:
             if types & set(CONCERNS.get(name, ())) or (loops and name not in CONCERNS):
                 value, origin = self.values[name], self.origins[name]
                 yield f"dialect.{name} = {value} ({origin}): {switch.asks}: {switch.values[value]}"
+        for who, some in self.layers.items():
+            if who in types or who not in (*_FIRING, *_LEAKY, "I", "Threshold"):
+                for name, value in some.items():
+                    yield f"dialect.{name} = {value} for {who}: {SWITCHES[name].asks}: {SWITCHES[name].values[value]}"
 
 
 AnyDialect = str | Mapping[str, str] | Dialect | None
@@ -141,19 +173,37 @@ def dialect_of(given: AnyDialect, integrator: str | None = None) -> Dialect:
 
     A table may name a preset as 'name'; ``integrator`` is the argument of earlier versions.
     """
-    switches: dict[str, str] = {}
+    switches: dict[str, Any] = {}
     if isinstance(given, Mapping):
         switches = {arguments.text(key, "a switch"): value for key, value in given.items()}
+        if "layers" in switches:
+            switches["layers"] = layers_of(switches["layers"])
     name = given if isinstance(given, str) else switches.pop("name", "nir")
     if integrator is not None:
         if integrator not in INTEGRATORS:
             raise InputError(f"unknown integrator '{integrator}'", f"there are: {_list(INTEGRATORS)}")
         switches["integrator"] = INTEGRATORS[integrator]
     if isinstance(given, Dialect):
-        return Dialect({**given.values, **switches}, {**given.origins, **dict.fromkeys(switches, SET)})
+        return Dialect({**given.values, **switches}, {**given.origins, **dict.fromkeys(switches, SET)}, given.layers)
     if given is not None and not isinstance(given, str | Mapping):
         raise InputError(f"dialect is {arguments.said(given)}, a name or a table of switches is needed")
     return Dialect.named(name, **switches)
+
+
+def layers_of(given: Any) -> Layers:
+    """Return exceptions from a table of tables, or from a text: 'CubaLIF.reset_when=next, fc2.reset=zero'."""
+    if isinstance(given, str):
+        read: dict[str, dict[str, str]] = {}
+        for part in given.split(","):
+            place, equals, value = part.partition("=")
+            who, dot, switch = place.strip().rpartition(".")
+            if not (equals and dot and who):
+                raise InputError(f"dialect.layers holds '{part.strip():.60}'", "write LAYER.switch=value, with commas")
+            read.setdefault(who, {})[switch] = value.strip()
+        return read
+    if not isinstance(given, Mapping) or not all(isinstance(some, Mapping) for some in given.values()):
+        raise InputError(f"dialect.layers is {arguments.said(given)}, a table of switches a layer is needed")
+    return {arguments.text(who, "a layer"): dict(some) for who, some in given.items()}
 
 
 def hint_of(nir: NirGraph, dt: float) -> str | None:
@@ -182,12 +232,13 @@ def _r_undoes_tau(fields: Mapping[str, Any], dt: float) -> bool:
     return bool(np.allclose(r, np.asarray(tau, np.float64) / dt, rtol=1e-4)) and not bool(np.all(np.asarray(r) == 1))
 
 
-def _check(name: str, value: Any) -> None:
+def _check(name: str, value: Any, who: str = "") -> None:
     if name not in SWITCHES:
         raise InputError(f"a dialect has no switch '{name:.60}'", _nearest(name, SWITCHES) or f"{_list(SWITCHES)}")
     allowed = SWITCHES[name].values
     if not isinstance(value, str) or value not in allowed:
-        said = f"dialect.{name} is {value!r:.60}, allowed: {_list(allowed)}; default: {SWITCHES[name].default}"
+        of = f" of {who:.60}" if who else ""
+        said = f"dialect.{name}{of} is {value!r:.60}, allowed: {_list(allowed)}; default: {SWITCHES[name].default}"
         raise InputError(said, _nearest(value, allowed))
 
 

@@ -32,6 +32,11 @@ def _presets() -> Iterator[str]:
         answers = [Dialect.named(preset)[name] for preset in PRESETS]
         shown = (answer if answer == switch.default else f"**{answer}**" for answer in answers)
         yield f"| `{name}` | {' | '.join(shown)} |"
+    exceptions = [
+        ", ".join(f"{who}: {key} {value}" for who, some in preset.layers.items() for key, value in some.items())
+        for preset in PRESETS.values()
+    ]
+    yield f"| exceptions | {' | '.join(exceptions)} |"
 
 
 def _sources() -> Iterator[str]:

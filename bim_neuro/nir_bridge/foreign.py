@@ -74,8 +74,8 @@ class _Conversion:
         encoder = Encoder.of_graph(self.encoder, width) if isinstance(self.encoder, str) else self.encoder
         self.wiring.nodes[source] = encoder.source
         self.wiring.graded = [source] if encoder.exponent else []
-        if self.dialect["lag"] == "yes":  # in a loop the lag is the step that the spikes take to come back
-            self.late = {end for _, end in order.closing}
+        # in a loop the lag is the step that the spikes take to come back
+        self.late = {end for _, end in order.closing if self._dialect(end)["lag"] == "yes"}
         for name in order.nodes:
             self.forms[name] = self._form(name)
         for name in order.nodes:
@@ -162,15 +162,19 @@ class _Conversion:
 
     def _add_neuron(self, name: str, closing: frozenset[Wire]) -> None:
         form, late = self._input_of(name), np.zeros(prod(self.shapes[name]))
-        if self.dialect["rec_first"] == "no":  # the constants of what comes back are not there at the first step
+        dialect = self._dialect(name)
+        if dialect["rec_first"] == "no":  # the constants of what comes back are not there at the first step
             late = np.sum([self.forms[start].bias for start, end in closing if end == name] or [late], axis=0)
             form = form.shifted(-late)
         self._take(name, 2 * form.nbytes)
         field = partial(self._field, name, width=form.width)
-        law = discretise(self.nir.nodes[name].type, field, self.dt, self.dialect)
+        law = discretise(self.nir.nodes[name].type, field, self.dt, dialect)
         if name in self.late:
             law = replace(law, lag=False)
         add_neuron(self.wiring, name, form, law, late)
+
+    def _dialect(self, name: str) -> Dialect:
+        return self.dialect.of(name, self.nir.nodes[name].type)
 
     def _end(self, output: str) -> None:
         """Make the node that the Output reads the last one; drop nodes that do not lead to it."""

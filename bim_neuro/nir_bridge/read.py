@@ -87,6 +87,7 @@ def _read_standard(
         )
     check_values(nir)
     dialect = asked or Dialect()
+    dialect.check_layers({name: node.type for name, node in nir.nodes.items()})
     if dialect["rec_input"] == "neuron":
         nir = input_at_neurons(nir)
     if ours:

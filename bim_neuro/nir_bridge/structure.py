@@ -149,7 +149,11 @@ class _Walk:
     def _thresholds(self, name: str, node: NirNode) -> Iterator[Finding]:
         """Look for thresholds of which no voltage is a multiple, where a neuron fires as often as they fit in."""
         threshold = node.fields.get("v_threshold", np.ones(1))
-        if self.dialect["counts"] == "many" and threshold.size and (lowest := float(threshold.min())) <= 0:
+        if (
+            self.dialect.of(name, node.type)["counts"] == "many"
+            and threshold.size
+            and (lowest := float(threshold.min())) <= 0
+        ):
             said = f"node '{name}' ({node.type}) has v_threshold {lowest:g}, counts = many needs more than 0"
             yield Finding("threshold", name, said, lowest, 0, "choose dialect.counts=one, or another threshold")
 
@@ -197,7 +201,7 @@ class _Walk:
             if tau <= 0:
                 said = f"node '{name}' has {key} = {tau:g} s, a time constant is positive"
                 yield Finding("time-constant", name, said, tau, 0)
-            elif decays(times, dt, self.dialect).min() < 0:
+            elif decays(times, dt, self.dialect.of(name, node.type)).min() < 0:
                 said = f"dt = {dt:g} s is longer than {key} = {tau:.4g} s of node '{name}'"
                 yield Finding("time-constant", name, said, dt, tau, "give the --dt the model was trained with")
         if node.type == "Delay":

@@ -37,6 +37,7 @@ VALUES = {
     "output": "out", "run.lava_timeout": 9, "show_target": "loihi2", "run.max_memory": "2G",
     "run.recorded": "io.npz", "run.float_bits": 32,
     **{f"dialect.{name}": switch.default for name, switch in SWITCHES.items()},
+    "dialect.layers": "LIF.reset=zero",
 }  # fmt: skip
 """One value of each option of bim-compile that takes one; many are the defaults."""
 FLAGS = ("strict", "check", "self_test", "list_targets")

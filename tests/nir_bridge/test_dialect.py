@@ -15,7 +15,7 @@ from commands import bim_compile
 from bim_neuro import choices
 from bim_neuro.errors import DoesNotFit, InputError
 from bim_neuro.nir_bridge import read_nir
-from bim_neuro.nir_bridge.dialect import CONCERNS, PRESETS, Dialect
+from bim_neuro.nir_bridge.dialect import CONCERNS, PRESETS, Dialect, dialect_of
 from bim_neuro.nir_bridge.dialect_table import markdown
 from bim_neuro.nodes import LIF, Conv, Cuba, Readout
 from bim_neuro.nodes.switches import SWITCHES
@@ -282,3 +282,40 @@ def test_the_command_takes_a_preset_and_switches(tmp_path: Path) -> None:
         read_nir(tmp_path / "theirs.nir")
     refused = bim_compile(ours, "--dialect", "norse", "--check")
     assert (refused.code, "brings its own dialect" in refused.err) == (2, True)
+
+
+def test_layers_may_differ_by_type_and_by_name() -> None:
+    """A name goes before a type, a type before the graph; a switch that is set goes before a preset's exceptions."""
+    given = {"name": "spyx", "reset": "zero", "layers": "LIF.reset=value, out.reset=subtract, out.lag=no"}
+    dialect = dialect_of(given)
+    assert [dialect.of(*layer)["reset"] for layer in (("a", "IF"), ("a", "LIF"), ("out", "LIF"))] == [
+        "zero", "value", "subtract",
+    ]  # fmt: skip
+    assert [dialect.of(*layer)["reset_when"] for layer in (("a", "LIF"), ("a", "CubaLIF"))] == ["after", "next"]
+    assert dialect_of({"name": "spyx", "reset_when": "same"}).of("a", "CubaLIF")["reset_when"] == "same"
+    assert dialect.of("out", "LIF")["lag"] == "no"
+    assert dialect_of({"layers": {"out": {"lag": "yes"}}}).of("out", "LIF")["lag"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        ("lif.reset", "dialect.layers holds 'lif.reset'"),
+        ("lif=zero", "dialect.layers holds 'lif=zero'"),
+        ("lif.rest=zero", "a dialect has no switch 'rest'"),
+        ("lif.reset=nil", "dialect.reset of lif is 'nil', allowed: value, subtract, zero"),
+        ("lift.reset=zero", "dialect.layers names 'lift', which is no node and no type of neuron"),
+        (3, "dialect.layers is 3, a table of switches a layer is needed"),
+    ],
+)
+def test_exceptions_that_are_none_are_refused(layers: Any, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "g.nir"
+    ones = np.ones(2)
+    nodes = {
+        "in": nir.Input(np.array([2])),
+        "lif": nir.LIF(0.01 * ones, ones, 0 * ones, ones),
+        "out": nir.Output(np.array([2])),
+    }
+    nir.write(path, nir.NIRGraph(nodes, [("in", "lif"), ("lif", "out")]))
+    with pytest.raises(InputError, match=says):
+        read_nir(path, 1e-3, dialect={"layers": layers})

@@ -1,6 +1,6 @@
-"""Networks of norse, snnTorch, sinabs and SpikingJelly: their own spikes, bin for bin, and the integers beside them.
+"""Networks of six frameworks: their own spikes, bin for bin, and the integers beside them.
 
-scripts/make_framework_nets.py wrote the files; nothing of these frameworks is needed here.
+scripts/make_framework_nets.py and make_spyx_nets.py wrote the files; nothing of these frameworks is needed here.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ def program(name: str) -> Program:
     return bim_neuro.compile(graph, input=arrays["x"][:32].astype(float))
 
 
-def test_there_are_ten_nets_of_four_frameworks_and_each_trained_its_digits() -> None:
+def test_there_are_ten_nets_of_six_frameworks_and_four_trained_their_digits() -> None:
     assert len(NETS) >= 10
-    assert {name.partition("_")[0] for name in NETS} == {"norse", "snntorch", "sinabs", "spikingjelly"}
+    four = {"norse", "snntorch", "sinabs", "spikingjelly"}
+    assert {name.partition("_")[0] for name in NETS} == four | {"rockpool", "spyx"}
     assert len(DIGITS) == 4
     assert min(recorded(name)[1]["accuracy"] for name in DIGITS) > 0.8
 
