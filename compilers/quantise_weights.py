@@ -98,17 +98,34 @@ def in_two_lists(edge: Edge) -> tuple[Edge, ...]:
 
 
 def whole_weights(graph: IntegerGraph) -> list[Edge]:
-    """Return the edges as they were before `in_two_lists`."""
-    upper = {(e.source, e.target, e.delay): e.synapse for e in graph.edges if e.port == HIGH}
+    """Return the edges as they were before `in_two_lists`; lists that belong to no other stay as they are."""
+    upper = [edge for edge in graph.edges if edge.port == HIGH]
     whole = []
-    for edge in graph.edges:
-        high, synapse = upper.get((edge.source, edge.target, edge.delay)), edge.synapse
-        if high is not None and isinstance(synapse, WEIGHTED) and isinstance(high, WEIGHTED):
-            both = synapse.weight.astype(np.int32) + (high.weight.astype(np.int32) << HIGH_BITS)
-            edge = replace(edge, synapse=replace(synapse, weight=both))
-        if edge.port != HIGH:
-            whole.append(edge)
-    return whole
+    for edge in (edge for edge in graph.edges if edge.port != HIGH):
+        place = next((index for index, other in enumerate(upper) if _two_lists(edge, other)), None)
+        whole.append(edge if place is None else _joined(edge.synapse, upper.pop(place).synapse, edge))
+    return [*whole, *upper]
+
+
+def _two_lists(edge: Edge, other: Edge) -> bool:
+    """Whether ``other`` may hold the upper parts of an edge's weights."""
+    low, high = edge.synapse, other.synapse
+    if (edge.source, edge.target, edge.delay) != (other.source, other.target, other.delay) or type(low) is not type(
+        high
+    ):
+        return False
+    if isinstance(low, Sparse) and isinstance(high, Sparse):
+        return np.array_equal(low.column, high.column) and np.array_equal(low.start, high.start)
+    if isinstance(low, Conv) and isinstance(high, Conv):
+        return low.geometry == high.geometry
+    return isinstance(low, WEIGHTED) and isinstance(high, WEIGHTED) and low.weight.shape == high.weight.shape
+
+
+def _joined(low: Synapse, high: Synapse, edge: Edge) -> Edge:
+    assert isinstance(low, WEIGHTED)
+    assert isinstance(high, WEIGHTED)
+    both = low.weight.astype(np.int32) + (high.weight.astype(np.int32) << HIGH_BITS)
+    return replace(edge, synapse=replace(low, weight=both))
 
 
 def _on_grid(edges: list[Edge], unit: Array, wanted: Scaling, threshold: float) -> Array:

@@ -2,6 +2,7 @@ r"""The same model computed densely: its multiply-accumulates (MACs) times publi
 
     MACs of a step = weights (zeros too) + scan: D (4 N + 2) + LIF and readout: 1 a neuron
 
+A weight of 16 bits, which a chip holds as two of 8, is multiplied once.
 A scan multiplies, for each of N states, delta A, delta u B, exp(delta A) h and C h, and for each of D channels delta u
 and D_skip u. Another scope than a profile's prices: arithmetic alone, or a whole device divided by its MACs. Neither
 the exponentials nor memory, idling or the host are in a count of MACs, so the two are never added or subtracted.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..compilers.quantise_weights import whole_weights
 from ..graph import IntegerGraph
 from ..hardware import Quantity
 from ..nodes import Broadcast, SomaWire
@@ -45,8 +47,11 @@ PROCESSORS = (
 
 def dense_macs(graph: IntegerGraph) -> dict[str, int]:
     """Return {layer: multiply-accumulates of one step}: those of its incoming weights, and of its neurons."""
-    layers = [layer for layer in graph.order if layer != graph.source]
-    return {layer: _weights_into(graph, layer) + _neurons(graph, layer) for layer in layers}
+    macs = {layer: _neurons(graph, layer) for layer in graph.order if layer != graph.source}
+    for edge in whole_weights(graph):
+        if not isinstance(edge.synapse, Broadcast | SomaWire):
+            macs[edge.target] += edge.synapse.count
+    return macs
 
 
 def dense_energy(graph: IntegerGraph, steps: int) -> tuple[DenseProcessor, ...]:
@@ -56,10 +61,6 @@ def dense_energy(graph: IntegerGraph, steps: int) -> tuple[DenseProcessor, ...]:
         DenseProcessor(name, scope, price, Term("macs", "MACs", macs, (price,)).over(1))
         for name, scope, price in PROCESSORS
     )
-
-
-def _weights_into(graph: IntegerGraph, layer: str) -> int:
-    return sum(edge.synapse.count for edge in graph.into(layer) if not isinstance(edge.synapse, Broadcast | SomaWire))
 
 
 def _neurons(graph: IntegerGraph, layer: str) -> int:

@@ -1,6 +1,6 @@
 r"""NeuroBench: the metrics that NeuroBench 2.3 reports of a model, counted on the integers that run.
 
-    Footprint           bytes of weights (one each, zeros too), of other parameters and of states
+    Footprint           bytes of weights (one each or two, zeros too), of other parameters and of states
     ConnectionSparsity  zero weights, of all
     ActivationSparsity  slots in which a spiking neuron is silent, of all: samples x steps x neurons
     SynapticOperations  Effective_ACs and Effective_MACs: messages times weights, neither zero; an AC where the message
@@ -13,13 +13,13 @@ what its B and C send to every channel. The gap between samples does not count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from threading import Lock
 from typing import Any, cast
 
 import numpy as np
 
+from ..compilers.quantise_weights import whole_weights
 from ..graph import Edge, IntegerGraph
 from ..nodes import Broadcast, SomaWire
 from ..nodes.arithmetic import WORD_BITS, Array
@@ -94,9 +94,10 @@ def neurobench(graph: IntegerGraph, counted: Activity, samples: int, steps: int)
         cast(Any, edge.synapse).weight for edge in _weighted(graph)
     ]  # a kernel's once, not once a place
     count = sum(weight.size for weight in weights)
+    weight_bytes = sum(cast(Any, edge.synapse).weight.size for edge in graph.edges if _has_weights(edge))
     dense = sum(edge.synapse.count * max(0, steps - _late(graph, edge)) for edge in _weighted(graph))
     return {
-        "Footprint": count + sum(map(_node_bytes, graph.nodes.values())),
+        "Footprint": weight_bytes + sum(map(_node_bytes, graph.nodes.values())),
         "ConnectionSparsity": 1 - sum(np.count_nonzero(weight) for weight in weights) / count if count else 0.0,
         "ActivationSparsity": 1 - counted.spikes / counted.slots if counted.slots else 0.0,
         "SynapticOperations": {
@@ -108,8 +109,13 @@ def neurobench(graph: IntegerGraph, counted: Activity, samples: int, steps: int)
     }
 
 
-def _weighted(graph: IntegerGraph) -> Iterator[Edge]:
-    return (edge for edge in graph.edges if not isinstance(edge.synapse, Broadcast | SomaWire))
+def _weighted(graph: IntegerGraph) -> list[Edge]:
+    """Return the edges with weights, those of 16 bits as one."""
+    return [edge for edge in whole_weights(graph) if _has_weights(edge)]
+
+
+def _has_weights(edge: Edge) -> bool:
+    return not isinstance(edge.synapse, Broadcast | SomaWire)
 
 
 def _late(graph: IntegerGraph, edge: Edge) -> int:

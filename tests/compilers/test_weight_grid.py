@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from random_graphs import random_graph
 
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.calibrate import calibrated
 from bim_neuro.compilers.quantise import quantise
-from bim_neuro.compilers.quantise_weights import WIDE_MAX, in_two_lists, whole_weights
+from bim_neuro.compilers.quantise_weights import HIGH, WIDE_MAX, in_two_lists, whole_weights
 from bim_neuro.compilers.weight_grid import common_unit, grid_unit
 from bim_neuro.compilers.wider_weights import with_weight_bits
 from bim_neuro.errors import InputError
@@ -18,6 +20,7 @@ from bim_neuro.graph import Edge, FloatGraph
 from bim_neuro.nodes import LIF, Cuba, Dense, Encoder, IntegerCuba, IntegerLIF, Readout, Source
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import Node, is_spiking
+from bim_neuro.nodes.synapses import WEIGHTED
 from bim_neuro.pipeline import compile_model
 from bim_neuro.simulation import Engine, simulate_float
 
@@ -148,6 +151,20 @@ def test_16_bits_are_a_tenth_of_the_difference_of_8() -> None:
     assert fired > 5000
     assert sixteen <= 0.01 * fired
     assert sixteen < eight / 4
+
+
+def test_two_lists_find_each_other_among_edges_of_the_same_ends() -> None:
+    """A random graph has several synapses between two nodes, and upper parts that belong to no other."""
+    for seed in range(40):
+        graph = random_graph(seed, layers=5, width=20, loud=False, loops=True, maps=True)
+        lists = [part for edge in graph.edges if edge.port != HIGH for part in in_two_lists(edge)]
+        alone = [edge for edge in graph.edges if edge.port == HIGH]
+        whole = whole_weights(replace(graph, edges=tuple(lists)))
+        assert [edge.name for edge in whole] == [edge.name for edge in graph.edges if edge.port != HIGH]
+        for edge, before in zip(whole, (edge for edge in graph.edges if edge.port != HIGH), strict=True):
+            if isinstance(edge.synapse, WEIGHTED) and isinstance(before.synapse, WEIGHTED):
+                assert np.array_equal(edge.synapse.weight, before.synapse.weight)
+        assert whole_weights(replace(graph, edges=tuple(alone))) == alone
 
 
 def test_16_bits_are_said_counted_and_in_the_program(tmp_path: object) -> None:

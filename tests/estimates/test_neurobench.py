@@ -9,9 +9,12 @@ import pytest
 from small_models import small_graphs, small_input
 
 from bim_neuro.compilers.align import align
+from bim_neuro.compilers.quantise_weights import in_two_lists
+from bim_neuro.estimates.dense_macs import dense_macs
 from bim_neuro.estimates.neurobench import Activity, activity, neurobench
 from bim_neuro.graph import Edge, IntegerGraph
-from bim_neuro.nodes import Broadcast, Dense, Encoder, IntegerLIF, IntegerReadout
+from bim_neuro.nodes import Broadcast, Dense, Encoder, IntegerCuba, IntegerLIF, IntegerReadout
+from bim_neuro.nodes.cuba import ROWS
 from bim_neuro.nodes.node import IntegerNode
 from bim_neuro.simulation.reference import simulate
 
@@ -55,6 +58,21 @@ def test_a_small_net_counts_as_by_hand() -> None:
         "SynapticOperations": {"Effective_MACs": 0.0, "Effective_ACs": 13.0, "Dense": 36.0},
         "MembraneUpdates": 11.0,
     }
+
+
+def test_a_weight_of_two_lists_is_one_weight_of_two_bytes() -> None:
+    """Half of the six weights have a low or a high part alone; two are zero in both."""
+    rows = {name: np.full(3, value) for name, value in zip(ROWS, (2**16, 0, 1, 0, 10**6, 0, 0, 1 - 2**23), strict=True)}
+    whole = Edge("input", "cuba", "a", Dense(np.array([[300, 0], [1, 256], [0, -5]], np.int16)))
+    encoder = Encoder("spikes", np.ones(2), np.zeros(2))
+    nodes: dict[str, IntegerNode] = {"input": encoder.source, "cuba": IntegerCuba(**rows, shift=0, wide=True)}
+    graph = align(IntegerGraph(nodes, in_two_lists(whole), 1e-3, encoder))
+    found = neurobench(graph, counted(graph), samples=1, steps=3)
+    assert found["SynapticOperations"] == {"Effective_MACs": 0.0, "Effective_ACs": 2 * 2 + 2 * 2, "Dense": 6 * 3}
+    assert found["ConnectionSparsity"] == pytest.approx(2 / 6)
+    without = replace(graph, edges=tuple(edge for edge in graph.edges if edge.port == "a"))
+    assert found["Footprint"] == neurobench(without, counted(without), samples=1, steps=3)["Footprint"] + 6
+    assert dense_macs(graph) == {"cuba": 6 + 3}
 
 
 def test_a_graded_message_makes_a_mac_of_what_a_spike_makes_an_ac() -> None:
