@@ -2,8 +2,9 @@
 
     python scripts/make_real_input_nets.py      needs snntorch 1.0.0, norse 1.1.0, nir 1.0.8, scikit-learn
 
-snnTorch reads signals of both signs, norse pictures of digits that brighten and fade: as both frameworks do it, the
-values go straight into the first layer, no encoder before it. All arrays are time first, (steps, samples, ...).
+snnTorch reads signals of both signs (also the recurrent net of make_recurrent_nets.py), norse pictures of digits that
+brighten and fade: as both frameworks do it, the values go straight into the first layer, no encoder before it. All
+arrays are time first, (steps, samples, ...).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import norse.torch as norse
 import numpy as np
 import snntorch as snn
 import torch
+from make_recurrent_nets import snntorch_net as recurrent_net
 from sklearn.datasets import load_digits
 from snntorch.export_nir import export_to_nir
 
@@ -69,6 +71,19 @@ def norse_net(x: torch.Tensor) -> dict[str, list[torch.Tensor]]:
     return sent
 
 
+def snntorch_recurrent(x: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+    """The recurrent net whose graph is snntorch_rleaky.nir."""
+    torch.manual_seed(0)
+    net = recurrent_net()
+    net[1].reset_mem()
+    net[3].reset_mem()
+    sent: dict[str, list[torch.Tensor]] = {"1.lif": [], "3": []}
+    for row in x:
+        sent["1.lif"].append(net[1](net[0](row)).clone())
+        sent["3"].append(net[3](net[2](sent["1.lif"][-1])).clone())
+    return sent
+
+
 def main() -> None:
     """Write both nets, what they read and what each layer sent."""
     torch.manual_seed(1)
@@ -78,6 +93,8 @@ def main() -> None:
     read = {"snntorch_real": signals, "norse_real": pictures * brightness}
     with torch.no_grad():
         sent = {"snntorch_real": snntorch_net(signals), "norse_real": norse_net(read["norse_real"])}
+        read["snntorch_rleaky"] = torch.randn(STEPS, SAMPLES, 8).abs() * 0.6
+        sent["snntorch_rleaky"] = snntorch_recurrent(read["snntorch_rleaky"])
     arrays = {f"{name}.x": x.numpy() for name, x in read.items()}
     for name, layers in sent.items():
         arrays |= {f"{name}.{layer}": torch.stack(rows).numpy().astype(np.uint8) for layer, rows in layers.items()}

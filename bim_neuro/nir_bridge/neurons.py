@@ -40,12 +40,16 @@ class _Lif:
 def add_neuron(wiring: Wiring, name: str, form: LinearForm, law: NeuronLaw, late: Array) -> None:
     """Add a layer that reads ``form``, and ``late`` (neurons,) in every step but the first."""
     lif = _as_lif(law) if law.spikes else None
-    if not law.spikes and not law.current_decay.any() and _uniform(law) and _keeps(form, law.gain):
+    if wiring.mixes(form, beside=bool(late.any() or (law.current_decay.any() and form.bias.any()))):
+        _add_cuba(wiring, name, form, law, wide=True)
+        wiring.constant(name, "a", late, delay=1)
+        wiring.assumptions.append(f"the weights into '{name}' have 16 bits, as it adds real values and spikes")
+    elif not law.spikes and not law.current_decay.any() and _uniform(law) and _keeps(form, law.gain):
         _add_readout(wiring, name, form, law)
     elif lif is None or not _keeps(form, lif.gain):
         _add_cuba(wiring, name, form, law)
         wiring.constant(name, "a", late, delay=1)
-    elif wiring.voltages(form, beside=bool(late.any() or (lif.current_decay and form.bias.any()))):
+    elif wiring.voltages(form):
         relay = _add_relayed(wiring, name, form, lif)
         wiring.constant(relay, "a", lif.gain * late, delay=1)
     else:
@@ -80,13 +84,13 @@ def _add_readout(wiring: Wiring, name: str, form: LinearForm, law: NeuronLaw) ->
     wiring.connect(form.scaled(law.gain), name)
 
 
-def _add_cuba(wiring: Wiring, name: str, form: LinearForm, law: NeuronLaw) -> None:
+def _add_cuba(wiring: Wiring, name: str, form: LinearForm, law: NeuronLaw, *, wide: bool = False) -> None:
     """Add a neuron with its own numbers; a constant that its current would filter comes from a neuron of its own."""
     filtered = bool(law.current_decay.any())
     wiring.nodes[name] = Cuba(
         law.decay, law.current_decay, law.gain, law.leak if filtered else law.leak + law.gain * form.bias,
         law.v_threshold, law.v_reset, law.v_start, law.v_floor,
-        law.reset, law.reset_when, law.compare, law.counts, law.lag,
+        law.reset, law.reset_when, law.compare, law.counts, law.lag, wide=wide,
     )  # fmt: skip
     if filtered:
         wiring.constant(name, "a", form.bias)

@@ -2,8 +2,8 @@
 
 The voltage of a neuron that does not spike leaves through a relay, whose message is short enough to sum many, and
 enters a LIF through a second relay. Where voltages and spikes are added, each gets its own relay: int8 weights have one
-scale per sum, and the scales of a spike and of a voltage differ widely. Real-valued input counts as a voltage where it
-is added to something else.
+scale per sum, and the scales of a spike and of a voltage differ widely. Where spikes and real-valued input are added,
+the weights have 16 bits: a relay would make a loop longer by a step.
 """
 
 from __future__ import annotations
@@ -41,15 +41,17 @@ class Wiring:
             end = self._gathered(name, kind, form.width) if all(parts) else name
             for source, delay in sorted(origins):
                 synapse = synapses[source, delay]
-                many = source in self.integrators and not isinstance(synapse, Diagonal)
+                many = origins is voltages and not isinstance(synapse, Diagonal)
                 self.edges.append(Edge(self._sender(source) if many else source, end, port, synapse, delay))
 
-    def voltages(self, form: LinearForm, *, beside: bool = False) -> set[Origin]:
-        """Return the part of a form that is voltages, not spikes; ``beside`` says that more is added to it."""
-        origins = set(form.synapses())
-        sent = {origin for origin in origins if origin[0] in self.integrators}
-        graded = {origin for origin in origins if origin[0] in self.graded}
-        return sent | graded if sent or beside or graded < origins else set()
+    def voltages(self, form: LinearForm) -> set[Origin]:
+        """Return the part of a form that is voltages, not spikes."""
+        return {origin for origin in form.synapses() if origin[0] in self.integrators}
+
+    def mixes(self, form: LinearForm, *, beside: bool) -> bool:
+        """Whether real-valued input is added to spikes: those of the form, or of a constant ``beside`` it."""
+        graded = [source in self.graded for source, _ in form.synapses()]
+        return any(graded) and (beside or not all(graded))
 
     def constant(self, name: str, port: str, current: Array, delay: int = 0) -> None:
         """Add a neuron that fires every step to apply a constant that a current filters, or that begins late."""
