@@ -280,6 +280,42 @@ def _make_norse_conv(rng: np.random.Generator) -> None:
     _record("norse_conv_digits", _scaled(net, 4), _run_norse, lambda: _norse_graph(net, x), x, y, **meta)
 
 
+def _make_norse_imported(rng: np.random.Generator) -> None:
+    """Graphs that norse itself imports: loops by two ways, by a chain of weights, and with an input at the weights."""
+    n, wires = (
+        12,
+        "input 0, 0 a, a a1, a1 a, a a2, a2 a, a 1, 1 b, b b1, b1 b2, b2 b, b 2, 2 c, c c1, c1 c, 2 c1, c output",
+    )
+
+    def affine(rows: int, columns: int, scale: float) -> nir.Affine:
+        return nir.Affine(*(f4(rng.normal(size=size) * scale) for size in ((rows, columns), rows)))
+
+    def f4(values: np.ndarray) -> np.ndarray:
+        return values.astype(np.float32)
+
+    def numbers(low: float, high: float) -> np.ndarray:
+        return f4(rng.uniform(low, high, n))
+
+    one = np.ones(n, np.float32)
+    nodes = {name: affine(n, n, 0.3) for name in ("a1", "a2", "b1", "b2", "c1")} | {
+        name: affine(n, n, 1) for name in "12"
+    }
+    for name in "ac":
+        nodes[name] = nir.LIF(numbers(0.004, 0.02), one, numbers(-0.1, 0.1), numbers(0.2, 0.5))
+    nodes["b"] = nir.CubaLIF(numbers(0.003, 0.01), numbers(0.004, 0.02), one, 0 * one, numbers(0.2, 0.5))
+    nodes |= {"0": affine(n, 8, 1), "input": nir.Input(np.array([8])), "output": nir.Output(np.array([n]))}
+    graph = nir.NIRGraph(nodes, [tuple(wire.split()) for wire in wires.split(", ")], type_check=False)
+    net, state, seen, x = nt.from_nir(graph, dt=NORSE_DT), None, {name: [] for name in "abc"}, _noise(rng, (8,), 50)
+    with torch.no_grad():
+        for frame in x:
+            _, state = net(frame, state)
+            for name, sent in seen.items():
+                sent.append(state.cache[name])
+    spikes = {name: torch.stack(sent) for name, sent in seen.items()}
+    switches = {"name": "norse", "rec_input": "late", "synapse": "scaled"}
+    _save("norse_imported", graph, spikes, x, None, dialect=switches, dt=NORSE_DT)
+
+
 # ------------------------------------------------------------------------------------------------ snnTorch
 
 

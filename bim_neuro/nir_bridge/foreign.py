@@ -62,6 +62,7 @@ class _Conversion:
         self.wiring = Wiring({name for name, kind in types.items() if kind in (*NEURONS, "Input", "Output")}, voltages)
         self.before = nir.before()
         self.late: set[str] = set()
+        self.closing: frozenset[Wire] = frozenset()
         self.shapes: dict[str, Shape] = {}
         self.budget = budget
 
@@ -76,6 +77,7 @@ class _Conversion:
         self.wiring.graded = [source] if encoder.exponent else []
         # in a loop the lag is the step that the spikes take to come back
         self.late = {end for _, end in order.closing if self._dialect(end)["lag"] == "yes"}
+        self.closing = frozenset(wire for wire in order.closing if self._dialect(wire[1])["rec_input"] == "late")
         for name in order.nodes:
             self.forms[name] = self._form(name)
         for name in order.nodes:
@@ -113,13 +115,18 @@ class _Conversion:
 
     def _input_of(self, name: str) -> LinearForm:
         """Return the sum of all wires into a node; what comes back to a neuron itself is a step old."""
-        forms = [self.forms[start] for start in self.before[name]]
-        if name not in self.late:
-            forms = [form.a_step_old(name) for form in forms]
+        forms = [self._at(start, name) for start in self.before[name]]
         if len(forms) == 1:
             return forms[0]
         self._take(name, bytes_of_sum(forms))
         return sum_of(forms)
+
+    def _at(self, start: str, name: str) -> LinearForm:
+        """Return what a wire brings to a node."""
+        form = self.forms[start]
+        if (start, name) in self.closing:
+            form = form.others_a_step_old(name)
+        return form if name in self.late else form.a_step_old(name)
 
     def _take(self, name: str, size: int) -> None:
         """Count memory for a node before it is built; refuse it by name if the file does not justify so much."""

@@ -72,6 +72,11 @@ class LinearForm:
             return self
         return LinearForm({(source, age + (source == name)): m for (source, age), m in self.maps.items()}, self.bias)
 
+    def others_a_step_old(self, name: str) -> LinearForm:
+        """Delay the messages of all neurons but one by a step."""
+        maps = {(source, age + (source != name)): m for (source, age), m in self.maps.items()}
+        return LinearForm(maps, self.bias)
+
     def is_message_of(self) -> str | None:
         """Return the neuron whose message this is, unchanged; None if it is anything else."""
         if len(self.maps) != 1 or self.bias.any():

@@ -111,6 +111,7 @@ _TABLE = (
         {
             "wired": "where the file wires it",
             "neuron": "at the neurons, though the file may wire it to recurrent weights",
+            "late": "where the file wires it, a step late at recurrent weights: with what comes back",
         },
     ),
 )
