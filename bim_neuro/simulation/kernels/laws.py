@@ -13,6 +13,7 @@ from .layout import (
     CALM,
     KIND,
     LIF_WORDS,
+    MASK,
     MESSAGES,
     PITCH,
     READOUT,
@@ -29,9 +30,11 @@ from .layout import (
 from .neurons import lif, narrow_readout, narrow_relay, readout, relay, wide_lif
 from .rows import COLUMNS
 from .scan import scan
-from .vectors import PLACES, write_places
+from .vectors import PLACES, expect_write, write_places
 from .wide_scan import wide_scan
 
+LINE_WORDS = 16
+AHEAD = 4 * LINE_WORDS  # places of the next list that are asked for while this one is written
 _i32 = np.int32
 _u64 = np.uint64  # as a place in a list: of a signed one numba would ask whether it is negative
 _GATHER, _ONES, _TOP = _u64(0x0102040810204080), _u64(0x0101010101010101), _u64(56)
@@ -45,6 +48,9 @@ def lif_law(at: object, index: int, slot: int, row: int, first: int, last: int) 
     words, sums = known.tables.words32[node[WORDS] :], node[SUMS] + row * node[SUM_WIDTH] + first
     u_at, v_at = node[STATE] + first, node[STATE] + node[PITCH] + first
     message = work.messages[_at(node, slot, first) : _at(node, slot, last)]
+    following = _at(node, (slot + 1) & node[MASK], first)
+    for line in range(0, AHEAD, LINE_WORDS):
+        expect_write(work.messages, following + line)
     if words[CALM]:
         saturated, sent = fire(words, LIF_WORDS + first, work.sums32, sums, work.state32, (u_at, v_at), message, first)
         return _told(saturated, sent)

@@ -211,6 +211,23 @@ def _write_places(typing: Any, row: Any, at: Any, places: Any, first: Any) -> An
 
 write_places: Any = intrinsic(_write_places)
 
+
+def _expect_write(typing: Any, row: Any, place: Any) -> Any:
+    """Ask for the line of the cache that row[place] lies in, which will soon be written to."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> None:
+        byte = ir.IntType(8).as_pointer()
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        kind = ir.FunctionType(ir.VoidType(), [byte, _LANE, _LANE, _LANE])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", (byte,), kind)
+        at = builder.bitcast(builder.gep(data, [values[1]]), byte)
+        builder.call(prefetch, [at, _LANE(1), _LANE(3), _LANE(1)])
+
+    return types.void(row, types.int64), code
+
+
+expect_write: Any = intrinsic(_expect_write)
+
 _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
 PLACES = np.argsort(1 - _BITS, axis=1, kind="stable").astype(np.uint8).view("<u8").reshape(-1)
 """Which of eight bits are set, as eight bytes in a word, those that are set first; one word for each byte of bits."""
