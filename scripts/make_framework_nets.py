@@ -350,7 +350,7 @@ def _make_snntorch_delayed_zero(rng: np.random.Generator) -> None:
         )
 
     net, x = _snn_mlp(leaky, 2.5), _noise(rng, (10,))
-    meta = {"dialect": {"name": "snntorch", "reset": "zero", "reset_when": "next"}, "dt": SNN_DT}
+    meta = {"dialect": {"name": "snntorch", "reset": "zero"}, "dt": SNN_DT}
     _record("snntorch_delayed_zero", net, _run_snntorch, lambda: _snn_graph(net, x), x, **meta)
 
 
@@ -373,11 +373,16 @@ def _make_snntorch_recurrent(rng: np.random.Generator) -> None:
         "rleaky": snn.RLeaky(_between(n, 0.6, 0.9), linear_features=n, **own),
         "one_to_one": snn.RLeaky(_between(n, 0.6, 0.9), V=_between(n, -1, 1), all_to_all=False, **own),
         "rsynaptic": snn.RSynaptic(**decays, linear_features=n, **own),
+        "rleaky_zero": snn.RLeaky(_between(n, 0.6, 0.9), linear_features=n, reset_mechanism="zero", **own),
     }
     for name, hidden in layers.items():
-        last = snn.Leaky(torch.full((5,), 0.8), threshold=torch.ones(5), init_hidden=True)
+        zero = {"reset": "zero"} if name.endswith("_zero") else {}
+        last = snn.Leaky(
+            torch.full((5,), 0.8), threshold=torch.ones(5), init_hidden=True,
+            reset_mechanism=zero.get("reset", "subtract"),
+        )  # fmt: skip
         net, x = _scaled(nn.Sequential(nn.Linear(8, n), hidden, nn.Linear(n, 5), last), 2), _noise(rng, (8,), 50)
-        meta = {"dialect": {"name": "snntorch"}, "dt": SNN_DT}
+        meta = {"dialect": {"name": "snntorch", **zero}, "dt": SNN_DT}
         _record(f"snntorch_{name}", net, _run_snntorch, lambda net=net, x=x: _snn_graph(net, x), x, **meta)
 
 

@@ -49,8 +49,8 @@ PRESETS = {
         "norse 1.1.0: torch/functional/lif_box.py, lif.py (i_jump = i + x), iaf.py (v + x, without dt)",
     ),
     "snntorch": Preset(
-        {"reset": "subtract", "reset_when": "after"},
-        "snntorch 1.0.0: _neurons/leaky.py, synaptic.py; reset_mechanism 'subtract' and reset_delay, its defaults",
+        {"reset": "subtract", "reset_when": "delayed"},
+        "snntorch 1.0.0: _neurons/leaky.py, synaptic.py, rleaky.py; its defaults are 'subtract' and reset_delay",
     ),
     "sinabs": Preset(
         {

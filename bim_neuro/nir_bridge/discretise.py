@@ -49,7 +49,7 @@ class NeuronLaw:
     lag: bool = False
 
 
-def discretise(kind: str, field: Field, dt: float, dialect: Dialect) -> NeuronLaw:
+def discretise(kind: str, field: Field, dt: float, dialect: Dialect, *, recurrent: bool = False) -> NeuronLaw:
     """Return the law of a neuron of a ``kind`` whose fields are (neurons,) each."""
     if kind == "Threshold":
         return _memoryless(field("threshold"), dialect)
@@ -63,10 +63,13 @@ def discretise(kind: str, field: Field, dt: float, dialect: Dialect) -> NeuronLa
     floor = -threshold if dialect["floor"] == "threshold" else np.full_like(zero, -np.inf)
     v_reset = zero if dialect["reset"] == "zero" else v_reset
     reset = "subtract" if dialect["reset"] == "subtract" else "value"
+    when = dialect["reset_when"]
+    if when == "delayed":
+        when = "next" if reset == "value" and kind != "CubaLIF" and not recurrent else "after"
     voltages = (threshold, v_reset, starts[dialect["v0"]], floor)
     return NeuronLaw(
         *(decay, current_decay, gain, leak, *voltages),
-        reset=reset, reset_when=dialect["reset_when"], compare=dialect["compare"], counts=dialect["counts"],
+        reset=reset, reset_when=when, compare=dialect["compare"], counts=dialect["counts"],
         lag=dialect["lag"] == "yes",
     )  # fmt: skip
 

@@ -175,7 +175,8 @@ class _Conversion:
             form = form.shifted(-late)
         self._take(name, 2 * form.nbytes)
         field = partial(self._field, name, width=form.width)
-        law = discretise(self.nir.nodes[name].type, field, self.dt, dialect)
+        recurrent = any(end == name for _, end in closing)
+        law = discretise(self.nir.nodes[name].type, field, self.dt, dialect, recurrent=recurrent)
         if name in self.late:
             law = replace(law, lag=False)
         add_neuron(self.wiring, name, form, law, late)

@@ -73,6 +73,7 @@ _TABLE = (
             "same": "in the step of the spike",
             "next": "in the next step, before the voltage decays",
             "after": "in the next step, after the voltage has decayed and has read its input",
+            "delayed": "as after; but as next in a LIF without recurrence that is set to a value",
         },
     ),
     Switch(

@@ -114,7 +114,7 @@ def test_every_switch_in_force_is_an_assumption_with_its_origin(tmp_path: Path) 
     said = read_nir(path, DT, dialect={"name": "snntorch", "reset": "zero"}).extra["assumptions"]
     origins = {line.split()[0]: line.split()[2:4] for line in said if line.startswith("dialect.")}
     assert origins["dialect.reset"] == ["zero", "(set):"]
-    assert origins["dialect.reset_when"] == ["after", "(snntorch):"]
+    assert origins["dialect.reset_when"] == ["delayed", "(snntorch):"]
     assert origins["dialect.counts"] == ["one", "(default):"]
     assert "dialect.if_input" not in origins  # the graph has no IF
 
