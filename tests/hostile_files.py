@@ -365,6 +365,31 @@ def no_characters(path: Path) -> None:
     with_header(header, names.tobytes())(path)
 
 
+def event_objects(path: Path) -> Array:
+    """Records of events of which one field is a Python object, which runs code where it is unpickled."""
+    records = np.zeros(1, [("t", "i8"), ("x", "O")])
+    records["x"][0] = Code(path)
+    return records
+
+
+def nir_data(change: Callable[[h5py.Group], object]) -> Build:
+    """Two events of five lines as nir.write_data writes them, with one change of the signal."""
+
+    def build(path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            node = file.create_group("nodes/input")
+            signal = node.create_group("observables/spikes")
+            for group, kind in ((file, "NIRGraphData"), (node, "NIRNodeData"), (signal, "EventData")):
+                group.attrs["__type__"] = kind
+            signal["time"] = np.array([[0.0, 0.001]])
+            signal.attrs["n_neurons"], signal.attrs["t_max"] = 5, 0.01
+            change(signal)
+            if "idx" not in signal:
+                signal["idx"] = np.array([[0, 4]])
+
+    return build
+
+
 SHAPE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (%s), }"
 
 NPZ = (
@@ -384,6 +409,23 @@ NPZ = (
     Hostile("lzma.npz", "input", other_compression, ("compressed by method 14",)),
     Hostile("objects.npz", "input", lambda path: np.savez(path, x=np.array([Code(path)])), ("Python objects",)),
     Hostile("no-characters.npz", "input", no_characters, ("texts of no characters",)),
+    Hostile("event-objects.npz", "input", lambda path: np.savez(path, events=event_objects(path)), ("Python objects",)),
+    Hostile("event-claim.npz", "input", lambda path: np.savez(path, t=[0, 10**14], x=[0, 1]), ("run.max_memory",)),
+    Hostile(
+        "nir-data-link.nir",
+        "input",
+        nir_data(lambda s: s.__setitem__("idx", h5py.ExternalLink("x.h5", "secret"))),
+        ("is a link to",),
+    ),
+    Hostile(
+        "nir-data-wide.nir", "input", nir_data(lambda s: s.attrs.__setitem__("n_neurons", 2**45)), ("run.max_memory",)
+    ),
+    Hostile(
+        "nir-data-attribute.nir",
+        "input",
+        nir_data(lambda s: s.attrs.__setitem__("t_max", np.ones(5000))),
+        ("t_max of",),
+    ),
     Hostile("bare.npz", "input", lambda path: path.write_bytes(npy(np.zeros(3))), ("one bare array",)),
     Hostile("compressed-text.npz", "input", lambda path: path.write_bytes(b"PK\x03\x04" * 1000), ("damaged",)),
 )
