@@ -34,6 +34,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "tests" / "frameworks_data"
 TEST, STEPS, EPOCHS, BATCH = 200, 8, 6, 64
 SNN_DT, NORSE_DT, SJ_DT, SINABS_DT = 1e-4, 1e-3, 1e-4, 1.0
 _SNN = (snn.Leaky, snn.Synaptic, snn.RLeaky, snn.RSynaptic)
+SHOWN = 60
+"""Samples of which hidden layers are kept."""
 Net = nn.Sequential
 Run = Callable[[Net, torch.Tensor], dict[str, torch.Tensor]]
 
@@ -132,7 +134,10 @@ def _save(
     folder.mkdir(parents=True, exist_ok=True)
     nir.write(folder / "graph.nir", graph, compression=None)
     *hidden, last = seen
-    arrays = {f"spk__{key}": _small(seen[key]) for key in hidden} | {"out": _small(seen[last]), "x": _small(x)}
+    arrays = {f"spk__{key}": _small(seen[key][:, :SHOWN]) for key in hidden} | {
+        "out": _small(seen[last]),
+        "x": _small(x),
+    }
     if y is not None:
         arrays["y"] = y.astype(np.uint8)
         right = seen[last].sum(0).reshape(len(y), -1).argmax(1).numpy() == y
