@@ -105,7 +105,8 @@ class _Walk:
         who, starts = f"node '{name}' ({self.nir.nodes[name].type})", self.before[name]
         if not starts:
             yield Finding("no-input", name, f"{who} has no input")
-        known = [(start, shape) for start in starts if (shape := self.shapes.get(start)) is not None]
+        forward = [start for start in starts if (start, name) not in self.closing]  # `_closes` looks at the others
+        known = [(start, shape) for start in forward if (shape := self.shapes.get(start)) is not None]
         self.shapes[name] = max((shape for _, shape in known), key=len, default=None)  # a grid, where one is known
         for start, shape in known[1:]:
             if (width := prod(shape)) != (first := prod(known[0][1])):

@@ -145,8 +145,9 @@ def test_a_longer_way_into_a_recurrent_wire_is_refused_too(tmp_path: Path) -> No
 def test_what_is_no_recurrence_is_refused_by_name(
     nodes: dict[str, nir.NIRNode], wires: tuple[str, ...], says: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(DoesNotFit, match=says):
+    with pytest.raises(DoesNotFit, match=says) as refusal:
         read_nir(written(tmp_path / "g.nir", nodes, *wires), DT)
+    assert len(refusal.value.findings) == 1
 
 
 def test_a_float_loop_of_layers_that_a_chip_would_answer_late_is_refused() -> None:
