@@ -22,7 +22,7 @@ from ..nodes.arithmetic import Array
 from ..nodes.cuba import HIGH_BITS
 from ..nodes.lif import V_THRESHOLD_MAX
 from ..nodes.synapses import WEIGHT_MAX, WEIGHTED, Synapse
-from .weight_grid import grid_unit
+from .weight_grid import grid_unit, one_magnitude
 
 Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the accumulated integer
 
@@ -129,10 +129,15 @@ def _joined(low: Synapse, high: Synapse, edge: Edge) -> Edge:
 
 
 def _on_grid(edges: list[Edge], unit: Array, wanted: Scaling, threshold: float) -> Array:
-    """Return the units of weights that keep their grid, others as they were."""
+    """Return the units of weights that keep their grid, others as they were.
+
+    Weights of one magnitude are whole in any unit that divides it. A LIF, whose threshold counts in that unit, keeps
+    the finest; switch neurons multiply by it, and only the magnitude over a power of two leaves their sums exact.
+    """
     rows = [row for edge in edges for row in weights_by_scale(edge.synapse, len(unit), wanted.per_neuron)]
     if not wanted.per_neuron:
-        kept = grid_unit(np.concatenate([row for _, row in rows]), wanted.most, threshold, V_THRESHOLD_MAX)
+        weights = np.concatenate([row for _, row in rows])
+        kept = 0.0 if one_magnitude(weights) else grid_unit(weights, wanted.most, threshold, V_THRESHOLD_MAX)
         return np.full(len(unit), kept) if kept else unit
     by_scale: dict[tuple[int, int], list[Array]] = {}
     for place, row in rows:

@@ -40,15 +40,19 @@ def grid_unit(weights: Array, most: int, anchor: float = 0.0, anchor_most: int =
     """Return the finest unit that keeps the grid of weights, as `common_unit` over a power of two; 0 for no grid.
 
     It is as fine as the largest weight (at most ``most`` units) and an ``anchor`` (at most ``anchor_most``) allow.
-    Weights of one magnitude have no grid to lose: any unit that divides it holds them.
     """
     sizes = np.abs(weights[weights != 0])
-    if not sizes.size or sizes.min() == sizes.max() or not (unit := common_unit(weights, most)):
+    if not sizes.size or not (unit := common_unit(weights, most)):
         return 0.0
     finer = log2(most / (float(sizes.max()) / unit))
     if anchor > 0:
         finer = min(finer, log2(anchor_most / (anchor / unit)))
     return unit * 2.0 ** -floor(finer + 1e-9) if finer >= 0 else 0.0
+
+
+def one_magnitude(weights: Array) -> bool:
+    """Whether all weights but zeros have one size: any unit that divides it holds them."""
+    return np.unique(np.abs(weights[weights != 0])).size == 1
 
 
 def _binary(sizes: Array) -> float:

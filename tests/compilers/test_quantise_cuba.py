@@ -43,7 +43,7 @@ def net(*layers: Cuba, lines: int = 2, seed: int = 0, weights: list[Array] | Non
 
 
 def test_n24_formats_by_hand() -> None:
-    """Ranges of 2 and a headroom of 2: units of 2^-20. A weight of 127 units is 1, the gain 2."""
+    """Ranges of 2 and a headroom of 2: units of 2^-20. A weight of 64 units is 1, the gain 2."""
     node = cuba(1, gain=np.full(1, 2.0), bias=np.full(1, -0.25), v_threshold=np.full(1, 1.5), v_floor=np.full(1, -1.0))
     graph = net(replace(node, u_range=2.0, v_range=2.0), lines=1, weights=[np.ones((1, 1))])
     got = quantise(graph).nodes["n0"]
@@ -51,7 +51,7 @@ def test_n24_formats_by_hand() -> None:
     assert (got.decay[0], got.current_decay[0]) == (2**15, 0)
     assert got.bias[0] == -(2**18)  # -.25 x 2^20: 20 is the largest exponent with 2 x 2 x 2^e <= 2^23 - 1
     assert (got.v_threshold[0], got.v_floor[0]) == (3 * 2**19, -(2**20))
-    assert 127 * got.multiplier[0] / 2**got.shift == pytest.approx(2 * 2**20, rel=1e-4)
+    assert 64 * got.multiplier[0] / 2**got.shift == 2 * 2**20
 
 
 def spikes_that_differ(graph: FloatGraph, x: Array) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from bim_neuro.compilers.weight_grid import common_unit, grid_unit
 from bim_neuro.compilers.wider_weights import with_weight_bits
 from bim_neuro.errors import InputError
 from bim_neuro.graph import Edge, FloatGraph
-from bim_neuro.nodes import LIF, Cuba, Dense, Encoder, IntegerCuba, IntegerLIF, Readout, Source
+from bim_neuro.nodes import LIF, Conv, Cuba, Dense, Diagonal, Encoder, IntegerCuba, IntegerLIF, Readout, Source
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import Node, is_spiking
 from bim_neuro.nodes.synapses import WEIGHTED
@@ -75,7 +75,7 @@ def test_a_grid_is_made_finer_as_far_as_weights_and_threshold_allow() -> None:
     assert grid_unit(np.array([1, 2, 3.0]), 127) == 1 / 32
     assert grid_unit(np.array([1, 2, 3.0]), 127, 10_000, 131_071) == 1 / 8
     assert grid_unit(np.array([1, 2, 3.0]), 127, 200_000, 131_071) == 0
-    assert grid_unit(np.array([0.7, -0.7]), 127) == 0
+    assert grid_unit(np.array([0.7, -0.7]), 127) == 0.7 / 64
 
 
 @pytest.mark.parametrize("unit", [1.0, 1 / 32, 0.1])
@@ -96,6 +96,24 @@ def test_by_subtraction_too() -> None:
     graph = layered([draw.integers(-5, 6, (n, 12)) * 1.0], [cuba], 12)
     differ, fired = differing(graph, (draw.random((4, 60, 12)) < 0.3).astype(np.int64))
     assert (differ, fired > 500) == (0, True)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_windows_of_equal_weights_meet_their_threshold_exactly(bits: int) -> None:
+    """Four of 1 / 4 against 1 / 2: a quarter of 127 would be rounded, and half of the sums that meet it would miss."""
+    draw, grid = np.random.default_rng(4), (2, 6, 6)
+    average = Conv(np.full((2, 1, 2, 2), 0.25), grid, stride=(2, 2), groups=2)
+    ones, zeros = np.ones(18), np.zeros(18)
+    for compare in (">", ">="):
+        node = Cuba(ones, zeros, ones, zeros, ones / 2, zeros, zeros, np.full(18, -np.inf), "subtract", compare=compare)
+        graph = layered([], [], 72)
+        graph = replace(
+            graph, nodes={**graph.nodes, "pool": node, "lif": lif(18, 0.5)},
+            edges=(Edge("in", "pool", "a", average), Edge("pool", "lif", "i", Diagonal(ones / 4))),
+        )  # fmt: skip
+        x = (draw.random((3, 40, 72)) < 0.4).astype(np.int64)
+        differ, fired = differing(with_weight_bits(graph, bits), x)
+        assert (differ, fired > 1000) == (0, True)
 
 
 def test_an_integrator_fires_beyond_its_threshold_not_beside_it() -> None:
