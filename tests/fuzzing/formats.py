@@ -18,6 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from hostile_maps import sums
 from made_records import write_archive, write_record
 from small_models import small_checkpoint, small_graphs, small_input
 
@@ -217,7 +218,7 @@ def _metadata(rng: Random, opened: h5py.File) -> None:
 
 
 def _read_nir(rng: Random, file: Path, sound: Path) -> Command:
-    given = "x.npz" if file.name in _OURS else "events.npz" if file.name == "conv.nir" else "spikes.npz"
+    given = "x.npz" if file.name in _OURS else "events.npz" if file.name in ("conv.nir", "maps.nir") else "spikes.npz"
     return _compile(rng, file, sound / given)
 
 
@@ -230,6 +231,11 @@ def _sound_bimn(folder: Path) -> list[Path]:
         float_graph, graph = small_graphs(index, **shape)
         sample = float_graph.encoder.encode(small_input(2, 5, seed=index))
         files.append(folder / f"m{index}.bimn")
+        save_artefact(Artefact(graph, "loihi2", sample, expected_messages(graph, sample)), files[-1])
+    for name, sparse in (("conv", False), ("sparse", True)):
+        graph = sums(sparse)
+        sample = np.random.default_rng(3).integers(0, 2, (2, 4, graph.nodes[graph.source].neurons))
+        files.append(folder / f"{name}.bimn")
         save_artefact(Artefact(graph, "loihi2", sample, expected_messages(graph, sample)), files[-1])
     return files
 

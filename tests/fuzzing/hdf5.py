@@ -13,7 +13,7 @@ from .values import TEXTS, Array, odd_array
 
 
 def foreign(folder: Path) -> list[Path]:
-    """Write graphs as other frameworks do: LIF, CubaLIF with a readout, nested, convolution."""
+    """Write graphs as other frameworks do: LIF, CubaLIF with a readout, nested, convolutions and a pool."""
     rng = np.random.default_rng(2)
 
     def affine(post: int, pre: int) -> nir.Affine:
@@ -29,6 +29,8 @@ def foreign(folder: Path) -> list[Path]:
     inner = nir.NIRGraph.from_list(affine(4, 5), lif(4))
     conv = nir.Conv2d((4, 4), rng.normal(size=(2, 1, 3, 3)), 1, 1, 1, 1, np.zeros(2))
     flat = nir.Flatten({"input": np.array([2, 4, 4])}, 0, -1)
+    lines = nir.Conv2d((4, 4), rng.normal(size=(2, 1, 2, 1)), (1, 1), "valid", (1, 1), 1, np.zeros(2))
+    pool = nir.SumPool2d(np.array([3, 2]), np.array([3, 2]), np.array([0, 0]))
     ends = {"input": nir.Input(np.array([5])), "output": nir.Output(np.array([4]))}
     graphs = {
         "lif": nir.NIRGraph.from_list(affine(6, 5), lif(6), affine(4, 6), lif(4)),
@@ -36,6 +38,9 @@ def foreign(folder: Path) -> list[Path]:
         "nested": nir.NIRGraph({**ends, "net": inner}, [("input", "net"), ("net", "output")], type_check=False),
         "conv": nir.NIRGraph.from_list(
             nir.Input(np.array([1, 4, 4])), conv, flat, affine(4, 32), lif(4), type_check=False,
+        ),
+        "maps": nir.NIRGraph.from_list(
+            nir.Input(np.array([1, 4, 4])), lines, lif(24), pool, flat, affine(4, 4), lif(4), type_check=False,
         ),
     }  # fmt: skip
     files = []
