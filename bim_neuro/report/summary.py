@@ -210,6 +210,7 @@ def _encoder(graph: IntegerGraph, seen: InputSeen | None) -> models.Encoder:
 def _built(name: str, placed: PlacedGraph) -> dict[str, Any]:
     """Return what is known of a layer without a run."""
     graph, node = placed.graph, placed.graph.nodes[name]
+    of_maps_and_cores = {"shape": _map_shape(graph, name), "list_words": _list_words(name, placed)}
     return {
         "name": name,
         "kind": node.kind,
@@ -219,8 +220,7 @@ def _built(name: str, placed: PlacedGraph) -> dict[str, Any]:
         "weight_sparsity": _weight_sparsity(graph, name),
         "message_bits": node.message_bits,
         "cores": len(placed.cores_of(name)),
-        "shape": _map_shape(graph, name),
-        "list_words": _list_words(name, placed),
+        **{key: value for key, value in of_maps_and_cores.items() if value is not None},
     }
 
 

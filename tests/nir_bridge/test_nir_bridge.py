@@ -632,7 +632,7 @@ def test_truncated_files_are_refused(written: Path, tmp_path: Path, ours: bool) 
         assert read_damaged(cut) is None
 
 
-@pytest.mark.parametrize("ours", [True, False], ids=["ours", "foreign"])
+@pytest.mark.parametrize("ours", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["ours", "foreign"])
 def test_flipped_bytes_are_refused_or_harmless(model: FloatGraph, written: Path, tmp_path: Path, ours: bool) -> None:
     content = (written if ours else chain(tmp_path / "g.nir", affine(), lif())).read_bytes()
     rng = np.random.default_rng(11)
