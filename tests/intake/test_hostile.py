@@ -403,7 +403,12 @@ def gone(text: str, seconds: float = 5.0) -> bool:
 
 @pytest.mark.lava
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)]
+    ("sent", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow),
+        (signal.SIGKILL, -signal.SIGKILL),
+    ],
 )
 def test_an_interrupted_run_leaves_no_process_and_no_folder(
     tmp_path: Path, temporary: Path, model: Path, sent: signal.Signals, code: int

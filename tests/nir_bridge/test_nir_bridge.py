@@ -623,7 +623,7 @@ def read_damaged(path: Path) -> FloatGraph | None:
     return None
 
 
-@pytest.mark.parametrize("ours", [True, False], ids=["ours", "foreign"])
+@pytest.mark.parametrize("ours", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["ours", "foreign"])
 def test_truncated_files_are_refused(written: Path, tmp_path: Path, ours: bool) -> None:
     content = (written if ours else chain(tmp_path / "g.nir", affine(), lif())).read_bytes()
     cut = tmp_path / "cut.nir"

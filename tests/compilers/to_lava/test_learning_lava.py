@@ -18,7 +18,7 @@ from bim_neuro.plasticity.learning_engine.rule import LearningRule, Product
 pytestmark = pytest.mark.lava
 
 
-@pytest.mark.parametrize("epoch", [1, 4])
+@pytest.mark.parametrize("epoch", [1, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_the_engine_in_lava_mode_equals_lava(name: str, epoch: int) -> None:
     circuit = CIRCUITS[name](epoch)

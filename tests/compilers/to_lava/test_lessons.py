@@ -84,7 +84,8 @@ RULES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("name", [next(iter(RULES)), *(pytest.param(n, marks=pytest.mark.slow) for n in [*RULES][1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RULES)
 def test_lessons_of_the_learning_engine_equal_lavas_own_synapses(spiking: Case, name: str) -> None:
     learner = engine(spiking, **RULES[name])
     plastic = {group: np.array(synapses.weights) for group, synapses in learner.plastic.items()}
