@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -27,7 +28,7 @@ from ..nodes.node import IntegerNode, Node
 from ..nodes.synapses import WEIGHT_MAX, WEIGHTED
 from .align import in_chip_time
 from .calibrate import largest_message, magnitude, with_bounds
-from .quantise_nodes import Quantised, exponent_for, quantise_node
+from .quantise_nodes import Quantised, exact_units, exponent_for, quantise_node
 from .quantise_weights import Scales, Scaling, in_two_lists, quantise_port, row_maximum
 
 _UNLIMITED = 62
@@ -102,6 +103,7 @@ def _wanted(node: Node, growth: float | None) -> Scaling:
         wide=wide,
         grid=growth is None and isinstance(node, LIF | Cuba),
         threshold=node.v_threshold if isinstance(node, LIF) else 0.0,
+        settle=partial(exact_units, node) if isinstance(node, Cuba) and wide and node.counts != "none" else None,
     )
 
 

@@ -150,6 +150,22 @@ def state_exponent(node: Cuba, unit: Array) -> int:
     return min(exponent_for(max(node.u_range, node.v_range, *fixed), WORD_MAX), _factor_exponent(unit))
 
 
+def exact_units(node: Cuba, unit: Array) -> Array:
+    """Return units of weights, at most a few in 10^5 larger, whose factor to the state is a whole one of 16 bits.
+
+    A weight of 16 bits is rounded to 1.5e-5 of the largest; a factor that is rounded as much would move all weights of
+    a neuron one way.
+    """
+    exponent = state_exponent(node, unit * node.gain)
+    factor = unit * node.gain * 2.0**exponent
+    shift = as_factor(factor)[1]
+    whole = np.ceil(factor * 2.0**shift - _ALMOST)
+    if not 0 < whole.max(initial=0) <= FACTOR_MAX:
+        return unit
+    used = (whole > 0) & (node.gain > 0)
+    return np.where(used, whole * 2.0 ** -(shift + exponent) / np.where(used, node.gain, 1.0), unit)
+
+
 def _decays(real: Array) -> Array:
     """Return decays in 16 bits; only one of 1 has no leak, and one beyond is left for `out_of_field` to refuse."""
     words = _whole(real * 2**FACTOR_BITS)

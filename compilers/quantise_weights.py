@@ -9,7 +9,7 @@ Messages with different exponents are first brought to the largest of them. Rule
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
@@ -38,6 +38,7 @@ class Scaling:
     """How a port's weights are scaled: one scale ``per_neuron`` or one for all, room to grow, 16 bits, a grid kept.
 
     A LIF's ``threshold`` must stay within ``V_THRESHOLD_MAX`` units, so that a large one makes the unit coarser.
+    ``settle`` makes units (neurons,) a little larger, to those that the neuron's own factors hold exactly.
     """
 
     per_neuron: bool
@@ -45,6 +46,7 @@ class Scaling:
     wide: bool = False
     grid: bool = False
     threshold: float = 0.0
+    settle: Callable[[Array], Array] | None = None
 
     @property
     def most(self) -> int:
@@ -71,6 +73,8 @@ def quantise_port(
         largest = np.full(width, largest.max(initial=0.0))
     weighted = any(isinstance(edge.synapse, WEIGHTED) for edge in edges)
     unit = wanted.growth * _where_empty(largest) / wanted.most if weighted else np.ones(width)
+    if weighted and wanted.settle:
+        unit = _settled(edges, unit, exponent, wanted.settle)
     if weighted and wanted.grid and len({exponents[edge.source] for edge in edges}) == 1:
         unit = _on_grid(edges, unit, wanted, wanted.threshold * 2.0**exponent)
     if weighted and not wanted.per_neuron:
@@ -80,6 +84,13 @@ def quantise_port(
         for edge in edges
     ]
     return quantised, unit * 2.0**-exponent
+
+
+def _settled(edges: list[Edge], unit: Array, exponent: float, settle: Callable[[Array], Array]) -> Array:
+    """Return settled units; as they were where neurons of one channel, which share a kernel, would differ."""
+    settled = settle(unit * 2.0**-exponent) * 2.0**exponent
+    maps = [settled.reshape(len(e.synapse.weight), -1) for e in edges if isinstance(e.synapse, Conv)]
+    return settled if all((channels == channels[:, :1]).all() for channels in maps) else unit
 
 
 def in_two_lists(edge: Edge) -> tuple[Edge, ...]:

@@ -11,7 +11,7 @@ from random_graphs import random_graph
 
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.calibrate import calibrated
-from bim_neuro.compilers.quantise import quantise
+from bim_neuro.compilers.quantise import quantise, quantise_with_units
 from bim_neuro.compilers.quantise_weights import HIGH, WIDE_MAX, in_two_lists, whole_weights
 from bim_neuro.compilers.weight_grid import common_unit, grid_unit
 from bim_neuro.compilers.wider_weights import with_weight_bits
@@ -183,6 +183,25 @@ def test_two_lists_find_each_other_among_edges_of_the_same_ends() -> None:
             if isinstance(edge.synapse, WEIGHTED) and isinstance(before.synapse, WEIGHTED):
                 assert np.array_equal(edge.synapse.weight, before.synapse.weight)
         assert whole_weights(replace(graph, edges=tuple(alone))) == alone
+
+
+def test_a_factor_of_16_bit_weights_is_not_rounded() -> None:
+    """Weight times factor is the weight in state units, off by one of 32,639 units of the largest at most."""
+    draw, n = np.random.default_rng(5), 40
+    ones, zeros = np.ones(n), np.zeros(n)
+    gain = draw.uniform(0.05, 1, n)
+    node = Cuba(0.9 * ones, zeros, gain, zeros, ones, zeros, zeros, np.full(n, -np.inf), v_range=3.0, wide=True)
+    weight = draw.normal(size=(n, 12))
+    chip, units = quantise_with_units(layered([weight], [node], 12))
+    got = chip.nodes["n0"]
+    assert isinstance(got, IntegerCuba)
+    state = got.v_threshold[0]  # 1.0 in units of the state, a power of two
+    factor = units.sums["n0"]["a"] * gain * state
+    np.testing.assert_allclose(got.multiplier * 2.0**-got.shift, factor, rtol=1e-12)
+    assert np.log2(state) % 1 == 0
+    whole = whole_weights(chip)[0].synapse.weight  # type: ignore[union-attr]
+    off = np.abs(whole * units.sums["n0"]["a"][:, None] - weight).max(axis=1) / np.abs(weight).max(axis=1)
+    assert off.max() < 1.1 / 32_639  # half a unit, one where a remainder of 128 loses it, of units a little larger
 
 
 def test_16_bits_are_said_counted_and_in_the_program(tmp_path: object) -> None:
