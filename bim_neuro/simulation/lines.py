@@ -35,7 +35,8 @@ class InputEvents:
     def of(cls, graph: IntegerGraph, x: Array) -> InputEvents:
         """List encoded input for the source of a graph; what its lines cannot carry is refused."""
         check_input(graph, x)
-        return cls(x.shape, is_graded(graph), listed(graph, x))
+        samples, steps, lines = x.shape
+        return cls((samples, steps, lines), is_graded(graph), listed(graph, x))
 
     def __len__(self) -> int:
         return self.shape[0]
