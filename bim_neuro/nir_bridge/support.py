@@ -63,8 +63,10 @@ def check_values(nir: NirGraph) -> None:
     """Refuse values that are not finite, fields that are missing or empty, and edges that lead nowhere."""
     for name, node in nir.nodes.items():
         for key, value in node.fields.items():
-            may = np.isposinf(value) if key in MAY_BE_INFINITE and node.type in NEURONS else False
-            bad = int(np.count_nonzero(~np.isfinite(value) & ~may))
+            fine = np.isfinite(value)
+            if key in MAY_BE_INFINITE and node.type in NEURONS:
+                fine |= np.isposinf(value)
+            bad = int(np.count_nonzero(~fine))
             if bad:
                 message = f"{bad} of {value.size} values of '{name}.{key}' are not finite"
                 raise InputError(message, "export the model again")
