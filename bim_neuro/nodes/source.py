@@ -229,7 +229,7 @@ def _send_on_delta(scaled: Array) -> tuple[Array, Array]:
     for t in range(1, steps):
         due = scaled[:, t] - level
         late += np.count_nonzero(np.abs(due) >= LATE, axis=0)
-        move = np.fix(np.clip(due, -1, 1))
+        move = np.trunc(np.clip(due, -1, 1))
         events[:, t, :channels] = move > 0
         events[:, t, channels:] = move < 0
         level += move
