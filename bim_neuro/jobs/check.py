@@ -13,11 +13,11 @@ from typing import Any
 from ..compilers.calibrate import SAMPLES, uncalibrated
 from ..errors import DoesNotFit, Finding
 from ..hardware import load_profile
-from ..pipeline import compile_model
 from ..program import Program
 from ..report.models import Cores, plain
 from ..report.thresholds import missed_without_a_run
 from ..stopwatch import Stopwatch
+from .built import program_of
 from .chosen import Chosen
 from .learn import would_learn
 from .request import Request
@@ -58,16 +58,7 @@ def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple
     """Compile as a run does, as far as possible; collect the findings."""
     chosen = None
     try:
-        program = compile_model(
-            request.model,
-            request.target,
-            dt=request.dt,
-            dialect=request.dialect,
-            encoder=request.encoder,
-            watch=watch,
-            effort=0.0,
-            weight_bits=request.weight_bits,
-        )
+        program = program_of(request, watch)
         if request.input is not None:
             most = SAMPLES if request.samples is None else min(request.samples, SAMPLES)
             chosen = to_run(program, replace(request.wanted, samples=most))

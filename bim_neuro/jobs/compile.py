@@ -16,7 +16,6 @@ from ..errors import Finding
 from ..estimates.optimise import optimise
 from ..graph import PlacedGraph
 from ..nodes.arithmetic import Array
-from ..pipeline import compile_model
 from ..program import Program
 from ..ran import Ran
 from ..record import RunRecord
@@ -24,6 +23,7 @@ from ..report.models import Summary
 from ..report.thresholds import missed
 from ..simulation.agreement import verify
 from ..stopwatch import Stopwatch
+from .built import program_of
 from .chosen import Chosen
 from .folder import REQUEST, filled, reserved
 from .learn import Learned
@@ -93,16 +93,7 @@ def _ready(
 ) -> tuple[Program, Chosen, Learned | None]:
     """Return the program that will be run, what it will be run on, and what it learned before."""
     stage("read and place", None)
-    program = compile_model(
-        request.model,
-        request.target,
-        dt=request.dt,
-        dialect=request.dialect,
-        encoder=request.encoder,
-        watch=watch,
-        effort=0.0,
-        weight_bits=request.weight_bits,
-    )
+    program = program_of(request, watch)
     if request.plasticity:
         learned, chosen = learn_first(program, request, stage, advance, watch)
         return learned.program, chosen, learned  # keep the number formats used while learning
