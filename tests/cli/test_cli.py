@@ -19,6 +19,7 @@ from small_models import small_checkpoint, small_input
 import bim_neuro
 from bim_neuro.model.checkpoint import load_checkpoint
 from bim_neuro.model.export import export
+from bim_neuro.simulation.compiled import load_kernels
 
 SCHEMA = json.loads((ROOT / "docs" / "summary.schema.json").read_text())
 FILES = {
@@ -47,7 +48,8 @@ def large(model: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def done(model: Path, samples: Path) -> Path:
-    """The folder of a finished compile."""
+    """The folder of a finished compile, on kernels that are ready: else the numpy law plays so short a run."""
+    load_kernels()
     folder = model.with_name("done")
     assert bim_compile(model, "--input", samples, "-o", folder).code == 0
     return folder
