@@ -177,7 +177,7 @@ def test_an_option_of_training_without_effect_is_refused(
 def test_what_is_refused_costs_no_time(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Ended]) -> None:
     """The data of a task are not read, and no model, before the options are looked at."""
     monkeypatch.setattr("bim_neuro.jobs.sequences.load_task", lambda *_: pytest.fail("read"))
-    monkeypatch.setattr("bim_neuro.jobs.compile.compile_model", lambda *_, **__: pytest.fail("compiled"))
+    monkeypatch.setattr("bim_neuro.jobs.built.compile_model", lambda *_, **__: pytest.fail("compiled"))
     assert run("cue", *(("--set", "train.lambda=0.5") if run is bim_train else ("--set", "learn.rate=0.5"))).code == 2
 
 

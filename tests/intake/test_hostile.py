@@ -336,7 +336,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
 ) -> None:
     for name in ("file", "taken"):
         (tmp_path / name).write_text("mine")
-    monkeypatch.setattr("bim_neuro.jobs.compile.compile_model", lambda *args, **options: pytest.fail("it worked on"))
+    monkeypatch.setattr("bim_neuro.jobs.built.compile_model", lambda *args, **options: pytest.fail("it worked on"))
     out = tmp_path / place
     refused(bim_compile(model, "--input", samples, "-o", out), 2, str(tmp_path) if place[0] != "/" else "/proc")
     assert content(tmp_path) == {"file": b"mine", "taken": b"mine"}
@@ -471,7 +471,7 @@ def test_without_lava_the_answer_is_how_to_install_it(
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(compat, "version", absent)
-    monkeypatch.setattr("bim_neuro.jobs.compile.compile_model", lambda *args, **options: pytest.fail("it worked on"))
+    monkeypatch.setattr("bim_neuro.jobs.built.compile_model", lambda *args, **options: pytest.fail("it worked on"))
     refused(
         bim_compile(model, "--input", samples, option, "lava", "-o", tmp_path / "out"),
         2,
@@ -495,7 +495,7 @@ def test_a_defect_of_ours_is_called_one(monkeypatch: pytest.MonkeyPatch, model: 
     def broken(*args: object, **options: object) -> None:
         raise ZeroDivisionError("one\ntwo")
 
-    monkeypatch.setattr("bim_neuro.jobs.check.compile_model", broken)
+    monkeypatch.setattr("bim_neuro.jobs.built.compile_model", broken)
     refused(bim_compile(model, "--check"), 4, "internal error: ZeroDivisionError: one two", "--debug")
     with pytest.raises(ZeroDivisionError):
         bim_compile(model, "--check", "--debug")
