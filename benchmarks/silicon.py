@@ -1,0 +1,116 @@
+r"""Silicon: what a profile predicts beside what was read on chips, case by case, with coverage and interval score.
+
+    python -m benchmarks.silicon                     # the cases of tests/estimates/silicon_cases.json
+    python -m benchmarks.silicon other_cases.json    # others of the same shape
+
+A case is a published reading (`low` to `high`) of a `figure`, and the counts of a step: of the fullest `core`, and of
+the whole `chip`. The score is the interval score of Gneiting and Raftery (2007) for an interval of 90 %, on logarithms,
+as prices are known up to factors: the width, and twenty times how far the reading lies outside. Less is better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+from bim_neuro.estimates.terms import Range
+
+from . import silicon_before
+
+CASES = Path(__file__).resolve().parents[1] / "tests" / "estimates" / "silicon_cases.json"
+OUTSIDE = 2 / 0.1  # of an interval of 90 %: 2 / alpha
+
+
+@dataclass(frozen=True)
+class Case:
+    """One reading. ``grade``: C printed by a tool, P2 at second hand, fig read by eye, inf inferred."""
+
+    name: str
+    figure: str
+    low: float
+    high: float
+    grade: str
+    source: str
+    boundary: str = ""
+    chips: int = 1
+    core: Mapping[str, float] = field(default_factory=dict)
+    chip: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def reading(self) -> float:
+        """The middle of what was read, on logarithms."""
+        return exp((log(self.low) + log(self.high)) / 2)
+
+
+Predict = Callable[[Case], Range]
+
+
+def read_cases(file: Path = CASES) -> list[Case]:
+    """Return the cases of a file."""
+    return [Case(**row) for row in json.loads(file.read_text())]
+
+
+def before(case: Case) -> Range:
+    """Return what the profile of version 0.2.0 predicts."""
+    if case.figure == "step_us":
+        return silicon_before.step_us(case.core, case.chips)
+    if case.figure in ("static_mw", "power_mw"):
+        return silicon_before.power_mw(case.boundary, case.core, case.chip)
+    return silicon_before.energy_pj(case.chip) if case.figure == "energy_pj" else silicon_before.EVENTS[case.figure]
+
+
+def inside(case: Case, predicted: Range) -> bool:
+    """Whether the middle of a reading lies in a range."""
+    return bool(predicted.low is not None and predicted.high is not None) and (
+        predicted.low <= case.reading <= predicted.high  # type: ignore[operator]
+    )
+
+
+def score(case: Case, predicted: Range) -> float:
+    """Return the interval score of a prediction, on natural logarithms."""
+    low, high, reading = log(predicted.low or 1e-9), log(predicted.high or 1e-9), log(case.reading)
+    return high - low + OUTSIDE * (max(0.0, low - reading) + max(0.0, reading - high))
+
+
+def summary(cases: Sequence[Case], predict: Predict) -> dict[str, float]:
+    """Return coverage, the share of readings inside, and the mean score."""
+    ranges = [predict(case) for case in cases]
+    return {
+        "coverage": sum(map(inside, cases, ranges)) / len(cases),
+        "score": sum(map(score, cases, ranges)) / len(cases),
+    }
+
+
+def show(cases: Sequence[Case], predict: Predict) -> None:
+    """Print a line a case."""
+    for case in cases:
+        predicted = predict(case)
+        where = f"{case.figure} ({case.boundary})" if case.boundary else case.figure
+        read = f"{case.low:g}" if case.low == case.high else f"{case.low:g}-{case.high:g}"
+        verdict = "inside" if inside(case, predicted) else "outside"
+        print(
+            f"{case.name:<66} {where:<20} read {read:>11} ({case.grade:<3})  "
+            f"predicted {predicted.value:8.3g} ({predicted.low:.3g} to {predicted.high:.3g})  {verdict}"
+        )
+
+
+def main() -> None:
+    """Print every case, then coverage and score of each prediction."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("file", nargs="?", type=Path, default=CASES, help="cases to predict")
+    cases = read_cases(arguments.parse_args().file)
+    predictions: dict[str, Predict] = {"version 0.2.0": before}
+    result: dict[str, Any] = {name: summary(cases, predict) for name, predict in predictions.items()}
+    show(cases, list(predictions.values())[-1])
+    for name, found in result.items():
+        print(f"{name}: coverage {found['coverage']:.0%} of {len(cases)} cases, interval score {found['score']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
