@@ -8,7 +8,8 @@ from typing import Any
 
 from lava.magma.core.process.process import AbstractProcess
 
-from bim_neuro.compilers.to_lava.build import PORTS, LavaNetwork, build, to_synapse
+from bim_neuro.compilers.to_lava.build import LavaNetwork, build, to_synapse
+from bim_neuro.compilers.to_lava.forms import PORTS
 from bim_neuro.compilers.to_lava.processes.process import MessageRecorder, StateRecorder
 from bim_neuro.compilers.to_lava.processes.traces import PlasticDense, Teacher, TraceWords, variable
 from bim_neuro.compilers.to_lava.window import SampleWindow
