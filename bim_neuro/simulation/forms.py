@@ -21,7 +21,7 @@ from ..nodes.arithmetic import WORD_MAX, Array
 from ..nodes.lif import BIAS_EXP_MAX, BIAS_HIGH, V_THRESHOLD_MAX
 from ..nodes.node import IntegerNode
 from .kernels import layout
-from .kernels.scan import LANES
+from .kernels.gates import LANES
 from .kernels.words import NEAR_BIAS, NEAR_FACTOR, NEAR_SHIFT
 
 LINE_MAX = 128  # magnitude of a graded input line, 8 bits

@@ -20,9 +20,9 @@ from ..nodes.arithmetic import Array, ceil_div
 from ..nodes.node import IntegerNode
 from .forms import LINE_MAX, form, message_bound
 from .kernels import layout
+from .kernels.gates import LANES, SCRATCH_ROWS
 from .kernels.layout import LINE, TEAM_MAX, Tables, Work
 from .kernels.rows import COLUMNS
-from .kernels.scan import LANES
 from .kernels.turn import TURNED
 from .shapes import Shape, check_fit, gain, padded, shape_of, writes_all
 
@@ -105,7 +105,7 @@ class Plan:
             flags=flags,
             flag_words=flags.view(np.uint64),
             channels=zeros((3, widest), np.int64),
-            lanes=zeros(widest + LANES, np.int32),
+            lanes=zeros(SCRATCH_ROWS * (widest + LANES), np.int32),
             plane16=zeros(planes[16], np.int16),
             plane32=zeros(planes[32], np.int32),
             plane64=zeros(planes[64], np.int64),

@@ -63,8 +63,9 @@ from bim_neuro.simulation import (
 from bim_neuro.simulation.crew import Crew
 from bim_neuro.simulation.forms import form
 from bim_neuro.simulation.kernels import words
+from bim_neuro.simulation.kernels.gates import LANES, SCRATCH_ROWS
 from bim_neuro.simulation.kernels.rows import COLUMNS
-from bim_neuro.simulation.kernels.scan import LANES, scan
+from bim_neuro.simulation.kernels.scan import scan
 
 
 def assert_equal(expected: RunRecord, record: RunRecord) -> None:
@@ -181,7 +182,7 @@ def scan_at_its_borders(draw: np.random.Generator, channels: int, states: int) -
         dt_bias=some(2**29 - 1, channels) * draw.choice([-1, 1], channels),
         du_shift=int(draw.choice([0, 10, 30])),
         b_shift=int(draw.choice([8, 14])),
-        c_shift=int(draw.choice([11, 18])),
+        c_shift=int(draw.choice([11, 18])) if states < 16 else 18,
     )
 
 
@@ -189,19 +190,19 @@ def scan_at_its_borders(draw: np.random.Generator, channels: int, states: int) -
 def test_a_scan_in_32_bits_equals_the_law_at_its_borders(seed: int) -> None:
     """Sums of up to 2^31 - 1, B and C of up to 2^15, and channels that fill no vector."""
     draw = np.random.default_rng(seed)
-    channels, states = int(draw.choice([1, 16, 37])), int(draw.choice([1, 3]))
+    channels, states = int(draw.choice([1, 16, 37])), int(draw.choice([1, 3, 35]))
     node = scan_at_its_borders(draw, channels, states)
     bounds = {"u": 2**31 - 1, "dt": 2**31 - 1, "B": 2**15, "C": 2**15}
     made = form(node, bounds, "scan")
     assert made.kind == kernels.layout.SCAN
-    pitch, ports = channels + -channels % LANES, channels + -channels % COLUMNS
+    pitch, ports, state_port = channels + -channels % LANES, channels + -channels % COLUMNS, states + -states % COLUMNS
     sums, h, rows = (
-        np.zeros(2 * ports + 2 * COLUMNS, np.int32),
+        np.zeros(2 * ports + 2 * state_port, np.int32),
         np.zeros(states * pitch, np.int32),
-        np.zeros(8 * pitch, np.int32),
+        np.zeros(SCRATCH_ROWS * pitch, np.int32),
     )
     message, state = np.zeros(channels, np.int32), node.initial(())
-    places = {"u": 0, "dt": ports, "B": 2 * ports, "C": 2 * ports + COLUMNS}
+    places = {"u": 0, "dt": ports, "B": 2 * ports, "C": 2 * ports + state_port}
     for _ in range(6):
         inputs = {}
         for port, size in node.ports.items():

@@ -101,6 +101,10 @@ class Lanes:
         unequal = self.builder.icmp_unsigned("!=", self.value, other.value)
         return Lanes(self.builder, self.builder.sext(unequal, vector(16, 32)))
 
+    def negative(self) -> Lanes:
+        """Minus the word."""
+        return Lanes(self.builder, vector(16, 32)([0] * 16)) - self
+
 
 class Doubles:
     """Sixteen numbers of 53 bits, which hold products of whole numbers exactly, until they are cut towards zero."""
