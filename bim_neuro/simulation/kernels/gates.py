@@ -48,7 +48,7 @@ def gates(words: Array, sums: Array, scratch: Array, first: int, room: int, port
         _drives(words, sums, scratch, EXP2, _LOG, (first + d, ports + first + d, d, room, pitch))
 
 
-class Channels:
+class ScanChannels:
     """The words of one scan, in code that is being built: those of sixteen channels, and their rows in the scratch."""
 
     def __init__(self, builder: Any, words: Place, scratch: Place, where: tuple[Any, Any, Any, Any]) -> None:
@@ -80,7 +80,7 @@ class Channels:
         return self.builder.add(self.at, self.builder.mul(self.room, self.room.type(row)))
 
 
-def _phase(build: Callable[[Channels, tuple[Lanes, Lanes], tuple[Table, Table]], None]) -> Any:
+def _phase(build: Callable[[ScanChannels, tuple[Lanes, Lanes], tuple[Table, Table]], None]) -> Any:
     """Return what builds a phase of sixteen channels; ``build`` is told their sums of dt and u, and the tables.
 
     ``places``: of u and dt in their sums, of the channels in a row of the scratch; the length of that row; the pitch.
@@ -91,7 +91,7 @@ def _phase(build: Callable[[Channels, tuple[Lanes, Lanes], tuple[Table, Table]],
             kinds = zip(signature.args[:5], values, strict=False)
             rows = [Place(context, builder, kind, value) for kind, value in kinds]
             channel, dt, at, room, pitch = code_tools.unpack_tuple(builder, values[5])
-            it = Channels(builder, rows[0], rows[2], (channel, at, room, pitch))
+            it = ScanChannels(builder, rows[0], rows[2], (channel, at, room, pitch))
             build(it, (rows[1].load(dt), rows[1].load(channel)), (Table(rows[3], 64), Table(rows[4], 32)))
 
         return types.void(words, sums, scratch, exp2, log, places), code
@@ -99,14 +99,14 @@ def _phase(build: Callable[[Channels, tuple[Lanes, Lanes], tuple[Table, Table]],
     return intrinsic(typed)
 
 
-def _near(it: Channels, total: Lanes, factor: Lanes, bias: Lanes, shift: Any) -> Lanes:
+def _near(it: ScanChannels, total: Lanes, factor: Lanes, bias: Lanes, shift: Any) -> Lanes:
     """N6, as `words.near` proves it."""
     product = Doubles.of(total.within(WORD_MAX)) * Doubles.of(factor)
     return product.scaled_down(shift).within(_FAR).whole() + bias
 
 
 @_phase
-def _inputs(it: Channels, arrived: tuple[Lanes, Lanes], tables: tuple[Table, Table]) -> None:
+def _inputs(it: ScanChannels, arrived: tuple[Lanes, Lanes], tables: tuple[Table, Table]) -> None:
     """Build z and u."""
     dt, wide_u = arrived
     wide = _near(it, dt, it.own(1), it.own(3), it.shift(1))
@@ -119,7 +119,7 @@ def _inputs(it: Channels, arrived: tuple[Lanes, Lanes], tables: tuple[Table, Tab
 
 
 @_phase
-def _step_sizes(it: Channels, arrived: tuple[Lanes, Lanes], tables: tuple[Table, Table]) -> None:
+def _step_sizes(it: ScanChannels, arrived: tuple[Lanes, Lanes], tables: tuple[Table, Table]) -> None:
     """Build softplus(z) (N5)."""
     z = it.kept(DELTA)
     size = z.size()
@@ -136,7 +136,7 @@ def _step_sizes(it: Channels, arrived: tuple[Lanes, Lanes], tables: tuple[Table,
 
 
 @_phase
-def _drives(it: Channels, arrived: tuple[Lanes, Lanes], tables: tuple[Table, Table]) -> None:
+def _drives(it: ScanChannels, arrived: tuple[Lanes, Lanes], tables: tuple[Table, Table]) -> None:
     """Build delta u and D u."""
     delta, u = it.kept(DELTA), it.kept(DU)
     du = (Doubles.of(delta) * Doubles.of(u)).scaled_down(it.shift(3))

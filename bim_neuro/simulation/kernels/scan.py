@@ -19,7 +19,7 @@ import numpy as np
 
 from ...jit import code_tools, intrinsic, kernel, types
 from ...nodes.arithmetic import Array
-from .gates import DELTA, DU, EXP2, LANES, LOST, OWN_ROWS, P_MAX, Channels, Y, exp2_minus, gates
+from .gates import DELTA, DU, EXP2, LANES, LOST, OWN_ROWS, P_MAX, ScanChannels, Y, exp2_minus, gates
 from .rows import COLUMNS
 from .vectors import Lanes, Place, Table, spread, vector
 from .words import WORD_MAX
@@ -64,7 +64,7 @@ def _advance(typing: Any, h: Any, words: Any, sums: Any, scratch: Any, exp2: Any
     def code(context: Any, builder: Any, signature: Any, values: Any) -> None:
         rows = [Place(context, builder, kind, value) for kind, value in zip(signature.args[:5], values, strict=False)]
         channel, b, c, at, room, pitch, states = code_tools.unpack_tuple(builder, values[5])
-        it = Channels(builder, rows[1], rows[3], (channel, at, room, pitch))
+        it = ScanChannels(builder, rows[1], rows[3], (channel, at, room, pitch))
         y, lost = _play_states(it, rows[0], rows[2], (b, c, states), Table(rows[4], 64))
         sent = y.within(_Y_MAX)
         it.keep(Y, sent)
@@ -76,7 +76,9 @@ def _advance(typing: Any, h: Any, words: Any, sums: Any, scratch: Any, exp2: Any
 _states: Any = intrinsic(_advance)
 
 
-def _play_states(it: Channels, h: Place, sums: Place, places: tuple[Any, Any, Any], exp2: Table) -> tuple[Lanes, Lanes]:
+def _play_states(
+    it: ScanChannels, h: Place, sums: Place, places: tuple[Any, Any, Any], exp2: Table
+) -> tuple[Lanes, Lanes]:
     """Build h <- decay h + (delta u) B and y <- y + C h, some states at a time; return y and how many saturated.
 
     First the decays of all of them: one chain from rate to y would be so long that the processor, which looks some two
@@ -111,7 +113,7 @@ def _play_states(it: Channels, h: Place, sums: Place, places: tuple[Any, Any, An
 class _Factor:
     """What many words are multiplied by: read and split once, as for all that is known a store might change it."""
 
-    def __init__(self, it: Channels, word: Lanes, shift: int) -> None:
+    def __init__(self, it: ScanChannels, word: Lanes, shift: int) -> None:
         self.side, self.less = word.sign(), _less8(it, shift)
         self.high, self.low = _split(word.size())
 
@@ -130,7 +132,7 @@ def _product(size: Lanes, m: Lanes, less: Lanes) -> Lanes:
     return (high * m + (low * m >> 8)) >> less
 
 
-def _less8(it: Channels, which: int) -> Lanes:
+def _less8(it: ScanChannels, which: int) -> Lanes:
     """A shift less 8, in all lanes."""
     word = it.shift(which)
     return Lanes(it.builder, spread(it.builder, it.builder.sub(word, word.type(8)), 16))
