@@ -24,15 +24,20 @@ from .nodes import (
     Dense,
     Diagonal,
     Encoder,
+    Graded,
     IntegerCuba,
+    IntegerGraded,
     IntegerLIF,
+    IntegerProduct,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
+    Product,
     Readout,
     Relay,
     Scan,
     ScanRange,
+    Shifted,
     SomaWire,
     Source,
     Sparse,
@@ -47,6 +52,7 @@ _CLASSES: dict[str, type] = {
     for cls in (
         *(Source, Relay, Scan, ScanRange, LIF, Cuba, Readout),
         *(IntegerRelay, IntegerScan, IntegerLIF, IntegerCuba, IntegerReadout),
+        *(Graded, Product, IntegerGraded, IntegerProduct, Shifted),
         *(Dense, Sparse, Conv, Diagonal, Broadcast, SomaWire, Encoder, Edge, FloatGraph, IntegerGraph),
     )
 }
@@ -60,9 +66,12 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "ScanRange": ScanRange,
 }
 _MAX_NUMBER = {"int": 2**63 - 1, "float": float(np.finfo(np.float64).max)}
-_NODES = (Source, Relay, Scan, LIF, Cuba, Readout)
-_INTEGER_NODES = (Source, IntegerRelay, IntegerScan, IntegerLIF, IntegerCuba, IntegerReadout)
-_SYNAPSES = (Dense, Sparse, Conv, Diagonal, Broadcast, SomaWire)
+_NODES = (Source, Relay, Scan, LIF, Cuba, Readout, Graded, Product)
+_INTEGER_NODES = (
+    *(Source, IntegerRelay, IntegerScan, IntegerLIF, IntegerCuba, IntegerReadout),
+    *(IntegerGraded, IntegerProduct),
+)
+_SYNAPSES = (Dense, Sparse, Shifted, Conv, Diagonal, Broadcast, SomaWire)
 _LENGTHS = {"Pair": 2, "Grid": 3, "Border": 4}
 """Fields that are so many whole numbers."""
 
@@ -184,7 +193,7 @@ def _check_parts(graph: Graph[Any]) -> None:
         if not isinstance(node, (*_NODES, *_INTEGER_NODES)):
             raise InputError(f"node '{name}' is a {type(node).__name__}, no node")
         check_fields(f"node '{name}'", node)
-        if fault := node.fault() if isinstance(node, Cuba | IntegerCuba) else "":
+        if fault := node.fault() if isinstance(node, Cuba | IntegerCuba | IntegerGraded | IntegerProduct) else "":
             raise InputError(f"node '{name}': {fault}")
     for index, edge in enumerate(graph.edges):
         ends = [edge.source, edge.target, edge.port] if isinstance(edge, Edge) else [None]

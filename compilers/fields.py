@@ -21,16 +21,20 @@ from ..nodes import (
     Dense,
     Diagonal,
     IntegerCuba,
+    IntegerGraded,
     IntegerLIF,
+    IntegerProduct,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
+    Shifted,
     SomaWire,
     Source,
     Sparse,
 )
-from ..nodes.arithmetic import FACTOR_MAX, WORD_MAX, Array
+from ..nodes.arithmetic import FACTOR_MAX, LONG_MAX, WORD_MAX, Array
 from ..nodes.lif import ACCUMULATOR_SHIFT, BIAS_EXP_MAX, BIAS_HIGH, BIAS_LOW, DECAY_BITS, V_THRESHOLD_MAX
+from ..nodes.product import SHIFT_MAX
 from ..nodes.synapses import Synapse
 from ..simulation.forms import message_bound
 
@@ -80,6 +84,11 @@ FIELDS: dict[type, tuple[Field, ...]] = {
         *(_decay(name) for name in ("decay", "current_decay")),
         _factor("multiplier"),
         *(_constant(name) for name in ("bias", "v_threshold", "v_reset", "v_start", "v_floor")),
+    ),
+    IntegerGraded: (Field("v_threshold", 0, LONG_MAX, "constant-bits", _CONSTANT_HINT),),
+    IntegerProduct: (
+        Field("v_threshold", 0, LONG_MAX, "constant-bits", _CONSTANT_HINT),
+        Field("shift", 0, SHIFT_MAX, "constant-bits", _CONSTANT_HINT),
     ),
     IntegerRelay: (_factor("multiplier"), _constant("bias")),
     IntegerReadout: (
@@ -137,7 +146,7 @@ def largest_sum(graph: IntegerGraph, edges: list[Edge]) -> int:
     for edge in edges:
         source = graph.nodes[edge.source]
         positive, negative = gains(edge.synapse)
-        most = message_bound(source, edge.source)
+        most = getattr(source, "largest", 0) or message_bound(source, edge.source)
         if source.message_bits > 1:  # signed messages: positive and negative weights can add up in either direction
             positive = negative = positive + negative
         up, down = up + positive * most, down + negative * most
@@ -160,6 +169,15 @@ def _(synapse: Broadcast | SomaWire) -> tuple[Array, Array]:
 def _(synapse: Dense) -> tuple[Array, Array]:
     weight = synapse.weight
     return np.maximum(weight, 0).sum(axis=1, dtype=np.int64), -np.minimum(weight, 0).sum(axis=1, dtype=np.int64)
+
+
+@gains.register
+def _(synapse: Shifted) -> tuple[Array, Array]:
+    """A sum is largest before its shift to the right, or after its shift to the left."""
+    powers = 2 ** np.maximum(synapse.exponent, 0).astype(np.int64)
+    weight = synapse.weight.astype(np.int64) * powers
+    up, down = (np.bincount(synapse.rows, np.maximum(sign * weight, 0), synapse.post) for sign in (1, -1))
+    return up.astype(np.int64), down.astype(np.int64)
 
 
 @gains.register(Sparse)

@@ -20,6 +20,9 @@ from ..nodes import (
     Conv,
     Cuba,
     Dense,
+    Graded,
+    Product,
+    Shifted,
     Sparse,
 )
 from ..nodes.arithmetic import WORD_MAX, Array
@@ -29,7 +32,7 @@ from ..nodes.synapses import WEIGHT_MAX, WEIGHTED
 from .align import in_chip_time
 from .calibrate import largest_message, magnitude, with_bounds
 from .quantise_nodes import Quantised, exact_units, exponent_for, quantise_node
-from .quantise_weights import Scales, Scaling, in_two_lists, quantise_port, row_maximum
+from .quantise_weights import Scales, Scaling, in_two_lists, in_units, quantise_port, row_maximum
 
 _UNLIMITED = 62
 
@@ -70,7 +73,10 @@ def quantise_with_units(graph: FloatGraph, growth: Mapping[str, float] | None = 
             into = [edge for edge in graph.into(name) if edge.port == port]
             exponents = {edge.source: _exponent(graph, edge, done, findings) for edge in into}
             wanted = _wanted(node, growth.get(f"{name}.{port}"))
-            integer, scales[port] = quantise_port(into, width, exponents, wanted)
+            if any(isinstance(edge.synapse, Shifted) for edge in into):
+                integer, scales[port] = in_units(into, width, exponents)
+            else:
+                integer, scales[port] = quantise_port(into, width, exponents, wanted)
             if wanted.wide:
                 lists = [part for edge in integer for part in in_two_lists(edge)]
                 integer = [part for part in lists if part.port == port]
@@ -108,9 +114,10 @@ def _wanted(node: Node, growth: float | None) -> Scaling:
 
 
 def _exponent(graph: FloatGraph, edge: Edge, done: Mapping[str, Quantised], findings: list[Finding]) -> float:
-    """Return the exponent of what an edge carries; a loop's source is not done yet, but a spike has no fraction."""
+    """Return the exponent of what an edge carries; a loop's source is not done yet, but a spike has no fraction, and
+    graded and product neurons count in units."""
     source = graph.nodes[edge.source]
-    spikes = isinstance(source, LIF) or (isinstance(source, Cuba) and source.counts != "none")
+    spikes = isinstance(source, LIF | Graded | Product) or (isinstance(source, Cuba) and source.counts != "none")
     if edge.source not in done and not spikes:
         message = f"synapse '{edge.name}' closes a loop with graded messages, only spikes may come back"
         findings.append(Finding("loop", edge.source, message, hint="put a spiking neuron into the loop"))
@@ -156,7 +163,14 @@ def _added_up(node: Node) -> tuple[type, ...]:
     return _ADDED_UP.get(node.kind, (Dense, Sparse, Conv))
 
 
-_ADDED_UP: dict[str, tuple[type, ...]] = {"source": (), "lif": (), "scan": (), "readout": WEIGHTED}
+_ADDED_UP: dict[str, tuple[type, ...]] = {
+    "source": (),
+    "lif": (),
+    "scan": (),
+    "readout": WEIGHTED,
+    "graded": (),
+    "product": (),
+}
 """Kinds whose messages are bounded otherwise, or are voltages; those of any other are taken for a relay's."""
 
 

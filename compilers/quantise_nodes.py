@@ -15,11 +15,15 @@ from ..errors import DoesNotFit, Finding
 from ..nodes import (
     LIF,
     Cuba,
+    Graded,
     IntegerCuba,
+    IntegerGraded,
     IntegerLIF,
+    IntegerProduct,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
+    Product,
     Readout,
     Relay,
     Scan,
@@ -60,6 +64,16 @@ def quantise_node(node: Node, scales: Scales, name: str, finest: int) -> Quantis
 @quantise_node.register
 def _(node: Source, scales: Scales, name: str, finest: int) -> Quantised:
     return Quantised(node, GRADED_BITS if node.graded else 0)
+
+
+@quantise_node.register
+def _(node: Graded, scales: Scales, name: str, finest: int) -> Quantised:
+    return Quantised(IntegerGraded(node.size, node.rectify, node.largest), 0)
+
+
+@quantise_node.register
+def _(node: Product, scales: Scales, name: str, finest: int) -> Quantised:
+    return Quantised(IntegerProduct(node.size, node.shift, node.largest), 0)
 
 
 @quantise_node.register

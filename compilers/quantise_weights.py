@@ -15,9 +15,9 @@ from functools import singledispatch
 
 import numpy as np
 
-from ..errors import not_registered
+from ..errors import DoesNotFit, Finding, not_registered
 from ..graph import Edge, IntegerGraph
-from ..nodes import Broadcast, Conv, Dense, Diagonal, SomaWire, Sparse
+from ..nodes import Broadcast, Conv, Dense, Diagonal, Shifted, SomaWire, Sparse
 from ..nodes.arithmetic import Array
 from ..nodes.cuba import HIGH_BITS
 from ..nodes.lif import V_THRESHOLD_MAX
@@ -84,6 +84,21 @@ def quantise_port(
         for edge in edges
     ]
     return quantised, unit * 2.0**-exponent
+
+
+def in_units(edges: list[Edge], width: int, exponents: Mapping[str, float]) -> tuple[list[Edge], Array]:
+    """Return synapses whose weights are whole numbers times powers of two already, for sums of unit 1.
+
+    Only the exponent of a message, as of graded input, goes into the powers.
+    """
+    whole = []
+    for edge in edges:
+        if not isinstance(edge.synapse, Shifted):
+            message = f"synapse '{edge.name}' is {edge.synapse.kind} and ends beside one whose weights have exponents"
+            raise DoesNotFit([Finding("mixed-synapses", edge.target, message, hint="give all of a port exponents")])
+        down = edge.synapse.exponent - round(exponents[edge.source])
+        whole.append(replace(edge, synapse=replace(edge.synapse, exponent=down.astype(np.int8))))
+    return whole, np.ones(width)
 
 
 def _settled(edges: list[Edge], unit: Array, exponent: float, settle: Callable[[Array], Array]) -> Array:

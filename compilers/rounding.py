@@ -22,11 +22,15 @@ from ..graph import FloatGraph, IntegerGraph
 from ..nodes import (
     LIF,
     Cuba,
+    Graded,
     IntegerCuba,
+    IntegerGraded,
     IntegerLIF,
+    IntegerProduct,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
+    Product,
     Readout,
     Relay,
     Scan,
@@ -69,8 +73,12 @@ def of_node(node: Node, got: IntegerNode, place: ConstantPlace) -> Iterator[Roun
     raise not_registered(node, "of_node", "compilers/rounding.py")
 
 
-@of_node.register
-def _(node: Source, got: Source, place: ConstantPlace) -> Iterator[Rounded]:
+@of_node.register(Source)
+@of_node.register(Graded)
+@of_node.register(Product)
+def _(
+    node: Source | Graded | Product, got: Source | IntegerGraded | IntegerProduct, place: ConstantPlace
+) -> Iterator[Rounded]:
     yield from ()
 
 

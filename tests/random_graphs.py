@@ -18,7 +18,9 @@ from bim_neuro.nodes import (
     Diagonal,
     Encoder,
     IntegerCuba,
+    IntegerGraded,
     IntegerLIF,
+    IntegerProduct,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
@@ -29,9 +31,11 @@ from bim_neuro.nodes import (
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.cuba import COMPARISONS, RESETS, WHEN
 from bim_neuro.nodes.node import IntegerNode
-from bim_neuro.nodes.synapses.sparse import sparse_of
+from bim_neuro.nodes.synapses import shifted_of, sparse_of
 
 KINDS = ("lif", "relay", "scan", "readout", "cuba")
+STOCK = ("graded", "product", "lif")
+"""Kinds of the graphs on processes of Lava alone; messages of the first two go over synapses with exponents."""
 
 
 def random_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool, maps: bool = False) -> IntegerGraph:
@@ -50,7 +54,32 @@ def random_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool,
         _grow(draw, nodes, edges, f"n{index}", kind, width, loud, maps)
     _join_loose_ends(draw, nodes, edges)
     encoder = Encoder("graded" if graded else "spikes", np.ones(channels), np.zeros(channels))
-    graph = IntegerGraph(nodes, tuple(edges), 1e-3, encoder)
+    return _aligned(draw, IntegerGraph(nodes, tuple(edges), 1e-3, encoder), loops, maps)
+
+
+def random_stock_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool) -> IntegerGraph:
+    """Return a graph on processes that Lava ships; of ``loud`` ones products wrap and sums leave 32 bits."""
+    draw = np.random.default_rng(seed)
+    channels = int(draw.integers(1, width + 1))
+    nodes: dict[str, IntegerNode] = {"input": Source(channels, graded=bool(draw.integers(2)))}
+    edges: list[Edge] = []
+    for index in range(layers):
+        name, size, before = f"n{index}", int(draw.integers(1, width + 1)), list(nodes)
+        nodes[name] = _stock_node(draw, str(draw.choice(STOCK)), size, loud)
+        for port in nodes[name].ports:
+            sources = draw.choice(before, size=int(draw.integers(1, 4)))
+            edges.extend(_shifted_edge(draw, nodes, str(source), name, port, loud) for source in sources)
+    last, read = list(nodes)[-1], {edge.source for edge in edges}
+    port = next(iter(nodes[last].ports))
+    loose = [name for name in list(nodes)[:-1] if name not in read]
+    edges += [_shifted_edge(draw, nodes, name, last, port, loud) for name in loose]
+    encoder = Encoder("graded" if nodes["input"].message_bits > 1 else "spikes", np.ones(channels), np.zeros(channels))
+    return _aligned(draw, IntegerGraph(nodes, tuple(edges), 1e-3, encoder), loops, maps=False)
+
+
+def _aligned(draw: np.random.Generator, graph: IntegerGraph, loops: bool, maps: bool) -> IntegerGraph:
+    """Close some loops and align; a graph that cannot be aligned loses its delays."""
+    nodes, edges = graph.nodes, graph.edges
     if loops and _has_output(looped := replace(graph, edges=(*edges, *_loops(draw, nodes, maps)))):
         graph = looped
     try:
@@ -102,6 +131,8 @@ def _size(draw: np.random.Generator, width: int, maps: bool) -> int:
 def _edge(
     draw: np.random.Generator, nodes: dict[str, IntegerNode], source: str, target: str, port: str, post: int, maps: bool
 ) -> Edge:
+    if nodes[source].kind in STOCK[:2]:
+        return _shifted_edge(draw, nodes, source, target, port, loud=False)
     pre, delay = nodes[source].neurons, int(draw.choice([0, 0, 0, 1, 2, 5]))
     if maps and draw.random() < 0.5:
         return Edge(
@@ -156,6 +187,29 @@ def _weights(draw: np.random.Generator, shape: tuple[int, ...]) -> Array:
     sign = draw.integers(4)
     weights = np.abs(weights) if sign == 1 else -np.abs(weights) if sign == 2 else weights
     return np.where(draw.random(shape) < draw.choice([0.1, 0.6, 1.0]), weights, 0).astype(np.int8)
+
+
+def _shifted_edge(
+    draw: np.random.Generator, nodes: dict[str, IntegerNode], source: str, target: str, port: str, loud: bool
+) -> Edge:
+    """Some weights, each with an exponent: one a synapse, one a neuron, or one a weight."""
+    pre, post = nodes[source].neurons, nodes[target].ports[port]
+    places = np.nonzero(_weights(draw, (post, pre)))
+    low, high = (-9, 7) if loud else (-12, 1)
+    sort = draw.integers(3)
+    exponent = draw.integers(low, high, 1 if sort == 0 else post if sort == 1 else len(places[0]))
+    exponent = np.resize(exponent, len(places[0])) if sort != 1 else exponent[places[0]]
+    kept = shifted_of(draw.integers(-127, 128, len(places[0])), exponent, places, (post, pre))
+    return Edge(source, target, port, kept, int(draw.choice([0, 0, 0, 1, 2, 5])))
+
+
+def _stock_node(draw: np.random.Generator, kind: str, size: int, loud: bool) -> IntegerNode:
+    threshold = int(draw.choice([0, 0, 1, 100]))
+    if kind == "graded":
+        return IntegerGraded(size, bool(draw.integers(2)), v_threshold=threshold)
+    if kind == "product":
+        return IntegerProduct(size, int(draw.integers(0, 9) if loud else draw.integers(9, 22)), v_threshold=threshold)
+    return _lif(draw, size, loud)
 
 
 def _node(draw: np.random.Generator, kind: str, size: int, loud: bool) -> IntegerNode:

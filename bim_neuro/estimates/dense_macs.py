@@ -67,4 +67,4 @@ def _neurons(graph: IntegerGraph, layer: str) -> int:
     node = graph.nodes[layer]
     if node.kind == "scan":
         return node.neurons * (4 * node.state_words + 2)
-    return 0 if node.kind == "relay" else node.neurons
+    return 0 if node.kind in ("relay", "graded") else node.neurons

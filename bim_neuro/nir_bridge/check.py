@@ -13,7 +13,23 @@ from .. import arguments
 from ..choices import ENCODERS
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
-from ..nodes import LIF, Broadcast, Conv, Cuba, Dense, Diagonal, Encoder, Readout, Relay, Scan, SomaWire, Source, Sparse
+from ..nodes import (
+    LIF,
+    Broadcast,
+    Conv,
+    Cuba,
+    Dense,
+    Diagonal,
+    Encoder,
+    Graded,
+    Product,
+    Readout,
+    Relay,
+    Scan,
+    SomaWire,
+    Source,
+    Sparse,
+)
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.synapses import Synapse
@@ -159,6 +175,12 @@ def _(node: Readout) -> Shapes:
 @_shapes.register
 def _(node: LIF) -> Shapes:
     return {"bias": (node.bias.shape, (node.size,))}
+
+
+@_shapes.register(Graded)
+@_shapes.register(Product)
+def _(node: Graded | Product) -> Shapes:
+    return {"size": (node.size, max(int(node.size), 1))}
 
 
 @_shapes.register

@@ -2,12 +2,14 @@
 
 from .cuba import Cuba, IntegerCuba
 from .fitting import Fit, fit, fit_encoder, measured
+from .graded import Graded, IntegerGraded
 from .lif import LIF, IntegerLIF
+from .product import IntegerProduct, Product
 from .readout import IntegerReadout, Readout
 from .relay import IntegerRelay, Relay
 from .scan import IntegerScan, Scan, ScanRange
 from .source import Encoder, InputSeen, Source
-from .synapses import Broadcast, Conv, Dense, Diagonal, SomaWire, Sparse, Synapse
+from .synapses import Broadcast, Conv, Dense, Diagonal, Shifted, SomaWire, Sparse, Synapse
 
 __all__ = [
     "LIF",
@@ -18,16 +20,21 @@ __all__ = [
     "Diagonal",
     "Encoder",
     "Fit",
+    "Graded",
     "InputSeen",
     "IntegerCuba",
+    "IntegerGraded",
     "IntegerLIF",
+    "IntegerProduct",
     "IntegerReadout",
     "IntegerRelay",
     "IntegerScan",
+    "Product",
     "Readout",
     "Relay",
     "Scan",
     "ScanRange",
+    "Shifted",
     "SomaWire",
     "Source",
     "Sparse",

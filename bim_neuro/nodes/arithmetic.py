@@ -16,6 +16,7 @@ WORD_BITS = 24  # a state word: sign and 23 bits of magnitude
 WORD_MAX = 2 ** (WORD_BITS - 1) - 1
 FACTOR_BITS = 16  # the second factor of a product: sign and 16 bits of magnitude
 FACTOR_MAX = 2**FACTOR_BITS - 1
+LONG_MAX = 2**31 - 1  # Lava's processes compute in 32 bits
 FRACTION_BITS = 20  # exp2 and softplus return units of 2^-20
 
 _EXP2_SEGMENTS = 64
@@ -46,6 +47,22 @@ def saturate(word: Array, maximum: int = WORD_MAX) -> tuple[Array, int]:
     """N1. Clip to -maximum..maximum; also return how many words were clipped."""
     clipped = np.clip(word, -maximum, maximum)
     return clipped, int(np.count_nonzero(clipped != word))
+
+
+def wrap32(word: Array) -> Array:
+    """Keep the lowest 32 bits, signed."""
+    return np.asarray(((word + 2**31) & (2**32 - 1)) - 2**31)
+
+
+def wrapped32(word: Array) -> tuple[Array, int]:
+    """N25. Keep the lowest 32 bits, signed; also return how many words changed."""
+    kept = wrap32(word)
+    return kept, int(np.count_nonzero(kept != word))
+
+
+def magnitude32(word: Array) -> Array:
+    """Return |word| as 32 bits hold it: that of -2^31 is itself."""
+    return wrap32(np.abs(word))
 
 
 def multiply_shift(word: Array, factor: Array | int, shift: int) -> Array:

@@ -11,8 +11,10 @@ from functools import singledispatch
 
 from ..errors import not_registered
 from .cuba import Cuba
+from .graded import Graded
 from .lif import LIF
 from .node import Node
+from .product import Product
 from .readout import Readout
 from .relay import Relay
 from .scan import Scan, ScanRange
@@ -29,7 +31,9 @@ def ranges_of(node: Node) -> Ranges:
 
 @ranges_of.register(Source)
 @ranges_of.register(LIF)
-def _(node: Source | LIF) -> Ranges:
+@ranges_of.register(Graded)
+@ranges_of.register(Product)
+def _(node: Source | LIF | Graded | Product) -> Ranges:
     return {}
 
 
@@ -66,7 +70,9 @@ def with_ranges(node: Node, ranges: Mapping[str, float]) -> Node:
 
 @with_ranges.register(Source)
 @with_ranges.register(LIF)
-def _(node: Source | LIF, ranges: Mapping[str, float]) -> Node:
+@with_ranges.register(Graded)
+@with_ranges.register(Product)
+def _(node: Source | LIF | Graded | Product, ranges: Mapping[str, float]) -> Node:
     return node
 
 

@@ -35,6 +35,8 @@ UPDATE = {
     layout.NARROW_READOUT: 0.4e-9,
     layout.SCAN: 1.5e-9,
     layout.WIDE_SCAN: 5e-9,
+    layout.GRADED: 1e-9,
+    layout.PRODUCT_NEURON: 1.5e-9,
 }
 STATE = 0.6e-9  # one state of a scan
 TAP = 20e-12  # one weight of a convolution, of a neuron that fired

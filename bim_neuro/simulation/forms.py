@@ -10,14 +10,16 @@ import numpy as np
 from ..errors import InputError, not_registered
 from ..nodes import (
     IntegerCuba,
+    IntegerGraded,
     IntegerLIF,
+    IntegerProduct,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
     Source,
     cuba,
 )
-from ..nodes.arithmetic import WORD_MAX, Array
+from ..nodes.arithmetic import LONG_MAX, WORD_MAX, Array
 from ..nodes.lif import BIAS_EXP_MAX, BIAS_HIGH, V_THRESHOLD_MAX
 from ..nodes.node import IntegerNode
 from .kernels import layout
@@ -82,6 +84,16 @@ def _(node: IntegerCuba, bounds: dict[str, int], name: str) -> Form:
     rows = [whole(getattr(node, row), row, name, WORD_MAX) for row in cuba.ROWS]
     words = np.concatenate([_shifts([node.shift], name), np.array(switches, np.int64), *rows])
     return Form(layout.CUBA, words, state_words=3 * node.neurons)
+
+
+@form.register(IntegerGraded)
+@form.register(IntegerProduct)
+def _(node: IntegerGraded | IntegerProduct, bounds: dict[str, int], name: str) -> Form:
+    if fault := node.fault():
+        raise InputError(f"layer '{name}': {fault}")
+    product = isinstance(node, IntegerProduct)
+    words = np.array([node.v_threshold, node.shift if isinstance(node, IntegerProduct) else node.rectify], np.int64)
+    return Form(layout.PRODUCT_NEURON if product else layout.GRADED, words)
 
 
 @form.register
@@ -197,6 +209,16 @@ def _(node: IntegerLIF, name: str) -> int:
 def _(node: IntegerCuba, name: str) -> int:
     bounds: dict[str, int] = {"one": 1, "many": cuba.COUNT_MAX, "none": WORD_MAX}
     return bounds[node.counts]
+
+
+@message_bound.register
+def _(node: IntegerGraded, name: str) -> int:
+    return LONG_MAX + 1
+
+
+@message_bound.register
+def _(node: IntegerProduct, name: str) -> int:
+    return (LONG_MAX + 1) >> node.shift
 
 
 @message_bound.register

@@ -9,8 +9,21 @@ import numpy as np
 
 from ..errors import InputError
 from ..graph import Edge
-from ..nodes import Broadcast, Conv, Dense, Diagonal, SomaWire, Sparse, Synapse
+from ..nodes import (
+    Broadcast,
+    Conv,
+    Dense,
+    Diagonal,
+    IntegerGraded,
+    IntegerProduct,
+    Shifted,
+    SomaWire,
+    Sparse,
+    Synapse,
+)
 from ..nodes.arithmetic import Array
+from ..nodes.node import IntegerNode
+from ..nodes.synapses import WEIGHTED
 from .forms import whole
 from .kernels import layout
 from .kernels.layout import LINE
@@ -99,6 +112,23 @@ def _(synapse: Sparse, name: str, bound: int, spikes: bool) -> Shape:
 
 
 @shape_of.register
+def _(synapse: Shifted, name: str, bound: int, spikes: bool) -> Shape:
+    """Group the weights of a neuron by their exponents; the kernel's lists are described in `kernels.stock`."""
+    weight = whole(synapse.weight, "weight", name, 128).astype(np.int8, copy=False)
+    if fault := synapse.fault():
+        raise InputError(f"synapse '{name}': {fault}")
+    order = np.lexsort((synapse.exponent, synapse.rows))
+    rows, powers = synapse.rows[order], synapse.exponent[order].astype(np.int64)
+    begins = np.flatnonzero(np.diff(rows, prepend=-1) | np.diff(powers, prepend=0))
+    first_group = np.searchsorted(rows[begins], np.arange(synapse.post + 1))
+    lists = (first_group, powers[begins] - 1, begins, [len(rows)], synapse.column[order])
+    fan = np.bincount(synapse.column, minlength=synapse.pre)
+    nonzero = np.bincount(synapse.column[weight != 0], minlength=synapse.pre)
+    size = synapse.pre, synapse.post
+    return Shape(layout.SHIFTED, weight[order], nonzero, fan, *size, np.concatenate([[len(begins)], *lists]))
+
+
+@shape_of.register
 def _(synapse: Diagonal, name: str, bound: int, spikes: bool) -> Shape:
     weight = whole(synapse.weight, "weight", name, 128)
     return Shape(layout.DIAGONAL, weight, (weight != 0).astype(np.int64), 1, len(weight), len(weight))
@@ -124,12 +154,22 @@ def check_fit(edge: Edge, shape: Shape, pre: int, post: int) -> None:
         raise InputError(f"synapse '{edge.name}' has a delay of {edge.delay} steps")
 
 
+def check_long(edge: Edge, source: IntegerNode) -> None:
+    """Refuse messages of 32 bits where a kernel multiplies them in as many."""
+    if isinstance(source, IntegerGraded | IntegerProduct) and isinstance(edge.synapse, WEIGHTED):
+        if not isinstance(edge.synapse, Shifted):
+            message = f"synapse '{edge.name}' is {edge.synapse.kind}, messages of a {source.kind} neuron have 32 bits"
+            raise InputError(message, "make it a Shifted synapse, or use --backend reference")
+
+
 def gain(edge: Edge) -> int:
     """Return the largest sum of weights, by magnitude, that one neuron receives."""
     synapse = edge.synapse
     if not isinstance(synapse, (Dense, Diagonal, Sparse, Conv)):
         return 1
     size = np.abs(whole(synapse.weight, "weight", edge.name, 128), dtype=np.int16)
+    if isinstance(synapse, Shifted):
+        return int(np.bincount(synapse.rows, size * 2.0 ** np.maximum(synapse.exponent, 0), minlength=1).max())
     if isinstance(synapse, Sparse):
         return int(np.bincount(synapse.rows, size, minlength=1).max())
     kernels = size.reshape(len(size), -1) if size.ndim > 1 else size[:, None]

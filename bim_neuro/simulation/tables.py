@@ -24,10 +24,11 @@ from .kernels.gates import LANES, SCRATCH_ROWS
 from .kernels.layout import LINE, TEAM_MAX, Tables, Work
 from .kernels.rows import COLUMNS
 from .kernels.turn import TURNED
-from .shapes import Shape, check_fit, gain, padded, shape_of, writes_all
+from .shapes import Shape, check_fit, check_long, gain, padded, shape_of, writes_all
 
 CHUNK = 64  # steps a layer runs before the next one; its messages of so many steps wait in the ring
 _WORD_LIMIT = 2**62
+_OWN_UNITS = {layout.CONV: layout.CONVOLVE, layout.SHIFTED: layout.SHIFT}
 TOGETHER = 8  # steps whose sums are gathered at once, fewer where they would fill the first cache
 SUMS_BYTES = 2**14
 
@@ -213,6 +214,7 @@ class _Builder:
         spikes = self.graph.nodes[edge.source].message_bits == 1
         shape = shape_of(edge.synapse, edge.name, self.bounds[edge.source], spikes)
         check_fit(edge, shape, pre, post)
+        check_long(edge, self.graph.nodes[edge.source])
         row = [0] * layout.EDGE_COLUMNS
         row[layout.SYNAPSE] = shape.kind
         row[layout.ORIGIN] = self.place[edge.source]
@@ -231,7 +233,7 @@ class _Builder:
             row[layout.SYNAPSE] = layout.PRODUCT
             row[layout.PRODUCTS] = self.memory["products"].reserve(self.chunk * post)
         rare = row[layout.SYNAPSE] in layout.RARE_KINDS or (row[layout.SYNAPSE] == layout.DENSE and not spikes)
-        row[layout.RARE] = layout.CONVOLVE if shape.kind == layout.CONV else layout.ARRIVE if rare else 0
+        row[layout.RARE] = _OWN_UNITS.get(shape.kind, layout.ARRIVE if rare else 0)
         self.edges.append(edge)
         self.edge_rows.append(row)
 

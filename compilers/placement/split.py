@@ -17,9 +17,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ...graph import Edge, IntegerGraph, PlacedGraph
-from ...nodes import Conv, Dense, Diagonal, IntegerReadout, SomaWire, Sparse, Synapse
+from ...nodes import Conv, Dense, Diagonal, IntegerReadout, Shifted, SomaWire, Sparse, Synapse
 from ...nodes.node import IntegerNode
-from ...nodes.synapses import sparse_of
+from ...nodes.synapses import shifted_of, sparse_of
 from .lists import GATES
 from .parts import Part
 
@@ -85,6 +85,8 @@ def _cut(synapse: Synapse, sent: Part, read: Part, senders: int, ports: int) -> 
         return synapse
     if isinstance(synapse, Dense):
         return Dense(synapse.weight[read.of(ports)][:, sent.of(senders)])
+    if isinstance(synapse, Shifted):
+        return _some_shifted(synapse, sent.of(senders), read.of(ports))
     if isinstance(synapse, Sparse):
         return _some(synapse.matrix(), sent, read)  # also where all are zero: a part that nobody reads is an output
     same = sent[1:] == read[1:]
@@ -105,6 +107,17 @@ def _some(matrix: csr_array, sent: Part, read: Part) -> Sparse:
     """Return the rows of the neurons ``read`` and the columns of ``sent``."""
     found = sparse_of(csr_array(matrix[read.of(matrix.shape[0])][:, sent.of(matrix.shape[1])]))
     return replace(found, weight=found.weight.astype(np.int8))
+
+
+def _some_shifted(synapse: Shifted, sent: slice | Array, read: slice | Array) -> Shifted:
+    """Return the rows of the neurons ``read`` and the columns of ``sent``."""
+    there, here = np.full(synapse.pre, -1), np.full(synapse.post, -1)
+    senders, readers = np.arange(synapse.pre)[sent], np.arange(synapse.post)[read]
+    there[senders], here[readers] = np.arange(len(senders)), np.arange(len(readers))
+    rows, columns = here[synapse.rows], there[synapse.column]
+    kept = (rows >= 0) & (columns >= 0)
+    places, shape = (rows[kept], columns[kept]), (len(readers), len(senders))
+    return shifted_of(synapse.weight[kept], synapse.exponent[kept], places, shape)
 
 
 def _join(neurons: int) -> IntegerReadout:

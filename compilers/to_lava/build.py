@@ -1,11 +1,12 @@
 """Build: an aligned integer graph becomes connected Lava processes.
 
-Lava's own RingBuffer, Dense, DelayDense, Sparse, DelaySparse, Conv and LIFReset are used (`parts`); relay, scan,
-readout and switch neuron are ours.
+Lava's own RingBuffer, Dense, DelayDense, Sparse, DelaySparse, Conv, LIFReset, GradedVec, GradedReluVec and ProdNeuron
+are used (`parts`); relay, scan, readout and switch neuron are ours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
@@ -33,10 +34,13 @@ from bim_neuro.nodes import (
     Dense,
     Diagonal,
     IntegerCuba,
+    IntegerGraded,
     IntegerLIF,
+    IntegerProduct,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
+    Shifted,
     SomaWire,
     Source,
     Sparse,
@@ -81,11 +85,22 @@ def build(graph: IntegerGraph, x: Array, record_to: Path | None = None, rest: in
         if isinstance(edge.synapse, SomaWire):
             sent.connect(received)
             continue
-        synapse = to_synapse(edge.synapse, edge, graph.nodes[edge.source].message_bits)
-        parts.join(sent, synapse, received)
-        synapses[edge.name] = synapse
+        for name, synapse in _synapses(edge, graph.nodes[edge.source].message_bits):
+            parts.join(sent, synapse, received)
+            synapses[name] = synapse
     recorders = _record(graph, processes, record_to, total) if record_to else {}
     return LavaNetwork(processes, synapses, recorders, total, Loihi2SimCfg(select_tag="fixed_pt"))
+
+
+def _synapses(edge: Edge, message_bits: int) -> Iterator[tuple[str, AbstractProcess]]:
+    """Yield the processes of an edge by name: one, or one for each exponent of its weights."""
+    if not isinstance(edge.synapse, Shifted):
+        yield edge.name, to_synapse(edge.synapse, edge, message_bits)
+        return
+    for exponent in edge.synapse.exponents:
+        group = edge.synapse.group(exponent)
+        rows = (group.data, group.indices, group.indptr, group.shape[1])
+        yield f"{edge.name} 2^{exponent}", parts.sparse(*rows, edge.delay, message_bits, exponent)
 
 
 def _record(
@@ -134,6 +149,16 @@ def _(node: IntegerCuba, window: SampleWindow, name: str) -> AbstractProcess:
 def _(node: IntegerLIF, window: SampleWindow, name: str) -> AbstractProcess:
     constants = (node.size, node.du, node.dv, node.v_threshold, node.bias_mant, node.bias_exp)
     return parts.lif(*constants, window.depth, window.period)
+
+
+@to_process.register
+def _(node: IntegerGraded, window: SampleWindow, name: str) -> AbstractProcess:
+    return parts.graded(node.size, node.rectify, node.v_threshold)
+
+
+@to_process.register
+def _(node: IntegerProduct, window: SampleWindow, name: str) -> AbstractProcess:
+    return parts.product(node.size, node.shift, node.v_threshold)
 
 
 @to_process.register

@@ -10,6 +10,7 @@ from bim_neuro.nodes import Conv
 from bim_neuro.nodes.arithmetic import WORD_MAX
 
 PORTS = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in", "a": "a_in", "high": "high_in", "i": "a_in"}
+PORTS |= {"a1": "a_in1", "a2": "a_in2"}
 STATES = {"scan": ("h",), "lif": ("u", "v"), "cuba": ("u", "v", "n"), "readout": ("v",)}
 _FIELD = 127  # the fields of Lava's Conv are int8
 

@@ -14,8 +14,10 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIFReset
+from lava.proc.prodneuron.process import ProdNeuron
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
@@ -49,6 +51,16 @@ def lif(
     )
 
 
+def graded(size: int, rectify: bool, v_threshold: int) -> AbstractProcess:
+    """Make neurons that send what they read; rectified ones only what is above the threshold."""
+    return (GradedReluVec if rectify else GradedVec)(shape=(size,), vth=v_threshold)
+
+
+def product(size: int, shift: int, v_threshold: int) -> ProdNeuron:
+    """Make neurons that send the product of what their two ports read."""
+    return ProdNeuron(shape=(size,), vth=v_threshold, exp=shift)
+
+
 def dense(weight: np.ndarray, delay: int, message_bits: int) -> AbstractProcess:
     """Connect all to all by ``weight`` (post, pre); a message takes 1 + ``delay`` steps."""
     common = _common(message_bits) | {"weights": 2 * weight.astype(np.int32)}
@@ -62,11 +74,20 @@ def diagonal(weight: np.ndarray, delay: int, message_bits: int) -> AbstractProce
 
 
 def sparse(
-    weight: np.ndarray, column: np.ndarray, start: np.ndarray, pre: int, delay: int, message_bits: int
+    weight: np.ndarray,
+    column: np.ndarray,
+    start: np.ndarray,
+    pre: int,
+    delay: int,
+    message_bits: int,
+    exponent: int = 0,
 ) -> AbstractProcess:
-    """Connect some to some: row r has ``weight[start[r] : start[r + 1]]`` at the same slice of ``column``."""
+    """Connect some to some: row r has ``weight[start[r] : start[r + 1]]`` at the same slice of ``column``.
+
+    The sum of a row counts times 2^exponent.
+    """
     weights = csr_matrix((2 * weight.astype(np.int32), column, start), shape=(len(start) - 1, pre))
-    common = _common(message_bits) | {"weights": weights}
+    common = _common(message_bits) | {"weights": weights, "weight_exp": exponent - 1}
     if not delay:
         return Sparse(**common)
     delays = weights.copy()

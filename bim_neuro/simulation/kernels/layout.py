@@ -12,13 +12,14 @@ from ...nodes.arithmetic import Array
 
 # kinds of nodes
 SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN, CUBA, NARROW_RELAY, NARROW_READOUT = range(10)
+GRADED, PRODUCT_NEURON = 10, 11
 
 # places in `tables.units`, what a run calls by address; then the law of every kind of node
-PLAY, SEND, GATHER, WIDE_GATHER, ARRIVE, CONVOLVE, COUNT, KEEP, JOIN, LAW = range(10)
-UNITS = LAW + 10
+PLAY, SEND, GATHER, WIDE_GATHER, ARRIVE, CONVOLVE, SHIFT, COUNT, KEEP, JOIN, LAW = range(11)
+UNITS = LAW + 12
 
 # kinds of synapses
-DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS, SPARSE, CONV = range(7)
+DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS, SPARSE, CONV, SHIFTED = range(8)
 RARE_KINDS = (PRODUCT, SPARSE)  # and dense ones of messages beyond 16 bits
 
 # columns of `nodes`
@@ -60,7 +61,7 @@ PRODUCTS = 10  # place in work.products of a synapse that BLAS multiplies
 STRIDE = 11  # from one row of weights to the next
 SHARED = 12  # every neuron of the target reads the whole port
 FANS = 13  # place in tables.words32: synapses of every presynaptic neuron, where those differ; else -1
-LISTS_AT = 14  # place in tables.words32: targets of a sparse synapse, lists of a convolution
+LISTS_AT = 14  # place in tables.words32: targets of a sparse synapse, lists of a convolution or of exponents
 SHAPE = 15  # place in tables.words64: where a sender's targets begin, words of a convolution
 RARE = 16  # the unit of what few graphs have, see `rare`, or 0
 EDGE_COLUMNS = 17

@@ -22,6 +22,7 @@ from .layout import (
     PLAY,
     RARE,
     SEND,
+    SHIFT,
     SOURCE,
     WIDE_GATHER,
     Call,
@@ -32,6 +33,7 @@ from .layout import (
 from .rare import arrive, convolve
 from .source import send
 from .state import keep
+from .stock import arrive_shifted, graded_law
 
 KERNELS: dict[int, Any] = {
     PLAY: play,
@@ -40,6 +42,7 @@ KERNELS: dict[int, Any] = {
     WIDE_GATHER: gather_wide,
     ARRIVE: arrive,
     CONVOLVE: convolve,
+    SHIFT: arrive_shifted,
     COUNT: count,
     KEEP: keep,
     JOIN: join,
@@ -52,12 +55,14 @@ KERNELS: dict[int, Any] = {
     LAW + layout.RELAY: wide_law,
     LAW + layout.READOUT: wide_law,
     LAW + layout.WIDE_SCAN: wide_law,
+    LAW + layout.GRADED: graded_law,
+    LAW + layout.PRODUCT_NEURON: graded_law,
 }
 
 SECONDS = {
     play: 0.9, send: 0.4, gather_narrow: 1.7, gather_wide: 1.7, arrive: 1.2, convolve: 4, count: 0.6, keep: 0.4,
     join: 0.3, lif_law: 0.8, scan_law: 1.2, narrow_relay_law: 0.3, narrow_readout_law: 0.3, cuba_law: 0.6,
-    wide_law: 2.0,
+    wide_law: 2.0, graded_law: 0.4, arrive_shifted: 0.5,
 }  # fmt: skip
 """What the compiler takes, on one core of an AMD EPYC; it only decides who compiles what."""
 
@@ -72,6 +77,7 @@ def places_needed(tables: Tables, *, probed: bool, shared: bool) -> list[int]:
         WIDE_GATHER: bool((nodes[:, NARROW] == 0).any()),
         ARRIVE: bool((tables.edges[:, RARE] == ARRIVE).any()),
         CONVOLVE: bool((tables.edges[:, RARE] == CONVOLVE).any()),
+        SHIFT: bool((tables.edges[:, RARE] == SHIFT).any()),
         COUNT: len(nodes) > 0,
         KEEP: probed,
         JOIN: shared,
