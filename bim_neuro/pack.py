@@ -28,11 +28,11 @@ from .nodes import (
     IntegerCuba,
     IntegerGraded,
     IntegerLIF,
-    IntegerProduct,
+    IntegerProd,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
-    Product,
+    Prod,
     Readout,
     Relay,
     Scan,
@@ -52,7 +52,7 @@ _CLASSES: dict[str, type] = {
     for cls in (
         *(Source, Relay, Scan, ScanRange, LIF, Cuba, Readout),
         *(IntegerRelay, IntegerScan, IntegerLIF, IntegerCuba, IntegerReadout),
-        *(Graded, Product, IntegerGraded, IntegerProduct, Shifted),
+        *(Graded, Prod, IntegerGraded, IntegerProd, Shifted),
         *(Dense, Sparse, Conv, Diagonal, Broadcast, SomaWire, Encoder, Edge, FloatGraph, IntegerGraph),
     )
 }
@@ -66,10 +66,10 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "ScanRange": ScanRange,
 }
 _MAX_NUMBER = {"int": 2**63 - 1, "float": float(np.finfo(np.float64).max)}
-_NODES = (Source, Relay, Scan, LIF, Cuba, Readout, Graded, Product)
+_NODES = (Source, Relay, Scan, LIF, Cuba, Readout, Graded, Prod)
 _INTEGER_NODES = (
     *(Source, IntegerRelay, IntegerScan, IntegerLIF, IntegerCuba, IntegerReadout),
-    *(IntegerGraded, IntegerProduct),
+    *(IntegerGraded, IntegerProd),
 )
 _SYNAPSES = (Dense, Sparse, Shifted, Conv, Diagonal, Broadcast, SomaWire)
 _LENGTHS = {"Pair": 2, "Grid": 3, "Border": 4}
@@ -193,7 +193,7 @@ def _check_parts(graph: Graph[Any]) -> None:
         if not isinstance(node, (*_NODES, *_INTEGER_NODES)):
             raise InputError(f"node '{name}' is a {type(node).__name__}, no node")
         check_fields(f"node '{name}'", node)
-        if fault := node.fault() if isinstance(node, Cuba | IntegerCuba | IntegerGraded | IntegerProduct) else "":
+        if fault := node.fault() if isinstance(node, Cuba | IntegerCuba | IntegerGraded | IntegerProd) else "":
             raise InputError(f"node '{name}': {fault}")
     for index, edge in enumerate(graph.edges):
         ends = [edge.source, edge.target, edge.port] if isinstance(edge, Edge) else [None]

@@ -5,18 +5,20 @@ delayed by the difference. The taps of a convolution keep their own delay in add
 
 An edge that closes a loop (`IntegerGraph.recurrent`) does not count for the depth and is not delayed: it carries an
 older message of its source, one step older where it has no delay. Activity still in the loop when a sample ends would
-reach the next sample, so the samples of a recurrent graph never share a run on the chip: each starts from the initial
-state.
+reach the next sample, so the samples of a recurrent graph share a run on the chip only where a proof says that the gap
+empties its loops (`emptying`): else each starts from the initial state.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from ..errors import DoesNotFit, Finding
 from ..graph import IntegerGraph
 from ..nodes import IntegerLIF
 from ..nodes.node import IntegerNode
+from .emptying import gap_needed, has_open_neurons
 
 MAX_DELAY = 62
 
@@ -35,7 +37,13 @@ def align(graph: IntegerGraph) -> IntegerGraph:
     findings += _leaks(graph) if gap and not closing else []
     if findings:
         raise DoesNotFit(findings)
-    return replace(graph, edges=edges, depth=depth, gap=gap)
+    return _emptied(replace(graph, edges=edges, depth=depth, gap=gap))
+
+
+def _emptied(graph: IntegerGraph) -> IntegerGraph:
+    """Return the graph with the gap after which its neurons without a window are proved silent, where there is one."""
+    needed = gap_needed(graph) if has_open_neurons(graph) else inf
+    return replace(graph, gap=int(needed)) if needed < inf else graph
 
 
 def depths(graph: IntegerGraph) -> dict[str, int]:

@@ -23,7 +23,7 @@ from ..nodes import (
     IntegerCuba,
     IntegerGraded,
     IntegerLIF,
-    IntegerProduct,
+    IntegerProd,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
@@ -86,7 +86,7 @@ FIELDS: dict[type, tuple[Field, ...]] = {
         *(_constant(name) for name in ("bias", "v_threshold", "v_reset", "v_start", "v_floor")),
     ),
     IntegerGraded: (Field("v_threshold", 0, LONG_MAX, "constant-bits", _CONSTANT_HINT),),
-    IntegerProduct: (
+    IntegerProd: (
         Field("v_threshold", 0, LONG_MAX, "constant-bits", _CONSTANT_HINT),
         Field("shift", 0, SHIFT_MAX, "constant-bits", _CONSTANT_HINT),
     ),

@@ -21,7 +21,7 @@ from ..nodes import (
     Cuba,
     Dense,
     Graded,
-    Product,
+    Prod,
     Shifted,
     Sparse,
 )
@@ -117,7 +117,7 @@ def _exponent(graph: FloatGraph, edge: Edge, done: Mapping[str, Quantised], find
     """Return the exponent of what an edge carries; a loop's source is not done yet, but a spike has no fraction, and
     graded and product neurons count in units."""
     source = graph.nodes[edge.source]
-    spikes = isinstance(source, LIF | Graded | Product) or (isinstance(source, Cuba) and source.counts != "none")
+    spikes = isinstance(source, LIF | Graded | Prod) or (isinstance(source, Cuba) and source.counts != "none")
     if edge.source not in done and not spikes:
         message = f"synapse '{edge.name}' closes a loop with graded messages, only spikes may come back"
         findings.append(Finding("loop", edge.source, message, hint="put a spiking neuron into the loop"))

@@ -19,11 +19,11 @@ from ..nodes import (
     IntegerCuba,
     IntegerGraded,
     IntegerLIF,
-    IntegerProduct,
+    IntegerProd,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
-    Product,
+    Prod,
     Readout,
     Relay,
     Scan,
@@ -72,8 +72,8 @@ def _(node: Graded, scales: Scales, name: str, finest: int) -> Quantised:
 
 
 @quantise_node.register
-def _(node: Product, scales: Scales, name: str, finest: int) -> Quantised:
-    return Quantised(IntegerProduct(node.size, node.shift, node.largest), 0)
+def _(node: Prod, scales: Scales, name: str, finest: int) -> Quantised:
+    return Quantised(IntegerProd(node.size, node.shift, node.largest), 0)
 
 
 @quantise_node.register

@@ -26,11 +26,11 @@ from ..nodes import (
     IntegerCuba,
     IntegerGraded,
     IntegerLIF,
-    IntegerProduct,
+    IntegerProd,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
-    Product,
+    Prod,
     Readout,
     Relay,
     Scan,
@@ -75,9 +75,9 @@ def of_node(node: Node, got: IntegerNode, place: ConstantPlace) -> Iterator[Roun
 
 @of_node.register(Source)
 @of_node.register(Graded)
-@of_node.register(Product)
+@of_node.register(Prod)
 def _(
-    node: Source | Graded | Product, got: Source | IntegerGraded | IntegerProduct, place: ConstantPlace
+    node: Source | Graded | Prod, got: Source | IntegerGraded | IntegerProd, place: ConstantPlace
 ) -> Iterator[Rounded]:
     yield from ()
 

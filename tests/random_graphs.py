@@ -20,7 +20,7 @@ from bim_neuro.nodes import (
     IntegerCuba,
     IntegerGraded,
     IntegerLIF,
-    IntegerProduct,
+    IntegerProd,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
@@ -57,7 +57,9 @@ def random_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool,
     return _aligned(draw, IntegerGraph(nodes, tuple(edges), 1e-3, encoder), loops, maps)
 
 
-def random_stock_graph(seed: int, *, layers: int, width: int, loud: bool, loops: bool) -> IntegerGraph:
+def random_stock_graph(
+    seed: int, *, layers: int, width: int, loud: bool, loops: bool, kinds: tuple[str, ...] = STOCK
+) -> IntegerGraph:
     """Return a graph on processes that Lava ships; of ``loud`` ones products wrap and sums leave 32 bits."""
     draw = np.random.default_rng(seed)
     channels = int(draw.integers(1, width + 1))
@@ -65,7 +67,7 @@ def random_stock_graph(seed: int, *, layers: int, width: int, loud: bool, loops:
     edges: list[Edge] = []
     for index in range(layers):
         name, size, before = f"n{index}", int(draw.integers(1, width + 1)), list(nodes)
-        nodes[name] = _stock_node(draw, str(draw.choice(STOCK)), size, loud)
+        nodes[name] = _stock_node(draw, str(draw.choice(kinds)), size, loud)
         for port in nodes[name].ports:
             sources = draw.choice(before, size=int(draw.integers(1, 4)))
             edges.extend(_shifted_edge(draw, nodes, str(source), name, port, loud) for source in sources)
@@ -208,7 +210,7 @@ def _stock_node(draw: np.random.Generator, kind: str, size: int, loud: bool) -> 
     if kind == "graded":
         return IntegerGraded(size, bool(draw.integers(2)), v_threshold=threshold)
     if kind == "product":
-        return IntegerProduct(size, int(draw.integers(0, 9) if loud else draw.integers(9, 22)), v_threshold=threshold)
+        return IntegerProd(size, int(draw.integers(0, 9) if loud else draw.integers(9, 22)), v_threshold=threshold)
     return _lif(draw, size, loud)
 
 

@@ -22,7 +22,7 @@ from ..nodes import (
     Diagonal,
     Encoder,
     Graded,
-    Product,
+    Prod,
     Readout,
     Relay,
     Scan,
@@ -178,8 +178,8 @@ def _(node: LIF) -> Shapes:
 
 
 @_shapes.register(Graded)
-@_shapes.register(Product)
-def _(node: Graded | Product) -> Shapes:
+@_shapes.register(Prod)
+def _(node: Graded | Prod) -> Shapes:
     return {"size": (node.size, max(int(node.size), 1))}
 
 

@@ -34,7 +34,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
-from ..nodes import LIF, Conv, Cuba, Dense, Diagonal, Graded, Product, Readout, Relay, Scan, Source, Sparse
+from ..nodes import LIF, Conv, Cuba, Dense, Diagonal, Graded, Prod, Readout, Relay, Scan, Source, Sparse
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from .standard_maps import as_conv2d, as_matrix, grids, per_channel, shaped
@@ -164,8 +164,8 @@ def _write(node: Node, name: str, layer: _Layer) -> None:
 
 
 @_write.register(Graded)
-@_write.register(Product)
-def _(node: Graded | Product, name: str, layer: _Layer) -> None:
+@_write.register(Prod)
+def _(node: Graded | Prod, name: str, layer: _Layer) -> None:
     message = f"layer '{name}': NIR has no {node.kind} neuron"
     raise InputError(message, "write the model as it was before its lowering; compile that with lowering stock")
 

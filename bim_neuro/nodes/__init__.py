@@ -4,7 +4,7 @@ from .cuba import Cuba, IntegerCuba
 from .fitting import Fit, fit, fit_encoder, measured
 from .graded import Graded, IntegerGraded
 from .lif import LIF, IntegerLIF
-from .product import IntegerProduct, Product
+from .product import IntegerProd, Prod
 from .readout import IntegerReadout, Readout
 from .relay import IntegerRelay, Relay
 from .scan import IntegerScan, Scan, ScanRange
@@ -25,11 +25,11 @@ __all__ = [
     "IntegerCuba",
     "IntegerGraded",
     "IntegerLIF",
-    "IntegerProduct",
+    "IntegerProd",
     "IntegerReadout",
     "IntegerRelay",
     "IntegerScan",
-    "Product",
+    "Prod",
     "Readout",
     "Relay",
     "Scan",

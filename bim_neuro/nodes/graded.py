@@ -3,8 +3,8 @@ r"""Graded vector: neurons without a state that send what they accumulated, or o
     m[t] = a[t]  where |a[t]| > v_threshold, else 0         Lava's GradedVec
     m[t] = a[t]  where a[t] > v_threshold, else 0           Lava's GradedReluVec, ``rectify``
 
-The integer law (N26) is theirs (lava-nc 0.10.0, proc/graded/models.py): sums of 32 bits, which wrap. The float law counts
-in the same units and has the threshold 0.
+The integer law (N26) is theirs (lava-nc 0.10.0, proc/graded/models.py): sums of 32 bits, which wrap. The float law
+counts in the same units and has the threshold 0.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ SHIFT_MAX = 31
 
 
 @dataclass(frozen=True)
-class Product:
+class Prod:
     """Float law; ``largest`` is the largest magnitude of a message that a proof allows, 0 where there is no proof."""
 
     size: int
@@ -50,8 +50,8 @@ class Product:
 
 
 @dataclass(frozen=True)
-class IntegerProduct:
-    """N27. ``largest`` is as in `Product`; what it says is not enforced."""
+class IntegerProd:
+    """N27. ``largest`` is as in `Prod`; what it says is not enforced."""
 
     size: int
     shift: int

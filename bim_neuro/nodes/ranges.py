@@ -14,7 +14,7 @@ from .cuba import Cuba
 from .graded import Graded
 from .lif import LIF
 from .node import Node
-from .product import Product
+from .product import Prod
 from .readout import Readout
 from .relay import Relay
 from .scan import Scan, ScanRange
@@ -32,8 +32,8 @@ def ranges_of(node: Node) -> Ranges:
 @ranges_of.register(Source)
 @ranges_of.register(LIF)
 @ranges_of.register(Graded)
-@ranges_of.register(Product)
-def _(node: Source | LIF | Graded | Product) -> Ranges:
+@ranges_of.register(Prod)
+def _(node: Source | LIF | Graded | Prod) -> Ranges:
     return {}
 
 
@@ -71,8 +71,8 @@ def with_ranges(node: Node, ranges: Mapping[str, float]) -> Node:
 @with_ranges.register(Source)
 @with_ranges.register(LIF)
 @with_ranges.register(Graded)
-@with_ranges.register(Product)
-def _(node: Source | LIF | Graded | Product, ranges: Mapping[str, float]) -> Node:
+@with_ranges.register(Prod)
+def _(node: Source | LIF | Graded | Prod, ranges: Mapping[str, float]) -> Node:
     return node
 
 

@@ -12,7 +12,7 @@ from ..nodes import (
     IntegerCuba,
     IntegerGraded,
     IntegerLIF,
-    IntegerProduct,
+    IntegerProd,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
@@ -87,12 +87,12 @@ def _(node: IntegerCuba, bounds: dict[str, int], name: str) -> Form:
 
 
 @form.register(IntegerGraded)
-@form.register(IntegerProduct)
-def _(node: IntegerGraded | IntegerProduct, bounds: dict[str, int], name: str) -> Form:
+@form.register(IntegerProd)
+def _(node: IntegerGraded | IntegerProd, bounds: dict[str, int], name: str) -> Form:
     if fault := node.fault():
         raise InputError(f"layer '{name}': {fault}")
-    product = isinstance(node, IntegerProduct)
-    words = np.array([node.v_threshold, node.shift if isinstance(node, IntegerProduct) else node.rectify], np.int64)
+    product = isinstance(node, IntegerProd)
+    words = np.array([node.v_threshold, node.shift if isinstance(node, IntegerProd) else node.rectify], np.int64)
     return Form(layout.PRODUCT_NEURON if product else layout.GRADED, words)
 
 
@@ -217,7 +217,7 @@ def _(node: IntegerGraded, name: str) -> int:
 
 
 @message_bound.register
-def _(node: IntegerProduct, name: str) -> int:
+def _(node: IntegerProd, name: str) -> int:
     return (LONG_MAX + 1) >> node.shift
 
 

@@ -15,7 +15,7 @@ from ..nodes import (
     Dense,
     Diagonal,
     IntegerGraded,
-    IntegerProduct,
+    IntegerProd,
     Shifted,
     SomaWire,
     Sparse,
@@ -156,10 +156,10 @@ def check_fit(edge: Edge, shape: Shape, pre: int, post: int) -> None:
 
 def check_long(edge: Edge, source: IntegerNode) -> None:
     """Refuse messages of 32 bits where a kernel multiplies them in as many."""
-    if isinstance(source, IntegerGraded | IntegerProduct) and isinstance(edge.synapse, WEIGHTED):
-        if not isinstance(edge.synapse, Shifted):
-            message = f"synapse '{edge.name}' is {edge.synapse.kind}, messages of a {source.kind} neuron have 32 bits"
-            raise InputError(message, "make it a Shifted synapse, or use --backend reference")
+    plain = isinstance(edge.synapse, WEIGHTED) and not isinstance(edge.synapse, Shifted)
+    if plain and isinstance(source, IntegerGraded | IntegerProd):
+        message = f"synapse '{edge.name}' is {edge.synapse.kind}, messages of a {source.kind} neuron have 32 bits"
+        raise InputError(message, "make it a Shifted synapse, or use --backend reference")
 
 
 def gain(edge: Edge) -> int:

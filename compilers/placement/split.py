@@ -18,6 +18,7 @@ from scipy.sparse import csr_array
 
 from ...graph import Edge, IntegerGraph, PlacedGraph
 from ...nodes import Conv, Dense, Diagonal, IntegerReadout, Shifted, SomaWire, Sparse, Synapse
+from ...nodes.arithmetic import Array
 from ...nodes.node import IntegerNode
 from ...nodes.synapses import shifted_of, sparse_of
 from .lists import GATES

@@ -36,7 +36,7 @@ from bim_neuro.nodes import (
     IntegerCuba,
     IntegerGraded,
     IntegerLIF,
-    IntegerProduct,
+    IntegerProd,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
@@ -157,7 +157,7 @@ def _(node: IntegerGraded, window: SampleWindow, name: str) -> AbstractProcess:
 
 
 @to_process.register
-def _(node: IntegerProduct, window: SampleWindow, name: str) -> AbstractProcess:
+def _(node: IntegerProd, window: SampleWindow, name: str) -> AbstractProcess:
     return parts.product(node.size, node.shift, node.v_threshold)
 
 

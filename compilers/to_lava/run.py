@@ -21,6 +21,7 @@ from ...graph import IntegerGraph
 from ...nodes.arithmetic import Array
 from ...record import RunRecord, merge
 from ...simulation.reference import check_input
+from ..emptying import shares_run
 from .compat import check_installed
 from .guard import FULL
 from .remains import FREE_SPACE, Workplace, workplace
@@ -39,13 +40,13 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
 
     Raises `BackendMissing` where Lava is not installed, `BackendFailed` when it fails or exceeds ``time_limit``
     (seconds; by default one minute and a quarter of a second a step). A recurrent graph plays every sample in a run of
-    its own, because activity in a loop would reach the next sample.
+    its own, because activity in a loop would reach the next sample, unless the gap is proved to empty its loops.
     """
     check_installed()
     check_input(graph, x)
     if x.dtype.kind not in "iub":
         raise InputError(f"input holds {x.dtype}, Lava needs integers", "encode() returns them")
-    if graph.recurrent and len(x) > 1:
+    if len(x) > 1 and not shares_run(graph):
         return merge([run_lava(graph, x[at : at + 1], time_limit=time_limit) for at in range(len(x))])
     samples, steps, _ = x.shape
     period = graph.period(steps)

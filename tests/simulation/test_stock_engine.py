@@ -42,9 +42,7 @@ def test_five_hundred_random_stock_graphs_equal_the_numpy_law(**drawn: Any) -> N
     check_a_random_graph(**drawn)
 
 
-def check_a_random_graph(
-    seed: int, layers: int, width: int, loud: bool, loops: bool, samples: int, steps: int
-) -> None:
+def check_a_random_graph(seed: int, layers: int, width: int, loud: bool, loops: bool, samples: int, steps: int) -> None:
     """One and two threads, over samples and over neurons."""
     graph = random_stock_graph(seed, layers=layers, width=width, loud=loud, loops=loops)
     x = random_input(graph, seed, samples=samples, steps=steps, activity=0.6)
@@ -77,5 +75,5 @@ def test_messages_of_32_bits_over_a_plain_synapse_are_refused() -> None:
     edges = (Edge("input", "first", "a", weight), Edge("first", "second", "a", weight))
     depth = {"input": 0, "first": 1, "second": 2}
     graph = IntegerGraph(nodes, edges, 1e-3, Encoder("graded", np.ones(2), np.zeros(2)), depth=depth)
-    with pytest.raises(InputError, match="'first -> second.a' is dense, messages of a graded neuron have 32 bits"):
+    with pytest.raises(InputError, match=r"'first -> second\.a' is dense, messages of a graded neuron have 32 bits"):
         Engine(graph).run(np.ones((1, 2, 2), np.int64))

@@ -57,7 +57,7 @@ def _graded(words: Array, sums: Array, message: Array) -> int:
         x = v if size > threshold else _i32(0)
         sent += x != _i32(0)
         message[j] = x
-    return (wrapped << 32) | sent
+    return int((wrapped << 32) | sent)
 
 
 @kernel
@@ -74,7 +74,7 @@ def _product(words: Array, left: Array, right: Array, message: Array) -> int:
         x = p if _size(p) > threshold else _i32(0)
         sent += x != _i32(0)
         message[j] = x
-    return (wrapped << 32) | sent
+    return int((wrapped << 32) | sent)
 
 
 @kernel
