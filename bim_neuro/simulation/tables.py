@@ -241,6 +241,7 @@ class _Builder:
         """Lay out how many synapses a presynaptic neuron has, and how many that are not zero."""
         row[layout.FULL] = full = bool(np.all(shape.nonzero == shape.fan))
         row[layout.FAN] = int(np.max(shape.fan, initial=0))
+        row[layout.ALL] = int(shape.nonzero.sum())
         even = np.all(shape.fan == row[layout.FAN])
         row[layout.FANS] = -1 if even else self.words32.add(np.asarray(shape.fan))
         row[layout.NONZERO] = row[layout.FANS] if full and row[layout.FANS] >= 0 else self.words32.add(shape.nonzero)

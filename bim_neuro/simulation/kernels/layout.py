@@ -64,7 +64,8 @@ FANS = 13  # place in tables.words32: synapses of every presynaptic neuron, wher
 LISTS_AT = 14  # place in tables.words32: targets of a sparse synapse, lists of a convolution or of exponents
 SHAPE = 15  # place in tables.words64: where a sender's targets begin, words of a convolution
 RARE = 16  # the unit of what few graphs have, see `rare`, or 0
-EDGE_COLUMNS = 17
+ALL = 17  # weights that are not zero, of all presynaptic neurons
+EDGE_COLUMNS = 18
 
 # words of a convolution, see `planes`
 GROUPS = 0

@@ -19,7 +19,8 @@ BLOCK_ROWS = 252
 COLUMNS = 32  # what rows and sums are filled up to
 _WIDE = compiles_for("avx512bw")  # 32 registers of 64 bytes; AVX2 has 16 of 32
 _SPIKE_TILE = 16 if _WIDE else 4
-_PAIR_TILE = 8 if _WIDE else 4
+_PAIR_TILE = 4
+_FOUR_TILE = 4 if _WIDE else 1  # of four steps at once
 _LONG = ir.IntType(64)
 
 
@@ -79,25 +80,33 @@ def _spikes(registers: int) -> Any:
     return intrinsic(typed)
 
 
-def _pairs(registers: int) -> Any:
-    """Build: sums[at...] += two messages times their rows, for ``count`` pairs from pairs[start] on."""
+def _pairs(registers: int, steps: int) -> Any:
+    """Build, for some steps: sums[at...] += two messages times their rows, ``count`` pairs from pairs[start] on.
 
-    def typed(typing: Any, weights: Any, messages: Any, pairs: Any, sums: Any, places: Any) -> Any:
+    Each two rows of weights are read once for all steps. ``begins``: where the messages of each step do; sums of one
+    step are ``pitch`` from those of the next.
+    """
+
+    def typed(typing: Any, weights: Any, messages: Any, pairs: Any, sums: Any, places: Any, begins: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, values: Any) -> None:
-            place, stride, start, count, at, message = code_tools.unpack_tuple(builder, values[4])
-            held = _Sums(context, builder, signature, values, registers, 32)
+            place, stride, start, count, at, pitch = code_tools.unpack_tuple(builder, values[4])
+            rows = code_tools.unpack_tuple(builder, values[5])
+            held = [_Sums(context, builder, signature, values, registers, 32) for _ in range(steps)]
             with code_tools.for_range(builder, count) as loop:
-                pair = builder.sext(held.word(2, builder.add(start, loop.index)), _LONG)
-                even = builder.add(message, builder.mul(pair, _LONG(2)))
-                low = builder.and_(held.word(1, even), ir.IntType(32)(0xFFFF))
-                high = builder.shl(held.word(1, builder.add(even, _LONG(1))), ir.IntType(32)(16))
-                both = builder.bitcast(spread(builder, builder.or_(low, high), 16), vector(32, 16))
+                pair = builder.sext(held[0].word(2, builder.add(start, loop.index)), _LONG)
                 begin = builder.add(place, builder.mul(pair, builder.mul(stride, _LONG(2))))
-                for number in range(registers):
-                    held.add(number, multiply_pairs(builder, held.weights(begin, number), both))
-            held.write(3, at)
+                row = [held[0].weights(begin, number) for number in range(registers)]
+                for step in range(steps):
+                    even = builder.add(rows[step], builder.mul(pair, _LONG(2)))
+                    low = builder.and_(held[0].word(1, even), ir.IntType(32)(0xFFFF))
+                    high = builder.shl(held[0].word(1, builder.add(even, _LONG(1))), ir.IntType(32)(16))
+                    both = builder.bitcast(spread(builder, builder.or_(low, high), 16), vector(32, 16))
+                    for number in range(registers):
+                        held[step].add(number, multiply_pairs(builder, row[number], both))
+            for step in range(steps):
+                held[step].write(3, builder.add(at, builder.mul(pitch, pitch.type(step))))
 
-        return types.void(weights, messages, pairs, sums, places), code
+        return types.void(weights, messages, pairs, sums, places, begins), code
 
     return intrinsic(typed)
 
@@ -127,7 +136,8 @@ def _pair_sums(builder: Any, a: Any, b: Any, lanes: int, name: str) -> Any:
 
 
 _many_spikes, _some_spikes, _one_spikes = _spikes(_SPIKE_TILE), _spikes(4), _spikes(1)
-_many_pairs, _one_pairs = _pairs(_PAIR_TILE), _pairs(1)
+_many_pairs, _one_pairs = _pairs(_PAIR_TILE, 1), _pairs(1, 1)
+_many_pairs_of_four, _one_pairs_of_four = _pairs(_FOUR_TILE, 4), _pairs(1, 4)
 
 
 @kernel
@@ -157,9 +167,28 @@ def add_pairs(
     for start in range(0, count, some):
         few, column = min(count - start, some), 0
         while column + _PAIR_TILE * 16 <= width:
-            where = (place + 2 * column, stride, start, few, at + column, message)
-            _many_pairs(weights, messages, pairs, sums, where)
+            where = (place + 2 * column, stride, start, few, at + column, 0)
+            _many_pairs(weights, messages, pairs, sums, where, (message,))
             column += _PAIR_TILE * 16
         while column < width:
-            _one_pairs(weights, messages, pairs, sums, (place + 2 * column, stride, start, few, at + column, message))
+            where = (place + 2 * column, stride, start, few, at + column, 0)
+            _one_pairs(weights, messages, pairs, sums, where, (message,))
+            column += 16
+
+
+@kernel
+def add_pairs_of_four(
+    weights: Array, place: int, stride: int, messages: Array, rows: tuple[int, int, int, int], pairs: Array,
+    count: int, some: int, sums: Array, at: int, pitch: int, width: int,
+) -> None:  # fmt: skip
+    """As `add_pairs`, for four steps, whose messages begin at ``rows``, and whose sums are ``pitch`` apart."""
+    for start in range(0, count, some):
+        few, column = min(count - start, some), 0
+        while column + _FOUR_TILE * 16 <= width:
+            where = (place + 2 * column, stride, start, few, at + column, pitch)
+            _many_pairs_of_four(weights, messages, pairs, sums, where, rows)
+            column += _FOUR_TILE * 16
+        while column < width:
+            where = (place + 2 * column, stride, start, few, at + column, pitch)
+            _one_pairs_of_four(weights, messages, pairs, sums, where, rows)
             column += 16

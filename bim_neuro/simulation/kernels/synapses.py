@@ -12,6 +12,7 @@ from ...jit import entry, kernel, part
 from ...nodes.arithmetic import Array
 from .calls import call
 from .layout import (
+    ALL,
     COUNTS,
     DENSE,
     DEPTH,
@@ -49,7 +50,7 @@ from .layout import (
     Tables,
     Work,
 )
-from .rows import COLUMNS, add_pairs, add_rows
+from .rows import COLUMNS, add_pairs, add_pairs_of_four, add_rows
 
 _i32 = np.int32
 _u32 = np.uint32  # as a place in a row: of a signed one numba would ask whether it is negative
@@ -76,12 +77,42 @@ def gather(
         edge = tables.edges[e]
         origin = tables.nodes[edge[ORIGIN]]
         begin, end = (0, edge[POST]) if edge[SHARED] else (first, last)
-        for t in range(max(times[0], edge[LATE]), times[1]):
+        t0 = max(times[0], edge[LATE])
+        if edge[SYNAPSE] == PAIRS:
+            t0 = _by_fours(tables, work, node, edge, origin, (t0, times[1], times[2]), begin, end, pool)
+        for t in range(t0, times[1]):
             place = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
             if edge[RARE]:
                 call(tables.units[edge[RARE]], at, (index, e, t, place, begin, end, chunk))
             else:
                 _arrive(tables, work, edge, origin, t, begin, end, pool, place)
+
+
+@part
+def _by_fours(
+    tables: Tables, work: Work, node: Array, edge: Array, origin: Array, times: tuple[int, int, int], begin: int,
+    end: int, pool: Array,
+) -> int:  # fmt: skip
+    """Add four steps at a time of what arrives over an edge, up to one of few messages; return the step that is next.
+
+    ``times`` as `gather` has them. Steps of few messages go one by one, so that rows of zeros are left out.
+    """
+    t, mask, width, pitch = times[0], origin[MASK], origin[WIDTH], node[SUM_WIDTH]
+    counts, row, pairs = work.counts[origin[COUNTS] :], origin[MESSAGES], (width + 1) >> 1
+    padded, place = (end - begin + COLUMNS - 1) & -COLUMNS, edge[WEIGHT] + 2 * begin
+    while t + 4 <= times[1]:
+        sent = t - edge[LATE]
+        a, b, c, d = sent & mask, (sent + 1) & mask, (sent + 2) & mask, (sent + 3) & mask
+        if 4 * min(counts[a], counts[b], counts[c], counts[d]) <= width:
+            break
+        rows = (row + a * width, row + b * width, row + c * width, row + d * width)
+        at = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
+        some = edge[ROWS] >> 1
+        add_pairs_of_four(
+            tables.weights, place, edge[STRIDE], work.messages, rows, work.pairs, pairs, some, pool, at, pitch, padded
+        )
+        t += 4
+    return int(t)
 
 
 @part
@@ -149,12 +180,16 @@ def count_operations(tables: Tables, work: Work, node: Array, counter: Array, t0
             start = origin[MESSAGES] + slot * width
             message = work.messages[start : start + (count if origin[SPIKES] else width)]
             if edge[FANS] < 0:
-                hardware = effective = np.int64(count) * edge[FAN]
-                if not edge[FULL]:
-                    effective = _synapses_of(nonzero, message, origin[SPIKES] != 0)
+                hardware = np.int64(count) * edge[FAN]
             else:
-                hardware = effective = _fans_of(tables.words32[edge[FANS] :], message, origin[SPIKES] != 0)
-                if not edge[FULL]:
+                hardware = _fans_of(tables.words32[edge[FANS] :], message, origin[SPIKES] != 0)
+            effective = hardware
+            if not edge[FULL]:
+                if count == width:
+                    effective = edge[ALL]
+                elif edge[FANS] < 0:
+                    effective = _synapses_of(nonzero, message, origin[SPIKES] != 0)
+                else:
                     effective = _fans_of(nonzero, message, origin[SPIKES] != 0)
             counter[HARDWARE, column] += hardware
             counter[EFFECTIVE, column] += effective
