@@ -5,6 +5,7 @@
 
 PYTHON ?=
 VENV ?= .venv$(if $(filter 3.%,$(PYTHON)),-$(PYTHON))
+FRAMEWORKS_VENV ?= .venv-frameworks
 DATA ?=
 OUT := out
 PYTEST_ARGS ?=
@@ -23,7 +24,7 @@ ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 FEWER_TYPES := --allow-any-generics --allow-untyped-calls --no-warn-return-any --no-warn-unused-ignores
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures browser test test-all coverage fuzz kills lint types train-digits train-ecg bench clean dist environment
+.PHONY: help demo pictures browser test test-all frameworks coverage fuzz kills lint types train-digits train-ecg bench clean dist environment
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +46,10 @@ coverage: environment ## print which lines some quick tests run (TESTS= for othe
 	$(BIN)/python -m coverage run -m pytest -q -m "not slow and not lava" $(or $(TESTS),$(COVERED))
 	$(BIN)/python -m coverage report
 	@echo "not measured: kernels compiled by numba, and code in child processes (commands, Lava, readers of files)"
+
+frameworks: ## play our files in norse, snnTorch and SpikingJelly, in an environment of its own (FRAMEWORKS_VENV)
+	@scripts/frameworks "$(FRAMEWORKS_VENV)"
+	PYTHONPATH=. $(FRAMEWORKS_VENV)/bin/python scripts/make_imported_runs.py --check
 
 fuzz: environment ## damage files at random and read them: CASES=2000 a format, SEED=0; FORMAT=pt CASE=17 repeats one
 	$(BIN)/python scripts/fuzz.py --cases $(CASES) --seed $(SEED) $(if $(FORMAT),--format $(FORMAT)) $(if $(CASE),--case $(CASE))

@@ -18,3 +18,5 @@ BINS = ("count", "any")
 """What a step and line with several events holds: how many, or 1."""
 DIALECTS = ("nir", "norse", "snntorch", "sinabs", "spikingjelly", "rockpool", "spyx")
 """Presets of what a NIR file does not say; `nir_bridge.dialect` holds them."""
+IMPORTERS = ("norse", "snntorch", "spikingjelly", "nir104")
+"""Whose importer a model.nir is written for; `nir_bridge.importers` holds what they disagree on."""

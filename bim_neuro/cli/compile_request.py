@@ -58,6 +58,7 @@ def request_of(asked: Asked) -> Request:
                 "run.lava_timeout": "lava_timeout",
                 "learn.samples": "learn_samples",
                 "quantise.weight_bits": "weight_bits",
+                "nir.for": "importer",
             }
         ),
     )

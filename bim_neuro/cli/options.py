@@ -193,6 +193,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "strict": (_BUILDS,),
     "learn": (_BUILDS,),
     "quantise.weight_bits": (_BUILDS, _LEARNS_NOTHING),
+    "nir.for": (_BUILDS,),
     "learn.test": (_SIMULATES, _LEARN),
     "learn.samples": (_SIMULATES, _LEARN),
     "learn.placement": (_BUILDS, _LEARN),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import Finding
 from ..pipeline import compile_model
 from ..program import Program
 from ..stopwatch import Stopwatch
@@ -20,3 +21,12 @@ def program_of(request: Request, watch: Stopwatch) -> Program:
         effort=0.0,
         weight_bits=request.weight_bits,
     )
+
+
+def unplayed_by(importer: str | None, program: Program) -> tuple[Finding, ...]:
+    """Return a warning for each node of model.nir that the importer it is written for does not play."""
+    if importer is None:
+        return ()
+    from ..nir_bridge import unplayed
+
+    return unplayed(program.reference, importer)

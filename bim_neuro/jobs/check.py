@@ -17,7 +17,7 @@ from ..program import Program
 from ..report.models import Cores, plain
 from ..report.thresholds import missed_without_a_run
 from ..stopwatch import Stopwatch
-from .built import program_of
+from .built import program_of, unplayed_by
 from .chosen import Chosen
 from .learn import would_learn
 from .request import Request
@@ -66,7 +66,7 @@ def _built(request: Request, findings: list[Finding], watch: Stopwatch) -> tuple
     except DoesNotFit as error:
         findings += error.findings
         return None, chosen
-    findings += program.findings
+    findings += [*program.findings, *unplayed_by(request.importer, program)]
     return program, chosen
 
 

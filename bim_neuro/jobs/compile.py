@@ -23,7 +23,7 @@ from ..report.models import Summary
 from ..report.thresholds import missed
 from ..simulation.agreement import verify
 from ..stopwatch import Stopwatch
-from .built import program_of
+from .built import program_of, unplayed_by
 from .chosen import Chosen
 from .folder import REQUEST, filled, reserved
 from .learn import Learned
@@ -69,7 +69,7 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
             save_artefact(program.artefact(_proof(program, raw)), fresh / "model.bimn")
         stage("write model.nir", None)
         with watch.stage("nir"):
-            _write_nir(program, fresh / "model.nir")
+            _write_nir(program, fresh / "model.nir", request.importer)
         if request.file:
             write(fresh / REQUEST, request.file)
         undone = (_not_compared(request.verify),) if request.verify else ()
@@ -133,7 +133,7 @@ def _facts(
         command=request.command,
         placed=placed,
         optimise=request.optimise,
-        findings=(*program.findings, *chosen.findings),
+        findings=(*program.findings, *chosen.findings, *unplayed_by(request.importer, program)),
         learning=learned.report if learned else None,
         stream=learned.stream if learned else None,
         request=_asked(request, program, chosen),
@@ -164,7 +164,7 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")
-    for name in ("dialect", "encoder", "events"):
+    for name in ("dialect", "encoder", "events", "importer"):
         if options[name] is None:
             del options[name]
     if request.weight_bits == WIDTHS[0]:
@@ -217,7 +217,7 @@ def _proof(program: Program, raw: Array) -> Array:
     return some[:, : max(1, ARTEFACT_MESSAGES // a_step)]
 
 
-def _write_nir(program: Program, path: Path) -> None:
+def _write_nir(program: Program, path: Path, importer: str | None) -> None:
     from ..nir_bridge import write_nir
 
-    write_nir(program.reference, path)
+    write_nir(program.reference, path, importer=importer)

@@ -41,6 +41,7 @@ class Request:
     events: Mapping[str, str] | None = None  # how a file of events is read: time_unit, bins, node
     dialect: Mapping[str, str] | None = None  # switches by name, the preset as 'name'; see nir_bridge.dialect
     weight_bits: int = 8
+    importer: str | None = None  # whose is to play model.nir; see nir_bridge.importers
     recorded: Path | None = None  # what the framework sent; see `recorded`
     float_bits: int = 64
     file: str = ""  # the same for --config, as it is written beside the result

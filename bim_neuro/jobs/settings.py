@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any
 
-from ..choices import BINS, TIME_UNITS
+from ..choices import BINS, IMPORTERS, TIME_UNITS
 from ..errors import InputError
 from ..nodes.switches import SWITCHES
 from ..plasticity.request import GROUPS, LIMITS, PLACEMENTS, ROUNDINGS, Plasticity
@@ -135,6 +135,7 @@ COMPILE = (
     _BITS,
     _MEMORY,
     Setting("quantise.weight_bits", int, 8, "Bits of a weight: 8, or 16 in two lists, in microcode.", "bits", 8, 16),
+    Setting("nir.for", str, None, "Whose importer is to play model.nir, where importers disagree.", choices=IMPORTERS),
     *EVENTS,
     Setting("learn.test", str, None, "Also measure learning on this .npz (for example shifted data).", "path"),
     Setting("learn.samples", int, 2000, "Samples to learn from; a shorter stream is repeated.", "samples", 1),

@@ -11,6 +11,6 @@ graph (`foreign`).
 """
 
 from .read import read_nir
-from .write import write_nir
+from .write import unplayed, write_nir
 
-__all__ = ["read_nir", "write_nir"]
+__all__ = ["read_nir", "unplayed", "write_nir"]

@@ -1,6 +1,7 @@
 """What NIR cannot say, as one JSON text on the top graph, keyed by node.
 
-    {"format": 1, "dt": seconds, "integrator": "exponential Euler", "task": ..., "labels": [...],
+    {"format": 1, "written_by": "bim-neuro 0.2.0", "dt": seconds, "integrator": "forward Euler",
+     "task": ..., "labels": [...],
      "encoder": {"kind": ..., "gain": [...], "offset": [...]},
      "nodes": {"block1.scan": {"kind": "scan", "product": {...}, "ranges": {...}, ...},
                "block1.lif": {"kind": "lif", "reset": "hard, to 0, same step", ...}, ...}}
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from .._version import __version__
 from ..errors import InputError
 from ..graph import FloatGraph
 from ..nodes import LIF, Cuba, Encoder, Scan
@@ -28,8 +30,8 @@ from .dialect import INTEGRATORS, Dialect
 from .written_loops import beginning_late
 
 KEY = "bim_neuro"
-EXPONENTIAL = "exponential Euler"
-"""How our own files are discretised; its name in files stays."""
+FORWARD = "forward Euler"
+"""How the standard layer is discretised, as importers step; files of 0.1 and 0.2 say 'exponential Euler'."""
 FORMAT = 1
 
 _PRODUCT = {
@@ -69,8 +71,9 @@ def describe(graph: FloatGraph) -> str:
     return json.dumps(
         {
             "format": FORMAT,
+            "written_by": f"bim-neuro {__version__}",
             "dt": graph.dt,
-            "integrator": EXPONENTIAL,
+            "integrator": FORWARD,
             "task": graph.task,
             "labels": list(graph.labels),
             "encoder": {

@@ -447,3 +447,17 @@ def test_nir_data_with_several_signals_asks_which(tmp_path: Path, flat: bim_neur
     assert flat.sequences(file, node="b").shape == (2, 5, 4)
     assert "none is called 'c'" in unread(flat, file, node="c")
     assert "a graph of NIR is the MODEL" in unread(flat, graph(tmp_path / "h.nir"))
+
+
+def test_model_nir_says_nothing_of_where_and_when(tmp_path: Path) -> None:
+    """The same model and input from other paths give the same bytes; norse lacks nothing of it."""
+    written = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        file = saved(folder / f"{name}.npz", x=np.ones((2, 5, 4)))
+        summary = run(graph(folder / f"{name}.nir"), file, "--layout", "BTC", "--set", "nir.for=norse")
+        written.append((folder / "out/model.nir").read_bytes())
+        assert [found for found in summary["findings"] if found["rule"] == "nir-importer"] == []
+    assert written[0] == written[1]
+    assert str(tmp_path).encode() not in written[0]

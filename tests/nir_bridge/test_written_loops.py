@@ -90,7 +90,8 @@ def test_a_loop_of_one_step_has_no_delay_node_and_holds_its_constant() -> None:
     standard = standard_graph(looped(Dense(_RING), 1, _LATE))
     [back] = [end for start, end in standard.edges if start == "a" and (end, "a") in standard.edges]
     assert not any(isinstance(node, nir.Delay) for node in standard.nodes.values())
-    np.testing.assert_array_equal(standard.nodes[back].bias, _LATE.synapse.weight[:, 0].astype(np.float32))
+    assert standard.nodes["a"].r.tolist() == [1] * 4  # a step adds half of what the weights send: they are doubled
+    np.testing.assert_array_equal(standard.nodes[back].bias, _LATE.synapse.weight[:, 0].astype(np.float32) * 2)
 
 
 def test_a_map_that_reads_itself_stays_a_map() -> None:

@@ -30,7 +30,7 @@ from bim_neuro.graph import Edge, FloatGraph, IntegerGraph
 from bim_neuro.hardware import load_profile
 from bim_neuro.nir_bridge import check as nir_check
 from bim_neuro.nir_bridge import read_nir, write_nir
-from bim_neuro.nir_bridge import standard as nir_standard
+from bim_neuro.nir_bridge.standard_neurons import write_node
 from bim_neuro.nodes import LIF, Dense, Encoder, Source
 from bim_neuro.nodes.arithmetic import Array, rescale, saturate
 from bim_neuro.nodes.node import State, Step
@@ -169,7 +169,7 @@ EXTENDED = (
     form,
     message_bound,
     nir_check._shapes,
-    nir_standard._write,
+    write_node,
 )
 
 
@@ -214,7 +214,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def _(node: Doubler) -> Any:
         return {"size": (node.size, max(node.size, 1))}
 
-    @nir_standard._write.register
+    @write_node.register
     def _(node: Doubler, name: str, layer: Any) -> None:
         layer.nodes[name] = nir.Scale(np.full(node.size, 2.0, np.float32))
         layer.synapses(name, "a", [name])

@@ -1,0 +1,162 @@
+r"""Neurons in NIR's own nodes, so that forward Euler, as importers step, is our law: tau = dt / (1 - decay).
+
+    Relay               Affine (weights and bias)
+    LIF                 LIF:      r = 1 where the weights take the rest, else 1 / (1 - decay); v_leak is the bias
+                                  where no Affine carries it
+    LIF with a current  CubaLIF:  r = tau_mem / dt, w_in = tau_syn / dt: the ones that all importers take
+    LIF, decay 1        IF:       r = 1 / dt
+    Cuba                LIF, CubaLIF, IF, LI or CubaLI (two LI, one after the other, where that is not known), with a
+                        value a neuron; its switches are in the metadata
+    Readout             LI:       as LIF;  I where decay is 1;  Affine where it is 0
+    Scan                LI and what leads there: see below
+
+NIR cannot multiply two signals, so a scan is written as its linearisation at zero input. There u, B and C are
+constants, delta is softplus(bias_dt), and a state (D, N) has the steady gain G = delta / (1 - exp(delta A)):
+
+    y ~ sum_n [G B C (u + du) + u G C dB + u G B dC + u B C G' ddt] + D_skip o (u + du)
+    G' = dG/ddelta sigmoid(bias_dt)
+
+The sum passes one leaky integrator a channel, with the mean time constant of its N states: gains at rest are
+exact, transients those of one state, not N. The exact law is in /bim_neuro, the products in the metadata.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+import nir
+import numpy as np
+
+from ..errors import InputError
+from ..nodes import LIF, Cuba, Dense, Graded, Prod, Readout, Relay, Scan, Source
+from ..nodes.arithmetic import Array
+from ..nodes.node import Node
+from .folding import integrates, slow
+from .standard_layer import Layer, f4, full
+from .standard_maps import per_channel
+
+
+@singledispatch
+def write_node(node: Node, name: str, layer: Layer) -> None:
+    """Add the NIR nodes of a layer, and what leads to them, to the graph that ``layer`` builds."""
+    raise InputError(f"layer '{name}': no NIR node for {type(node).__name__}")
+
+
+@write_node.register(Graded)
+@write_node.register(Prod)
+def _(node: Graded | Prod, name: str, layer: Layer) -> None:
+    message = f"layer '{name}': NIR has no {node.kind} neuron"
+    raise InputError(message, "write the model as it was before its lowering; compile that with lowering stock")
+
+
+@write_node.register
+def _(node: Source, name: str, layer: Layer) -> None:
+    layer.nodes[name] = nir.Input(np.array([node.channels]))
+
+
+@write_node.register
+def _(node: Relay, name: str, layer: Layer) -> None:
+    edges = layer.into(name, "a")
+    if len(edges) == 1 and isinstance(edges[0].synapse, Dense) and not edges[0].delay:
+        layer.nodes[name] = nir.Affine(f4(edges[0].synapse.weight), f4(node.bias))
+        layer.wire(layer.row_of(edges[0].source), [name])
+    else:
+        layer.nodes[name] = layer.shift(node.bias, name)
+        layer.synapses(name, "a", [name])
+
+
+@write_node.register
+def _(node: LIF, name: str, layer: Layer) -> None:
+    one = np.ones(node.size)
+    current = node.current_decay * one if node.current_decay else None
+    threshold = _threshold(node.v_threshold * one, ">", layer)
+    _neuron(name, "i", layer, node.decay * one, current, node.bias, {"v_threshold": threshold})
+
+
+@write_node.register
+def _(node: Cuba, name: str, layer: Layer) -> None:
+    spikes = {}
+    if node.counts != "none":
+        spikes = {"v_threshold": _threshold(node.v_threshold, node.compare, layer), "v_reset": f4(node.v_reset)}
+    current = node.current_decay if node.current_decay.any() else None
+    _neuron(name, "a", layer, node.decay, current, node.bias, spikes)
+
+
+@write_node.register
+def _(node: Readout, name: str, layer: Layer) -> None:
+    if node.decay == 0:
+        layer.nodes[name] = layer.shift(node.bias, name)
+        layer.synapses(name, "a", [name])
+    else:
+        _neuron(name, "a", layer, np.full(node.neurons, node.decay), None, node.bias, {})
+
+
+def _neuron(
+    name: str, port: str, layer: Layer, decay: Array, current: Array | None, bias: Array, spikes: dict[str, Array]
+) -> None:
+    """Add one layer of neurons: with a current if it decays, with spikes where there is a threshold."""
+    dt, factor, decay = layer.dt, layer.factor[name], slow(decay)
+    if integrates(layer.graph.nodes[name], layer.importer):
+        layer.nodes[name] = nir.IF(f4(factor / dt), **spikes) if spikes else nir.I(f4(factor / dt))
+        layer.synapses(name, port, [name], bias)
+        return
+    forgets = current is None and bool(spikes) and not decay.any() and not layer.importer.memoryless
+    added = _enters(name, port, bias / ((1 - decay) * np.where(factor == 0, 1, factor)), layer, always=not spikes)
+    if (current is not None and not forgets) or not factor.all():
+        added = None
+    fields = {"v_leak": f4(np.zeros_like(bias) if added is not None else bias / (1 - decay)), **spikes}
+    tau, r = f4(dt / (1 - decay)), f4(factor)
+    if current is not None and not spikes and not layer.importer.knows("CubaLI"):
+        layer.nodes[name] = nir.LI(tau, f4(1 / (1 - decay)), **fields)
+        filtered = nir.LI(f4(dt / (1 - slow(current))), f4(factor / (1 - slow(current))), np.zeros_like(tau))
+        layer.synapses(name, port, [layer.insert(f"{name}.current", filtered, [name])])
+        return
+    if forgets or current is not None:
+        current = slow(np.zeros_like(decay) if current is None else current)
+        gains = {"r": f4(1 / (1 - decay)), "w_in": f4(factor / (1 - current))}
+        layer.nodes[name] = (nir.CubaLIF if spikes else nir.CubaLI)(f4(dt / (1 - current)), tau, **gains, **fields)
+    else:
+        layer.nodes[name] = (nir.LIF if spikes else nir.LI)(tau, r, **fields)
+    layer.synapses(name, port, [name], added)
+
+
+def _enters(name: str, port: str, bias: Array, layer: Layer, *, always: bool) -> Array | None:
+    """Return a bias that enters with the weights, where importers would take v_leak for the first voltage too."""
+    grid = layer.grids.get(name)
+    if grid is not None and per_channel(bias, grid) is None:
+        return None
+    return bias if always or layer.carrier(name, port) is not None else None
+
+
+def _threshold(threshold: Array, compare: str, layer: Layer) -> Array:
+    """Return thresholds in 32 bits; the next number where the importer compares the other way."""
+    there = layer.importer.fires_at
+    if compare == there or not there:
+        return f4(threshold)
+    return np.nextafter(f4(threshold), np.float32(np.inf if there == ">=" else -np.inf))
+
+
+@write_node.register
+def _(node: Scan, name: str, layer: Layer) -> None:
+    """Write the linearisation at zero input (see the module)."""
+    delta = np.logaddexp(0.0, node.bias_dt)
+    decay = np.exp(delta[:, None] * node.a)
+    taps, b, c = (layer.at_rest(name, port, layer.into(name, port)) for port in ("u", "B", "C"))
+    u = taps + node.bias_u
+    gain = delta[:, None] / (1 - decay)
+    slope = 1 / (1 - decay) + delta[:, None] * node.a * decay / (1 - decay) ** 2  # dG / ddelta
+    to_u = gain @ (b * c)
+    to_b, to_c = u[:, None] * gain * c, u[:, None] * gain * b
+    to_dt = u * (slope @ (b * c)) / (1 + np.exp(-node.bias_dt))
+    rest = u * to_u + node.d_skip * node.bias_u - to_u * taps
+
+    steps = (1 / (delta[:, None] * -node.a)).mean(axis=1)
+    layer.nodes[name] = nir.LI(f4(layer.dt / (1 - np.exp(-1 / steps))), full(len(steps), 1.0), f4(rest))
+    skip = layer.insert(f"{name}.skip", nir.Scale(f4(node.d_skip)), [])
+    layer.exits[name] = [name, skip]
+    layer.synapses(name, "u", [layer.insert(f"{name}.u", nir.Scale(f4(to_u)), [name]), skip])
+    layer.synapses(name, "dt", [layer.insert(f"{name}.dt.gain", nir.Scale(f4(to_dt)), [name])])
+    for port, weight, offset in (("B", to_b, b), ("C", to_c, c)):
+        spread = nir.Affine(f4(weight), f4(-weight @ offset))
+        label = "".join(edge.source for edge in layer.into(name, port)[:1]) or f"{name}.{port}"
+        layer.synapses(name, port, [layer.insert(f"{label}.broadcast", spread, [name])])
