@@ -96,7 +96,7 @@ def measure(case: Case, library: Any, nengo_python: str | None = None) -> dict[s
     weights = sum(edge.synapse.count for edge in case.graph.edges)
     a_second = events / steps * speed["engine"]
     costs = parts(case.graph, case.x)
-    limits = c_limits(library, case.graph, _sent(record, steps)) if library else {}
+    limits = c_limits(library, case.graph, _sent(record, steps), case.x) if library else {}
     floor = floors(library, case.graph, record, steps, limits) if library else {}
     if "whole" in floor and "c_loop" in speed:
         floor["whole"] = min(floor["whole"], 1e6 / speed["c_loop"])

@@ -1,13 +1,15 @@
-"""Limits: what the parts of a graph cost in C, each alone, with as many messages as a real run sent.
+"""Limits: what the parts of a graph cost in C.
 
-Their sum stands for a C loop over graphs that the loop of LIF layers does not know: nothing is between the parts.
+Those of a net of LIF are parts of the loop in C over the same input, two chunks of it, as `parts` plays the engine's.
+Those of other graphs repeat one step, each alone, with as many messages as a real run sent; their sum stands for the
+loop that there is not.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any
 
 import numpy as np
@@ -16,14 +18,16 @@ from bim_neuro.graph import IntegerGraph
 from bim_neuro.nodes import Dense, Diagonal, IntegerLIF, IntegerReadout, IntegerRelay, IntegerScan
 from bim_neuro.nodes.arithmetic import Array
 
-from .parts import STEPS, best
-from .yardstick import COLUMNS, ScanShape, exp2_words, pairs_of, pointer, softplus_words, wide
+from .parts import CHUNKS, REPEATS, STEPS, best
+from .yardstick import CHUNK, COLUMNS, LifLoop, ScanShape, exp2_words, pairs_of, pointer, softplus_words, wide
 
 Play = Callable[[], object]
 
 
-def c_limits(library: Any, graph: IntegerGraph, sent: dict[str, float]) -> dict[str, float]:
+def c_limits(library: Any, graph: IntegerGraph, sent: dict[str, float], x: Array) -> dict[str, float]:
     """Return microseconds a step of every part in C; ``sent`` is how many messages a node sends a step, on average."""
+    if loop := lif_loop(graph, library):
+        return _loop_parts(loop, x.reshape(-1, x.shape[2])[: 16 * CHUNK])
     found = {"synapses": 0.0, "counters": 0.0}
     for edge in graph.edges:
         graded, active = graph.nodes[edge.source].message_bits > 1, round(sent[edge.source])
@@ -38,6 +42,29 @@ def c_limits(library: Any, graph: IntegerGraph, sent: dict[str, float]) -> dict[
             play = neurons_in_c(node, library, round(sent[name]))[0]
             found[node.kind] = found.get(node.kind, 0.0) + best(play, STEPS)
     return found
+
+
+def lif_loop(graph: IntegerGraph, library: Any) -> LifLoop | None:
+    """Return the loop in C over a net of LIF; None if there is anything else in it."""
+    names = list(graph.order)
+    lifs = [node for node in (graph.nodes[name] for name in names) if isinstance(node, IntegerLIF)]
+    dense = [(edge, edge.synapse) for edge in graph.edges if isinstance(edge.synapse, Dense)]
+    if len(lifs) != len(names) - 1 or len(dense) != len(graph.edges):
+        return None
+    source = next(node for node in graph.nodes.values() if node.kind == "source")
+    layers = [(source.neurons, 0, 0), *((node.neurons, node.dv, node.v_threshold) for node in lifs)]
+    edges = [(names.index(edge.source), names.index(edge.target), synapse.weight) for edge, synapse in dense]
+    return LifLoop(library, layers, edges)
+
+
+def _loop_parts(loop: LifLoop, x: Array) -> dict[str, float]:
+    """Return the parts of the loop's last two chunks, the neurons' as what they add to gathering."""
+    loop.run(wide(x, COLUMNS, np.uint8))
+    last = len(x) // CHUNK * CHUNK
+    gathered, both, counted = (
+        best(partial(loop.part, last, CHUNKS * CHUNK, REPEATS, what), STEPS) for what in (1, 3, 4)
+    )
+    return {"synapses": gathered, "counters": counted, "lif": both - gathered}
 
 
 def _dense(library: Any, weight: Array, graded: bool, active: int) -> float:

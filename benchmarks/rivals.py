@@ -26,7 +26,8 @@ from bim_neuro.nodes import Dense, IntegerLIF
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.simulation import simulate
 
-from .yardstick import COLUMNS, LifLoop, wide
+from .limits import lif_loop
+from .yardstick import COLUMNS, wide
 
 Play = Callable[[], object]
 
@@ -115,19 +116,9 @@ def c_loop(graph: IntegerGraph, x: Array, library: Any) -> Play:
     """Play a network of LIF alone in the C loop."""
     if library is None:
         raise Skip("no C compiler")
-    names = list(graph.order)
-    if any(graph.nodes[name].kind not in ("source", "lif") for name in names):
+    loop = lif_loop(graph, library)
+    if loop is None:
         raise Skip("the C loop knows only LIF layers; the sum of the parts stands for it")
-    layers = [
-        (node.neurons, node.dv, node.v_threshold) if isinstance(node, IntegerLIF) else (node.neurons, 0, 0)
-        for node in (graph.nodes[name] for name in names)
-    ]
-    edges = [
-        (names.index(edge.source), names.index(edge.target), edge.synapse.weight)
-        for edge in graph.edges
-        if isinstance(edge.synapse, Dense)
-    ]
-    loop = LifLoop(library, layers, edges)
     flags = wide(x[0], COLUMNS, np.uint8)
     return lambda: loop.run(flags)
 

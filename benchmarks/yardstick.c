@@ -52,8 +52,11 @@ typedef __m256d D;
 #define BLOCK 252 /* rows of int8 that an int16 holds */
 #define WORD 8388607
 
-typedef struct { const int8_t *w; int pre, post, source; } Edge;
-typedef struct { int n, dv, threshold, first, last; int32_t *v; int *spikes; int count; } Layer;
+#define RING 128   /* steps whose spikes a layer remembers, twice a chunk */
+#define ROOM 16    /* words that a list may be written beyond its end */
+
+typedef struct { const int8_t *w; const int32_t *nonzero; int pre, post, source; } Edge;
+typedef struct { int n, dv, threshold, first, last; int32_t *v; int *spikes, *counts; } Layer;
 
 static inline R clip(R x, int limit) { return MIN(MAX(x, SET(-limit)), SET(limit)); }
 
@@ -153,23 +156,58 @@ static int lif(int n, int factor, int threshold, const int32_t *sum, int32_t *v,
     return count;
 }
 
-/* Layer 0 is the input: x (steps, n) of 0 and 1. Every synapse takes one step. Returns the spikes of all layers. */
-long run(int layers, Layer *layer, Edge *edge, int steps, const uint8_t *x, int32_t *sum) {
-    long spikes = 0;
-    for (int t = 0; t < steps; t++) {
-        for (int l = layers - 1; l > 0; l--) { /* backwards: spikes[] still holds what the step before sent */
-            Layer *to = layer + l;
-            memset(sum, 0, to->n * sizeof *sum);
+static inline int *list_of(const Layer *layer, int t) { return layer->spikes + (long)(t & (RING - 1)) * (layer->n + ROOM); }
+
+static inline int count_of(const Layer *layer, int t) { return layer->counts[t & (RING - 1)]; }
+
+static long nonzero_of(const int32_t *s, int count, const int32_t *nonzero) {
+    long total = 0;
+    for (int k = 0; k < count; k++) total += nonzero[s[k]];
+    return total;
+}
+
+enum { GATHER = 1, FIRE = 2, COUNT = 4 };
+
+/* Steps t0 to t1 of all layers, one after the other, so that a layer's weights stay near; every synapse takes a step.
+   Layer 0 is the input, whose spikes are there. Returned is how many fired, or how many synapses were counted. */
+static long play(int layers, const Layer *layer, const Edge *edge, int t0, int t1, int what, int32_t *sum) {
+    long found = 0;
+    for (const Layer *to = layer + 1; to < layer + layers; to++)
+        for (int t = t0; t < t1; t++) {
+            if (what & GATHER) memset(sum, 0, to->n * sizeof *sum);
             for (int e = to->first; e < to->last; e++) {
-                Layer *from = layer + edge[e].source;
-                add_rows(edge[e].w, from->spikes, from->count, to->n, sum);
+                const Layer *from = layer + edge[e].source;
+                const int *s = list_of(from, t - 1), count = count_of(from, t - 1);
+                if (what & GATHER) add_rows(edge[e].w, s, count, to->n, sum);
+                if (what & COUNT && edge[e].nonzero) found += nonzero_of(s, count, edge[e].nonzero);
             }
-            to->count = lif(to->n, 4096 - to->dv, to->threshold << 6, sum, to->v, to->spikes);
-            spikes += to->count;
+            if (what & FIRE) {
+                int *counts = to->counts + (t & (RING - 1));
+                *counts = lif(to->n, 4096 - to->dv, to->threshold << 6, sum, to->v, list_of(to, t));
+                found += *counts;
+            }
         }
-        layer[0].count = fired_of(x + (long)t * layer[0].n, layer[0].n, layer[0].spikes);
+    return found;
+}
+
+/* x (steps, n) of 0 and 1, some steps a chunk: one if a layer reads itself or a later one. Returns the spikes of all. */
+long run(int layers, Layer *layer, Edge *edge, int steps, int chunk, const uint8_t *x, int32_t *sum) {
+    long spikes = 0;
+    for (int t0 = 0; t0 < steps; t0 += chunk) {
+        int t1 = t0 + chunk < steps ? t0 + chunk : steps;
+        for (int t = t0; t < t1; t++)
+            layer->counts[t & (RING - 1)] = fired_of(x + (long)t * layer->n, layer->n, list_of(layer, t));
+        spikes += play(layers, layer, edge, t0, t1, GATHER | FIRE, sum);
     }
     return spikes;
+}
+
+/* parts of a step, over those that are still remembered, many times; see benchmarks/parts.py */
+long parts(int layers, Layer *layer, Edge *edge, int start, int steps, int chunk, int turns, int what, int32_t *sum) {
+    long found = 0;
+    for (int turn = 0; turn < turns; turn++)
+        for (int t = start; t < start + steps; t += chunk) found += play(layers, layer, edge, t, t + chunk, what, sum);
+    return found;
 }
 
 void rows(int steps, const int8_t *w, const int *s, int count, int n, int32_t *sum) {
@@ -292,8 +330,7 @@ void scan(int steps, const Shape *s, const int32_t *u_sum, const int32_t *dt_sum
 /* steps of the count of synapses that are not zero: of `count` neurons that fired, or of those of n whose m is not 0 */
 long count_spikes(int steps, const int32_t *s, int count, const int32_t *nonzero) {
     long total = 0;
-    for (int t = 0; t < steps; t++)
-        for (int k = 0; k < count; k++) total += nonzero[s[k]];
+    for (int t = 0; t < steps; t++) total += nonzero_of(s, count, nonzero);
     return total;
 }
 
@@ -315,12 +352,15 @@ void values(int steps, const int32_t *m, int n, int32_t *sum) {
     }
 }
 
-/* read n bytes, to measure memory bandwidth */
-long read_all(const int64_t *x, long n) {
+/* read n words, again and again, to measure memory bandwidth */
+long read_all(const int64_t *x, long n, long turns) {
     R s[8];
     for (int i = 0; i < 8; i++) s[i] = ALL(setzero)();
-    for (long k = 0; k + 64 * LANES / 16 <= n; k += 64 * LANES / 16)
-        for (int i = 0; i < 8; i++) s[i] = OP(add_epi64)(s[i], LOAD(x + k + i * LANES / 2));
+    for (long turn = 0; turn < turns; turn++) {
+        for (long k = 0; k + 64 * LANES / 16 <= n; k += 64 * LANES / 16)
+            for (int i = 0; i < 8; i++) s[i] = OP(add_epi64)(s[i], LOAD(x + k + i * LANES / 2));
+        __asm__ volatile("" ::: "memory");
+    }
     for (int i = 1; i < 8; i++) s[0] = OP(add_epi64)(s[0], s[i]);
     int64_t all[LANES / 2];
     STORE(all, s[0]);

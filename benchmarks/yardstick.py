@@ -1,9 +1,9 @@
 """The yardstick: a loop over the same events and the parts of larger graphs, in C with vector instructions.
 
-`yardstick.c` is compiled on the spot for this processor: AVX-512 where it has it, else AVX2. One thread, step by step,
-LIF with du = 4095 only; rows of int8 add up in registers of 16 bits, nothing is counted. The parts, each alone: rows,
-products of graded messages, LIF, relay, readout, scan with its gates, and the count of synaptic operations. Their
-integers are the engine's (tests/simulation/test_yardstick.py).
+`yardstick.c` is compiled on the spot for this processor: AVX-512 where it has it, else AVX2. One thread, layer after
+layer through a chunk of steps as the engine goes, LIF with du = 4095 only; rows of int8 add up in registers of 16 bits,
+nothing is counted. The parts, each alone: rows, products of graded messages, LIF, relay, readout, scan with its gates,
+and the count of synaptic operations. Their integers are the engine's (tests/simulation/test_yardstick.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from bim_neuro.nodes.arithmetic import Array
 
 SOURCE = Path(__file__).with_name("yardstick.c")
 COLUMNS, CHANNELS = 64, 16  # what rows and states are padded to
+CHUNK, RING = 64, 128  # steps a layer plays before the next does; of those it remembers
 
 
 def compile_c(*options: str, source: Path = SOURCE) -> Any:
@@ -47,7 +48,7 @@ def compile_c(*options: str, source: Path = SOURCE) -> Any:
         loaded = ctypes.CDLL(str(library))
     if source != SOURCE:
         return loaded
-    for function in (loaded.run, loaded.read_all, loaded.count_spikes, loaded.count_values):
+    for function in (loaded.run, loaded.parts, loaded.read_all, loaded.count_spikes, loaded.count_values):
         function.restype = ctypes.c_long
     return loaded
 
@@ -96,15 +97,16 @@ class ScanShape(ctypes.Structure):
 
 
 class _Edge(ctypes.Structure):
-    _fields_ = [("w", ctypes.c_void_p), ("pre", ctypes.c_int), ("post", ctypes.c_int), ("source", ctypes.c_int)]
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("w", "nonzero")),
+        *((name, ctypes.c_int) for name in ("pre", "post", "source")),
+    ]
 
 
 class _Layer(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int) for name in ("n", "dv", "threshold", "first", "last")),
-        ("v", ctypes.c_void_p),
-        ("spikes", ctypes.c_void_p),
-        ("count", ctypes.c_int),
+        *((name, ctypes.c_void_p) for name in ("v", "spikes", "counts")),
     ]
 
 
@@ -115,27 +117,37 @@ class LifLoop:
         """``layers``: (neurons, dv, threshold), the input first; ``edges``: (source, target, weight (post, pre))."""
         self.library, self.keep = library, []
         ordered = sorted(edges, key=lambda edge: edge[1])
+        self.chunk = 1 if any(source >= target for source, target, _ in edges) else CHUNK
         self.edges = (_Edge * max(len(edges), 1))()
         self.layers = (_Layer * len(layers))()
         widths = [-(-neurons // COLUMNS) * COLUMNS for neurons, _, _ in layers]
         self.sums = wide(np.zeros(max(widths)))
         for place, (source, _, weight) in enumerate(ordered):
-            rows = wide(weight.T, COLUMNS, np.int8)
-            self.edges[place] = _Edge(self._hold(rows), *rows.shape, source)
-        self.states = []
+            rows, nonzero = wide(weight.T, COLUMNS, np.int8), np.count_nonzero(weight, axis=0).astype(np.int32)
+            counted = None if (nonzero == len(weight)).all() else self._hold(nonzero)
+            self.edges[place] = _Edge(self._hold(rows), counted, *rows.shape, source)
+        self.states, self.counts = [], []
         for place, ((_, dv, threshold), width) in enumerate(zip(layers, widths, strict=True)):
             into = [e for e, edge in enumerate(ordered) if edge[1] == place]
-            state, spikes = wide(np.zeros(width)), np.zeros(width + CHANNELS, np.int32)
-            self.states.append(state)
             first, last = (into[0], into[-1] + 1) if into else (0, 0)
-            self.layers[place] = _Layer(width, dv, threshold, first, last, self._hold(state), self._hold(spikes), 0)
+            self.states.append(wide(np.zeros(width)))
+            self.counts.append(np.zeros(RING, np.int32))
+            rows = self.states[-1], np.zeros(RING * (width + CHANNELS), np.int32), self.counts[-1]
+            self.layers[place] = _Layer(width, dv, threshold, first, last, *(self._hold(row) for row in rows))
 
     def run(self, x: Array) -> int:
         """Play x, uint8 (steps, neurons filled up), from rest."""
-        for place, state in enumerate(self.states):
-            state[:] = 0
-            self.layers[place].count = 0
-        return int(self.library.run(len(self.layers), self.layers, self.edges, len(x), pointer(x), pointer(self.sums)))
+        for array in (*self.states, *self.counts):
+            array[:] = 0
+        return int(self.library.run(*self._net(), len(x), self.chunk, pointer(x), pointer(self.sums)))
+
+    def part(self, last: int, steps: int, turns: int, what: int) -> int:
+        """Play parts of the steps before ``last`` again, as often as asked: gather 1, fire 2, count 4."""
+        where = (last - steps, steps, self.chunk, turns, what)
+        return int(self.library.parts(*self._net(), *where, pointer(self.sums)))
+
+    def _net(self) -> tuple[int, Any, Any]:
+        return len(self.layers), self.layers, self.edges
 
     def _hold(self, array: Array) -> int:
         self.keep.append(array)

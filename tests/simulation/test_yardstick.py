@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from small_models import small_graphs
 
-from benchmarks.cases import lif_chain
+from benchmarks.cases import lif_chain, recurrent
 from benchmarks.conv import SOURCE, CConv, layer
-from benchmarks.limits import neurons_in_c
+from benchmarks.limits import lif_loop, neurons_in_c
 from benchmarks.parts import STEPS
 from benchmarks.rivals import c_loop
 from benchmarks.yardstick import COLUMNS, compile_c, pairs_of, pointer, wide
@@ -31,6 +31,17 @@ def test_the_loop_fires_as_often_as_the_engine(library: Any) -> None:
     late = np.concatenate([x, np.zeros((1, 3, 100), np.int8)], axis=1)
     assert spikes > 1000
     assert c_loop(graph, x, library)() < spikes <= c_loop(graph, late, library)()
+
+
+def test_the_loop_plays_layers_that_read_themselves_and_counts_the_synapses_of_its_last_steps(library: Any) -> None:
+    graph, x = recurrent(64, 0.3, 0.2, 128)
+    record = Engine(graph).run(x)
+    loop = lif_loop(graph, library)
+    assert loop is not None
+    fired = loop.run(wide(x[0], COLUMNS, np.uint8))
+    heard = record.layers["lif"]
+    assert fired == heard.messages[:-1].sum() > 100  # the engine's layer hears the input of a step one step later
+    assert loop.part(128, 64, 1, 4) == heard.synops_effective[63:127].sum()
 
 
 @pytest.mark.parametrize("kind", ["scan", "relay", "readout", "lif"])
