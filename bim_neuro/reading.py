@@ -1,4 +1,4 @@
-"""A model as a float graph: from model.pt or .nir, told apart by their first bytes."""
+"""A model as a float graph: from model.pt, .nir or lava-dl's .net, told apart by their first bytes and the name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ AnyDialect = Any
 def read_model(
     path: str | Path, dt: float | None = None, dialect: AnyDialect = None, encoder: str | None = None
 ) -> FloatGraph:
-    """Read a float graph from model.pt or .nir, told apart by their first bytes."""
+    """Read a float graph from model.pt, .nir or .net, told apart by their first bytes and the name."""
     path = arguments.path(path, "model")
     if dt is not None:
         dt = arguments.duration(dt, "dt")
     with opened(path, empty=path.suffix == ".bimn") as file:
         hdf5 = is_hdf5(file)
+    if path.suffix == ".net":
+        if dialect:
+            raise InputError(f"{path} is lava-dl's, which says how its neurons step", "leave --dialect out")
+        from .netx import read_net
+
+        return read_net(path, dt, encoder=encoder)
     if path.suffix == ".nir" or hdf5:
         from .nir_bridge import read_nir
 

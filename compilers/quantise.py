@@ -31,8 +31,9 @@ from ..nodes.node import IntegerNode, Node
 from ..nodes.synapses import WEIGHT_MAX, WEIGHTED
 from .align import in_chip_time
 from .calibrate import largest_message, magnitude, with_bounds
-from .quantise_nodes import Quantised, exact_units, exponent_for, quantise_node
-from .quantise_weights import Scales, Scaling, in_two_lists, in_units, quantise_port, row_maximum
+from .quantise_nodes import Quantised, exact_units, exponent_for, kept_unit, quantise_node
+from .quantise_weights import Scales, Scaling, in_units, quantise_port, row_maximum
+from .two_lists import in_two_lists
 
 _UNLIMITED = 62
 
@@ -110,6 +111,7 @@ def _wanted(node: Node, growth: float | None) -> Scaling:
         grid=growth is None and isinstance(node, LIF | Cuba),
         threshold=node.v_threshold if isinstance(node, LIF) else 0.0,
         settle=partial(exact_units, node) if isinstance(node, Cuba) and wide and node.counts != "none" else None,
+        exact=kept_unit(node) if growth is None else 0.0,
     )
 
 

@@ -158,8 +158,15 @@ def _(node: Cuba, scales: Scales, name: str, finest: int) -> Quantised:
     return Quantised(integer, exponent if node.counts == "none" else 0)
 
 
+def kept_unit(node: Node) -> float:
+    """Return what one unit of a sum is to be worth where a model brings its own integers: 64 units of state, else 0."""
+    return node.state_unit * 2**ACCUMULATOR_SHIFT if isinstance(node, LIF | Cuba) else 0.0
+
+
 def state_exponent(node: Cuba, unit: Array) -> int:
     """Return the exponent of the states of switch neurons; ``unit`` is the real value of one unit of their sums."""
+    if node.state_unit:
+        return -round(log2(node.state_unit))
     fixed = [np.abs(row[np.isfinite(row)]).max(initial=0.0) for row in (node.v_threshold, node.v_reset, node.v_floor)]
     return min(exponent_for(max(node.u_range, node.v_range, *fixed), WORD_MAX), _factor_exponent(unit))
 

@@ -16,21 +16,16 @@ from functools import singledispatch
 import numpy as np
 
 from ..errors import DoesNotFit, Finding, not_registered
-from ..graph import Edge, IntegerGraph
+from ..graph import Edge
 from ..nodes import Broadcast, Conv, Dense, Diagonal, Shifted, SomaWire, Sparse
 from ..nodes.arithmetic import Array
-from ..nodes.cuba import HIGH_BITS
 from ..nodes.lif import V_THRESHOLD_MAX
 from ..nodes.synapses import WEIGHT_MAX, WEIGHTED, Synapse
+from .exact_weights import exact_units
+from .two_lists import WIDE_MAX
 from .weight_grid import grid_unit, one_magnitude
 
 Scales = Mapping[str, Array]  # port -> (neurons,) real value of one unit of the accumulated integer
-
-
-HIGH = "high"
-"""Port of the upper parts of weights of 16 bits."""
-WIDE_MAX = 127 * 2**HIGH_BITS + 127
-"""Units of the largest weight of 16 bits: both of its parts are then at most 127."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,8 @@ class Scaling:
     """How a port's weights are scaled: one scale ``per_neuron`` or one for all, room to grow, 16 bits, a grid kept.
 
     A LIF's ``threshold`` must stay within ``V_THRESHOLD_MAX`` units, so that a large one makes the unit coarser.
-    ``settle`` makes units (neurons,) a little larger, to those that the neuron's own factors hold exactly.
+    ``settle`` makes units (neurons,) a little larger, to those that the neuron's own factors hold exactly. With
+    ``exact`` no weight may be rounded: all are whole multiples of it.
     """
 
     per_neuron: bool
@@ -47,6 +43,7 @@ class Scaling:
     grid: bool = False
     threshold: float = 0.0
     settle: Callable[[Array], Array] | None = None
+    exact: float = 0.0
 
     @property
     def most(self) -> int:
@@ -75,7 +72,11 @@ def quantise_port(
     unit = wanted.growth * _where_empty(largest) / wanted.most if weighted else np.ones(width)
     if weighted and wanted.settle:
         unit = _settled(edges, unit, exponent, wanted.settle)
-    if weighted and wanted.grid and len({exponents[edge.source] for edge in edges}) == 1:
+    if weighted and wanted.exact:
+        rows = _by_scale(edges, width, wanted.per_neuron)
+        wide = WIDE_MAX * wanted.wide if wanted.per_neuron else None
+        unit = exact_units(rows, unit, wanted.exact, wide, edges[0].target)
+    elif weighted and wanted.grid and len({exponents[edge.source] for edge in edges}) == 1:
         unit = _on_grid(edges, unit, wanted, wanted.threshold * 2.0**exponent)
     if weighted and not wanted.per_neuron:
         unit = np.maximum(unit, _least(largest, wanted.threshold * 2.0**exponent))
@@ -108,50 +109,13 @@ def _settled(edges: list[Edge], unit: Array, exponent: float, settle: Callable[[
     return settled if all((channels == channels[:, :1]).all() for channels in maps) else unit
 
 
-def in_two_lists(edge: Edge) -> tuple[Edge, ...]:
-    """Cut weights of 16 bits into two lists of 8: the low parts, and the high ones for the port of those.
-
-    Two parts of at most 127 make every number but those that leave 128: they lose one unit, 3e-5 of the largest weight.
-    """
-    if not isinstance(edge.synapse, WEIGHTED):
-        return (edge,)
-    weight = edge.synapse.weight.astype(np.int64)
-    weight = np.where(weight % 2**HIGH_BITS == 2 ** (HIGH_BITS - 1), weight - np.sign(weight), weight)
-    upper = (weight + 2 ** (HIGH_BITS - 1)) >> HIGH_BITS
-    parts = (weight - (upper << HIGH_BITS), upper)
-    lower, higher = (replace(edge.synapse, weight=part.astype(np.int8)) for part in parts)
-    return replace(edge, synapse=lower), replace(edge, port=HIGH, synapse=higher)
-
-
-def whole_weights(graph: IntegerGraph) -> list[Edge]:
-    """Return the edges as they were before `in_two_lists`; lists that belong to no other stay as they are."""
-    upper = [edge for edge in graph.edges if edge.port == HIGH]
-    whole = []
-    for edge in (edge for edge in graph.edges if edge.port != HIGH):
-        place = next((index for index, other in enumerate(upper) if _two_lists(edge, other)), None)
-        whole.append(edge if place is None else _joined(edge.synapse, upper.pop(place).synapse, edge))
-    return [*whole, *upper]
-
-
-def _two_lists(edge: Edge, other: Edge) -> bool:
-    """Whether ``other`` may hold the upper parts of an edge's weights."""
-    low, high = edge.synapse, other.synapse
-    if (edge.source, edge.target, edge.delay) != (other.source, other.target, other.delay) or type(low) is not type(
-        high
-    ):
-        return False
-    if isinstance(low, Sparse) and isinstance(high, Sparse):
-        return np.array_equal(low.column, high.column) and np.array_equal(low.start, high.start)
-    if isinstance(low, Conv) and isinstance(high, Conv):
-        return low.geometry == high.geometry
-    return isinstance(low, WEIGHTED) and isinstance(high, WEIGHTED) and low.weight.shape == high.weight.shape
-
-
-def _joined(low: Synapse, high: Synapse, edge: Edge) -> Edge:
-    assert isinstance(low, WEIGHTED)
-    assert isinstance(high, WEIGHTED)
-    both = low.weight.astype(np.int32) + (high.weight.astype(np.int32) << HIGH_BITS)
-    return replace(edge, synapse=replace(low, weight=both))
+def _by_scale(edges: list[Edge], width: int, per_neuron: bool) -> dict[tuple[int, int], Array]:
+    """Return the weights of all edges that share a scale, by the neurons (first, last) that they lead to."""
+    rows: dict[tuple[int, int], list[Array]] = {}
+    for edge in edges:
+        for place, row in weights_by_scale(edge.synapse, width, per_neuron):
+            rows.setdefault(place, []).append(row)
+    return {place: np.concatenate(parts) for place, parts in rows.items()}
 
 
 def _on_grid(edges: list[Edge], unit: Array, wanted: Scaling, threshold: float) -> Array:
@@ -160,17 +124,13 @@ def _on_grid(edges: list[Edge], unit: Array, wanted: Scaling, threshold: float) 
     Weights of one magnitude are whole in any unit that divides it. A LIF, whose threshold counts in that unit, keeps
     the finest; switch neurons multiply by it, and only the magnitude over a power of two leaves their sums exact.
     """
-    rows = [row for edge in edges for row in weights_by_scale(edge.synapse, len(unit), wanted.per_neuron)]
+    rows = _by_scale(edges, len(unit), wanted.per_neuron)
     if not wanted.per_neuron:
-        weights = np.concatenate([row for _, row in rows])
+        weights = np.concatenate(list(rows.values()))
         kept = 0.0 if one_magnitude(weights) else grid_unit(weights, wanted.most, threshold, V_THRESHOLD_MAX)
         return np.full(len(unit), kept) if kept else unit
-    by_scale: dict[tuple[int, int], list[Array]] = {}
-    for place, row in rows:
-        by_scale.setdefault(place, []).append(row)
     units = unit.copy()
-    for (first, last), row_s in by_scale.items():
-        row = np.concatenate(row_s)
+    for (first, last), row in rows.items():
         if kept := grid_unit(row, WEIGHT_MAX) or grid_unit(row, wanted.most):  # the low list alone is exact
             units[first:last] = kept
     return units

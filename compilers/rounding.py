@@ -46,7 +46,8 @@ from .constants import FAR, ConstantPlace, Rounded
 from .lost_weights import of_synapse
 from .quantise import Units
 from .quantise_nodes import LONG, exponent_for, state_exponent
-from .quantise_weights import row_maximum, whole_weights
+from .quantise_weights import row_maximum
+from .two_lists import whole_weights
 
 LEAST_THRESHOLD = 8
 """In units of a weight's last bit; a smaller threshold distinguishes too few sums."""

@@ -56,4 +56,5 @@ def _wide(node: Node) -> Node:
         counts="one" if isinstance(node, LIF) else "none",
         wide=True,
         v_range=0.0 if isinstance(node, LIF) else node.v_range,
+        state_unit=node.state_unit if isinstance(node, LIF) else 0.0,
     )

@@ -101,7 +101,7 @@ def _is_nir(path: Path) -> bool:
     """Whether a file is one for the NIR reader; one that cannot be opened may be."""
     try:
         with opened(path) as file:
-            return path.suffix == ".nir" or is_hdf5(file)
+            return path.suffix in (".nir", ".net") or is_hdf5(file)
     except InputError:  # the reader raises the error
         return True
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..compilers.quantise_weights import whole_weights
+from ..compilers.two_lists import whole_weights
 from ..graph import IntegerGraph
 from ..hardware import Quantity
 from ..nodes import Broadcast, SomaWire

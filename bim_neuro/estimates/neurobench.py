@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..compilers.quantise_weights import whole_weights
+from ..compilers.two_lists import whole_weights
 from ..graph import Edge, IntegerGraph
 from ..nodes import Broadcast, SomaWire
 from ..nodes.arithmetic import WORD_BITS, Array

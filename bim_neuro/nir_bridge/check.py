@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import singledispatch
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from ..nodes.node import Node
 from ..nodes.synapses import Synapse
 from ..pack import check_fields, check_shapes, pack
 
+_LEAST_UNIT = 2.0**-40
 MAX_NUMBER = float(np.finfo(np.float64).max)
 
 
@@ -174,7 +176,7 @@ def _(node: Readout) -> Shapes:
 
 @_shapes.register
 def _(node: LIF) -> Shapes:
-    return {"bias": (node.bias.shape, (node.size,))}
+    return {"bias": (node.bias.shape, (node.size,)), **_state_unit(node)}
 
 
 @_shapes.register(Graded)
@@ -186,7 +188,14 @@ def _(node: Graded | Prod) -> Shapes:
 @_shapes.register
 def _(node: Cuba) -> Shapes:
     arrays = {item.name: getattr(node, item.name) for item in fields(node)}
-    return {key: (a.shape, (node.neurons,)) for key, a in arrays.items() if isinstance(a, np.ndarray)}
+    shapes = {key: (a.shape, (node.neurons,)) for key, a in arrays.items() if isinstance(a, np.ndarray)}
+    return {**shapes, **_state_unit(node)}
+
+
+def _state_unit(node: LIF | Cuba) -> Shapes:
+    """Expect the unit of a state, where one is given, to be a power of two."""
+    unit = float(node.state_unit)
+    return {"state_unit": (unit, 2.0 ** round(log2(unit)) if _LEAST_UNIT <= unit <= 1 / _LEAST_UNIT else 0.0)}
 
 
 @_shapes.register

@@ -21,7 +21,7 @@ The integer law (N24) rescales the accumulated int8 products as a relay does (N6
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -48,7 +48,8 @@ class Cuba:
     """Float law; ``decay`` and ``current_decay`` a step; ``v_floor`` is -inf where there is none.
 
     The switches are `switches.SWITCHES`; weights into ``wide`` neurons become integers of 16 bits; ``u_range`` and
-    ``v_range`` are the largest |u| and |v| (`ranges`).
+    ``v_range`` are the largest |u| and |v| (`ranges`). ``state_unit`` is the real value of one unit of the integer
+    states, of a model that is integers already; 0: the ranges decide.
     """
 
     decay: Annotated[Array, Real("neurons")]
@@ -67,6 +68,7 @@ class Cuba:
     wide: bool = False
     u_range: float = 0.0
     v_range: float = 0.0
+    state_unit: float = field(default=0.0, metadata={"omit": True})
 
     kind: ClassVar[str] = "cuba"
 

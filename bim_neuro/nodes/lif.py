@@ -12,7 +12,7 @@ that saturates there. The bias is a mantissa of 13 bits a neuron times a power o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -33,13 +33,17 @@ _WRAP = 2**23
 
 @dataclass(frozen=True)
 class LIF:
-    """Float law. ``decay``, ``current_decay`` per step, one scalar a layer as in Lava; ``bias`` (neurons,)."""
+    """Float law. ``decay``, ``current_decay`` per step, one scalar a layer as in Lava; ``bias`` (neurons,).
+
+    ``state_unit`` is the real value of one unit of its integer state, of a model that is integers already; 0: any.
+    """
 
     size: int
     decay: float
     v_threshold: float
     bias: Annotated[Array, Real("size")]
     current_decay: float = 0.0
+    state_unit: float = field(default=0.0, metadata={"omit": True})
 
     kind: ClassVar[str] = "lif"
 

@@ -12,7 +12,7 @@ from random_graphs import random_graph
 from bim_neuro.compilers.align import align
 from bim_neuro.compilers.calibrate import calibrated
 from bim_neuro.compilers.quantise import quantise, quantise_with_units
-from bim_neuro.compilers.quantise_weights import HIGH, WIDE_MAX, in_two_lists, whole_weights
+from bim_neuro.compilers.two_lists import HIGH, WIDE_MAX, in_two_lists, whole_weights
 from bim_neuro.compilers.weight_grid import common_unit, grid_unit
 from bim_neuro.compilers.wider_weights import with_weight_bits
 from bim_neuro.errors import InputError

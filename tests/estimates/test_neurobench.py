@@ -9,7 +9,7 @@ import pytest
 from small_models import small_graphs, small_input
 
 from bim_neuro.compilers.align import align
-from bim_neuro.compilers.quantise_weights import in_two_lists
+from bim_neuro.compilers.two_lists import in_two_lists
 from bim_neuro.estimates.dense_macs import dense_macs
 from bim_neuro.estimates.neurobench import Activity, activity, neurobench
 from bim_neuro.graph import Edge, IntegerGraph

@@ -1,0 +1,73 @@
+"""Lava-dl itself: networks trained here and now, and its own arithmetic of weights; lava-dl 0.6 needs Python 3.10."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bim_neuro
+from bim_neuro.errors import DoesNotFit
+from bim_neuro.netx.weights import held
+
+pytestmark = [pytest.mark.slow, pytest.mark.lava]
+SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
+
+
+@pytest.fixture(scope="module")
+def scripts() -> Any:
+    """Return scripts/make_netx_nets.py as a module."""
+    pytest.importorskip("lava.lib.dl.netx.hdf5", reason="lava-dl installs on Python 3.10 alone")
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import make_netx_nets
+
+            yield make_netx_nets
+    finally:
+        sys.path.remove(str(SCRIPTS))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name", ["slayer_dense", "slayer_conv", "slayer_recurrent", "slayer_delay", "slayer_own_decays"]
+)
+def test_a_network_trained_by_slayer_sends_what_netx_sends(scripts: Any, name: str, tmp_path: Path) -> None:
+    net, shape = scripts.slayer_nets()[name]
+    scripts.trained(net, shape, 0.3).export(tmp_path / "m.net")
+    x = (np.random.default_rng(8).random((2, 200, int(np.prod(shape)))) < 0.3).astype(np.int8)
+    sent = scripts.run(tmp_path / "m.net", x)
+    program = bim_neuro.compile(tmp_path / "m.net")
+    probes = program.run(x.astype(float), backend="reference", probe=[f"{layer}.message" for layer in sent]).probes
+    for layer, spikes in sent.items():
+        assert np.array_equal(probes[f"{layer}.message"][:, :200], spikes), layer
+    assert sum(spikes.sum() for spikes in sent.values()) > 100
+
+
+def test_weights_are_those_of_netx_and_of_lavas_dense(scripts: Any) -> None:
+    from lava.lib.dl.netx.utils import optimize_weight_bits
+    from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
+
+    rng, refused = np.random.default_rng(9), 0
+    ends = [(-300, 300), (-128, 129), (-64, 1), (-64, 0), (-256, -3), (0, 256), (3, 200), (-17, 40), (-256, 1)]
+    for _ in range(400):
+        low, high = ends[rng.integers(len(ends))]
+        weight = rng.integers(low, high, (3, 4)) << rng.integers(0, 3) if high < 60 else rng.integers(low, high, (3, 4))
+        if not weight.any() or (weight.max() <= 0 and weight.min() < -256):
+            continue
+        with np.errstate(divide="ignore"):
+            shifted, bits, exponent, _ = optimize_weight_bits(weight)
+        mode = determine_sign_mode(shifted)
+        try:
+            kept = held([weight], "layer 0")[0]
+        except DoesNotFit:
+            refused += 1
+            continue
+        inside = truncate_weights(clip_weights(shifted, mode, num_bits=8), mode, bits)
+        assert np.array_equal(inside, kept << -exponent), weight
+    assert refused < 100
