@@ -36,7 +36,7 @@ _HOMES = {
     "Dataset": ("tasks", "Dataset"),
     "plan_for": ("jobs.train", "plan_for"),
     "train_task": ("jobs.train", "train_task"),
-    "against": ("jobs.recorded", "against"),
+    "against": ("expect.against", "against"),
     "Request": ("jobs.request", "Request"),
     "compile_to_folder": ("jobs.compile", "compile_to_folder"),
     "Plasticity": ("plasticity.request", "Plasticity"),

@@ -82,6 +82,13 @@ def compile_command(
     verify: Annotated[
         Backend | None, in_panel(SIMULATION, help="Compare every message and state with this backend.")
     ] = None,
+    expect: Annotated[
+        Path | None,
+        in_panel(
+            SIMULATION,
+            help="What the model's framework, or a chip, gave for its input: .npz of x, out (docs/inputs.md).",
+        ),
+    ] = None,
     check: Annotated[
         bool, in_panel(OUTPUT, "--check", help="Check whether the model fits: list every finding, run nothing.")
     ] = False,

@@ -34,7 +34,6 @@ def request_of(asked: Asked) -> Request:
     model, given = model_of(asked), asked.options
     target, learn, test = given["target"], str(word(given["learn"])), asked.settings.get("learn.test")
     output = given["output"] or (Path() if given["check"] else default_output(model))  # a check writes nothing
-    recorded = asked.settings.get("run.recorded")
     learning, dialect = asked.given(_OF_PLASTICITY), _dialect(asked)
     chip = {"target": Path(target)} if target.endswith(".toml") else {}
     return Request(
@@ -45,13 +44,23 @@ def request_of(asked: Asked) -> Request:
         thresholds=Thresholds(*(given[name] for name in _LIMITS)),
         output=output,
         dialect=dialect,
-        recorded=None if recorded is None else Path(recorded),
         float_bits=int(asked.settings.get("run.float_bits", 64)),
         events=asked.given({f"input.{name}": name for name in ("time_unit", "bins", "node")}) or None,
         file=asked.file(model=model, output=output, **chip),
         command=shlex.join(["bim-compile", *sys.argv[1:]]),
         **asked.words(
-            "target", "dt", "input", "data", "steps", "split", "layout", "encoder", "backend", "verify", "optimise"
+            "target",
+            "dt",
+            "input",
+            "data",
+            "steps",
+            "split",
+            "layout",
+            "encoder",
+            "backend",
+            "verify",
+            "optimise",
+            "expect",
         ),
         **asked.given(
             {
@@ -59,6 +68,7 @@ def request_of(asked: Asked) -> Request:
                 "learn.samples": "learn_samples",
                 "quantise.weight_bits": "weight_bits",
                 "nir.for": "importer",
+                "expect.voltages": "voltages",
             }
         ),
     )

@@ -122,9 +122,7 @@ _NIR = needs(
 _FOREIGN = needs(
     lambda v: v["model"] is None or _is_nir(v["model"]), "with a model.pt, which brings its own dialect", "leave it out"
 )
-_RECORDED = needs(
-    lambda v: v.get("run.recorded") is not None, "without run.recorded", "name a record, as --set run.recorded=io.npz"
-)
+_RECORDED = needs(lambda v: v["expect"] is not None, "without --expect", "name a recording, as --expect io.npz")
 _ENCODES = needs(
     lambda v: v["model"] is None or _is_nir(v["model"]), "with a model.pt, which brings its own encoder", "leave it out"
 )
@@ -144,7 +142,7 @@ _OF_A_TASK = needs(
     "leave out one of the two",
 )
 _FILE = needs(
-    lambda v: v["input"] is not None or v.get("learn.test") is not None,
+    lambda v: any(v.get(name) is not None for name in ("input", "learn.test", "expect")),
     "without --input: the layout of a task is known",
     "leave it out",
 )
@@ -209,8 +207,9 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "max_cores": (_BUILDS, _CORES),
     "optimise": (_BUILDS, _CORES),
     "output": (_SIMULATES,),
-    "run.recorded": (_SIMULATES,),
+    "expect": (_SIMULATES, _STREAMS),
     "run.float_bits": (_SIMULATES, _RECORDED),
+    "expect.voltages": (_SIMULATES, _RECORDED),
     "run.lava_timeout": (_SIMULATES, _LAVA),
     "run.max_memory": (during(RUN, CHECK, SELF_TEST),),
     "self_test": (during(SELF_TEST),),

@@ -25,10 +25,10 @@ from ..simulation.agreement import verify
 from ..stopwatch import Stopwatch
 from .built import program_of, unplayed_by
 from .chosen import Chosen
+from .expected import beside, completed, recorded
 from .folder import REQUEST, filled, reserved
 from .learn import Learned
 from .learn_stream import learn_first, learned_file
-from .recorded import compared_with
 from .request import Outcome, Request, Stage
 from .sequences import to_run
 from .shards import Shards
@@ -48,9 +48,10 @@ def compile_to_folder(request: Request, *, stage: Stage, advance: Callable[[int]
 def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> Outcome:
     """Run stage by stage; results of slow stages are kept on disk until the folder is written."""
     check_backends(request)
+    request = completed(request)
     watch = Stopwatch()
     program, chosen, learned = _ready(request, stage, advance, watch)
-    raw = chosen.data.x
+    raw, recording = chosen.data.x, recorded(request, program, chosen)
     played = _played(program, raw, request, stage, watch)
     stage("simulate", len(raw))
     shards = shards_for(program, raw, played)
@@ -61,8 +62,13 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
         placed = _arranged(program, record, request)
     stage("report", None)
     with watch.stage("price"):
-        facts = _beside_framework(request, program, chosen, _facts(request, program, chosen, learned, placed, ran))
+        facts = _facts(request, program, chosen, learned, placed, ran)
         series = report.series(record, first_sample(program, raw, played), placed, program.profile)
+    if recording is not None:
+        stage("expect", None)
+        with watch.stage("expect"):
+            expect, found = beside(request, program, recording, raw)
+        facts = replace(facts, expect=expect, findings=(*facts.findings, *found))
     with filled(request.output) as (fresh, aside):
         stage("write model.bimn", None)
         with watch.stage("artefact"):
@@ -140,14 +146,6 @@ def _facts(
     )
 
 
-def _beside_framework(request: Request, program: Program, chosen: Chosen, facts: report.Facts) -> report.Facts:
-    """Return the facts with the comparison with the framework's own record, where one was given."""
-    if request.recorded is None:
-        return facts
-    said, found = compared_with(request.recorded, program, chosen, request.float_bits)
-    return replace(facts, assumptions=(*facts.assumptions, *said), findings=(*facts.findings, *found))
-
-
 def _assumptions(program: Program, chosen: Chosen) -> tuple[str, ...]:
     """Return what a program assumes; its first line, on how input is read, says how its file was read too."""
     said = program.assumptions
@@ -169,8 +167,8 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
             del options[name]
     if request.weight_bits == WIDTHS[0]:
         del options["weight_bits"]
-    if request.recorded is None:
-        del options["recorded"], options["float_bits"]
+    if request.expect is None:
+        del options["expect"], options["float_bits"], options["voltages"]
     if request.plasticity is None:
         options["learn_samples"] = None  # a default is not part of the request
     seed = request.plasticity.seed if request.plasticity else None

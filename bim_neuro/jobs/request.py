@@ -42,8 +42,9 @@ class Request:
     dialect: Mapping[str, str] | None = None  # switches by name, the preset as 'name'; see nir_bridge.dialect
     weight_bits: int = 8
     importer: str | None = None  # whose is to play model.nir; see nir_bridge.importers
-    recorded: Path | None = None  # what the framework sent; see `recorded`
+    expect: Path | None = None  # a recording of somebody else's run of the model; see `expected`
     float_bits: int = 64
+    voltages: str = "after"  # the reset of a step were recorded, or before
     file: str = ""  # the same for --config, as it is written beside the result
 
     @property

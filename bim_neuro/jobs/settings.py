@@ -117,10 +117,12 @@ DIALECT = (
     Setting("dialect.layers", str, None, "Other switches for some layers: CubaLIF.reset_when=next,fc2.reset=zero."),
 )
 """Switches of the neurons of another framework's file, beside the preset that --dialect names."""
-_RECORDED = Setting(
-    "run.recorded", str, None, "Compare the float law with this .npz of what the framework sent.", "path"
-)
-_BITS = Setting("run.float_bits", str, "64", "Width of the float law in that comparison.", "bits", choices=("64", "32"))
+EXPECT = (
+    Setting("run.float_bits", str, "64", "Width of the float law beside --expect.", "bits", choices=("64", "32")),
+    Setting("expect.voltages", str, "after", "Voltages of --expect were recorded after the reset of a step, or before.",
+            choices=("after", "before")),
+)  # fmt: skip
+"""How a recording is compared."""
 EVENTS = (
     Setting("input.time_unit", str, None, "Unit of an event file's times; by default us for whole numbers, else s.",
             choices=TIME_UNITS),
@@ -131,8 +133,7 @@ EVENTS = (
 """How a file of events is read."""
 COMPILE = (
     _LAVA,
-    _RECORDED,
-    _BITS,
+    *EXPECT,
     _MEMORY,
     Setting("quantise.weight_bits", int, 8, "Bits of a weight: 8, or 16 in two lists, in microcode.", "bits", 8, 16),
     Setting("nir.for", str, None, "Whose importer is to play model.nir, where importers disagree.", choices=IMPORTERS),

@@ -10,7 +10,8 @@ A file somebody else wrote is read by our own tolerant reader (`hdf5`), checked 
 graph (`foreign`).
 """
 
+from .foreign_file import ForeignFile, foreign_file
 from .read import read_nir
 from .write import unplayed, write_nir
 
-__all__ = ["read_nir", "unplayed", "write_nir"]
+__all__ = ["ForeignFile", "foreign_file", "read_nir", "unplayed", "write_nir"]

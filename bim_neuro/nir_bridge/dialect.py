@@ -12,7 +12,7 @@ never guessed: norse and sinabs write files that nobody can tell apart, `hint_of
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
@@ -110,6 +110,7 @@ class Dialect:
     values: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     layers: Layers = field(default_factory=dict)
+    name: str = "nir"
 
     def __post_init__(self) -> None:
         values = {name: switch.default for name, switch in SWITCHES.items()} | dict(self.values)
@@ -129,7 +130,20 @@ class Dialect:
         kept = {who: {key: value for key, value in of.items() if key not in switches} for who, of in exceptions.items()}
         both = {who: {**kept.get(who, {}), **(layers or {}).get(who, {})} for who in {**kept, **(layers or {})}}
         origins = {**dict.fromkeys(preset, name), **dict.fromkeys(switches, SET)}
-        return cls({**preset, **switches}, origins, both)
+        return cls({**preset, **switches}, origins, both, name)
+
+    def __str__(self) -> str:
+        """Write the preset, and the switches that are not the preset's: 'snntorch, reset=zero'."""
+        preset = PRESETS[self.name]
+        of_preset = {name: preset.switches.get(name, switch.default) for name, switch in SWITCHES.items()}
+        said = [f"{name}={value}" for name, value in self.values.items() if value != of_preset[name]]
+        for who, some in self.layers.items():
+            theirs = preset.layers.get(who, {})
+            said += [f"{who}.{name}={value}" for name, value in some.items() if theirs.get(name) != value]
+        for who, theirs in preset.layers.items():
+            lost = (name for name in theirs if name not in self.layers.get(who, {}))
+            said += [f"{who}.{name}={self.values[name]}" for name in lost]
+        return ", ".join([self.name, *said])
 
     def __getitem__(self, switch: str) -> str:
         return self.values[switch]
@@ -137,7 +151,7 @@ class Dialect:
     def of(self, layer: str, kind: str) -> Dialect:
         """Return the dialect of one layer, which is a node of a ``kind``."""
         own = {**self.layers.get(kind, {}), **self.layers.get(layer, {})}
-        return Dialect({**self.values, **own}, self.origins) if own else self
+        return replace(self, values={**self.values, **own}, layers={}) if own else self
 
     @property
     def given(self) -> bool:
@@ -184,7 +198,8 @@ def dialect_of(given: AnyDialect, integrator: str | None = None) -> Dialect:
             raise InputError(f"unknown integrator '{integrator}'", f"there are: {_list(INTEGRATORS)}")
         switches["integrator"] = INTEGRATORS[integrator]
     if isinstance(given, Dialect):
-        return Dialect({**given.values, **switches}, {**given.origins, **dict.fromkeys(switches, SET)}, given.layers)
+        origins = {**given.origins, **dict.fromkeys(switches, SET)}
+        return replace(given, values={**given.values, **switches}, origins=origins)
     if given is not None and not isinstance(given, str | Mapping):
         raise InputError(f"dialect is {arguments.said(given)}, a name or a table of switches is needed")
     return Dialect.named(name, **switches)

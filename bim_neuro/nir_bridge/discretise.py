@@ -74,6 +74,13 @@ def discretise(kind: str, field: Field, dt: float, dialect: Dialect, *, recurren
     )  # fmt: skip
 
 
+def membrane_gain(kind: str, field: Field, dt: float, dialect: Dialect) -> Array:
+    """Return what the voltage of a CubaLIF or CubaLI adds of its current in a step."""
+    return _gain(
+        dialect["li_input" if kind in ("LI", "CubaLI") else "input"], decays(field("tau_mem"), dt, dialect), field("r")
+    )
+
+
 def decays(tau: Array, dt: float, dialect: Dialect) -> Array:
     """Return the decay of each time constant; below 0 where a step is longer than it."""
     steps, back = np.unique(tau / dt, return_inverse=True)

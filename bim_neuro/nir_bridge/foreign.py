@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,12 +21,13 @@ from ..nodes.arithmetic import Array
 from .dialect import Dialect, hint_of
 from .discretise import discretise
 from .grids import ON_GRIDS, Shape, conv_of
-from .hdf5 import NirGraph
+from .hdf5 import NirGraph, NirNode
 from .linear import LinearForm, bytes_of_sum, message_of, sum_of
 from .loops import Order, Wire, sources_first
-from .neurons import add_neuron
+from .neurons import add_neuron, add_unfolded
 from .structure import input_lines, misfits, shapes
 from .support import FIELDS, NEURONS, SPIKING
+from .units import StateUnits, units_of
 from .wiring import Wiring
 
 BYTES_A_LINE = 4096
@@ -40,12 +42,44 @@ def to_float_graph(
     ``encoder`` is the file's own, or the kind of one for a graph that brings none. Its memory is counted in ``budget``,
     in addition to the file's arrays.
     """
+    return with_units(nir, dt, dialect, encoder, budget)[0]
+
+
+def with_units(
+    nir: NirGraph, dt: float, dialect: Dialect, encoder: Encoder | str = "spikes", budget: Budget | None = None
+) -> tuple[FloatGraph, dict[str, StateUnits]]:
+    """Return the float graph, and the units of each layer's states, as `to_float_graph` does."""
     budget = budget or Budget.of_file(0)
     budget.take("the file's arrays", sum(value.nbytes for node in nir.nodes.values() for value in node.fields.values()))
     with np.errstate(all="ignore"):  # `check` refuses by name what is no longer finite
         if found := misfits(nir, dt, dialect):
             raise DoesNotFit(found)
-        return _Conversion(nir, dt, dialect, encoder, budget).run(sources_first(nir))
+        conversion = _Conversion(nir, dt, dialect, encoder, budget)
+        return conversion.run(sources_first(nir)), conversion.units
+
+
+def field_of(node: NirNode, key: str, shape: Shape, width: int) -> Array:
+    """Return a field as (width,) float64; a single value is repeated, a missing field gets its default."""
+    value = node.fields.get(key, np.array(FIELDS[node.type][key])).astype(np.float64)
+    wide = value.ravel() if value.size in (1, width) else np.broadcast_to(value, shape).ravel()
+    return np.broadcast_to(wide, (width,)).copy()
+
+
+class Unfolded(NamedTuple):
+    """A float graph whose edges hold nothing of its neurons' laws, and the constants in the input of each layer."""
+
+    graph: FloatGraph
+    constants: dict[str, Array]
+    late: set[str]
+    """Layers whose lag is the step that their spikes take to come back."""
+
+
+def unfolded(nir: NirGraph, dt: float, dialect: Dialect, encoder: str, budget: Budget) -> Unfolded:
+    """Return the float graph of a sound NIR graph, for whoever tries many laws of its neurons."""
+    with np.errstate(all="ignore"):
+        conversion = _Conversion(nir, dt, dialect, encoder, budget, unfolded=True)
+        graph = conversion.run(sources_first(nir))
+    return Unfolded(graph, conversion.constants, conversion.late)
 
 
 class _Conversion:
@@ -54,7 +88,16 @@ class _Conversion:
     What comes back to its own layer (`loops`) is known when all forms are, and is a step old.
     """
 
-    def __init__(self, nir: NirGraph, dt: float, dialect: Dialect, encoder: Encoder | str, budget: Budget) -> None:
+    def __init__(
+        self,
+        nir: NirGraph,
+        dt: float,
+        dialect: Dialect,
+        encoder: Encoder | str,
+        budget: Budget,
+        *,
+        unfolded: bool = False,
+    ) -> None:
         self.nir, self.dt, self.dialect, self.encoder = nir, dt, dialect, encoder
         self.forms: dict[str, LinearForm] = {}
         types = {name: node.type for name, node in nir.nodes.items()}
@@ -65,6 +108,9 @@ class _Conversion:
         self.closing: frozenset[Wire] = frozenset()
         self.shapes: dict[str, Shape] = {}
         self.budget = budget
+        self.units: dict[str, StateUnits] = {}
+        self.constants: dict[str, Array] = {}
+        self.add = add_unfolded if unfolded else add_neuron
 
     def run(self, order: Order) -> FloatGraph:
         source, output = (
@@ -176,10 +222,13 @@ class _Conversion:
         self._take(name, 2 * form.nbytes)
         field = partial(self._field, name, width=form.width)
         recurrent = any(end == name for _, end in closing)
-        law = discretise(self.nir.nodes[name].type, field, self.dt, dialect, recurrent=recurrent)
+        kind = self.nir.nodes[name].type
+        law = discretise(kind, field, self.dt, dialect, recurrent=recurrent)
         if name in self.late:
             law = replace(law, lag=False)
-        add_neuron(self.wiring, name, form, law, late)
+        self.constants[name] = form.bias
+        self.add(self.wiring, name, form, law, late)
+        self.units[name] = units_of(self.wiring.nodes[name], law, kind, field, self.dt, dialect)
 
     def _dialect(self, name: str) -> Dialect:
         return self.dialect.of(name, self.nir.nodes[name].type)
@@ -204,12 +253,7 @@ class _Conversion:
         self.wiring.edges = edges
 
     def _field(self, name: str, key: str, width: int) -> Array:
-        """Return a field as (width,) float64; a single value is repeated, a missing field gets its default."""
-        node = self.nir.nodes[name]
-        value = node.fields.get(key, np.array(FIELDS[node.type][key])).astype(np.float64)
-        shape = self.shapes[name]
-        wide = value.ravel() if value.size in (1, width) else np.broadcast_to(value, shape).ravel()
-        return np.broadcast_to(wide, (width,)).copy()
+        return field_of(self.nir.nodes[name], key, self.shapes[name], width)
 
     def _standing(self, loops: bool) -> list[str]:
         """Return what the dialect and dt make of this graph, a sentence each."""

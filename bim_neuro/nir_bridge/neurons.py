@@ -86,15 +86,26 @@ def _add_readout(wiring: Wiring, name: str, form: LinearForm, law: NeuronLaw) ->
 
 def _add_cuba(wiring: Wiring, name: str, form: LinearForm, law: NeuronLaw, *, wide: bool = False) -> None:
     """Add a neuron with its own numbers; a constant that its current would filter comes from a neuron of its own."""
+    wiring.nodes[name] = cuba_of(law, form.bias, wide=wide)
+    if law.current_decay.any():
+        wiring.constant(name, "a", form.bias)
+    wiring.connect(form.unbiased(), name)
+
+
+def cuba_of(law: NeuronLaw, constant: Array, *, wide: bool = False) -> Cuba:
+    """Return a neuron with its own numbers; a ``constant`` of its input is in its bias where no current filters it."""
     filtered = bool(law.current_decay.any())
-    wiring.nodes[name] = Cuba(
-        law.decay, law.current_decay, law.gain, law.leak if filtered else law.leak + law.gain * form.bias,
+    return Cuba(
+        law.decay, law.current_decay, law.gain, law.leak if filtered else law.leak + law.gain * constant,
         law.v_threshold, law.v_reset, law.v_start, law.v_floor,
         law.reset, law.reset_when, law.compare, law.counts, law.lag, wide=wide,
     )  # fmt: skip
-    if filtered:
-        wiring.constant(name, "a", form.bias)
-    wiring.connect(form.unbiased(), name)
+
+
+def add_unfolded(wiring: Wiring, name: str, form: LinearForm, law: NeuronLaw, late: Array) -> None:
+    """Add a layer as `add_neuron` does, with nothing of its law in its weights: another law is another node."""
+    _add_cuba(wiring, name, form, law)
+    wiring.constant(name, "a", late, delay=1)
 
 
 def _add_lif(wiring: Wiring, name: str, form: LinearForm, lif: _Lif) -> None:

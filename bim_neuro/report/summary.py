@@ -62,6 +62,7 @@ class Facts:
     request: dict[str, Any] = field(default_factory=dict)  # see `report.asked`
     stream: InputSeen | None = None  # the learning input, as the encoder saw it
     sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase
+    expect: models.Expect | None = None  # somebody else's run, beside this one
 
 
 def summarise(facts: Facts) -> models.Summary:
@@ -107,6 +108,7 @@ def summarise(facts: Facts) -> models.Summary:
         learning=learning,
         judge=_judges(graph),
         seconds={},
+        expect=facts.expect,
     )
 
 

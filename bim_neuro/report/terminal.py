@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..printable import counted, escape, marked
-from ..simulation.ties import BESIDE
 from .amounts import MICROJOULES, MICROSECONDS, PICOJOULES, energy, point, scaled
+from .expect_lines import expect_lines
 from .models import (
     Accuracy,
     Agreement,
@@ -144,7 +144,7 @@ def _lines(summary: Summary) -> list[str]:
     if summary.accuracy:
         lines.append(_accuracy(summary.accuracy))
     lines += [_agreement(row) for row in summary.agreement]
-    lines += [escape(said) for said in summary.assumptions if said.startswith(BESIDE)]
+    lines += expect_lines(summary.expect)
     if summary.verify:
         lines.append(_verification(summary.verify))
     if learning and learning.verify:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..errors import Finding as Found
-from .models import Agreement, Cores, Finding, Learning, Summary, Verification
+from .models import Agreement, Cores, Expect, Finding, Learning, Summary, Verification
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ def missed(summary: Summary, wanted: Thresholds) -> tuple[str, ...]:
         for sentences in (
             _verification(summary.verify),
             _lessons(summary.learning),
+            _expected(summary.expect),
             _saturations(summary) if wanted.strict else (),
             _findings(summary.findings, wanted.strict),
             _agreement(summary.agreement, wanted.min_agreement),
@@ -50,6 +51,18 @@ def _verification(check: Verification | None) -> Iterator[str]:
         for kind, total, equal in kinds:
             if equal != total:
                 yield f"{check.backend} differs in {total - equal} of {total} {kind}"
+
+
+def _expected(expect: Expect | None) -> Iterator[str]:
+    if expect is None or not expect.differing:
+        return
+    law = "the integers differ" if expect.kind == "integers" else "the float law differs"
+    sentence = f"{law} from {expect.file} in {expect.differing} bins"
+    if expect.dialect is not None:
+        under = f"under --dialect {expect.dialect}"
+        right = " or ".join(expect.consistent) or f"none of {expect.tried} dialects"
+        sentence = f"{sentence} {under}; no bin differs under {right}"
+    yield sentence
 
 
 def _lessons(learning: Learning | None) -> Iterator[str]:

@@ -12,11 +12,11 @@ from ..graph import FloatGraph
 
 def narrowed(graph: FloatGraph) -> FloatGraph:
     """Return the graph with its arrays and scalars in 32 bits."""
-    edges = tuple(replace(edge, synapse=_narrow(edge.synapse)) for edge in graph.edges)
-    return replace(graph, nodes={name: _narrow(node) for name, node in graph.nodes.items()}, edges=edges)
+    edges = tuple(replace(edge, synapse=narrow(edge.synapse)) for edge in graph.edges)
+    return replace(graph, nodes={name: narrow(node) for name, node in graph.nodes.items()}, edges=edges)
 
 
-def _narrow(thing: Any) -> Any:
+def narrow(thing: Any) -> Any:
     """Return a node or synapse with its real numbers rounded; scalars stay Python's, which take an array's type."""
     rounded: dict[str, Any] = {}
     for item in fields(thing):

@@ -160,7 +160,8 @@ class _History:
         return np.asarray(self.ring[t % len(self.ring)])
 
 
-def _histories(graph: Graph[Node] | Graph[IntegerNode], samples: int, dtype: type, hop: int) -> dict[str, _History]:
+def histories(graph: Graph[Node] | Graph[IntegerNode], samples: int, dtype: type, hop: int) -> dict[str, _History]:
+    """Return the messages of each node that are still to arrive, none yet; a synapse takes ``hop`` steps per hop."""
     reach = dict.fromkeys(graph.nodes, 0)
     for edge in graph.edges:
         reach[edge.source] = max(reach[edge.source], hop * edge.synapse.hop + edge.delay)
@@ -170,7 +171,7 @@ def _histories(graph: Graph[Node] | Graph[IntegerNode], samples: int, dtype: typ
 def _run_integer(graph: IntegerGraph, x: Array, probe: bool, window: _Window | None = None) -> RunRecord:
     samples, steps, _ = x.shape
     period = graph.period(steps)
-    history = _histories(graph, samples, np.int64, hop=1)
+    history = histories(graph, samples, np.int64, hop=1)
     states = {name: node.initial((samples,)) for name, node in graph.nodes.items()}
     counts = {name: LayerCount.zeros(period) for name in graph.nodes}
     probes: dict[str, Array] = {}
@@ -226,8 +227,8 @@ def _run_float(
     graph: FloatGraph, x: Array, probe: bool, window: _Window | None = None, dtype: type = np.float64
 ) -> RunRecord:
     samples, steps, _ = x.shape
-    history = _histories(graph, samples, dtype, hop=0)
-    states = {name: _as(dtype, node.initial((samples,))) for name, node in graph.nodes.items()}
+    history = histories(graph, samples, dtype, hop=0)
+    states = {name: as_dtype(dtype, node.initial((samples,))) for name, node in graph.nodes.items()}
     counts = {name: LayerCount.zeros(steps) for name in graph.nodes}
     probes: dict[str, Array] = {}
     output = np.zeros((samples, graph.nodes[graph.output].neurons))
@@ -239,8 +240,8 @@ def _run_float(
                 inputs[edge.port] = inputs[edge.port] + edge.synapse.apply(history[edge.source].at(t - edge.delay))
             if name == graph.source:
                 inputs["input"] = x[:, t]
-            state, message, _ = node.step(states[name], _as(dtype, inputs))
-            states[name] = _as(dtype, state)
+            state, message, _ = node.step(states[name], as_dtype(dtype, inputs))
+            states[name] = as_dtype(dtype, state)
             history[name].put(t, message)
             counts[name].updates[t] += samples * node.neurons
             counts[name].messages[t] += np.count_nonzero(message)
@@ -257,7 +258,8 @@ def _run_float32(graph: FloatGraph, x: Array, probe: bool, window: _Window | Non
     return _run_float(graph, x, probe, window, np.float32)
 
 
-def _as(dtype: type, state: State) -> State:
+def as_dtype(dtype: type, state: State) -> State:
+    """Return states or inputs as numbers of a type."""
     return {key: value.astype(dtype, copy=False) for key, value in state.items()}
 
 

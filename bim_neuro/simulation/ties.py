@@ -9,31 +9,26 @@ bin must be equal, there is no further tolerance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .. import arguments
 from ..errors import InputError
 from ..graph import FloatGraph
 from ..nodes import LIF, Cuba
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
-from ..record import RunRecord
-from .probes import Watch
 
 NEAR = 1e-5
 """Of the threshold: what 32 bits leave of a few dozen sums."""
-BESIDE = "the float law in"
-"""How a sentence of a comparison begins."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A layer beside its framework: bins, ties among them, and the bins that differ, at ties and elsewhere.
+    """A layer beside a recording of it: bins, ties among them, and the bins that differ, at ties and elsewhere.
 
     ``first`` is the first tie, or the first bin that differs where there is one elsewhere: (sample, step, neuron).
+    ``ours`` and ``theirs`` are spikes, or values that are not 0, of either side.
     """
 
     layer: str
@@ -42,11 +37,28 @@ class Compared:
     differ_at_ties: int
     differ: int
     first: tuple[int, int, int] | None
+    what: str = "message"
+    law: str = "float"
+    ours: float = 0
+    theirs: float = 0
 
     def __str__(self) -> str:
         where = "" if self.first is None else ", first at sample {}, step {}, neuron {}".format(*self.first)
-        said = f"{self.differ} of {self.bins:,} bins of '{self.layer}' differ"
+        of = "" if self.what == "message" else f"{self.what} of "
+        said = f"{self.differ:,} of {self.bins:,} bins of {of}'{self.layer}' differ"
         return f"{said}; {self.ties} ties, {self.differ_at_ties} of which differ{where}"
+
+    def joined(self, later: Compared, samples: int) -> Compared:
+        """Return the row of these and of ``later`` samples, of which ``samples`` come before."""
+        first = self.first
+        moved = later.first and (later.first[0] + samples, *later.first[1:])
+        if first is None or (later.differ and not self.differ):
+            first = moved
+        sums = {name: getattr(self, name) + getattr(later, name) for name in _SUMS}
+        return replace(self, first=first, **sums)
+
+
+_SUMS = ("bins", "ties", "differ_at_ties", "differ", "ours", "theirs")
 
 
 @dataclass
@@ -59,13 +71,13 @@ class Ties:
 
     def __call__(self, samples: slice, name: str, first: int, values: dict[str, Array]) -> None:
         node = self.graph.nodes[name]
-        if not isinstance(node, LIF | Cuba) or getattr(node, "counts", "one") == "none":
+        if not isinstance(node, LIF | Cuba) or not fires(node):
             return
         if first == 0:
             self.last[name] = node.initial((len(values["message"]),))
         for row in range(values["message"].shape[1]):
             state = {key: value[:, row].copy() for key, value in values.items() if key != "message"}
-            near = _near(node, _charged(node, self.last[name], state["u"]))
+            near = near_threshold(node, _charged(node, self.last[name], state["u"]))
             self.last[name] = state
             if near.any():
                 sample, neuron = near.nonzero()
@@ -78,49 +90,53 @@ class Ties:
         return np.asarray(found[np.lexsort((found[:, 2], found[:, 0], found[:, 1]))])
 
 
-def against(
-    graph: FloatGraph, run: Callable[[list[str], Watch], RunRecord], theirs: Mapping[str, Array]
-) -> tuple[Compared, ...]:
-    """Compare each layer of ``theirs``, {layer: what its framework sent (samples, steps, neurons)}.
+def compared(
+    layer: str, ours: Array, theirs: Array, ties: Array, *, exact: bool, what: str = "message", law: str = "float"
+) -> Compared:
+    """Compare a layer's bins (samples, steps, neurons); ``ties`` are theirs as `Ties.of` has them.
 
-    ``run`` plays the float law of ``graph`` with the probes and the watch that it is given.
+    ``exact`` values differ where they are not equal, others by more than 32 bits leave.
     """
-    ties = Ties(graph)
-    for layer in theirs:
-        if arguments.text(layer, "a layer") not in graph.nodes:
-            raise InputError(f"the graph has no layer '{layer:.60}'", f"it has {', '.join(graph.nodes)}")
-    got = run([f"{layer}.message" for layer in theirs], ties).probes
-    return tuple(
-        _compared(layer, got[f"{layer}.message"], np.asarray(sent), ties.of(layer), graph.nodes[layer])
-        for layer, sent in theirs.items()
-    )
-
-
-def _compared(layer: str, ours: Array, theirs: Array, ties: Array, node: Node) -> Compared:
-    if theirs.size != ours.size or theirs.shape[:2] != ours.shape[:2]:
-        said = f"'{layer}' sends (samples, steps, neurons) {ours.shape}, the framework's record is {theirs.shape}"
+    if theirs.shape != ours.shape:
+        said = f"'{layer}' sends (samples, steps, neurons) {ours.shape}, the record is {theirs.shape}"
         raise InputError(said, "give as many samples and steps as the input has, samples first")
-    differs = _differs(ours, theirs.reshape(ours.shape), node)
+    differs = ours != theirs if exact else np.abs(ours - theirs) > NEAR * np.maximum(1.0, np.abs(theirs).max(initial=0))
     at = np.zeros(ours.shape, bool)
     at[tuple(ties.T)] = True
     elsewhere = np.argwhere(differs & ~at)
     shown = elsewhere if len(elsewhere) else ties
     first = (int(shown[0, 0]), int(shown[0, 1]), int(shown[0, 2])) if len(shown) else None
-    return Compared(layer, ours.size, len(ties), int((differs & at).sum()), len(elsewhere), first)
+    sums = (_amount(ours, exact), _amount(theirs, exact))
+    return Compared(layer, ours.size, len(ties), int((differs & at).sum()), len(elsewhere), first, what, law, *sums)
 
 
-def _differs(ours: Array, theirs: Array, node: Node) -> Array:
-    """Spikes differ where they are not equal, voltages by more than 32 bits leave."""
-    if isinstance(node, LIF) or (isinstance(node, Cuba) and node.counts != "none"):
-        return np.asarray(ours != theirs)
-    return np.asarray(np.abs(ours - theirs) > NEAR * np.maximum(1.0, np.abs(theirs).max(initial=0)))
+def fires(node: Node) -> bool:
+    """Whether a node of the float law sends spikes that a threshold decides on."""
+    return isinstance(node, LIF) or (isinstance(node, Cuba) and node.counts != "none")
+
+
+def charged_voltages(node: LIF | Cuba, v: Array, u: Array, n: Array | None) -> Array:
+    """Return the voltages (samples, steps, neurons) that are compared, from the states after each step."""
+    start = node.initial((len(v),))
+    before = {"v": _shifted(v, start["v"]), "n": np.zeros(0) if n is None else _shifted(n, start["n"])}
+    return _charged(node, before, u)
+
+
+def _shifted(states: Array, start: Array) -> Array:
+    return np.concatenate([start[:, None], states[:, :-1]], axis=1)
+
+
+def _amount(values: Array, exact: bool) -> float:
+    """Return the spikes of messages; of other values how many are not 0."""
+    return float(np.abs(values.astype(np.float64)).sum()) if exact else float(np.count_nonzero(values))
 
 
 def _charged(node: LIF | Cuba, before: dict[str, Array], u: Array) -> Array:
     return node.charged(before["v"], u) if isinstance(node, LIF) else node.charged(before["v"], u, before["n"])
 
 
-def _near(node: LIF | Cuba, v: Array) -> Array:
+def near_threshold(node: LIF | Cuba, v: Array) -> Array:
+    """Return whether each voltage is so near its threshold that rounding may decide."""
     threshold = node.v_threshold
     if isinstance(node, Cuba) and node.counts == "many":
         threshold = threshold * np.maximum(1.0, np.rint(v / threshold))

@@ -15,6 +15,8 @@ from .model_input import DT_S, ModelInput
 from .nir_data import read_nir_data
 
 KEYS = ("x", "y", "group", "class_names", "dt", "x_test", "y_test", "split", "layout")
+RECORDED = ("spk__", "out__", "v__", "mem__", "syn__")
+"""How the names of arrays begin that --expect reads of the same file; it reads `out` and `meta` too."""
 WANTED = "x is (samples, steps, channels); y is one class index a sample, counting from 0 (docs/inputs.md)"
 NO_AXES = AxisOrder("", "it has no axes to order")
 
@@ -44,7 +46,11 @@ def content_of(path: Path, layout: str | None, reads: ModelInput) -> Content:
     _refuse(reads.bins is not None, "input.bins", path, "an event file")
     if "x" not in held:
         raise InputError(f"'{path}' has no array 'x', it has: {', '.join(held) or 'none'}", hint=WANTED)
-    return Content(read_npz(path, KEYS), _unread([name for name in held if name not in KEYS], path))
+    known = (*KEYS, "out", "meta")
+    return Content(
+        read_npz(path, KEYS),
+        _unread([name for name in held if name not in known and not name.startswith(RECORDED)], path),
+    )
 
 
 def _events(path: Path, held: list[str], layout: str | None, reads: ModelInput) -> Content:

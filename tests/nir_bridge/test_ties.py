@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
-from commands import bim_compile
 
 import bim_neuro
 from bim_neuro.errors import InputError
@@ -15,8 +11,6 @@ from bim_neuro.graph import Edge, FloatGraph
 from bim_neuro.nodes import LIF, Cuba, Dense, Encoder, Source
 from bim_neuro.simulation import simulate_float
 from bim_neuro.simulation.ties import Ties
-
-FOLDER = Path(__file__).parent.parent / "frameworks_data"
 
 
 def adding(threshold: float, **switches: str) -> FloatGraph:
@@ -70,30 +64,5 @@ def test_a_difference_at_a_tie_is_counted_apart() -> None:
     assert (row.differ, row.differ_at_ties, row.first) == (1, 0, (0, 1, 0))
     with pytest.raises(InputError, match="the graph has no layer 'm'"):
         bim_neuro.against(program, x, {"m": x})
-    with pytest.raises(InputError, match=r"'n' sends .* \(1, 3, 1\), the framework's record is \(1, 2, 1\)"):
+    with pytest.raises(InputError, match=r"'n' sends .* \(1, 3, 1\), the record of the given table is \(1, 2, 1\)"):
         bim_neuro.against(program, x, {"n": x[:, :2]})
-
-
-def test_the_report_says_whether_the_float_law_is_the_framework_s(tmp_path: Path) -> None:
-    """The right dialect, and one switch wrong."""
-    folder = FOLDER / "snntorch_delayed_zero"
-    with np.load(folder / "io.npz") as io:
-        x, out, hidden = io["x"], io["out"], io["spk__1"]
-    np.savez(tmp_path / "x.npz", x=x, layout="TBC")
-    np.savez(tmp_path / "theirs.npz", **{"out": out, "1": hidden})
-    asked = (folder / "graph.nir", "--dt", 1e-4, "--dialect", "snntorch", "--set", "dialect.reset=zero", "--input",
-             tmp_path / "x.npz", "--set", f"run.recorded={tmp_path / 'theirs.npz'}",
-             "--set", "run.float_bits=32")  # fmt: skip
-    right = bim_compile(*asked, "-o", tmp_path / "right")
-    said = json.loads((tmp_path / "right" / "summary.json").read_text())["assumptions"]
-    lines = [line for line in said if "beside" in line]
-    assert [line.partition("theirs.npz: ")[2] for line in lines] == [
-        "0 of 1,440 bins of '3' differ; 0 ties, 0 of which differ",
-        "0 of 4,800 bins of '1' differ; 0 ties, 0 of which differ",
-    ]
-    assert lines[0].startswith("the float law in 32 bits")
-    assert "bins of '1' differ; 0 ties" in " ".join(right.out.split())
-    wrong = json.loads(bim_compile(*asked, "--set", "dialect.reset_when=after", "-o", tmp_path / "wrong", "--json").out)
-    found = [finding for finding in wrong["findings"] if finding["rule"] == "framework"]
-    assert {finding["layer"] for finding in found} == {"1", "3"}
-    assert "the float law is not its framework's" in found[0]["message"]

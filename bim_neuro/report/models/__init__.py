@@ -7,6 +7,7 @@ schema_of          the JSON Schema of a model: docs/summary.schema.json
 
 from .asked import Asked, Hashes, Sequences
 from .costs import BusyTime, Dense, Energy, Latency, LayerEnergy, Processor
+from .expect import Expect, ExpectLayer, FirstBin, Undecided
 from .learning import Learning, LearningVerification
 from .parts import Backend, Judge, Objective, Quantity, Range
 from .plain import Misshapen, OtherKeys, made, plain, read
@@ -28,7 +29,10 @@ __all__ = [
     "Dense",
     "Encoder",
     "Energy",
+    "Expect",
+    "ExpectLayer",
     "Finding",
+    "FirstBin",
     "Hashes",
     "Judge",
     "Latency",
@@ -49,6 +53,7 @@ __all__ = [
     "Sequences",
     "Sides",
     "Summary",
+    "Undecided",
     "Verification",
     "WorstCore",
     "made",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from .asked import Asked, Sequences
 from .costs import Dense, Energy, Latency
+from .expect import Expect
 from .learning import Learning
 from .parts import Amount, Backend, Count, Judge, Objective, Some
 from .plain import plain
@@ -70,6 +71,9 @@ class Summary:
     learning: Annotated[Learning | None, "On-chip learning before the run; null if nothing was learnt."]
     judge: Annotated[dict[str, Judge], "For each node, whose process runs it on Lava."]
     seconds: Annotated[dict[str, Amount], "Time spent in each stage, in order.", Unit("s")]
+    expect: Annotated[
+        Expect | None, "The recording of --expect, by a framework or a chip, beside this run; left out without one."
+    ] = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON holds them."""

@@ -1,0 +1,180 @@
+"""Our own run beside a recording, bin by bin and layer by layer: the float law, and apart from it the integers.
+
+A framework is held against the float law; bins in which a voltage lies within 1e-5 of its threshold are ties, and
+counted apart (`simulation.ties`). The same recording says what fixed point changes: the integers' spikes beside it. A
+chip's integers are held against ours, where nothing may differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import arguments
+from ..errors import InputError
+from ..graph import FloatGraph, Graph
+from ..nir_bridge.units import StateUnits
+from ..nodes import LIF, Cuba
+from ..nodes.arithmetic import Array
+from ..nodes.node import Node
+from ..program import BATCH, Program
+from ..simulation import simulate_float
+from ..simulation.ties import Compared, Ties, charged_voltages, compared, fires
+from ..stages import sequences_for
+from .recording import CURRENT, SENT, VOLTAGE, Recorded, Recording, recording_of
+
+AFTER, BEFORE = "after", "before"
+"""When in a step voltages were recorded: after the reset of the step, or before."""
+NAMES = {SENT: SENT, VOLTAGE: "voltage", CURRENT: "current"}
+NO_UNITS: Mapping[str, StateUnits] = {}
+NO_TIES: Array = np.zeros((0, 3), np.int64)
+
+
+def against(
+    program: Program, raw: Array, theirs: Mapping[str, Array] | str | Path, *, bits: int = 64, voltages: str = AFTER
+) -> tuple[Compared, ...]:
+    """Compare a program with a recording: its float law with a framework's, its integers with those of a chip.
+
+    ``theirs`` is the path of an .npz (docs/inputs.md), or a table {'out', a layer's name, or 'v__' and its name:
+    (samples, steps, neurons)}. Bins in which a voltage is within 1e-5 of its threshold are ties and counted apart.
+    ``bits`` of the float law are 64, or 32 as in most frameworks; ``voltages`` were recorded 'after' the reset of the
+    step, or 'before'. They are compared in the numbers of ``program.reference``.
+    """
+    arguments.instance(program, Program, "program")
+    arguments.choice(voltages, (AFTER, BEFORE), "voltages")
+    if not isinstance(theirs, Mapping | str | Path):
+        raise InputError(f"theirs is {arguments.said(theirs)}, a table {{layer: array}} is needed")
+    given = theirs if isinstance(theirs, Mapping) else Path(theirs)
+    graph, raw = program.reference, sequences_for(program.graph, raw)
+    recording = recording_of(given, graph.nodes, graph.output).with_samples_first(None)
+    if recording.integers:
+        return integer_rows(program, raw, recording)
+    x = program.graph.encoder.for_float(raw)
+    return float_rows(graph, x, recording, NO_UNITS, bits, voltages)
+
+
+def float_rows(
+    graph: FloatGraph,
+    x: Array,
+    recording: Recording,
+    units: Mapping[str, StateUnits] = NO_UNITS,
+    bits: int = 64,
+    voltages: str = AFTER,
+) -> tuple[Compared, ...]:
+    """Compare the float law of a graph with a recording, a row for each array."""
+    places = _in_order(graph, recording)
+    wanted = {f"{layer}.{key}" for layer, what in places for key in _needed(graph, layer, what, voltages)}
+
+    def rows(part: Array, theirs: Mapping[Recorded, Array]) -> Iterator[Compared]:
+        ties = Ties(graph)
+        got = simulate_float(graph, part, probe=sorted(wanted), watch=ties, bits=bits).probes
+        for place, recorded in theirs.items():
+            of_layer = {key.removeprefix(f"{place.layer}."): value for key, value in got.items()
+                        if key.rpartition(".")[0] == place.layer}  # fmt: skip
+            ours = values_of(graph.nodes[place.layer], place, of_layer, units, voltages)
+            yield _row(graph, place, ours, recorded, ties)
+
+    check_lengths(recording, places, graph, x)
+    return _in_batches(x, recording, places, rows)
+
+
+def integer_rows(program: Program, raw: Array, recording: Recording) -> tuple[Compared, ...]:
+    """Compare the integers of a program with a recording, a row for each array that integers can equal."""
+    graph = program.graph
+    places = [place for place in _in_order(graph, recording) if recording.integers or _both_spike(program, place)]
+    for layer, what in places:
+        if layer not in graph.nodes or (what != SENT and what not in graph.nodes[layer].initial(())):
+            raise InputError(f"layer '{layer}' of the integer program has no {NAMES[what]}", "leave its array out")
+
+    def rows(part: Array, theirs: Mapping[Recorded, Array]) -> Iterator[Compared]:
+        got = program.run(part, probe=[f"{layer}.{what}" for layer, what in theirs]).probes
+        for (layer, what), recorded in theirs.items():
+            ours = got[f"{layer}.{what}"][: len(recorded), : recorded.shape[1]]
+            yield compared(layer, ours, recorded, NO_TIES, exact=True, what=NAMES[what], law="integer")
+
+    check_lengths(recording, places, graph, raw)
+    return _in_batches(raw, recording, places, rows)
+
+
+def first_of(rows: tuple[Compared, ...]) -> Compared | None:
+    """Return the row whose differing bin comes first: the earliest sample and step, then the layer nearest the input.
+
+    A layer's steps are counted from the step at which a sample reaches it.
+    """
+    differing = [row for row in rows if row.differ and row.first]
+    return min(differing, key=lambda row: (row.first or ())[:2], default=None)
+
+
+def values_of(
+    node: Node, place: Recorded, got: Mapping[str, Array], units: Mapping[str, StateUnits], voltages: str
+) -> Array:  # fmt: skip
+    """Return what a recording has of a layer, from its message and states, in the numbers of the file."""
+    layer, what = place
+    ours = got[what]
+    if what == VOLTAGE and voltages == BEFORE and isinstance(node, LIF | Cuba) and fires(node):
+        ours = charged_voltages(node, ours, got[CURRENT], got.get("n"))
+    if what == SENT or layer not in units:
+        return ours
+    scale, offset, current = units[layer]
+    return scale * ours + offset if what == VOLTAGE else current * ours
+
+
+def _row(graph: FloatGraph, place: Recorded, ours: Array, recorded: Array, ties: Ties) -> Compared:
+    layer, what = place
+    found = ties.of(layer)
+    near, ours = found[found[:, 0] < len(recorded)], ours[: len(recorded)]
+    spikes = what == SENT and fires(graph.nodes[layer])
+    return compared(layer, ours, recorded, near, exact=spikes, what=NAMES[what])
+
+
+def _needed(graph: FloatGraph, layer: str, what: str, voltages: str) -> tuple[str, ...]:
+    """Return the probes that a recorded array is compared with; refuse what the layer does not have."""
+    node = graph.nodes[layer]
+    states = node.initial(())
+    if what != SENT and what not in states:
+        raise InputError(f"layer '{layer}' has no {NAMES[what]}", "leave its array out")
+    before = what == VOLTAGE and voltages == BEFORE and isinstance(node, LIF | Cuba)
+    return tuple(key for key in (VOLTAGE, CURRENT, "n") if key in states) if before else (what,)
+
+
+def _in_order(graph: Graph[Any], recording: Recording) -> list[Recorded]:
+    """Return the recorded places, layers nearest the input first."""
+    order = {name: index for index, name in enumerate(graph.order)}
+    return sorted(recording.arrays, key=lambda place: (order.get(place.layer, len(order)), place.what))
+
+
+def check_lengths(recording: Recording, places: list[Recorded], graph: Graph[Any], x: Array) -> None:
+    """Refuse fewer steps than are run, and of a framework's output fewer samples; those of layers may be fewer."""
+    for layer, what in places:
+        samples, steps, _ = found = recording.arrays[Recorded(layer, what)].shape
+        whole = layer == graph.output and not recording.integers
+        if steps < x.shape[1] or (whole and samples < len(x)):
+            ours = (len(x), x.shape[1], graph.nodes[layer].neurons)
+            said = f"'{layer}' sends (samples, steps, neurons) {ours}, the record of {recording.origin} is {found}"
+            raise InputError(said, "its axes are those of x; --samples and --steps run fewer")
+
+
+def _both_spike(program: Program, place: Recorded) -> bool:
+    layer, what = place
+    return what == SENT and layer in program.graph.nodes and fires(program.reference.nodes[layer])
+
+
+Rows = Callable[[Array, Mapping[Recorded, Array]], Iterator[Compared]]
+
+
+def _in_batches(x: Array, recording: Recording, places: list[Recorded], rows: Rows) -> tuple[Compared, ...]:
+    """Compare batch by batch, so that memory does not grow with the samples."""
+    found: dict[Recorded, Compared] = {}
+    for first in range(0, len(x), BATCH):
+        part = x[first : first + BATCH]
+        theirs = {place: recording.arrays[place][first : first + len(part)] for place in places}
+        theirs = {place: recorded[:, : x.shape[1]] for place, recorded in theirs.items() if len(recorded)}
+        if not theirs:
+            break
+        most = max(len(recorded) for recorded in theirs.values())
+        for place, row in zip(theirs, rows(part[:most], theirs), strict=True):
+            found[place] = found[place].joined(row, first) if place in found else row
+    return tuple(found.values())

@@ -1,0 +1,168 @@
+"""Search: every dialect under which a file's network gives what its framework recorded.
+
+Layer by layer, with what was recorded of the layers before it, each law that a dialect can make of a layer is run on
+half of the data (`judge`, `grid`). The dialects that hold in every layer are confirmed on the other half, and then run
+once more from the input on, on everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..nir_bridge import ForeignFile
+from ..nir_bridge.dialect import PRESETS, Dialect, dialect_of
+from ..nodes.arithmetic import Array
+from .against import AFTER, float_rows
+from .grid import Grid
+from .judge import Judge, Portion
+from .recording import Recording
+
+
+class Found(NamedTuple):
+    """Bins that differ under each dialect that was run on everything, and those under which none does.
+
+    ``tried`` counts the dialects, ``laws`` those of them that compute something else; ``undecided`` are switches that
+    the recording does not decide, with the values that it allows.
+    """
+
+    bins: dict[str, int]
+    consistent: tuple[str, ...]
+    tried: int = 0
+    laws: int = 0
+    undecided: Mapping[str, tuple[str, ...]] = {}
+
+
+class _Near(NamedTuple):
+    """A consistent place of a grid that differs from a preset in so many ``switches``; the first sorts first."""
+
+    switches: int
+    order: int
+    row: int
+    preset: str
+
+
+MOST_SWITCHES = 2
+"""A preset is named beside others where so many switches make it consistent."""
+NOT_SEARCHED = Found({}, ())
+
+
+def dialect_in_force(asked: Any) -> Dialect:
+    """Return the dialect of a request."""
+    return dialect_of(asked) if asked else Dialect()
+
+
+def search(
+    file: ForeignFile, in_force: Dialect, recording: Recording, x: Array, bits: int = 64, voltages: str = AFTER
+) -> Found:
+    """Return every dialect that is consistent with a recording, and how the presets fare."""
+    output = file.with_dialect(in_force)[0].output
+    judge = Judge(file, recording, x, output, bits, voltages)
+    found = _Search(Grid.of(file), judge)
+    named = [*found.consistent(), *(Dialect.named(name) for name in PRESETS)]
+    bins: dict[str, int] = {}
+    for dialect in named:
+        if str(dialect) not in bins:
+            bins[str(dialect)] = _differing(file, dialect, recording, x, bits, voltages)
+    consistent = tuple(name for name, count in bins.items() if not count)
+    return Found(bins, consistent, found.tried, found.laws, found.undecided())
+
+
+def _differing(
+    file: ForeignFile, dialect: Dialect, recording: Recording, x: Array, bits: int, voltages: str
+) -> int:  # fmt: skip
+    graph, units = file.with_dialect(dialect)
+    rows = float_rows(graph, x, recording, units, bits, voltages)
+    return sum(row.differ for row in rows)
+
+
+@dataclass(eq=False)
+class _Search:
+    """The consistent part of a grid, ``good`` over its axes, and how many laws were run for it."""
+
+    grid: Grid
+    judge: Judge
+    laws: int = 0
+    good: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        searched, confirming = self.judge.halves
+        good: Array = np.ones((1,) * len(self.grid.shape), bool)
+        for layer, neurons in self.judge.layers().items():
+            if neurons:
+                good = good & self._holding(layer, neurons, searched, good)
+        self.good = np.broadcast_to(good, self.grid.shape)
+        self.good = self.good & self._confirmed(confirming)
+
+    @property
+    def tried(self) -> int:
+        """How many dialects the grid holds."""
+        return int(np.prod(self.grid.shape))
+
+    def _holding(self, layer: str, neurons: tuple[str, ...], part: Portion, before: Array) -> Array:
+        """Return over the grid whether a recorded layer holds; what failed ``before`` is not run again."""
+        classes, places = self.grid.classes(neurons)
+        both = np.broadcast_arrays(classes, before)
+        alive = np.unique(both[0][both[1]])
+        holds = np.zeros(len(places), bool)
+        for law in alive:
+            holds[law] = self.judge.holds(self.grid.dialect(places[law]), layer, part)
+        self.laws += len(alive)
+        return holds[classes]
+
+    def _confirmed(self, part: Portion) -> Array:
+        """Return over the grid which of the good dialects hold on another part of the data too."""
+        good: Array = np.ones((1,) * len(self.grid.shape), bool)
+        for layer, neurons in self.judge.layers().items():
+            if neurons:
+                good = good & self._holding(layer, neurons, part, self.good & good)
+        return good
+
+    def consistent(self) -> list[Dialect]:
+        """Return of each preset the consistent dialect nearest to it, and one for every law that no such dialect is."""
+        free = [axis for axis in range(self.good.ndim) if self._free(axis)]
+        places = np.argwhere(self.good)
+        places = places[(places[:, free] == 0).all(axis=1)]
+        if not len(places):
+            return []
+        joint, _ = self.grid.classes(tuple(self.grid.laws))
+        laws = np.broadcast_to(joint, self.grid.shape)[tuple(places.T)]
+        nearest = sorted(self._nearest(name, places, free) for name in self.grid.presets)
+        near = [each for each in nearest if each.switches <= MOST_SWITCHES]
+        covered = {laws[each.row] for each in near}
+        rest = sorted(set(laws.tolist()) - covered)
+        near += [min(self._nearest(name, places, free, laws == law) for name in self.grid.presets) for law in rest]
+        return [self._dialect(each.preset, places[each.row], free) for each in near]
+
+    def _nearest(self, name: str, places: Array, free: list[int], among: Array | None = None) -> _Near:
+        """Return which of some places differs from a preset in the fewest switches; ``free`` axes do not count."""
+        differs = places != self.grid.presets[name]
+        differs[:, free] = False
+        switches = differs.sum(axis=1) + (0 if among is None else len(self.grid.shape) * ~among)
+        row = int(switches.argmin())
+        return _Near(int(switches[row]), list(PRESETS).index(name), row, name)
+
+    def _dialect(self, preset: str, place: Array, free: list[int]) -> Dialect:
+        base = self.grid.presets[preset]
+        axes = [axis for axis in np.flatnonzero(place != base) if axis not in free]
+        return Dialect.named(preset, **{self.grid.switches[axis]: self.grid.values[axis][place[axis]] for axis in axes})
+
+    def _free(self, axis: int) -> bool:
+        """Whether the recording allows every value of a switch, whatever the others are."""
+        return bool((self.good.all(axis=axis) == self.good.any(axis=axis)).all())
+
+    def undecided(self) -> dict[str, tuple[str, ...]]:
+        """Return the switches of which several values, which compute something else, are consistent."""
+        laws, _ = self.grid.classes(tuple(self.grid.laws))
+        laws = np.broadcast_to(laws, self.grid.shape)
+        found = {}
+        for axis, (name, values) in enumerate(zip(self.grid.switches, self.grid.values, strict=True)):
+            low = np.where(self.good, laws, laws.max() + 1).min(axis=axis)
+            high = np.where(self.good, laws, -1).max(axis=axis)
+            if (high > low).any():
+                others = tuple(at for at in range(self.good.ndim) if at != axis)
+                found[name] = tuple(np.array(values)[self.good.any(axis=others)].tolist())
+        return found
