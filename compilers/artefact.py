@@ -58,18 +58,18 @@ def save_artefact(artefact: Artefact, path: str | Path) -> None:
     content = {"header": np.array(json.dumps(header)), "sample": artefact.sample}
     content |= {f"graph:{key}": value for key, value in arrays.items()}
     content |= {f"expected:{key}": value for key, value in artefact.expected.items()}
+    write(path, npz(content))
+
+
+def npz(content: dict[str, Array]) -> memoryview:
+    """Return what `numpy.savez_compressed` writes, at a lower compression level and without a date."""
     memory = io.BytesIO()  # a full disk would leave zipfile with an archive it cannot close
-    _save_npz(memory, content)
-    write(path, memory.getbuffer())
-
-
-def _save_npz(file: io.BytesIO, content: dict[str, Array]) -> None:
-    """Write what `numpy.savez_compressed` writes, at a lower compression level."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=EFFORT) as archive:
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED, compresslevel=EFFORT) as archive:
         for name, array in content.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 spikes = array.dtype == bool and name.startswith("expected:")
                 np.lib.format.write_array(member, array.astype(np.int32) if spikes else array, allow_pickle=False)
+    return memory.getbuffer()
 
 
 def load_artefact(path: str | Path) -> Artefact:

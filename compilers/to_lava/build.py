@@ -148,7 +148,7 @@ def _(node: IntegerCuba, window: SampleWindow, name: str) -> AbstractProcess:
 @to_process.register
 def _(node: IntegerLIF, window: SampleWindow, name: str) -> AbstractProcess:
     constants = (node.size, node.du, node.dv, node.v_threshold, node.bias_mant, node.bias_exp)
-    return parts.lif(*constants, window.depth, window.period)
+    return parts.lif(*constants, reset_interval=window.period, reset_offset=window.depth + 1)
 
 
 @to_process.register

@@ -16,7 +16,7 @@ from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.io.source import RingBuffer
-from lava.proc.lif.process import LIFReset
+from lava.proc.lif.process import LIF, LIFReset
 from lava.proc.prodneuron.process import ProdNeuron
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
@@ -36,19 +36,12 @@ def play_input(x: np.ndarray, period: int, total: int) -> RingBuffer:
 
 
 def lif(
-    size: int, du: int, dv: int, v_threshold: int, bias_mant: np.ndarray, bias_exp: int, depth: int, period: int
-) -> LIFReset:
-    """Make neurons that start anew every ``period`` steps, the first time at step ``depth``."""
-    return LIFReset(
-        shape=(size,),
-        du=du,
-        dv=dv,
-        vth=v_threshold,
-        bias_mant=bias_mant.astype(np.int32),
-        bias_exp=bias_exp,
-        reset_interval=period,
-        reset_offset=depth + 1,
-    )
+    size: int, du: int, dv: int, v_threshold: int, bias_mant: np.ndarray, bias_exp: int, **reset: int
+) -> LIF | LIFReset:
+    """Make neurons; with ``reset_interval`` and ``reset_offset``, in steps, they start anew from time to time."""
+    process = LIFReset if reset else LIF
+    biases = {"bias_mant": bias_mant.astype(np.int32), "bias_exp": bias_exp}
+    return process(shape=(size,), du=du, dv=dv, vth=v_threshold, **biases, **reset)
 
 
 def graded(size: int, rectify: bool, v_threshold: int) -> AbstractProcess:
@@ -115,7 +108,7 @@ def conv(
         stride=stride[::-1],
         dilation=dilation[::-1],
         groups=groups,
-        num_message_bits=_payload(message_bits),
+        num_message_bits=payload_bits(message_bits),
     )
 
 
@@ -135,10 +128,10 @@ def _common(message_bits: int) -> dict[str, Any]:
         "weight_exp": -1,
         "num_weight_bits": 8,
         "sign_mode": SignMode.MIXED,
-        "num_message_bits": _payload(message_bits),
+        "num_message_bits": payload_bits(message_bits),
     }
 
 
-def _payload(message_bits: int) -> int:
+def payload_bits(message_bits: int) -> int:
     """Return Lava's word for the width of a message: 0 for a spike, which has none."""
     return 0 if message_bits == 1 else message_bits

@@ -48,7 +48,7 @@ def loud(run: Callable[[Any], None]) -> Callable[[Any], None]:
 class _WindowedModel(PyLoihiProcessModel):
     """Run the node's law inside a sample's window; outside it, send 0 and reset the state."""
 
-    ports: dict[str, str]  # port of the node -> attribute of the model
+    receives: dict[str, str]  # port of the node -> attribute of the model
     states: tuple[str, ...] = ()
 
     def __init__(self, proc_params: Any) -> None:
@@ -58,7 +58,7 @@ class _WindowedModel(PyLoihiProcessModel):
 
     @loud
     def run_spk(self) -> None:
-        inputs = {port: getattr(self, name).recv().astype(np.int64) for port, name in self.ports.items()}
+        inputs = {port: getattr(self, name).recv().astype(np.int64) for port, name in self.receives.items()}
         phase = self.window.phase(self.time_step)
         active = 0 <= phase < self.window.steps
         if phase == 0 or not active:
@@ -77,7 +77,7 @@ class _WindowedModel(PyLoihiProcessModel):
 class PyRelay(_WindowedModel):
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    ports = {"a": "a_in"}
+    receives = {"a": "a_in"}
 
 
 @implements(proc=SelectiveScan, protocol=LoihiProtocol)
@@ -90,7 +90,7 @@ class PySelectiveScan(_WindowedModel):
     c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     h: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    ports = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in"}
+    receives = {"u": "u_in", "dt": "dt_in", "B": "b_in", "C": "c_in"}
     states = ("h",)
 
 
@@ -101,7 +101,7 @@ class PyLeakyReadout(_WindowedModel):
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     v: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    ports = {"a": "a_in"}
+    receives = {"a": "a_in"}
     states = ("v",)
 
 
@@ -115,7 +115,7 @@ class PySwitchNeuron(_WindowedModel):
     u: np.ndarray = LavaPyType(np.ndarray, np.int32)
     v: np.ndarray = LavaPyType(np.ndarray, np.int32)
     n: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    ports = {"a": "a_in", "high": "high_in"}
+    receives = {"a": "a_in", "high": "high_in"}
     states = ("u", "v", "n")
 
 

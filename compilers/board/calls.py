@@ -1,0 +1,134 @@
+"""Calls: how the script of a board kit makes each node and each synapse, one registered function a class.
+
+A node of ours is its class with its constants, and a process of ours that plays it (`OURS`); Lava's own are made by the
+functions of `to_lava.parts`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from ...errors import DoesNotFit, Finding
+from ...graph import Edge
+from ...nodes import (
+    Broadcast,
+    Conv,
+    Dense,
+    Diagonal,
+    IntegerCuba,
+    IntegerLIF,
+    IntegerReadout,
+    IntegerRelay,
+    IntegerScan,
+    Source,
+    Sparse,
+    Synapse,
+)
+from ...nodes.arithmetic import Array
+from ...nodes.node import IntegerNode
+from ..to_lava.forms import fits_conv
+
+_SHORT = 90  # of a call that stands in one line
+Constants = dict[str, Any]
+"""What a call names: whole numbers and texts, which the script holds, and arrays, which program.npz holds."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call in the script: ``function`` of ``constants`` by name, then ``rest`` as it is written there."""
+
+    function: str
+    constants: Constants
+    rest: str = ""
+
+    def written(self, key: str) -> tuple[str, dict[str, Array]]:
+        """Return the text, and the arrays that it takes from program.npz under ``key``."""
+        arrays = {f"{key}.{name}": value for name, value in self.constants.items() if isinstance(value, np.ndarray)}
+        words = [f"{name}={self._value(name, key)}" for name in self.constants]
+        words += [self.rest] if self.rest else []
+        line = f"{self.function}({', '.join(words)})"
+        if len(line) > _SHORT:
+            line = "\n".join([f"{self.function}(", *(f"    {word}," for word in words), ")"])
+        return line, arrays
+
+    def _value(self, name: str, key: str) -> str:
+        value = self.constants[name]
+        return f"held[{f'{key}.{name}'!r}]" if isinstance(value, np.ndarray) else repr(value)
+
+
+OURS = {
+    IntegerRelay: ("RelayProcess", "PyRelay"),
+    IntegerScan: ("SelectiveScan", "PySelectiveScan"),
+    IntegerReadout: ("LeakyReadout", "PyLeakyReadout"),
+    IntegerCuba: ("SwitchNeuron", "PySwitchNeuron"),
+}
+"""Processes and models of ours, by node."""
+
+
+@singledispatch
+def to_call(node: IntegerNode, name: str, depth: int) -> Call:
+    """Return what makes a node in the script; a node without a process is refused with its name."""
+    message = f"layer '{name}': the board kit has no process for {type(node).__name__}"
+    raise DoesNotFit([Finding("lava-process", name, message)])
+
+
+@to_call.register(IntegerRelay)
+@to_call.register(IntegerScan)
+@to_call.register(IntegerReadout)
+@to_call.register(IntegerCuba)
+def _(node: IntegerNode, name: str, depth: int) -> Call:
+    return Call(type(node).__name__, _constants(node))
+
+
+@to_call.register
+def _(node: IntegerLIF, name: str, depth: int) -> Call:
+    """A LIF with a bias starts when its sample does; one without is at rest until then."""
+    reset = f"reset_interval=period, reset_offset={depth + 1}" if node.bias.any() else ""
+    return Call("lif", _constants(node), reset)
+
+
+@to_call.register
+def _(node: Source, name: str, depth: int) -> Call:
+    message = f"layer '{name}': a source in the middle of a graph cannot run on Lava"
+    raise DoesNotFit([Finding("lava-process", name, message)])
+
+
+@singledispatch
+def to_synapse_call(synapse: Synapse, edge: Edge, message_bits: int) -> Call:
+    """Return what makes a synapse in the script."""
+    message = f"synapse '{edge.name}': the board kit has no process for {type(synapse).__name__}"
+    raise DoesNotFit([Finding("lava-process", edge.target, message)])
+
+
+@to_synapse_call.register(Dense)
+@to_synapse_call.register(Diagonal)
+@to_synapse_call.register(Sparse)
+def _(synapse: Dense | Diagonal | Sparse, edge: Edge, message_bits: int) -> Call:
+    return _synapse(synapse.kind, edge, message_bits, **_constants(synapse))
+
+
+@to_synapse_call.register
+def _(synapse: Broadcast, edge: Edge, message_bits: int) -> Call:
+    return _synapse("dense", edge, message_bits, weight=np.eye(synapse.size, dtype=np.int8))
+
+
+@to_synapse_call.register
+def _(synapse: Conv, edge: Edge, message_bits: int) -> Call:
+    if edge.delay or not fits_conv(synapse, message_bits):
+        return to_synapse_call(synapse.unrolled(), edge, message_bits)
+    top, _, left, _ = synapse.padding
+    return Call("conv", {**_constants(synapse), "padding": (top, left), "message_bits": message_bits})
+
+
+def _synapse(function: str, edge: Edge, message_bits: int, **constants: Any) -> Call:
+    return Call(function, {**constants, "delay": edge.delay, "message_bits": message_bits})
+
+
+def _constants(part: Any) -> Constants:
+    """Return the fields of a node or synapse; whole numbers as Python's own."""
+    found = {field.name: getattr(part, field.name) for field in fields(part)}
+    return {name: int(value) if isinstance(value, np.integer) else value for name, value in found.items()}

@@ -1,0 +1,164 @@
+"""Kit: an aligned integer graph becomes a script for Lava alone, and the arrays that it reads.
+
+    OUT/board/run.py        the processes and their connections one by one, the laws of ours, and how they are played
+    OUT/board/program.npz   weights and constants, sample input, and the messages of the compiler's simulation
+
+The laws and what makes Lava's processes are carried from where the simulation and `to_lava` have them (`carried`); this
+file writes the lines that are of one program. The same program makes the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from textwrap import indent
+
+from ...graph import Edge, IntegerGraph
+from ...nodes import SomaWire
+from ...nodes.arithmetic import Array
+from ...nodes.node import IntegerNode, is_spiking
+from ..artefact import Artefact, npz
+from ..to_lava.forms import PORTS, STATES
+from .calls import OURS, Call, to_call, to_synapse_call
+from .script import script
+
+FOLDER = "board"
+SCRIPT, ARRAYS = "run.py", "program.npz"
+
+
+def board_kit(artefact: Artefact) -> dict[str, bytes]:
+    """Return the files of the kit by name; `DoesNotFit` names a layer or synapse that Lava has no process for."""
+    graph = artefact.graph
+    names = [graph.source, *(name for name in graph.order if name != graph.source)]
+    keys = {name: f"layer{index}" for index, name in enumerate(names)}
+    nodes = {name: to_call(graph.nodes[name], name, graph.depth[name]) for name in names[1:]}
+    synapses = [_call(graph, edge) for edge in graph.edges]
+    made = [_made(graph, name, call, keys[name]) for name, call in nodes.items()]
+    joined = [
+        _joined(graph, edge, call, f"synapse{index}")
+        for index, (edge, call) in enumerate(zip(graph.edges, synapses, strict=True))
+    ]
+    held = {"x": artefact.sample}
+    for _, arrays in (*made, *joined):
+        held |= arrays
+    expected = {f"{key}.expected": artefact.expected[f"{name}.message"] for name, key in keys.items()}
+    calls = [call for call in (*nodes.values(), *synapses) if call is not None]
+    text = script(
+        title=_title(graph),
+        roots=_roots(graph, calls),
+        program=_program(
+            graph, [_layer(graph, name, keys[name]) for name in names], [lines for lines, _ in (*made, *joined)]
+        ),
+        on_a_board=[
+            *(_on_a_board(name, graph.nodes[name], nodes.get(name)) for name in names),
+            *_joints(call for call in synapses if call is not None),
+        ],
+    )
+    return {SCRIPT: text.encode(), ARRAYS: bytes(npz(held | expected))}
+
+
+def _ours(node: IntegerNode) -> bool:
+    return type(node) in OURS
+
+
+def _made(graph: IntegerGraph, name: str, call: Call, key: str) -> tuple[str, dict[str, Array]]:
+    """Return the lines that make a layer, and their arrays."""
+    node = graph.nodes[name]
+    text, arrays = call.written(key)
+    if not _ours(node):
+        return f"layers[{name!r}] = {text}", arrays
+    process = f"{OURS[type(node)][0]}(node, SampleWindow({graph.depth[name]}, len(x), period), {name!r})"
+    return f"node = {text}\nlayers[{name!r}] = {process}", arrays
+
+
+def _call(graph: IntegerGraph, edge: Edge) -> Call | None:
+    """Return what makes a synapse, or None for a wire inside a neuron."""
+    if isinstance(edge.synapse, SomaWire):
+        return None
+    return to_synapse_call(edge.synapse, edge, graph.nodes[edge.source].message_bits)
+
+
+def _joined(graph: IntegerGraph, edge: Edge, call: Call | None, key: str) -> tuple[str, dict[str, Array]]:
+    """Return the lines that join two layers, and their arrays."""
+    sent = "entry" if edge.source == graph.source else f"layers[{edge.source!r}].s_out"
+    received = f"layers[{edge.target!r}].{PORTS[edge.port]}"
+    if call is None:
+        return f"{sent}.connect({received})  # a wire inside one neuron", {}
+    text, arrays = call.written(key)
+    return f"synapse = {text}\njoin({sent}, synapse, {received})", arrays
+
+
+def _layer(graph: IntegerGraph, name: str, key: str) -> str:
+    """Return the text of a layer's row in the script's table."""
+    node = graph.nodes[name]
+    ours = OURS[type(node)][0] if _ours(node) else ""
+    row = (name, key, node.neurons, graph.depth[name], STATES.get(node.kind, ()), is_spiking(node), ours)
+    return f"Layer({', '.join(map(repr, row))})"
+
+
+_LAVA = "bim_neuro.compilers.to_lava"
+_RECORDERS = ("PyMessageRecorder", "PyStateRecorder")
+_SYNAPSES = {"dense": ("Dense", "DelayDense"), "conv": ("Conv", "Conv")}
+_SPARSE = ("Sparse", "DelaySparse")
+_PUBLISHED = "Lava's own, and its use on Loihi 2 is published (lava.frameworks.loihi2)"
+_UNKNOWN = "Lava's own; whether its extension for Loihi holds it is not published"
+
+
+def _roots(graph: IntegerGraph, calls: Iterable[Call]) -> list[tuple[str, str]]:
+    """Return the definitions that the program's lines call."""
+    nodes = dict.fromkeys(type(node) for node in graph.nodes.values() if _ours(node))
+    roots = {node.__name__: node.__module__ for node in nodes}
+    makers = {call.function: f"{_LAVA}.parts" for call in calls if call.function not in roots}
+    roots |= {"SampleWindow": f"{_LAVA}.window"} if nodes else {}
+    roots |= dict.fromkeys((*(OURS[node][1] for node in nodes), *_RECORDERS), f"{_LAVA}.processes.models")
+    roots |= {**makers, "play_input": f"{_LAVA}.parts", "join": f"{_LAVA}.parts"}
+    roots |= dict.fromkeys(("Layer", "Network", "enter", "main"), f"{_LAVA}.board")
+    return [(module, name) for name, module in roots.items()]
+
+
+def _program(graph: IntegerGraph, layers: list[str], made: list[str]) -> str:
+    """Return the lines that are of this program."""
+    source, node = graph.source, graph.nodes[graph.source]
+    lines = [
+        "period = len(x) + GAP",
+        "total = period + DEEPEST",
+        "layers = {}",
+        f"layers[{source!r}] = play_input(x[None], period, total)",
+        f"entry = enter(layers[{source!r}], {node.neurons}, {node.message_bits}, board)",
+        *made,
+        "return Network(layers, total, period)",
+    ]
+    head = [
+        f"GAP = {graph.gap}  # silent steps after a sample, which empty delayed synapses",
+        f"DEEPEST = {max(graph.depth.values())}  # steps until the sample's first step has reached every layer",
+        "# name, name in program.npz, neurons, step at which a sample reaches it, states, spikes, process of ours",
+        "LAYERS = (",
+        *(f"    {layer}," for layer in layers),
+        ")",
+        "",
+        "",
+        "def build(held, x, board):",
+        '    """Connect the processes that play one sample x (steps, lines); ``held`` is program.npz."""',
+    ]
+    return "\n".join([*head, indent("\n".join(lines), "    "), ""])
+
+
+def _title(graph: IntegerGraph) -> str:
+    neurons = sum(node.neurons for node in graph.nodes.values() if node.kind != "source")
+    weights = sum(edge.synapse.count for edge in graph.edges)
+    return f"A network of {len(graph.nodes) - 1} layers, {neurons:,} neurons and {weights:,} weights on Lava."
+
+
+def _on_a_board(name: str, node: IntegerNode, call: Call | None) -> str:
+    """Say of a layer, in words, whether a board has it."""
+    if call is None:
+        return f"{name!r}: RingBuffer on the host, through an adapter of Lava's embedded input"
+    if _ours(node):
+        process = OURS[type(node)][0]
+        return f"{name!r}: {process}, ours. A board cannot run it: it needs microcode, which is not here"
+    return f"{name!r}: LIFReset, {_UNKNOWN}" if call.rest else f"{name!r}: LIF, {_PUBLISHED}"
+
+
+def _joints(calls: Iterable[Call]) -> list[str]:
+    """Say of the processes that join layers whether a board has them."""
+    used = {_SYNAPSES.get(call.function, _SPARSE)[bool(call.constants.get("delay"))] for call in calls}
+    return [f"synapses: {name}, {_PUBLISHED if name in ('Dense', 'Sparse') else _UNKNOWN}" for name in sorted(used)]
