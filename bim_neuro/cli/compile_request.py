@@ -44,6 +44,7 @@ def request_of(asked: Asked) -> Request:
         thresholds=Thresholds(*(given[name] for name in _LIMITS)),
         output=output,
         dialect=dialect,
+        board=asked.settings.get("board.kit", "yes") == "yes",
         float_bits=int(asked.settings.get("run.float_bits", 64)),
         events=asked.given({f"input.{name}": name for name in ("time_unit", "bins", "node")}) or None,
         file=asked.file(model=model, output=output, **chip),

@@ -207,6 +207,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "max_cores": (_BUILDS, _CORES),
     "optimise": (_BUILDS, _CORES),
     "output": (_SIMULATES,),
+    "board.kit": (_SIMULATES,),
     "expect": (_SIMULATES, _STREAMS),
     "run.float_bits": (_SIMULATES, _RECORDED),
     "expect.voltages": (_SIMULATES, _RECORDED),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from .. import kept, report
 from ..atomic import write
-from ..compilers.artefact import save_artefact
+from ..compilers.artefact import Artefact, save_artefact
+from ..compilers.board import FOLDER, board_kit
 from ..compilers.placement.place import arrange
 from ..compilers.wider_weights import WIDTHS
-from ..errors import Finding
+from ..errors import DoesNotFit, Finding
 from ..estimates.optimise import optimise
 from ..graph import PlacedGraph
 from ..nodes.arithmetic import Array
@@ -72,7 +74,7 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
     with filled(request.output) as (fresh, aside):
         stage("write model.bimn", None)
         with watch.stage("artefact"):
-            save_artefact(program.artefact(_proof(program, raw)), fresh / "model.bimn")
+            _write_program(program.artefact(_proof(program, raw)), request, fresh)
         stage("write model.nir", None)
         with watch.stage("nir"):
             _write_nir(program, fresh / "model.nir", request.importer)
@@ -167,6 +169,8 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
             del options[name]
     if request.weight_bits == WIDTHS[0]:
         del options["weight_bits"]
+    if request.board:
+        del options["board"]
     if request.expect is None:
         del options["expect"], options["float_bits"], options["voltages"]
     if request.plasticity is None:
@@ -213,6 +217,18 @@ def _proof(program: Program, raw: Array) -> Array:
     some = raw[:ARTEFACT_SAMPLES, :ARTEFACT_STEPS]
     a_step = len(some) * sum(node.neurons for node in program.graph.nodes.values())
     return some[:, : max(1, ARTEFACT_MESSAGES // a_step)]
+
+
+def _write_program(artefact: Artefact, request: Request, folder: Path) -> None:
+    """Write model.bimn and, of a program that Lava has all processes for, the board kit."""
+    save_artefact(artefact, folder / "model.bimn")
+    if not request.board:
+        return
+    with suppress(DoesNotFit):
+        kit = board_kit(artefact)
+        (folder / FOLDER).mkdir()
+        for name, content in kit.items():
+            write(folder / FOLDER / name, content)
 
 
 def _write_nir(program: Program, path: Path, importer: str | None) -> None:

@@ -1,6 +1,7 @@
 """The output folder of bim-compile: only files it wrote are replaced, by one job at a time, completely or not at all.
 
     OUT/summary.json ...               what `OUTPUT_FILES` names
+    OUT/board/run.py ...               those of the board kit
     OUT/.bim-compile.json              {"files": {name: SHA-256}}: the files bim-compile wrote, with their hashes
     OUT/.bim-compile.k3x9_a2b/         a result not yet moved into OUT, complete once it holds its own list
 
@@ -21,11 +22,13 @@ from typing import Any
 
 from .. import report
 from ..atomic import alone, cannot_write, sweep, sync, unbroken, write
+from ..compilers.board import ARRAYS, FOLDER, SCRIPT
 from ..errors import InputError
 
 REQUEST = "request.toml"
-OUTPUT_FILES = {"model.bimn", "model.nir", REQUEST, *report.FILES}
-"""Files of a finished folder, besides the list of them."""
+_ALWAYS = {"model.bimn", "model.nir", REQUEST, *report.FILES}
+OUTPUT_FILES = {*_ALWAYS, *(f"{FOLDER}/{name}" for name in (SCRIPT, ARRAYS))}
+"""Files of a finished folder, besides the list of them; those of the board kit lie in a folder of their own."""
 LIST = ".bim-compile.json"
 _STAGE = ".bim-compile."
 _LAST = "summary.json"  # readers find the former result or the complete new one
@@ -110,8 +113,9 @@ def _check(output: Path) -> None:
             hint = f"move that file away, or {_HINT}"
             raise InputError(f"{output / name} was changed after bim-compile wrote it", hint)
     for name in sorted(OUTPUT_FILES - set(files)):
-        if _there(output / name):
-            raise InputError(f"{output} holds '{name}', which bim-compile did not write", _HINT)
+        if _there(output / name) or _taken(output / name, output):
+            shown = name if _there(output / name) else Path(name).parent
+            raise InputError(f"{output} holds '{shown}', which bim-compile did not write", _HINT)
 
 
 def _adopted(output: Path) -> dict[str, str]:
@@ -121,7 +125,7 @@ def _adopted(output: Path) -> dict[str, str]:
         return {}
     strange = [name for name in names if name not in OUTPUT_FILES]
     strange += [name for name in names if not _is_plain(output / name)]
-    if strange or {*names, REQUEST} != OUTPUT_FILES or not _is_summary(output / _LAST):
+    if strange or {*names, REQUEST} != _ALWAYS or not _is_summary(output / _LAST):
         name = (strange or names)[0]
         raise InputError(f"{output} holds '{name}', which bim-compile did not write", _HINT)
     files = {name: _hash(output / name) for name in names}
@@ -154,9 +158,10 @@ def _is_stage(entry: Path) -> bool:
 
 def _seal(stage: Path, files: dict[str, str]) -> None:
     """Sync the files to disk, then write their list, added to ``files``: from then on the result is complete."""
-    for file in sorted(stage.iterdir()):
+    for file in sorted(stage.rglob("*")):
         sync(file)
-        files[file.name] = _hash(file)
+        if file.is_file():
+            files[file.relative_to(stage).as_posix()] = _hash(file)
     _write_list(stage, files)
 
 
@@ -165,15 +170,20 @@ def _bring_in(stage: Path, output: Path) -> list[Path]:
     fresh, former, aside = _listed(stage) or {}, _listed(output) or {}, []
     for name in sorted(fresh, key=lambda name: (name == _LAST, name)):
         if (stage / name).exists():  # else it was moved already
+            if _taken(output / name, output):
+                aside.append(_move_aside((output / name).parent))
             if not _ours(output / name, former.get(name)):
                 aside.append(_move_aside(output / name))
+            (output / name).parent.mkdir(exist_ok=True)
             (stage / name).replace(output / name)
     for name in set(former) - set(fresh):
         if _ours(output / name, former[name]):
             (output / name).unlink(missing_ok=True)
+            if "/" in name:
+                _remove_empty([(output / name).parent])
     (stage / LIST).replace(output / LIST)
     sync(output)
-    stage.rmdir()
+    shutil.rmtree(stage)
     return aside
 
 
@@ -189,6 +199,11 @@ def _is_plain(file: Path) -> bool:
 
 def _there(file: Path) -> bool:
     return file.exists() or file.is_symlink()
+
+
+def _taken(file: Path, output: Path) -> bool:
+    """Whether something that is no folder lies where the folder of a file belongs."""
+    return file.parent != output and _there(file.parent) and (file.parent.is_symlink() or not file.parent.is_dir())
 
 
 def _move_aside(file: Path) -> Path:

@@ -45,6 +45,7 @@ class Request:
     expect: Path | None = None  # a recording of somebody else's run of the model; see `expected`
     float_bits: int = 64
     voltages: str = "after"  # the reset of a step were recorded, or before
+    board: bool = True  # whether the result holds a board kit
     file: str = ""  # the same for --config, as it is written beside the result
 
     @property

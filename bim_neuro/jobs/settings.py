@@ -138,6 +138,7 @@ COMPILE = (
     Setting("quantise.weight_bits", int, 8, "Bits of a weight: 8, or 16 in two lists, in microcode.", "bits", 8, 16),
     Setting("nir.for", str, None, "Whose importer is to play model.nir, where importers disagree.", choices=IMPORTERS),
     *EVENTS,
+    Setting("board.kit", str, "yes", "Write OUT/board: the program as a script for Lava alone.", choices=("yes", "no")),
     Setting("learn.test", str, None, "Also measure learning on this .npz (for example shifted data).", "path"),
     Setting("learn.samples", int, 2000, "Samples to learn from; a shorter stream is repeated.", "samples", 1),
     Setting("learn.placement", str, "auto", "Trace placement: tags of the learning engine, neurons, or the host.",

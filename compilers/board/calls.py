@@ -20,10 +20,14 @@ from ...nodes import (
     Dense,
     Diagonal,
     IntegerCuba,
+    IntegerGraded,
     IntegerLIF,
+    IntegerProd,
     IntegerReadout,
     IntegerRelay,
     IntegerScan,
+    Shifted,
+    SomaWire,
     Source,
     Sparse,
     Synapse,
@@ -38,7 +42,7 @@ Constants = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Call:
+class ScriptCall:
     """A call in the script: ``function`` of ``constants`` by name, then ``rest`` as it is written there."""
 
     function: str
@@ -70,7 +74,7 @@ OURS = {
 
 
 @singledispatch
-def to_call(node: IntegerNode, name: str, depth: int) -> Call:
+def to_call(node: IntegerNode, name: str, depth: int) -> ScriptCall:
     """Return what makes a node in the script; a node without a process is refused with its name."""
     message = f"layer '{name}': the board kit has no process for {type(node).__name__}"
     raise DoesNotFit([Finding("lava-process", name, message)])
@@ -80,52 +84,77 @@ def to_call(node: IntegerNode, name: str, depth: int) -> Call:
 @to_call.register(IntegerScan)
 @to_call.register(IntegerReadout)
 @to_call.register(IntegerCuba)
-def _(node: IntegerNode, name: str, depth: int) -> Call:
-    return Call(type(node).__name__, _constants(node))
+def _(node: IntegerNode, name: str, depth: int) -> ScriptCall:
+    return ScriptCall(type(node).__name__, _constants(node))
 
 
 @to_call.register
-def _(node: IntegerLIF, name: str, depth: int) -> Call:
+def _(node: IntegerLIF, name: str, depth: int) -> ScriptCall:
     """A LIF with a bias starts when its sample does; one without is at rest until then."""
     reset = f"reset_interval=period, reset_offset={depth + 1}" if node.bias.any() else ""
-    return Call("lif", _constants(node), reset)
+    return ScriptCall("lif", _constants(node), reset)
 
 
 @to_call.register
-def _(node: Source, name: str, depth: int) -> Call:
+def _(node: IntegerGraded, name: str, depth: int) -> ScriptCall:
+    return ScriptCall("graded", {"size": node.size, "rectify": node.rectify, "v_threshold": node.v_threshold})
+
+
+@to_call.register
+def _(node: IntegerProd, name: str, depth: int) -> ScriptCall:
+    return ScriptCall("product", {"size": node.size, "shift": node.shift, "v_threshold": node.v_threshold})
+
+
+@to_call.register
+def _(node: Source, name: str, depth: int) -> ScriptCall:
     message = f"layer '{name}': a source in the middle of a graph cannot run on Lava"
     raise DoesNotFit([Finding("lava-process", name, message)])
 
 
 @singledispatch
-def to_synapse_call(synapse: Synapse, edge: Edge, message_bits: int) -> Call:
-    """Return what makes a synapse in the script."""
+def to_synapse_calls(synapse: Synapse, edge: Edge, message_bits: int) -> list[ScriptCall]:
+    """Return what makes the processes of a synapse in the script: mostly one, none for a wire inside a neuron."""
     message = f"synapse '{edge.name}': the board kit has no process for {type(synapse).__name__}"
     raise DoesNotFit([Finding("lava-process", edge.target, message)])
 
 
-@to_synapse_call.register(Dense)
-@to_synapse_call.register(Diagonal)
-@to_synapse_call.register(Sparse)
-def _(synapse: Dense | Diagonal | Sparse, edge: Edge, message_bits: int) -> Call:
-    return _synapse(synapse.kind, edge, message_bits, **_constants(synapse))
+@to_synapse_calls.register
+def _(synapse: SomaWire, edge: Edge, message_bits: int) -> list[ScriptCall]:
+    return []
 
 
-@to_synapse_call.register
-def _(synapse: Broadcast, edge: Edge, message_bits: int) -> Call:
-    return _synapse("dense", edge, message_bits, weight=np.eye(synapse.size, dtype=np.int8))
+@to_synapse_calls.register(Dense)
+@to_synapse_calls.register(Diagonal)
+@to_synapse_calls.register(Sparse)
+def _(synapse: Dense | Diagonal | Sparse, edge: Edge, message_bits: int) -> list[ScriptCall]:
+    return [_synapse(synapse.kind, edge, message_bits, **_constants(synapse))]
 
 
-@to_synapse_call.register
-def _(synapse: Conv, edge: Edge, message_bits: int) -> Call:
+@to_synapse_calls.register
+def _(synapse: Broadcast, edge: Edge, message_bits: int) -> list[ScriptCall]:
+    return [_synapse("dense", edge, message_bits, weight=np.eye(synapse.size, dtype=np.int8))]
+
+
+@to_synapse_calls.register
+def _(synapse: Shifted, edge: Edge, message_bits: int) -> list[ScriptCall]:
+    groups = ((exponent, synapse.group(exponent)) for exponent in synapse.exponents)
+    rows = (
+        {"weight": group.data, "column": group.indices, "start": group.indptr, "pre": synapse.pre, "exponent": exponent}
+        for exponent, group in groups
+    )
+    return [_synapse("sparse", edge, message_bits, **row) for row in rows]
+
+
+@to_synapse_calls.register
+def _(synapse: Conv, edge: Edge, message_bits: int) -> list[ScriptCall]:
     if edge.delay or not fits_conv(synapse, message_bits):
-        return to_synapse_call(synapse.unrolled(), edge, message_bits)
+        return to_synapse_calls(synapse.unrolled(), edge, message_bits)
     top, _, left, _ = synapse.padding
-    return Call("conv", {**_constants(synapse), "padding": (top, left), "message_bits": message_bits})
+    return [ScriptCall("conv", {**_constants(synapse), "padding": (top, left), "message_bits": message_bits})]
 
 
-def _synapse(function: str, edge: Edge, message_bits: int, **constants: Any) -> Call:
-    return Call(function, {**constants, "delay": edge.delay, "message_bits": message_bits})
+def _synapse(function: str, edge: Edge, message_bits: int, **constants: Any) -> ScriptCall:
+    return ScriptCall(function, {**constants, "delay": edge.delay, "message_bits": message_bits})
 
 
 def _constants(part: Any) -> Constants:

@@ -24,7 +24,7 @@ _LAWS = f"{PACKAGE}.nodes."
 _CALLED_BY_PYTHON = ("__init__",)
 
 
-class Name(NamedTuple):
+class Definition(NamedTuple):
     """A definition at the top of a module of ours."""
 
     module: str
@@ -36,11 +36,14 @@ class Carried(NamedTuple):
 
     imports: dict[str, frozenset[str]]
     text: str
-    names: frozenset[Name]
+    names: frozenset[Definition]
 
 
 def carried(
-    roots: Iterable[tuple[str, str]], *, left: frozenset[str] = frozenset(), without: frozenset[Name] = frozenset()
+    roots: Iterable[tuple[str, str]],
+    *,
+    left: frozenset[str] = frozenset(),
+    without: frozenset[Definition] = frozenset(),
 ) -> Carried:
     """Return the source of ``roots`` (module, name) and of what they need, except ``without``.
 
@@ -49,7 +52,7 @@ def carried(
     search = _Search(left)
     members: set[str] = set()
     while True:
-        search.start([Name(*root) for root in roots], members)
+        search.start([Definition(*root) for root in roots], members)
         if search.members <= members:
             break
         members |= search.members
@@ -63,8 +66,8 @@ class _Search:
     def __init__(self, left: frozenset[str]) -> None:
         self.left = left
 
-    def start(self, roots: list[Name], members: set[str]) -> None:
-        self.found: dict[Name, None] = {}
+    def start(self, roots: list[Definition], members: set[str]) -> None:
+        self.found: dict[Definition, None] = {}
         self.external: dict[str, set[str]] = {}
         self.members = set(members)
         for root in roots:
@@ -74,7 +77,7 @@ class _Search:
     def imports(self) -> dict[str, frozenset[str]]:
         return {module: frozenset(names) for module, names in self.external.items()}
 
-    def follow(self, name: Name) -> None:
+    def follow(self, name: Definition) -> None:
         if name in self.found:
             return
         self.found[name] = None
@@ -94,7 +97,7 @@ class _Search:
 
     def _resolve(self, module: _Module, name: str) -> None:
         if name in module.definitions:
-            self.follow(Name(module.name, name))
+            self.follow(Definition(module.name, name))
         elif name in module.imports:
             source, original = module.imports[name]
             if source.split(".")[0] != PACKAGE:
@@ -188,13 +191,13 @@ def _stays(part: ast.stmt, members: set[str]) -> bool:
     return isinstance(part, ast.Expr)
 
 
-def _text(found: list[Name], members: set[str], left: frozenset[str]) -> str:
+def _text(found: list[Definition], members: set[str], left: frozenset[str]) -> str:
     """Return the definitions module by module, each after those that it imports, in the order of their lines."""
     parts = []
     for module in _in_order(dict.fromkeys(name.module for name in found)):
         blocks: dict[str, bool] = {}
         for key, statement in module.definitions.items():
-            if Name(module.name, key) in found:
+            if Definition(module.name, key) in found:
                 blocks[_source(module, key, members, left)] = isinstance(statement, ast.FunctionDef | ast.ClassDef)
         parts += [_heading(module), _spaced(blocks)]
     return "\n\n\n".join(parts)

@@ -13,12 +13,11 @@ from collections.abc import Iterable
 from textwrap import indent
 
 from ...graph import Edge, IntegerGraph
-from ...nodes import SomaWire
 from ...nodes.arithmetic import Array
 from ...nodes.node import IntegerNode, is_spiking
 from ..artefact import Artefact, npz
 from ..to_lava.forms import PORTS, STATES
-from .calls import OURS, Call, to_call, to_synapse_call
+from .calls import OURS, ScriptCall, to_call, to_synapse_calls
 from .script import script
 
 FOLDER = "board"
@@ -31,26 +30,26 @@ def board_kit(artefact: Artefact) -> dict[str, bytes]:
     names = [graph.source, *(name for name in graph.order if name != graph.source)]
     keys = {name: f"layer{index}" for index, name in enumerate(names)}
     nodes = {name: to_call(graph.nodes[name], name, graph.depth[name]) for name in names[1:]}
-    synapses = [_call(graph, edge) for edge in graph.edges]
+    synapses = [to_synapse_calls(e.synapse, e, graph.nodes[e.source].message_bits) for e in graph.edges]
     made = [_made(graph, name, call, keys[name]) for name, call in nodes.items()]
     joined = [
-        _joined(graph, edge, call, f"synapse{index}")
-        for index, (edge, call) in enumerate(zip(graph.edges, synapses, strict=True))
+        _joined(graph, edge, calls, f"synapse{index}")
+        for index, (edge, calls) in enumerate(zip(graph.edges, synapses, strict=True))
     ]
     held = {"x": artefact.sample}
     for _, arrays in (*made, *joined):
         held |= arrays
     expected = {f"{key}.expected": artefact.expected[f"{name}.message"] for name, key in keys.items()}
-    calls = [call for call in (*nodes.values(), *synapses) if call is not None]
+    joints = [call for calls in synapses for call in calls]
     text = script(
         title=_title(graph),
-        roots=_roots(graph, calls),
+        roots=_roots(graph, [*nodes.values(), *joints]),
         program=_program(
             graph, [_layer(graph, name, keys[name]) for name in names], [lines for lines, _ in (*made, *joined)]
         ),
         on_a_board=[
             *(_on_a_board(name, graph.nodes[name], nodes.get(name)) for name in names),
-            *_joints(call for call in synapses if call is not None),
+            *_joints(joints),
         ],
     )
     return {SCRIPT: text.encode(), ARRAYS: bytes(npz(held | expected))}
@@ -60,7 +59,7 @@ def _ours(node: IntegerNode) -> bool:
     return type(node) in OURS
 
 
-def _made(graph: IntegerGraph, name: str, call: Call, key: str) -> tuple[str, dict[str, Array]]:
+def _made(graph: IntegerGraph, name: str, call: ScriptCall, key: str) -> tuple[str, dict[str, Array]]:
     """Return the lines that make a layer, and their arrays."""
     node = graph.nodes[name]
     text, arrays = call.written(key)
@@ -70,21 +69,19 @@ def _made(graph: IntegerGraph, name: str, call: Call, key: str) -> tuple[str, di
     return f"node = {text}\nlayers[{name!r}] = {process}", arrays
 
 
-def _call(graph: IntegerGraph, edge: Edge) -> Call | None:
-    """Return what makes a synapse, or None for a wire inside a neuron."""
-    if isinstance(edge.synapse, SomaWire):
-        return None
-    return to_synapse_call(edge.synapse, edge, graph.nodes[edge.source].message_bits)
-
-
-def _joined(graph: IntegerGraph, edge: Edge, call: Call | None, key: str) -> tuple[str, dict[str, Array]]:
+def _joined(graph: IntegerGraph, edge: Edge, calls: list[ScriptCall], key: str) -> tuple[str, dict[str, Array]]:
     """Return the lines that join two layers, and their arrays."""
     sent = "entry" if edge.source == graph.source else f"layers[{edge.source!r}].s_out"
     received = f"layers[{edge.target!r}].{PORTS[edge.port]}"
-    if call is None:
+    if not calls:
         return f"{sent}.connect({received})  # a wire inside one neuron", {}
-    text, arrays = call.written(key)
-    return f"synapse = {text}\njoin({sent}, synapse, {received})", arrays
+    lines: list[str] = []
+    held: dict[str, Array] = {}
+    for index, call in enumerate(calls):
+        text, arrays = call.written(key if len(calls) == 1 else f"{key}_{index}")
+        lines += [f"synapse = {text}", f"join({sent}, synapse, {received})"]
+        held |= arrays
+    return "\n".join(lines), held
 
 
 def _layer(graph: IntegerGraph, name: str, key: str) -> str:
@@ -97,13 +94,18 @@ def _layer(graph: IntegerGraph, name: str, key: str) -> str:
 
 _LAVA = "bim_neuro.compilers.to_lava"
 _RECORDERS = ("PyMessageRecorder", "PyStateRecorder")
-_SYNAPSES = {"dense": ("Dense", "DelayDense"), "conv": ("Conv", "Conv")}
-_SPARSE = ("Sparse", "DelaySparse")
+_PROCESSES = {
+    "lif": ("LIF", "LIFReset"), "product": ("ProdNeuron", "ProdNeuron"), "dense": ("Dense", "DelayDense"),
+    "diagonal": ("Sparse", "DelaySparse"), "sparse": ("Sparse", "DelaySparse"), "conv": ("Conv", "Conv"),
+}  # fmt: skip
+"""What a function of `to_lava.parts` makes: without a delay or a reset, and with one."""
+_IN_USE = ("LIF", "GradedVec", "ProdNeuron", "Dense", "Sparse")
+"""Processes that the networks of lava.frameworks.loihi2 are made of."""
 _PUBLISHED = "Lava's own, and its use on Loihi 2 is published (lava.frameworks.loihi2)"
 _UNKNOWN = "Lava's own; whether its extension for Loihi holds it is not published"
 
 
-def _roots(graph: IntegerGraph, calls: Iterable[Call]) -> list[tuple[str, str]]:
+def _roots(graph: IntegerGraph, calls: Iterable[ScriptCall]) -> list[tuple[str, str]]:
     """Return the definitions that the program's lines call."""
     nodes = dict.fromkeys(type(node) for node in graph.nodes.values() if _ours(node))
     roots = {node.__name__: node.__module__ for node in nodes}
@@ -148,17 +150,26 @@ def _title(graph: IntegerGraph) -> str:
     return f"A network of {len(graph.nodes) - 1} layers, {neurons:,} neurons and {weights:,} weights on Lava."
 
 
-def _on_a_board(name: str, node: IntegerNode, call: Call | None) -> str:
+def _on_a_board(name: str, node: IntegerNode, call: ScriptCall | None) -> str:
     """Say of a layer, in words, whether a board has it."""
     if call is None:
         return f"{name!r}: RingBuffer on the host, through an adapter of Lava's embedded input"
     if _ours(node):
         process = OURS[type(node)][0]
         return f"{name!r}: {process}, ours. A board cannot run it: it needs microcode, which is not here"
-    return f"{name!r}: LIFReset, {_UNKNOWN}" if call.rest else f"{name!r}: LIF, {_PUBLISHED}"
+    process = _process(call)
+    return f"{name!r}: {process}, {_PUBLISHED if process in _IN_USE else _UNKNOWN}"
 
 
-def _joints(calls: Iterable[Call]) -> list[str]:
+def _process(call: ScriptCall) -> str:
+    """Return the name of Lava's process that a call makes."""
+    if call.function == "graded":
+        return "GradedReluVec" if call.constants["rectify"] else "GradedVec"
+    plain, other = _PROCESSES[call.function]
+    return other if call.rest or call.constants.get("delay") else plain
+
+
+def _joints(calls: Iterable[ScriptCall]) -> list[str]:
     """Say of the processes that join layers whether a board has them."""
-    used = {_SYNAPSES.get(call.function, _SPARSE)[bool(call.constants.get("delay"))] for call in calls}
-    return [f"synapses: {name}, {_PUBLISHED if name in ('Dense', 'Sparse') else _UNKNOWN}" for name in sorted(used)]
+    used = sorted({_process(call) for call in calls})
+    return [f"synapses: {process}, {_PUBLISHED if process in _IN_USE else _UNKNOWN}" for process in used]

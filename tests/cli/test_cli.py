@@ -24,7 +24,7 @@ from bim_neuro.simulation.compiled import load_kernels
 SCHEMA = json.loads((ROOT / "docs" / "summary.schema.json").read_text())
 FILES = {
     ".bim-compile.json",
-    *("compile.log", "mapping.json", "model.bimn", "model.nir", "request.toml"),
+    *("board", "compile.log", "mapping.json", "model.bimn", "model.nir", "request.toml"),
     *("per-layer.csv", "report.html", "series.json", "summary.csv", "summary.json", "summary.txt"),
 }
 
