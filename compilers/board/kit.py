@@ -89,7 +89,7 @@ def _layer(graph: IntegerGraph, name: str, key: str) -> str:
     node = graph.nodes[name]
     ours = OURS[type(node)][0] if _ours(node) else ""
     row = (name, key, node.neurons, graph.depth[name], STATES.get(node.kind, ()), is_spiking(node), ours)
-    return f"Layer({', '.join(map(repr, row))})"
+    return f"Population({', '.join(map(repr, row))})"
 
 
 _LAVA = "bim_neuro.compilers.to_lava"
@@ -113,7 +113,7 @@ def _roots(graph: IntegerGraph, calls: Iterable[ScriptCall]) -> list[tuple[str, 
     roots |= {"SampleWindow": f"{_LAVA}.window"} if nodes else {}
     roots |= dict.fromkeys((*(OURS[node][1] for node in nodes), *_RECORDERS), f"{_LAVA}.processes.models")
     roots |= {**makers, "play_input": f"{_LAVA}.parts", "join": f"{_LAVA}.parts"}
-    roots |= dict.fromkeys(("Layer", "Network", "enter", "main"), f"{_LAVA}.board")
+    roots |= dict.fromkeys(("Population", "Network", "enter", "main"), f"{_LAVA}.board")
     return [(module, name) for name, module in roots.items()]
 
 

@@ -42,7 +42,7 @@ SHOWN = 8
 _SECONDS, _STEP_SECONDS = 120, 0.25  # a run that takes longer hangs: Lava says nothing when a model fails
 
 
-class Layer(NamedTuple):
+class Population(NamedTuple):
     """A layer of the program: its name, its name in program.npz, and at which step a sample reaches it."""
 
     name: str
@@ -75,7 +75,7 @@ def enter(player: AbstractProcess, neurons: int, message_bits: int, board: bool)
     return adapter.out
 
 
-def leave(layer: Layer, process: AbstractProcess, steps: int) -> Sink:
+def leave(layer: Population, process: AbstractProcess, steps: int) -> Sink:
     """Return a sink that takes what a layer on a board sends."""
     bits = 0 if layer.spikes else 24
     adapter = import_module(EMBEDDED).NxToPyAdapter(shape=(layer.neurons,), num_message_bits=bits)
@@ -85,7 +85,7 @@ def leave(layer: Layer, process: AbstractProcess, steps: int) -> Sink:
     return sink
 
 
-def play(build: Build, layers: tuple[Layer, ...], held: Any, x: np.ndarray, board: bool) -> Played:
+def play(build: Build, layers: tuple[Population, ...], held: Any, x: np.ndarray, board: bool) -> Played:
     """Play one sample x (steps, lines); return messages, and off a board states, by layer: (steps, ...) each."""
     network = build(held, x, board)
     first = network.layers[layers[0].name]
@@ -105,9 +105,9 @@ def play(build: Build, layers: tuple[Layer, ...], held: Any, x: np.ndarray, boar
     return {key: row.astype(np.int64) for key, row in cut.items()}
 
 
-def _record(network: Network, layers: tuple[Layer, ...], folder: Path) -> dict[tuple[Layer, str], Path]:
+def _record(network: Network, layers: tuple[Population, ...], folder: Path) -> dict[tuple[Population, str], Path]:
     """Attach a recorder to every message and state; return the file of each."""
-    files: dict[tuple[Layer, str], Path] = {}
+    files: dict[tuple[Population, str], Path] = {}
     for layer in layers:
         process = network.layers[layer.name]
         for what in ("message", *layer.states):
@@ -140,7 +140,7 @@ def _at_most(steps: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-def differing(layers: tuple[Layer, ...], played: Played, held: Any, sample: int) -> tuple[int, int, str]:
+def differing(layers: tuple[Population, ...], played: Played, held: Any, sample: int) -> tuple[int, int, str]:
     """Compare messages with those of the compiler's simulation: how many, how many differ, and the first place."""
     compared, wrong, first = 0, 0, ""
     for layer in layers:
@@ -157,7 +157,7 @@ def differing(layers: tuple[Layer, ...], played: Played, held: Any, sample: int)
     return compared, wrong, first
 
 
-def show(layers: tuple[Layer, ...], played: Played, steps: int) -> Iterator[str]:
+def show(layers: tuple[Population, ...], played: Played, steps: int) -> Iterator[str]:
     """Yield a line a layer: how much it sent, when, and its states at the end of the sample."""
     for layer in layers:
         sent = played.get(f"{layer.key}.message")
@@ -174,7 +174,7 @@ def show(layers: tuple[Layer, ...], played: Played, steps: int) -> Iterator[str]
         yield line
 
 
-def save(file: Path, layers: tuple[Layer, ...], samples: list[Played], steps: int, board: bool) -> None:
+def save(file: Path, layers: tuple[Population, ...], samples: list[Played], steps: int, board: bool) -> None:
     """Write integers (samples, steps, neurons): out, spk__LAYER or out__LAYER, v__LAYER and syn__LAYER."""
     arrays: dict[str, Any] = {}
     for layer in layers:
@@ -188,7 +188,7 @@ def save(file: Path, layers: tuple[Layer, ...], samples: list[Played], steps: in
     np.savez_compressed(file, meta=np.array(json.dumps(meta)), **arrays)
 
 
-def where(layers: tuple[Layer, ...], simulate: bool) -> tuple[bool, str]:
+def where(layers: tuple[Population, ...], simulate: bool) -> tuple[bool, str]:
     """Return whether a board plays the program, and a sentence that says so, with the reason where it does not."""
     if simulate:
         return False, "on the CPU simulation of Lava, as asked"
@@ -200,7 +200,7 @@ def where(layers: tuple[Layer, ...], simulate: bool) -> tuple[bool, str]:
     return True, "on a Loihi 2 board; messages of the output are recorded, states are not"
 
 
-def main(build: Build, layers: tuple[Layer, ...], folder: Path) -> int:
+def main(build: Build, layers: tuple[Population, ...], folder: Path) -> int:
     """Play, show, record; return 1 where a message differs from the compiler's."""
     for said in ("Cannot import module", "Changing the sparsity"):  # of files beside a process; of Lava's own matrices
         warnings.filterwarnings("ignore", said)
