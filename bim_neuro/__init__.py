@@ -25,7 +25,7 @@ _HOMES = {
     "verify": ("simulation.agreement", "verify"),
     "RunRecord": ("record", "RunRecord"),
     "load": ("compilers.artefact", "load_artefact"),
-    "save": ("compilers.artefact", "save_artefact"),
+    "save": ("live", "save"),
     "self_test": ("compilers.artefact", "check"),
     "lava_available": ("compilers.to_lava.compat", "lava_available"),
     "read_nir": ("nir_bridge", "read_nir"),
@@ -50,6 +50,8 @@ _HOMES = {
     "Finding": ("errors", "Finding"),
 }
 """Where each public name but `compile` lives: (module, its name there)."""
+
+_MORE = ("layout", "weight_bits", "config")
 
 __all__ = ["__version__", "compile", *_HOMES]
 
@@ -77,10 +79,14 @@ def compile(  # noqa: A001
     dialect: Any = None,
     encoder: str | None = None,
     input: Any = None,  # noqa: A002
-    layout: str | None = None,
-    weight_bits: int = 8,
+    sample: Any = None,
+    **more: Any,
 ) -> Program:
-    """Compile a model.pt or .nir file (or a float graph) for a target; see `bim_neuro.Program`.
+    """Compile a model for a target; see `bim_neuro.Program`.
+
+    ``model`` is a model.pt or .nir file, or in memory: a module of norse, snnTorch, SpikingJelly or sinabs with a
+    ``sample`` of what one step feeds it (batch, ...), a nir.NIRGraph, a `BIMNetwork`, its weights with a ``config``
+    (also a file of them), or a float graph. ``dt`` is the seconds of a step where the model does not say it.
 
     ``dialect`` says what another framework's .nir does not say of its neurons (docs/nir.md): "norse", "snntorch",
     "sinabs", "spikingjelly", "rockpool", "spyx", or a table of switches as {"name": "snntorch", "reset": "zero"}.
@@ -100,5 +106,12 @@ def compile(  # noqa: A001
     from .pipeline import compile_model
 
     return compile_model(
-        model, target, dt=dt, dialect=dialect, encoder=encoder, input=input, layout=layout, weight_bits=weight_bits
+        model, target, dt=dt, dialect=dialect, encoder=encoder, input=input, sample=sample, **_known(more)
     )
+
+
+def _known(more: dict[str, Any]) -> dict[str, Any]:
+    """Return further arguments of `compile`: ``layout``, ``weight_bits`` and ``config``; refuse others."""
+    if unknown := [name for name in more if name not in _MORE]:
+        raise TypeError(f"compile() got an unexpected keyword argument '{unknown[0]}'")
+    return more

@@ -10,15 +10,15 @@ from .compilers.wider_weights import with_weight_bits
 from .errors import InputError
 from .graph import FloatGraph
 from .hardware import load_profile
+from .live import Said, read_any
 from .nodes.arithmetic import Array
 from .program import Program, compiled
-from .reading import AnyDialect, read_model
 from .stages import calibrate_on, sequences_in
 from .stopwatch import Stopwatch
 
 
 def compile_model(
-    model: str | Path | FloatGraph,
+    model: Any,
     target: str = "loihi2",
     *,
     input: Array | Path | None = None,  # noqa: A002
@@ -28,20 +28,20 @@ def compile_model(
     weight_bits: int = 8,
     **reading: Any,
 ) -> Program:
-    """Compile a model.pt, a .nir file or a float graph for a target.
+    """Compile a model.pt, a .nir file, a float graph or another object in memory (`live`) for a target.
 
-    ``reading`` are ``dt``, ``dialect`` and ``encoder``. A dialect says what another framework's .nir does not: a preset
-    ('norse', 'snntorch', ...), or a table of switches with a preset as 'name'. An encoder is how raw input becomes
-    messages of such a graph: 'spikes' (the default), 'graded', 'counts' or 'delta'. ``input`` (samples, steps,
-    channels), in another ``layout`` or a file, measures the ranges of a graph that brings none, as imported ones do,
-    and the scale of its encoder; ``effort`` 0 leaves the cores in order; `arrange` can place them later for a run.
-    ``weight_bits`` is 8, or 16 in two lists (`wider_weights`).
+    ``reading`` are ``dt``, ``dialect``, ``encoder``, ``sample`` and ``config``. A dialect says what another framework's
+    .nir does not: a preset ('norse', 'snntorch', ...), or a table of switches with a preset as 'name'. An encoder is
+    how raw input becomes messages of such a graph: 'spikes' (the default), 'graded', 'counts' or 'delta'. ``input``
+    (samples, steps, channels), in another ``layout`` or a file, measures the ranges of a graph that brings none, as
+    imported ones do, and the scale of its encoder; ``effort`` 0 leaves the cores in order; `arrange` can place them
+    later for a run. ``weight_bits`` is 8, or 16 in two lists (`wider_weights`).
     Raises `InputError` for what cannot be read, `DoesNotFit` with every finding for what the target cannot hold.
     """
     watch = Stopwatch() if watch is None else arguments.instance(watch, Stopwatch, "watch")
     profile = load_profile(target)
     with watch.stage("read"):
-        reference = _read(model, **reading)
+        reference = read_any(model, Said(**reading))
     reference = with_weight_bits(reference, weight_bits)
     if input is None and layout is not None:
         raise InputError("layout has no effect without input", "leave it out")
@@ -55,21 +55,3 @@ def _sequences(graph: FloatGraph, given: Any, layout: str | None) -> Any:
     """Return the given input: an array as the graph reads it, or in a layout, or in a file."""
     plain = layout is None and not isinstance(given, Path)
     return given if plain else sequences_in(graph, given, layout, {})
-
-
-def _read(
-    graph: str | Path | FloatGraph, dt: float | None = None, dialect: AnyDialect = None, encoder: str | None = None
-) -> FloatGraph:
-    """Return the float graph of a file, or one that was built by hand, once it is found sound."""
-    if not isinstance(graph, FloatGraph):
-        return read_model(graph, dt, dialect, encoder)
-    from .nir_bridge.check import check_graph
-
-    check_graph(graph)
-    if dt is not None and arguments.duration(dt, "dt") != graph.dt:
-        raise InputError(f"the graph has dt = {graph.dt:g} s, dt says {dt:g} s", "leave dt out")
-    if dialect:
-        raise InputError("a float graph brings its own dialect", "give dialect to read_nir")
-    if encoder is not None:
-        raise InputError("a float graph brings its own encoder", "give encoder to read_nir")
-    return graph

@@ -3,7 +3,7 @@
     {"format": "bim-neuro", "version": 1,
      "config":  {inputs, classes, channels, states, taps, blocks},
      "dt":      seconds a step,               "task": "digits" | "ecg" | "own" | ...,
-     "labels":  [class names],                "encoder": {kind, gain (C,), offset (C,)},
+     "labels":  [class names],                "encoder": {kind, gain (C,), offset (C,), reads_raw or absent},
      "state":   the network's state dict,     "ranges": {"block1.scan.h": largest magnitude in calibration, ...},
      "training": {the training record: seed, epochs, accuracies, the command},
      "trained_on": {hashes (samples,), split (samples,), steps} of a task or a person's own file, or absent}
@@ -108,6 +108,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
                 "kind": checkpoint.encoder.kind,
                 "gain": torch.as_tensor(checkpoint.encoder.gain, dtype=torch.float64),
                 "offset": torch.as_tensor(checkpoint.encoder.offset, dtype=torch.float64),
+                **({"reads_raw": True} if checkpoint.encoder.reads_raw else {}),
             },
             "state": checkpoint.state,
             "ranges": checkpoint.ranges,
@@ -148,7 +149,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise InputError(f"{path} has a missing or damaged field: {type(error).__name__} {first_line(error)}") from None
     weights = sum(value.nbytes for value in checkpoint.state.values())
     Budget.of_file(path.stat().st_size).take(f"compiling the weights of {path}", COPIES * weights)
-    _check_values(checkpoint, path)
+    check_values(checkpoint, path)
     return checkpoint
 
 
@@ -180,13 +181,12 @@ def _with_tensors(value: Any) -> Any:
 
 
 def _parse(content: dict[str, Any]) -> Checkpoint:
-    encoder = content["encoder"]
     return Checkpoint(
         config=NetworkConfig(**content["config"]),
         dt=float(content["dt"]),
         task=str(content["task"]),
         labels=tuple(str(label) for label in content["labels"]),
-        encoder=Encoder(str(encoder["kind"]), _floats(encoder["gain"]), _floats(encoder["offset"])),
+        encoder=_encoder(content["encoder"]),
         state={str(name): torch.as_tensor(value) for name, value in content["state"].items()},
         ranges={str(name): float(value) for name, value in content["ranges"].items()},
         training=dict(content["training"]),
@@ -194,11 +194,17 @@ def _parse(content: dict[str, Any]) -> Checkpoint:
     )
 
 
+def _encoder(plain: dict[str, Any]) -> Encoder:
+    reads_raw = plain.get("reads_raw") is True
+    return Encoder(str(plain["kind"]), _floats(plain["gain"]), _floats(plain["offset"]), reads_raw=reads_raw)
+
+
 def _floats(values: Any) -> Array:
     return np.asarray(values, dtype=np.float64)
 
 
-def _check_values(checkpoint: Checkpoint, path: Path) -> None:
+def check_values(checkpoint: Checkpoint, path: Path | str) -> None:
+    """Refuse weights, ranges, labels and an encoder that do not fit each other; ``path`` is whose they are."""
     for name, value in checkpoint.state.items():
         if not value.is_floating_point() or value.layout != torch.strided:
             raise InputError(f"{path}: '{name}' holds {value.dtype} ({value.layout}), dense real numbers are needed")
@@ -226,7 +232,7 @@ def _check_values(checkpoint: Checkpoint, path: Path) -> None:
         raise InputError(f"{path}: {error.message}") from None
 
 
-def _check_encoder(encoder: Encoder, path: Path) -> None:
+def _check_encoder(encoder: Encoder, path: Path | str) -> None:
     if encoder.kind not in ENCODERS:
         raise InputError(f"{path}: unknown encoder '{encoder.kind}'", f"there are: {', '.join(ENCODERS)}")
     for name, values in (("gain", encoder.gain), ("offset", encoder.offset)):
