@@ -18,7 +18,9 @@ from math import exp, log
 from pathlib import Path
 from typing import Any
 
+from bim_neuro.estimates.step_time import counted, longest
 from bim_neuro.estimates.terms import Range
+from bim_neuro.hardware import load_profile
 
 from . import silicon_before
 
@@ -65,6 +67,17 @@ def before(case: Case) -> Range:
     return silicon_before.energy_pj(case.chip) if case.figure == "energy_pj" else silicon_before.EVENTS[case.figure]
 
 
+def now(case: Case) -> Range:
+    """Return what the profile loihi2 predicts today, by the law of step_time.py."""
+    profile = load_profile("loihi2")
+    if case.figure == "step_us":
+        return longest(counted(case.core, profile))
+    if "." in case.figure:
+        price = profile.quantities()[case.figure]
+        return Range(price.low, price.value, price.high)
+    return before(case)
+
+
 def inside(case: Case, predicted: Range) -> bool:
     """Whether the middle of a reading lies in a range."""
     return bool(predicted.low is not None and predicted.high is not None) and (
@@ -105,7 +118,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("file", nargs="?", type=Path, default=CASES, help="cases to predict")
     cases = read_cases(arguments.parse_args().file)
-    predictions: dict[str, Predict] = {"version 0.2.0": before}
+    predictions: dict[str, Predict] = {"version 0.2.0": before, "today": now}
     result: dict[str, Any] = {name: summary(cases, predict) for name, predict in predictions.items()}
     show(cases, list(predictions.values())[-1])
     for name, found in result.items():

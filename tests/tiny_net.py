@@ -41,6 +41,7 @@ TIMES = {
     "hop_ns": known(1, 2, 4, "ns"),
     "chip_hop_ns": known(4, 8, 16, "ns"),
     "barrier_us": known(0.25, 0.5, 1, "us"),
+    "read_ns": known(0.5, 1, 2, "ns"),
 }
 
 

@@ -14,7 +14,7 @@ from math import inf
 
 from ..compilers.placement.bounds import CoreBound
 from ..compilers.placement.memory import Footprint
-from ..compilers.placement.place import arrange, place
+from ..compilers.placement.place import place
 from ..compilers.placement.spread import Search
 from ..errors import DoesNotFit, InputError
 from ..graph import Core, PlacedGraph, WorstCore
@@ -22,7 +22,7 @@ from ..hardware import HardwareProfile, Quantity
 from ..record import RunRecord
 from .energy import price
 from .latency import latency
-from .settle import settle
+from .settle import hasten, settle
 
 FILLS = (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
 _FILLED = ("neuron_words", "synapse_words")
@@ -38,11 +38,7 @@ OBJECTIVES: dict[str, Cost] = {
 """What is minimised: dynamic plus static energy per sample, time from first input to last answer, or cores."""
 
 
-def _short_ways(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, effort: float) -> PlacedGraph:
-    return arrange(placed, profile, traffic=record, effort=effort)
-
-
-PLACES: dict[str, Places] = {"energy": settle, "latency": _short_ways}
+PLACES: dict[str, Places] = {"energy": settle, "latency": hasten}
 """Positions of the cores during a search."""
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import MISSING, fields
 from importlib.resources import files
 from math import inf
 from os.path import isfile, normpath
@@ -135,8 +135,9 @@ def _parse(table: Mapping[str, Any], file: str) -> HardwareProfile:
 def _section(schema: type[Any], table: Mapping[str, Any], key: _Key) -> Any:
     """Read a table as a dataclass: the same keys, each of its field's type."""
     types = get_type_hints(schema, include_extras=True)
-    _check_keys(table, types, key)
-    return schema(**{name: _value(kind, table[name], key / name) for name, kind in types.items()})
+    optional = {field.name for field in fields(schema) if field.default is not MISSING}
+    _check_keys(table, types, key, optional)
+    return schema(**{name: _value(kind, table[name], key / name) for name, kind in types.items() if name in table})
 
 
 def _value(kind: Any, value: Any, key: _Key) -> Any:
@@ -172,13 +173,13 @@ def _quantity(table: Mapping[str, Any], key: _Key, units: tuple[str, ...]) -> Qu
     return Quantity(value, low, high, table["unit"], table["basis"], source)
 
 
-def _check_keys(table: Mapping[str, Any], allowed: Iterable[str], key: _Key) -> None:
+def _check_keys(table: Mapping[str, Any], allowed: Iterable[str], key: _Key, optional: Collection[str] = ()) -> None:
     names = list(allowed)
     for name in table:
         if name not in names:
             raise InputError(f"{key.file}: unknown key {(key / name).path!r}, allowed: {', '.join(names)}")
     for name in names:
-        if name not in table:
+        if name not in table and name not in optional:
             raise InputError(f"{key.file}: '{(key / name).path}' is missing, needed: {', '.join(names)}")
 
 

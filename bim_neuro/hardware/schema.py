@@ -71,6 +71,10 @@ class Quantity:
         return self.value is not None
 
 
+NO_NS = Quantity(None, None, None, "ns", "unpublished", "not in this profile")
+"""What stands for a time that a profile leaves out."""
+
+
 def weakest_basis(quantities: Iterable[Quantity]) -> str:
     """Return the weakest basis among the quantities, 'unpublished' where there are none."""
     return max((quantity.basis for quantity in quantities), key=BASES.index, default="unpublished")
@@ -155,7 +159,10 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Timing:
-    """How fast the chip steps, and how long a core or a link is busy with one event."""
+    """How fast the chip steps, and how long a core or a link is busy with one event.
+
+    A profile may leave out the last two: a LIF is then priced as microcode, and reads of synapse memory are untimed.
+    """
 
     step_us: Microseconds  # the least a step takes
     synop_ns: Nanoseconds
@@ -163,6 +170,8 @@ class Timing:
     hop_ns: Nanoseconds  # one message, one hop of the mesh
     chip_hop_ns: Nanoseconds  # one message, one link between chips
     barrier_us: Microseconds  # one synchronisation a step
+    lif_update_ns: Nanoseconds = NO_NS  # one update of a hard-wired LIF
+    read_ns: Nanoseconds = NO_NS  # one word of synapse memory
 
     __repr__ = outline
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..estimates.links import link_shares, messages_at_steps
 from ..graph import PlacedGraph
 from ..hardware import HardwareProfile
 from ..nodes.arithmetic import Array, ceil_div
@@ -19,6 +20,7 @@ RASTER_NEURONS = 64  # a layer; of a wider one, every so many
 RASTER_LAYERS = 24
 CORES = 2048  # of a larger placement the flows are left out
 FLOWS = 20_000  # pairs of cores, those with most messages
+LINKS = 8_000  # of the mesh, those with most messages
 MAP_CHANNELS = 32  # drawn of a feature map, the first; of more pixels than this, every so many rows and columns
 MAP_PIXELS = 64
 LARGEST_LEVEL = 9  # a cell is one digit: 0 nothing sent, 9 the layer's largest message
@@ -44,6 +46,7 @@ def series(record: RunRecord, first: RunRecord, placed: PlacedGraph, profile: Ha
         "raster": {"steps": min(first.period, RASTER_STEPS), "layers": _raster(first, busiest[:RASTER_LAYERS], shapes)},
         "mesh": _mesh(profile),
         "flows": _flows(record, placed),
+        "links": _links(record, placed, profile),
     }
 
 
@@ -125,3 +128,13 @@ def _flows(record: RunRecord, placed: PlacedGraph) -> list[list[float]]:
         messages[flow.source, flow.target] += flow.neurons * rate[flow.layer]
     most = sorted(messages.items(), key=lambda entry: -entry[1])[:FLOWS]
     return [[source, target, round(sent, 3)] for (source, target), sent in most]
+
+
+def _links(record: RunRecord, placed: PlacedGraph, profile: HardwareProfile) -> list[list[float]]:
+    """Return [core, core, messages a sample] for each link of the mesh that carries any, those with most first."""
+    if not placed.flows or len({core.index for core in placed.cores}) > CORES:
+        return []
+    links = link_shares(placed, profile)
+    carried = links.share @ messages_at_steps(links.layers, record, placed.graph).sum(axis=1)
+    most = np.argsort(-carried, kind="stable")[:LINKS]
+    return [[int(links.source[at]), int(links.target[at]), round(float(carried[at]), 3)] for at in most if carried[at]]

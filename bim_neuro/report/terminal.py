@@ -10,15 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ..printable import counted, escape, marked
-from .amounts import MICROJOULES, MICROSECONDS, PICOJOULES, energy, point, scaled
+from .amounts import energy
 from .expect_lines import expect_lines
 from .models import (
     Accuracy,
     Agreement,
-    Dense,
-    Energy,
     Finding,
-    Latency,
     Layer,
     Learning,
     LearningVerification,
@@ -32,6 +29,7 @@ from .models import (
     made,
 )  # fmt: skip
 from .summary import READ_AS
+from .terminal_costs import dense_line, energy_lines, time_lines
 
 
 def show(summary: Summary, folder: Path | None, console: Console) -> None:
@@ -134,9 +132,9 @@ def _lines(summary: Summary) -> list[str]:
         f"latency {counted(summary.latency_steps, 'step')}, "
         f"one sample every {counted(summary.period, 'step')}",
         *_placement(summary.placement, summary.optimise),
-        *_latency(summary.latency),
-        *_energy(summary.energy),
-        _dense(summary.dense),
+        *time_lines(summary.latency, summary.time),
+        *energy_lines(summary.energy),
+        dense_line(summary.dense),
         _neurobench(summary.neurobench),
     ]
     lines += _sequences(summary.sequences)
@@ -208,57 +206,6 @@ def _cut(cut: MapCut) -> str:
     other = "channels" if cut.by == "rows" else "rows"
     more = "more than " if cut.more else ""
     return f"by {cut.by}: so it fills {counted(cut.parts, 'core')}, by {other} {more}{cut.other:,}"
-
-
-def _latency(times: Latency) -> list[str]:
-    if times.answer_us.value is None:
-        return []
-    at_least = "at least " if times.untimed else ""
-    a_second = times.samples_per_second
-    ends = (a_second.low, a_second.value, a_second.high)
-    rate = Range(*(round(end) if end else None for end in ends))
-    busiest = times.busiest
-    lines = [
-        f"a sample is answered after {counted(times.answer_steps, 'step')}, "
-        f"{at_least}{scaled(times.answer_us, MICROSECONDS)}; "
-        f"{scaled(rate, ((1.0, 'samples/s'),))}; weakest basis: {times.weakest_basis}",
-        f"the longest step: core {busiest.core} ({escape(', '.join(busiest.layers))}) is busy for "
-        f"{scaled(busiest.total, MICROSECONDS)}; {times.floor_steps} of {times.steps_per_sample} steps take the "
-        "least a step can",
-    ]
-    return lines + ([f"untimed: {', '.join(map(escape, times.untimed))}"] if times.untimed else [])
-
-
-def _energy(costs: Energy) -> list[str]:
-    kinds = ", ".join(f"{kind} {energy(cost)}" for kind, cost in costs.events.items() if cost.high)
-    pairs = (("host", costs.host), ("I/O", costs.io))
-    beside = ", ".join(f"{name} {energy(cost)}" for name, cost in pairs if cost.value is not None)
-    lines = [f"energy a sample: {_whole(costs)}; weakest basis: {costs.weakest_basis}"]
-    lines += [f"  dynamic: {kinds}"] if kinds else []
-    lines += [f"  beside that: {beside}"] if beside else []
-    return lines + ([f"unpriced: {', '.join(map(escape, costs.unpriced))}"] if costs.unpriced else [])
-
-
-def _whole(costs: Energy) -> str:
-    """Write dynamic and static energy and their sum, or what keeps them from being added."""
-    if costs.dynamic.value is None:
-        return "unpriced"
-    at_least = "at least " if costs.unpriced else ""
-    if costs.energy_uj.value is None:
-        return f"dynamic {at_least}{energy(costs.dynamic)}, static power unpublished"
-    if costs.static.value is None:
-        return f"{at_least}{energy(costs.dynamic)}, static power in it"
-    parts = f"dynamic {energy(costs.dynamic)}, static {energy(costs.static)}"
-    return f"{at_least}{scaled(costs.energy_uj, MICROJOULES)}: {parts}"
-
-
-def _dense(dense: Dense) -> str:
-    costs = sorted((row.energy.value or 0.0, row.name) for row in dense.processors)
-    (least, simplest), (most, dearest) = costs[0], costs[-1]
-    return (
-        f"another scope, the same model computed densely: {dense.macs:,} MACs a sample, "
-        f"{point(least, PICOJOULES)} ({simplest}) to {point(most, PICOJOULES)} ({dearest})"
-    )
 
 
 def _neurobench(metrics: NeuroBench) -> str:

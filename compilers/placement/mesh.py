@@ -81,6 +81,11 @@ class Mesh:
         core = np.asarray(index) % self.cores
         return column * self.columns + core % self.columns, row * self.rows + core // self.columns
 
+    def index(self, x: Array | int, y: Array | int) -> Array:
+        """Return the core at a column and a row, as `position` counts them; one that a chip lacks has no core there."""
+        chip = np.asarray(y) // self.rows * self.chip_columns + np.asarray(x) // self.columns
+        return np.asarray(chip * self.cores + np.asarray(y) % self.rows * self.columns + np.asarray(x) % self.columns)
+
     def priced(self, index: Array | int, price: Hops) -> tuple[Array, Array]:
         """Return column and row of a core on scaled axes, where the distance of two places is the cost of a message."""
         (x, y), (chip_x, chip_y) = self.position(index), self.chip(index)

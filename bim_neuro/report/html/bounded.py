@@ -26,6 +26,7 @@ def bounded(summary: Summary, mapping: dict[str, Any], series: dict[str, Any]) -
         "cores": cores,
         "chips": chips,
         "flows": series.get("flows", []),
+        "links": series.get("links", []),
         "mesh": series.get("mesh"),
         "series": series,
         "left_out": left_out,

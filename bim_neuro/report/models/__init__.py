@@ -6,7 +6,7 @@ schema_of          the JSON Schema of a model: docs/summary.schema.json
 """
 
 from .asked import Asked, Hashes, Sequences
-from .costs import BusyTime, Dense, Energy, Latency, LayerEnergy, Processor
+from .costs import BusyLink, BusyTime, Dense, Energy, Latency, LayerEnergy, Processor, StepTime, TermTime
 from .expect import Expect, ExpectLayer, FirstBin, Undecided
 from .learning import Learning, LearningVerification
 from .parts import Backend, Judge, Objective, Quantity, Range
@@ -22,6 +22,7 @@ __all__ = [
     "Agreement",
     "Asked",
     "Backend",
+    "BusyLink",
     "BusyTime",
     "Compared",
     "Constant",
@@ -52,7 +53,9 @@ __all__ = [
     "Range",
     "Sequences",
     "Sides",
+    "StepTime",
     "Summary",
+    "TermTime",
     "Undecided",
     "Verification",
     "WorstCore",

@@ -11,7 +11,12 @@ from .says import Unit
 Event = Literal["synops", "updates", "messages", "hops", "links", "learning"]
 """synops: zeros of dense lists too. updates: passes of neurons' programs. messages: making and sending them.
 hops: on the mesh of a chip. links: from chip to chip. learning: plastic synapses visited."""
-TimedEvent = Literal["synops", "updates", "hops", "links"]
+TimedEvent = Literal["synops", "updates", "hops", "links", "lif", "microcode", "reads"]
+"""lif: updates of hard-wired LIFs. microcode: passes of neurons' programs. reads: words of synapse memory. Files of
+version 0.2.0 have updates, hops and links."""
+StepTerm = Literal["neurons", "synapses", "memory", "link", "barrier", "floor"]
+"""neurons, synapses, memory: of the core that takes longest. link: of the mesh, or between chips. barrier:
+synchronising the cores. floor: the least a step takes."""
 _PJ, _UJ, _US = Unit("pJ a sample"), Unit("uJ a sample"), Unit("us")
 
 
@@ -60,7 +65,37 @@ class BusyTime:
     core: Annotated[Count, "The core."]
     layers: Annotated[tuple[str, ...], "Whose work it is."]
     events: Annotated[dict[TimedEvent, Range], "Events with a published time.", _US]
-    total: Annotated[Range, "The sum of the events.", _US]
+    total: Annotated[Range, "The longest of its units, which work side by side.", _US]
+
+
+@dataclass(frozen=True)
+class BusyLink:
+    """A link of the mesh, from core to core."""
+
+    source: Annotated[Count, "The core it leads from."]
+    target: Annotated[Count, "The core it leads to."]
+    between_chips: Annotated[bool, "Whether it leads to another chip."]
+    messages: Annotated[float, "Messages over it in its longest step.", Unit("messages")]
+
+
+@dataclass(frozen=True)
+class TermTime:
+    """One term of a step's time."""
+
+    term: Annotated[StepTerm, "What it is the time of."]
+    us: Annotated[Range, "Its largest value in a sample; null if its time is unpublished.", _US]
+    steps: Annotated[Count, "Steps of a sample in which it is the longest.", Unit("steps")]
+    basis: Annotated[Basis, "Weakest basis of its times."]
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """What a step waits for: the longest of terms that go on side by side."""
+
+    term: Annotated[StepTerm, "The term that the longest step waits for."]
+    us: Annotated[Range, "Its time in that step.", _US]
+    link: Annotated[BusyLink | None, "The busiest link; null if no core sends to another."]
+    terms: Annotated[tuple[TermTime, ...], "All terms."]
 
 
 @dataclass(frozen=True)
@@ -73,7 +108,7 @@ class Latency:
     answer_steps: Annotated[Count, "Steps until the output has answered the last.", Unit("steps")]
     floor_steps: Annotated[
         Count,
-        "Steps of a sample in which every core finishes within the minimum step time.",
+        "Steps of a sample in which every core and every link finish within the minimum step time.",
         Unit("steps"),
     ]
     step_us: Annotated[Range, "Mean over a sample's steps.", _US]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from .asked import Asked, Sequences
-from .costs import Dense, Energy, Latency
+from .costs import Dense, Energy, Latency, StepTime
 from .expect import Expect
 from .learning import Learning
 from .parts import Amount, Backend, Count, Judge, Objective, Some
@@ -74,6 +74,7 @@ class Summary:
     expect: Annotated[
         Expect | None, "The recording of --expect, by a framework or a chip, beside this run; left out without one."
     ] = None
+    time: Annotated[StepTime | None, "What a step waits for; left out by versions before 0.3."] = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON holds them."""

@@ -96,6 +96,9 @@ const KINDS = {
   messages: ["sending messages", "var(--c4)"],
   links: ["links between chips", "var(--c5)"],
   learning: ["learning updates", "var(--c6)"],
+  lif: ["hard-wired neuron updates", "var(--c2)"],
+  microcode: ["microcode neuron updates", "var(--c3)"],
+  reads: ["reads of synapse memory", "var(--c4)"],
 };
 const kindName = (kind) => (KINDS[kind] ? KINDS[kind][0] : words(kind));
 const kindColour = (kind) => (KINDS[kind] ? KINDS[kind][1] : "var(--quiet)");

@@ -71,6 +71,14 @@ function coreMap() {
     }
     drawing.append(tile);
   }
+  const heaviest = largest((data.links || []).map(([, , messages]) => messages));
+  for (const [source, target, messages] of [...(data.links || [])].reverse()) {
+    const [from, to] = [placeOf(source), placeOf(target)];
+    const aside = 0.12 * (Math.sign(to.x - from.x) + Math.sign(to.y - from.y)); // each direction of a link is drawn apart
+    const [dx, dy] = to.y === from.y ? [0, aside] : [aside, 0];
+    drawing.append(s("line", { x1: from.x + 0.5 + dx, y1: from.y + 0.5 + dy, x2: to.x + 0.5 + dx, y2: to.y + 0.5 + dy,
+      "stroke-width": 0.1, "pointer-events": "none", style: { stroke: `color-mix(in oklab, var(--c1) ${Math.round((100 * messages) / heaviest)}%, transparent)` } }));
+  }
   const arcs = s("g", { class: "arcs" });
   drawing.append(arcs);
   const REST = "Point at a core to see where it sends.";
@@ -94,7 +102,7 @@ function coreMap() {
   colour("fill");
   const tools = choice("Colour of the map", Object.entries(COLOUR_BY).map(([key, [name]]) => [key, name]), "fill", colour);
   const chipsText = chips > 1 ? `${count(shownChips)} of ${plural(chips, "chip")}` : `one chip of ${count(per_chip)} cores`;
-  return card("Core map", { tools, wide: width > 30, note: `${plural(data.cores.length, "core")} in use, drawn on ${chipsText}.` },
+  return card("Core map", { tools, wide: width > 30, note: `${plural(data.cores.length, "core")} in use, drawn on ${chipsText}.${heaviest ? ` Lines are the links of the mesh, the stronger the more messages: at most ${digits(heaviest)} a sample.` : ""}` },
     walkable(h("div", { class: "map-box" }, drawing), `Core map: ${plural(data.cores.length, "core")} in use`), scale, said);
 }
 

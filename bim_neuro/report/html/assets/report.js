@@ -39,7 +39,21 @@ function timeSection() {
       ["weakest basis", latency.weakest_basis]);
   }
   return section("time", "Time", "Where the time goes", null, cards(
-    latency && busyCard(latency), timesCard(latency), card("A sample", {}, factList(steps))));
+    latency && busyCard(latency), timesCard(latency), run.time && waitCard(run.time), card("A sample", {}, factList(steps))));
+}
+
+const TERM_NAMES = { neurons: "neurons of the slowest core", synapses: "its synaptic operations", memory: "its reads of synapse memory", link: "the busiest link", barrier: "the barrier", floor: "the least a step takes" };
+
+/** What a step waits for: the longest of what goes on side by side. */
+function waitCard({ term, terms, link }) {
+  const rows = terms.filter(({ us }) => us.value !== null).map((row) => ({
+    label: TERM_NAMES[row.term], range: row.us, parts: [[row.us.value, row.term === term ? "var(--accent)" : "var(--quiet)"]],
+    text: scaled(row.us.value, MICROSECONDS), aside: rangeText(row.us, MICROSECONDS),
+    tip: { title: TERM_NAMES[row.term], rows: [["at most", withRange(row.us, MICROSECONDS)], ["longest in", plural(row.steps, "step")], ["weakest basis", row.basis]] },
+  }));
+  const busiest = link ? ` Busiest link: core ${link.source} to core ${link.target}, ${digits(link.messages)} messages in its longest step.` : "";
+  return card("What a step waits for", { note: `The longest step waits for ${TERM_NAMES[term]}.${busiest}` },
+    rangeBars("What a step waits for", rows, (mark) => scaled(mark, MICROSECONDS)));
 }
 
 const TIMES = [["a step, mean", "step_us"], ["the longest step", "longest_step_us"], ["first answer", "first_answer_us"], ["last answer", "answer_us"], ["a sample after another", "sample_us"]];
@@ -69,7 +83,7 @@ function busyCard({ layers: byLayer, busiest }) {
   ], rows);
   return card("Work by layer", {
     wide: true, fallback,
-    note: `What the fullest core of each layer works in a sample.${busiest && busiest.total.value !== null ? ` Busiest: core ${busiest.core} (${busiest.layers.join(", ")}), ${withRange(busiest.total, MICROSECONDS)} in its longest step.` : ""}`,
+    note: `What the fullest core of each layer works in a sample; synaptic operations, reads and neurons go on side by side.${busiest && busiest.total.value !== null ? ` Busiest: core ${busiest.core} (${busiest.layers.join(", ")}), ${withRange(busiest.total, MICROSECONDS)} in its longest step.` : ""}`,
   }, rangeBars("Work of the fullest core of each layer", rows.slice(0, 40), (mark) => scaled(mark, MICROSECONDS)),
   legend([...kinds.map((kind) => [kindName(kind), kindColour(kind)]), ["low to high", "", WHISKER]]));
 }
