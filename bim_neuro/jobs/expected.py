@@ -41,9 +41,10 @@ def recorded(request: Request, program: Program, chosen: Chosen) -> Recording | 
     file, graph = request.expect, program.reference
     if file is None:
         return None
-    if chosen.split is not None:
+    integers = head_of(file).integers  # of the first samples of a run as this one, whatever split it took
+    if chosen.split is not None and not integers:
         raise InputError(f"{file} holds no splits, {chosen.origin} is one", "add --split all")
-    nodes = program.graph.nodes if head_of(file).integers else graph.nodes
+    nodes = program.graph.nodes if integers else graph.nodes
     recording = recording_of(file, nodes, graph.output).with_samples_first(chosen.layout)
     against.check_lengths(recording, list(recording.arrays), graph, chosen.data.x)
     return recording

@@ -37,7 +37,7 @@ from bim_neuro.compilers.to_lava.parts import payload_bits
 from bim_neuro.compilers.to_lava.processes.process import MessageRecorder, StateRecorder
 
 EMBEDDED = "lava.proc.embedded_io.spike"  # part of Lava's extension for Loihi
-STATE_KEYS = {"v": "v", "u": "syn"}  # what a recording calls a state
+STATE_KEYS = {"v": "v__", "u": "syn__"}  # what a recording calls a state
 SHOWN = 8
 _SECONDS, _STEP_SECONDS = 120, 0.25  # a run that takes longer hangs: Lava says nothing when a model fails
 
@@ -175,15 +175,16 @@ def show(layers: tuple[Population, ...], played: Played, steps: int) -> Iterator
 
 
 def save(file: Path, layers: tuple[Population, ...], samples: list[Played], steps: int, board: bool) -> None:
-    """Write integers (samples, steps, neurons): out, spk__LAYER or out__LAYER, v__LAYER and syn__LAYER."""
+    """Write integers (samples, steps, neurons): out of the last layer, spk__ or out__, v__ and syn__ of each."""
     arrays: dict[str, Any] = {}
     for layer in layers:
         for what in ("message", *layer.states):
-            name = ("spk" if layer.spikes else "out") if what == "message" else STATE_KEYS.get(what)
+            sent = "spk__" if layer.spikes else "out__"
+            prefix = sent if what == "message" else STATE_KEYS.get(what)
             rows = [played[f"{layer.key}.{what}"][:steps] for played in samples if f"{layer.key}.{what}" in played]
-            if name and rows:
-                arrays[f"{name}__{layer.name}"] = np.stack(rows)
-    arrays["out"] = np.stack([played[f"{layers[-1].key}.message"][:steps] for played in samples])
+            if prefix and rows:
+                last = layer is layers[-1] and what == "message"
+                arrays["out" if last else f"{prefix}{layer.name}"] = np.stack(rows)
     meta = {"kind": "integers", "layout": "BTC", "made_by": "Loihi 2" if board else "lava-nc on the CPU"}
     np.savez_compressed(file, meta=np.array(json.dumps(meta)), **arrays)
 
