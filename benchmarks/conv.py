@@ -2,15 +2,16 @@
 
     python -m benchmarks.conv [--json FILE] [--only 64x32x32-64-3]
 
-    layers{name}: c_loop{}, c_own_order{}, engine{}, step{}   microseconds a step, by activity in percent
-                  torch{}                                      microseconds a sample, by batch: the better memory format
-                  over_c, over_torch{}                         at 2 %: C's time, and torch's, over the engine's
+    layers{name}: engine{}, c{}, engine_nir{}, c_nir{}, step{}, step_nir{}   microseconds a step, by activity in percent
+                  torch{}                       microseconds a sample, by batch: the better memory format
+                  over_c, over_c_nir, over_torch{}, step_over_torch{}      at 2 %: C's time, and torch's, over ours
 
-*engine* is what a convolution takes of a step: add the events, write the sums of all neurons by channel, row, column.
-*c_loop* is the same in C with vectors (`conv.c`, the same integers); *c_own_order* leaves its sums by row, column,
-channel, as a program may that reads them so. *step* is a whole step of the engine: the convolution, a LIF layer behind
-it, counters. torch convolves floats, whose time does not depend on activity. Rivals play in turn; medians of processor
-time.
+*engine* is what a convolution takes of a step: clear the accumulators and add the events. They lie by row, column,
+channel, and a LIF layer behind reads them so (`simulation.plane_order`). *engine_nir* leaves sums by channel, row,
+column, as a run needs that is watched. *c* and *c_nir* are the same two in C with vectors (`conv.c`, the same
+integers). *step* and *step_nir* are a whole step of the engine: the convolution, a LIF layer behind it, counters; its
+input is listed. torch convolves floats, whose time does not depend on activity. Rivals play in turn; medians of
+processor time.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ from bim_neuro.compilers.align import align
 from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.nodes import Conv, Encoder, IntegerLIF, Source
 from bim_neuro.nodes.arithmetic import Array, ceil_div
-from bim_neuro.simulation import Engine, Tuning
+from bim_neuro.simulation import Engine, InputEvents, Tuning
+from bim_neuro.simulation.kernels import layout
 from bim_neuro.simulation.kernels.turn import TURNED
+from bim_neuro.simulation.plan import aligned, zeros
 from bim_neuro.simulation.planes import planes_of
-from bim_neuro.simulation.tables import aligned, zeros
 
 from .yardstick import compile_c, pointer
 
@@ -48,10 +50,12 @@ LAYERS = [(2, 34, 16, 3), (2, 34, 16, 5), (16, 16, 32, 3), (16, 16, 32, 5), (64,
 ACTIVITIES = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2)
 AT = 0.02  # what the ratios are read at
 ROUNDS, STEPS, BATCHES = 9, 32, (1, 16)
+ROWS = ("c", "engine", "c_nir", "engine_nir", "step", "step_nir")
 SECONDS = 0.02  # a measurement takes at least
 
 _conv: Any = importlib.import_module("bim_neuro.simulation.kernels.conv")
-_add_conv = _conv.add_conv
+_add_conv, _fill_planes = _conv.add_conv, _conv.fill_planes
+_clear: Any = importlib.import_module("bim_neuro.simulation.kernels.synapses").clear
 
 
 @numba.njit(_nrt=False, nogil=True)  # type: ignore[untyped-decorator]
@@ -65,6 +69,15 @@ def _steps(
             weights, 0, words, lists, events, start[t], count, (True, True, True), planes, turned, active, sums,
             (0, 0, post),
         )  # fmt: skip
+
+
+@numba.njit(_nrt=False, nogil=True)  # type: ignore[untyped-decorator]
+def _plane_steps(
+    weights: Array, words: Array, lists: Array, events: Array, start: Array, plane: Array, size: int
+) -> None:
+    for t in range(len(start) - 1):
+        _clear(plane[:size])
+        _fill_planes(weights, 0, words, lists, events[start[t] : start[t + 1]], plane)
 
 
 @dataclass(frozen=True)
@@ -95,8 +108,31 @@ def events_of(x: Array) -> tuple[Array, Array]:
     return sender.astype(np.int32), np.searchsorted(step, np.arange(len(x) + 1)).astype(np.int32)
 
 
+class PlaneConv:
+    """The engine's kernel alone; ``sums`` are read from the accumulators of the last step."""
+
+    def __init__(self, conv: Conv, x: Array) -> None:
+        made = planes_of(conv, 1, spikes=True)
+        events, start = events_of(x)
+        self.conv, self.words = conv, made.words
+        self.size = int(made.words[layout.TILES] * made.words[layout.PLANE_SIZE])
+        self.plane = zeros(self.size + 64, np.int16)
+        self.args = aligned(made.weights), made.words, aligned(made.lists), events, start.astype(np.int64)
+
+    def __call__(self) -> None:
+        _plane_steps(*self.args, self.plane, self.size)
+
+    @property
+    def sums(self) -> Array:
+        words, (_, rows, columns) = self.words, self.conv.out
+        planes = self.plane[: self.size].reshape(words[layout.TILES], -1)
+        grid = planes[:, : words[layout.PLANE]].reshape(len(planes), rows, -1, words[layout.TILE])
+        seen = grid[:, :, words[layout.MARGIN] :][:, :, :columns]
+        return np.asarray(seen.transpose(0, 3, 1, 2).reshape(-1))
+
+
 class EngineConv:
-    """The engine's kernel alone: ``sums`` are those of the last step."""
+    """The kernel that leaves sums in NIR's order: ``sums`` are those of the last step."""
 
     def __init__(self, conv: Conv, x: Array) -> None:
         made = planes_of(conv, 1, spikes=True)
@@ -167,7 +203,7 @@ def torch_conv(conv: Conv, batch: int, memory: torch.memory_format) -> Callable[
     return play
 
 
-def medians(plays: dict[str, Callable[[], None]]) -> dict[str, float]:
+def medians(plays: dict[str, Callable[[], object]]) -> dict[str, float]:
     """Return seconds of processor time a call; all play in turn, several rounds."""
     repeats = {}
     for name, play in plays.items():
@@ -188,22 +224,27 @@ def medians(plays: dict[str, Callable[[], None]]) -> dict[str, float]:
 def measure(chosen: Layer, library: Any) -> dict[str, Any]:
     """Return the figures of one layer, see above."""
     draw = np.random.default_rng(1)
-    engine = Engine(chosen.graph)
-    plays: dict[str, Callable[[], None]] = {}
+    engine, watched = Engine(chosen.graph), Engine(chosen.graph)
+    watched.quiet = watched.plan  # as if it were watched, and nothing else of watching
+    plays: dict[str, Callable[[], object]] = {}
     for activity in ACTIVITIES:
         x = (draw.random((STEPS, chosen.conv.pre)) < activity).astype(np.int8)
-        plays[f"engine {activity}"] = EngineConv(chosen.conv, x)
+        plays[f"engine {activity}"], plays[f"engine_nir {activity}"] = (
+            PlaneConv(chosen.conv, x),
+            EngineConv(chosen.conv, x),
+        )
         if library:
-            plays[f"c_loop {activity}"] = CConv(library, chosen.conv, x, turned=True)
-            plays[f"c_own_order {activity}"] = CConv(library, chosen.conv, x, turned=False)
-        plays[f"step {activity}"] = lambda x=x: engine.run(x[None], threads=1, tuning=Tuning("events"))  # type: ignore[misc]
+            plays[f"c {activity}"] = CConv(library, chosen.conv, x, turned=False)
+            plays[f"c_nir {activity}"] = CConv(library, chosen.conv, x, turned=True)
+        lines = InputEvents.of(chosen.graph, x[None])
+        plays[f"step {activity}"], plays[f"step_nir {activity}"] = _step(engine, lines), _step(watched, lines)
     memories = {"rows": torch.contiguous_format, "channels": torch.channels_last}
     for batch in BATCHES:
         for name, memory in memories.items():
             plays[f"torch {batch} {name}"] = torch_conv(chosen.conv, batch, memory)
     found = medians(plays)
     _check_sums(chosen.conv, x, plays, ACTIVITIES[-1])
-    figures: dict[str, Any] = {name: {} for name in ("engine", "c_loop", "c_own_order", "step")}
+    figures: dict[str, Any] = {name: {} for name in ROWS}
     for activity in ACTIVITIES:
         for name, times in figures.items():
             if f"{name} {activity}" in found:
@@ -212,14 +253,20 @@ def measure(chosen: Layer, library: Any) -> dict[str, Any]:
         str(batch): min(found[f"torch {batch} {name}"] for name in memories) / batch * 1e6 for batch in BATCHES
     }
     at = f"{AT * 100:g}"
-    figures["over_c"] = figures["c_loop"][at] / figures["engine"][at] if library else None
-    figures["over_torch"] = {batch: time / figures["engine"][at] for batch, time in figures["torch"].items()}
+    for name, ours in (("over_c", "engine"), ("over_c_nir", "engine_nir")):
+        figures[name] = figures[ours.replace("engine", "c")][at] / figures[ours][at] if library else None
+    for name, ours in (("over_torch", "engine"), ("step_over_torch", "step")):
+        figures[name] = {batch: time / figures[ours][at] for batch, time in figures["torch"].items()}
     return figures
+
+
+def _step(engine: Engine, lines: InputEvents) -> Callable[[], object]:
+    return lambda: engine.run(lines, threads=1, tuning=Tuning("events"))
 
 
 def _check_sums(conv: Conv, x: Array, plays: dict[str, Any], activity: float) -> None:
     """Refuse figures of rivals that do not compute the law's integers."""
-    for name in ("engine", "c_loop"):
+    for name in ("engine", "engine_nir", "c_nir"):
         play = plays.get(f"{name} {activity}")
         if play and not np.array_equal(play.sums[: conv.post], conv.apply(x[-1].astype(np.int64))):
             raise SystemExit(f"{name} has other sums than the law")
@@ -241,13 +288,15 @@ def main() -> None:
         load = os.getloadavg()[0]
         figures = layers[chosen.name] = measure(chosen, library) | {"load": load}
         print(f"{chosen.name}: load {load:.1f}, microseconds a step")
-        for name in ("c_own_order", "c_loop", "engine", "step"):
+        for name in ROWS:
             row = "  ".join(f"{activity} %: {value:8.2f}" for activity, value in figures[name].items())
             print(f"  {name:12} {row}")
         said = ", ".join(f"batch {batch} {time:.1f}" for batch, time in figures["torch"].items())
-        ratios = ", ".join(f"{ratio:.1f}" for ratio in figures["over_torch"].values())
-        over_c = f"{figures['over_c']:.2f}" if library else "no C"
-        print(f"  torch        {said}; at {AT:.0%} over C {over_c}, over torch {ratios}", flush=True)
+        over = [
+            ", ".join(f"{ratio:.1f}" for ratio in figures[name].values()) for name in ("over_torch", "step_over_torch")
+        ]
+        over_c = f"{figures['over_c']:.2f}, in NIR's order {figures['over_c_nir']:.2f}" if library else "no C"
+        print(f"  torch        {said}; at {AT:.0%} over C {over_c}; over torch {over[0]}, a step {over[1]}", flush=True)
     if wanted.json:
         with replacing(wanted.json) as file:
             file.write_text(json.dumps({"layers": layers}, indent=1) + "\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from ..nodes.arithmetic import Array, ceil_div
 from ..record import RunRecord
 from .crew import ALONE, Team, layer_seconds, worth_splitting
 from .dense import PATHS, DenseProduct, blas_threads, choose_products, products_of
-from .kernels.layout import SENT, TEAM_MAX, UPDATES
+from .kernels.layout import KIND, PLANE_LIF, SENT, TEAM_MAX, UPDATES
 from .lines import Input, InputEvents, beginning
+from .plan import Plan
 from .playing import SPAN, Playing
 from .probes import ROOM, Probe, Watch, watching
 from .ready import make_all, tiny_graph, usable_cores, with_units
 from .reference import Progress, check_input, check_progress
-from .tables import CHUNK, Plan, lay_out
+from .tables import CHUNK, lay_out
 
 BATCH = 64
 FEW_STEPS = 2**11  # fewer run on one thread
@@ -84,9 +86,15 @@ class Engine:
     def __init__(self, graph: IntegerGraph) -> None:
         check_compiles()
         self.graph = arguments.instance(graph, IntegerGraph, "graph", "a program's is program.graph")
-        self.plan = lay_out(graph)
-        self._chosen: dict[str, _Choice] = {"events": _Choice(self.plan, [], [])}
+        self.quiet = lay_out(graph, watched=False)
+        self._chosen: dict[str, tuple[Plan | None, list[DenseProduct], list[dict[str, Any]]]] = {}
         self._measured: dict[str, float] = {}
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan of runs that are watched; a quiet one's may have layers in plane order."""
+        in_plane_order = (self.quiet.tables.nodes[:, KIND] == PLANE_LIF).any()
+        return lay_out(self.graph) if in_plane_order else self.quiet
 
     def run(
         self,
@@ -115,8 +123,9 @@ class Engine:
         if probe_folder is not None and not arguments.path(probe_folder, "probe_folder").is_dir():
             raise InputError(f"probe_folder {probe_folder} is no folder")
         probe_folder = None if probe_folder is None else Path(probe_folder)
-        choice, threads = self._choose(tuning.path, x), threads or usable_cores()
         kept, watches = watching(self.graph, probe, watch, len(x), self.graph.period(x.shape[1]), np.int64)
+        quiet = not watches and probe is not True and (tuning.neuron_threads or 1) == 1
+        choice, threads = self._choose(tuning.path, x, quiet=quiet), threads or usable_cores()
         playing = Playing(choice.plan, choice.products, x, probe is True, probe_folder, watches)
         blocks = _blocks(len(x), playing.total, threads, max(1, min(tuning.batch, SPAN // playing.total)))
         workers = min(max(1, threads // (tuning.neuron_threads or 1)), len(blocks), playing.affordable_workers())
@@ -127,13 +136,15 @@ class Engine:
         told = {"paths": choice.paths} if choice.paths else {}
         return playing.record(told | ({"neuron_threads": team.size} if team.size > 1 else {}), kept)
 
-    def _choose(self, path: str, x: Input) -> _Choice:
+    def _choose(self, path: str, x: Input, *, quiet: bool) -> _Choice:
         if path not in self._chosen:
-            paths = choose_products(self.plan, self._activity(x), path)
-            products = products_of(self.plan, paths)
-            plan = lay_out(self.graph, multiplied=frozenset(p.place for p in products)) if products else self.plan
-            self._chosen[path] = _Choice(plan, products, paths)
-        return self._chosen[path]
+            paths = choose_products(self.quiet, self._activity(x), path) if path != "events" else []
+            products = products_of(self.quiet, paths)
+            places = frozenset(product.place for product in products)
+            plan = lay_out(self.graph, multiplied=places) if products else None
+            self._chosen[path] = plan, products, paths
+        plan, products, paths = self._chosen[path]
+        return _Choice(plan or (self.quiet if quiet else self.plan), products, paths)
 
     def _team(self, choice: _Choice, asked: int | None, spare: int, x: Input) -> Team:
         """Return how many threads share a sample and which layers they split; BLAS has threads of its own."""
@@ -151,11 +162,11 @@ class Engine:
     def _activity(self, x: Input) -> dict[str, float]:
         """Return the share of neurons that speak in a step, by name, on the first piece of input this engine saw."""
         if not self._measured:
-            playing = Playing(self.plan, [], beginning(x, CHUNK), False, None, [])
+            playing = Playing(self.quiet, [], beginning(x, CHUNK), False, None, [])
             playing.play([slice(0, 1)], 1, ALONE, None)
             updates = np.maximum(playing.counters[:, UPDATES].sum(axis=1), 1)
             share = playing.counters[:, SENT].sum(axis=1) / updates
-            self._measured = dict(zip(self.plan.names, share.tolist(), strict=True))
+            self._measured = dict(zip(self.quiet.names, share.tolist(), strict=True))
         return self._measured
 
 
@@ -187,7 +198,8 @@ class _Choice:
 def load_kernels(engine: Engine | None = None) -> None:
     """Compile what an engine's runs call, or all kernels, once on a machine, or read them from the disk cache."""
     if engine:
-        with_units(engine.plan, engine.plan.tables, probed=True, shared=False)
+        for plan in (engine.quiet, engine.plan):
+            with_units(plan, plan.tables, probed=True, shared=False)
     else:
         make_all()
     Engine(tiny_graph()).run(np.ones((1, 1, 1), np.int8), threads=1, tuning=Tuning(path="events" if engine else "gemm"))

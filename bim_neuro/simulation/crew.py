@@ -16,7 +16,8 @@ from ..nodes import Conv, Dense
 from ..nodes.arithmetic import Array
 from .dense import event_seconds
 from .kernels import SYNC_WORDS, Tables, Work, give_up, layout
-from .tables import CHUNK, Plan, zeros
+from .plan import Plan, zeros
+from .tables import CHUNK
 
 NO_SYNC = np.zeros(SYNC_WORDS, np.int64)  # nobody to meet
 
@@ -27,6 +28,7 @@ WORTH = 8  # how many times a meeting a layer must take
 UPDATE = {
     layout.SOURCE: 0.2e-9,
     layout.LIF: 0.2e-9,
+    layout.PLANE_LIF: 0.2e-9,
     layout.WIDE_LIF: 1e-9,
     layout.CUBA: 3e-9,
     layout.RELAY: 0.4e-9,
@@ -121,7 +123,7 @@ def worth_splitting(plan: Plan, seconds: Array, threads: int, steps: int) -> Arr
     """Say for every node whether ``threads`` should share it, (nodes,); none where all they save is too little."""
     alone = np.ones(len(plan.names), bool)
     for first, last, loop in plan.tables.stages.tolist():
-        alone[first:last] = bool(loop)
+        alone[first:last] = bool(loop) or plan.tables.nodes[first, layout.KIND] == layout.PLANE_LIF
     wide = plan.tables.nodes[:, layout.WIDTH] >= 2 * layout.LINE
     chosen: Array = ~alone & wide & (seconds * CHUNK > WORTH * MEETING)
     saved = (seconds * chosen).sum() * (1 - 1 / threads) * steps

@@ -17,8 +17,9 @@ from ..errors import InputError
 from ..nodes import Dense
 from ..nodes.arithmetic import Array
 from .kernels import Tables, Work, layout, unfold
+from .plan import Plan
 from .shapes import PAIR_MAX
-from .tables import Plan, largest_sum
+from .tables import largest_sum
 
 PATHS = ("auto", "events", "gemm")
 

@@ -64,13 +64,18 @@ def _(node: IntegerLIF, bounds: dict[str, int], name: str) -> Form:
     _check_length(node.bias_mant, node.size, "bias_mant", name)
     bias = whole(node.bias_mant, "bias_mant", name, BIAS_HIGH + 1).astype(np.int64) << node.bias_exp
     narrow = bounds["i"] <= NARROW_INPUT
-    calm = node.du == 4095 and bounds["i"] < _CALM_INPUT
+    calm = is_calm(node, bounds["i"])
     lanes = LANES if narrow else 1
     pitch = node.size + -node.size % lanes
     padding = np.zeros(pitch - node.size, np.int64)
     words = np.concatenate([[4095 - node.du, 4096 - node.dv, node.v_threshold << 6, calm], bias, padding])
     kind = layout.LIF if narrow else layout.WIDE_LIF
     return Form(kind, words, state_words=2 * pitch, narrow=narrow, lanes=lanes)
+
+
+def is_calm(node: IntegerLIF, bound: int) -> bool:
+    """Whether a LIF has no current of its own, and its input of up to ``bound`` never wraps."""
+    return bool(node.du == 4095 and bound < _CALM_INPUT)
 
 
 @form.register

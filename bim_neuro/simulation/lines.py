@@ -19,8 +19,8 @@ from ..graph import IntegerGraph
 from ..nodes.arithmetic import Array
 from .forms import LINE_MAX
 from .kernels import Listed, list_lines
+from .plan import zeros
 from .reference import check_input
-from .tables import zeros
 
 
 @dataclass(frozen=True)

@@ -60,10 +60,9 @@ class _Tile:
 
 def planes_of(conv: Conv, message_bound: int, spikes: bool) -> Planes:
     """Lay out a convolution (int8) whose senders send spikes, or values of up to ``message_bound``."""
-    bits, paired = _accumulators(conv, message_bound, spikes)
+    bits, paired = accumulators(conv, message_bound, spikes=spikes)
     outputs, each = len(conv.weight) // conv.groups, conv.weight.shape[1]
-    tiles = ceil_div(outputs, _PLACE_BITS // bits)
-    width = ceil_div(outputs, tiles)
+    tiles, width = tiling(conv, bits)
     joined = conv.stride[1] % conv.dilation[1] == 0
     rows, columns = _rows(conv), _columns(conv, joined)
     margin = max((back for taps in columns.taps for _, back in taps), default=0) if joined else 0
@@ -86,10 +85,33 @@ def planes_of(conv: Conv, message_bound: int, spikes: bool) -> Planes:
     words[layout.COLUMN_STEP], words[layout.COLUMN_BACK] = columns.step * tile.run, columns.back * width
     words[layout.PLANE] = conv.out[1] * tile.pitch * width
     size = int(words[layout.PLANE]) + _MARGIN_READ * width + 64  # what reads and runs reach beyond
-    return Planes(words, lists, weights, bits, size)
+    size += -size % layout.LINE
+    words[layout.PLANE_SIZE] = size
+    count_channels(words, each, 1)
+    words[layout.UNTIL] = len(lists)
+    return Planes(words, np.concatenate([lists, _until(lists, int(words[layout.AREA]))]), weights, bits, size)
 
 
-def _accumulators(conv: Conv, message_bound: int, spikes: bool) -> tuple[int, bool]:
+def count_channels(words: Array, tiles: int, channels: int) -> None:
+    """Say how senders are counted: tile, place, channel; in NIR's order a channel is a tile."""
+    words[layout.SENT_TILES], words[layout.SENT_TILE] = tiles, channels
+    words[layout.RECIPROCAL] = 2**32 // channels + 1
+
+
+def _until(lists: Array, area: int) -> Array:
+    """Return for each place the next that has another list."""
+    ends = np.append(np.nonzero(np.diff(lists[area : 2 * area]))[0] + 1, area)
+    return np.repeat(ends, np.diff(ends, prepend=0)).astype(lists.dtype)
+
+
+def tiling(conv: Conv, bits: int) -> tuple[int, int]:
+    """Return the tiles of a group's output channels, and the channels of one; the last may have fewer."""
+    outputs = len(conv.weight) // conv.groups
+    tiles = ceil_div(outputs, _PLACE_BITS // bits)
+    return tiles, ceil_div(outputs, tiles)
+
+
+def accumulators(conv: Conv, message_bound: int, *, spikes: bool) -> tuple[int, bool]:
     """Return the bits of an accumulator, and whether two channels are multiplied at once.
 
     Sums may leave their word on the way, as long as they come back: additions wrap.

@@ -18,10 +18,11 @@ from .crew import Crew, Team
 from .dense import DenseProduct, multiply
 from .kernels import Listed, run
 from .lines import Input, cut, only
+from .plan import Plan
 from .probes import WORD_BYTES, Kept, Watch, check_whole
 from .ready import with_units
 from .reference import Progress
-from .tables import CHUNK, Plan
+from .tables import CHUNK
 from .windows import Windows, by_name, probe_array
 
 WORKERS_BYTES = 2**31  # of all workers; where a graph takes more of it, its threads share samples
@@ -88,7 +89,9 @@ class Playing:
     def record(self, extra: dict[str, Any], kept: Kept | None) -> RunRecord:
         layers = {name: LayerCount(*self.counters[self.plan.names.index(name)]) for name in self.graph.nodes}
         probes = by_name(self.plan, self.probes, self.period) if self.probe else kept.arrays if kept else {}
-        return RunRecord("engine", len(self.x), self.steps, self.period, layers, self.output, probes, extra)
+        order = self.plan.orders.get(self.graph.output)
+        output = order.put_back(self.output) if order else self.output
+        return RunRecord("engine", len(self.x), self.steps, self.period, layers, output, probes, extra)
 
     def _play_block(self, block: slice) -> int:
         """Run some samples, window by window; a window is read, checked and listed when its turn comes.

@@ -20,7 +20,8 @@ from ..nodes import Dense, Encoder, IntegerLIF, Source
 from ..nodes.node import IntegerNode
 from .kernels import Tables
 from .kernels.units import KERNELS, SECONDS, call_of, places_needed
-from .tables import Plan, lay_out
+from .plan import Plan
+from .tables import lay_out
 
 START = 0.9  # seconds until a helper begins to compile
 REST = 1.0  # seconds for what is compiled here in any case: the entry and the lists of input

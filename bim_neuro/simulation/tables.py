@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from threading import Lock
-from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..graph import Edge, IntegerGraph
-from ..nodes import IntegerScan
-from ..nodes.arithmetic import Array, ceil_div
+from ..nodes import IntegerLIF, IntegerScan
+from ..nodes.arithmetic import Array
 from ..nodes.node import IntegerNode
 from .forms import LINE_MAX, form, message_bound
 from .kernels import layout
-from .kernels.gates import LANES, SCRATCH_ROWS
-from .kernels.layout import LINE, TEAM_MAX, Tables, Work
+from .kernels.layout import LINE, Tables
 from .kernels.rows import COLUMNS
-from .kernels.turn import TURNED
+from .plan import Plan, aligned
+from .plane_order import heard, plane_form, plane_orders
 from .shapes import Shape, check_fit, check_long, gain, padded, shape_of, writes_all
 
 CHUNK = 64  # steps a layer runs before the next one; its messages of so many steps wait in the ring
@@ -31,24 +29,6 @@ _WORD_LIMIT = 2**62
 _OWN_UNITS = {layout.CONV: layout.CONVOLVE, layout.SHIFTED: layout.SHIFT}
 TOGETHER = 8  # steps whose sums are gathered at once, fewer where they would fill the first cache
 SUMS_BYTES = 2**14
-
-
-def zeros(shape: int | tuple[int, ...], dtype: type) -> Array:
-    """Return zeros that share no line of the cache with anything else; pages that nobody touches take no memory.
-
-    A vector load across two lines costs two, and a line that two threads write travels between their cores.
-    """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    room = np.zeros(size + 2 * LINE, np.uint8)
-    start = -room.ctypes.data % LINE
-    return np.asarray(room[start : start + size].view(dtype).reshape(shape))
-
-
-def aligned(values: Array) -> Array:
-    """Return a copy that begins where a line of the cache does."""
-    copy = zeros(values.shape, values.dtype.type)
-    copy[...] = values
-    return copy
 
 
 @dataclass
@@ -74,70 +54,27 @@ class _Pool:
         return aligned(np.concatenate([*self.parts, np.zeros(64, self.dtype)]))
 
 
-@dataclass
-class Plan:
-    """A graph made ready: its tables, the names in the order they run, and how large a worker's memory is."""
+def lay_out(
+    graph: IntegerGraph, *, chunk: int = CHUNK, multiplied: frozenset[int] = frozenset(), watched: bool = True
+) -> Plan:
+    """Lay out an aligned graph; ``multiplied`` are the places (in ``Plan.edges``) of synapses left to BLAS.
 
-    graph: IntegerGraph
-    tables: Tables
-    names: tuple[str, ...]
-    edges: tuple[Edge, ...]  # in the order of tables.edges
-    sizes: dict[str, int]
-    bounds: dict[str, int]  # largest magnitude of a node's message
-    chunk: int
-    planes: dict[int, int]  # accumulators of the largest tile of a convolution, by their bits
-    idle: list[Any] = field(default_factory=list)  # crews that have finished, see `crew`
-    lock: Lock = field(default_factory=Lock)  # runs may share an engine
-
-    def work(self, columns: int) -> Work:
-        """Return the memory of one worker, with counters for ``columns`` steps."""
-        sizes, widest, planes = self.sizes, self.sizes["widest"], self.planes
-        flags = zeros(ceil_div(widest, 8) * 8, np.uint8)
-        return Work(
-            messages=zeros(sizes["messages"] + LINE, np.int32),  # of an odd pair the second is read, and not used
-            counts=zeros(sizes["counts"], np.int32),
-            state32=zeros(sizes["state32"], np.int32),
-            state64=zeros(sizes["state64"], np.int64),
-            sums32=zeros(sizes["sums32"] + LINE, np.int32),  # a plane's last row is added to whole registers
-            sums64=zeros(sizes["sums64"] + LINE, np.int64),
-            block32=zeros(widest, np.int32),
-            pairs=aligned(np.arange(widest // 2 + 1, dtype=np.int32)),
-            active=zeros(widest + 1, np.int32),
-            flags=flags,
-            flag_words=flags.view(np.uint64),
-            channels=zeros((3, widest), np.int64),
-            lanes=zeros(SCRATCH_ROWS * (widest + LANES), np.int32),
-            plane16=zeros(planes[16], np.int16),
-            plane32=zeros(planes[32], np.int32),
-            plane64=zeros(planes[64], np.int64),
-            turned=zeros(TURNED, np.int32),
-            products=zeros(sizes["products"], np.float64),
-            sent=zeros((self.chunk, TEAM_MAX), np.int32),
-            counters=zeros((len(self.names), 5, columns), np.int64),
-        )
-
-    def member(self, leader: Work) -> Work:
-        """Return the memory of another thread in the same sample: messages and states are the leader's."""
-        shared = ("messages", "counts", "state32", "state64", "products", "sent")
-        own = self.work(leader.counters.shape[2])
-        return own._replace(**{name: getattr(leader, name) for name in shared})
-
-
-def lay_out(graph: IntegerGraph, *, chunk: int = CHUNK, multiplied: frozenset[int] = frozenset()) -> Plan:
-    """Lay out an aligned graph; ``multiplied`` are the places (in ``Plan.edges``) of synapses left to BLAS."""
+    Where nobody watches messages and states, layers may lie in plane order.
+    """
     if set(graph.depth) != set(graph.nodes):
         raise InputError("the engine runs an aligned graph, this one has no depths", "call align() first")
-    return _Builder(graph, chunk, multiplied).build()
+    return _Builder(graph, chunk, multiplied, watched=watched).build()
 
 
 class _Builder:
-    def __init__(self, graph: IntegerGraph, chunk: int, multiplied: frozenset[int]) -> None:
+    def __init__(self, graph: IntegerGraph, chunk: int, multiplied: frozenset[int], *, watched: bool) -> None:
         self.graph, self.chunk, self.multiplied = graph, chunk, multiplied
         self.stages = _stages(graph)
         self.names = tuple(name for stage, _ in self.stages for name in stage)
         self.looped = {
             name for stage, loop in self.stages if loop for name in stage
         }  # they wait for their own messages
+        self.orders = {} if watched else plane_orders(graph, self.looped)
         self.place = {name: place for place, name in enumerate(self.names)}
         self.weights, self.words32, self.words64 = _Pool(np.int8), _Pool(np.int32), _Pool(np.int64)
         self.memory = {
@@ -175,12 +112,16 @@ class _Builder:
         )
         sizes = {name: pool.size for name, pool in self.memory.items()}
         sizes["widest"] = max(max([node.neurons, *node.ports.values()]) for node in self.graph.nodes.values())
-        return Plan(self.graph, tables, self.names, tuple(self.edges), sizes, self.bounds, self.chunk, self.planes)
+        return Plan(
+            self.graph, tables, self.names, tuple(self.edges), sizes, self.bounds, self.chunk, self.planes, self.orders
+        )
 
     def _add_node(self, name: str, node: IntegerNode, probe: int) -> None:
         bound = self._input_bounds(name)
-        law = form(node, bound, name)
+        law, order = form(node, bound, name), self.orders.get(name)
         ports, width = _places(node.ports)
+        if order and isinstance(node, IntegerLIF):
+            law, width = plane_form(node, law, order), 0
         first = len(self.edges)
         for edge in self.graph.into(name):
             self._add_edge(edge, ports[edge.port], node.ports[edge.port])
@@ -197,7 +138,7 @@ class _Builder:
         row[layout.COUNTS] = self.memory["counts"].reserve(slots)
         narrow = row[layout.NARROW] = law.narrow
         fitting = SUMS_BYTES // max(1, width * (4 if narrow else 8))
-        together = 1 if name in self.looped else max(1, min(TOGETHER, fitting))
+        together = 1 if order or name in self.looped else max(1, min(TOGETHER, fitting))
         row[layout.PITCH] = node.neurons + -node.neurons % law.lanes
         row[layout.STATE] = self.memory["state32" if narrow else "state64"].reserve(law.state_words)
         row[layout.WORDS] = (self.words32 if narrow else self.words64).add(law.words)
@@ -215,6 +156,8 @@ class _Builder:
         shape = shape_of(edge.synapse, edge.name, self.bounds[edge.source], spikes)
         check_fit(edge, shape, pre, post)
         check_long(edge, self.graph.nodes[edge.source])
+        if edge.source in self.orders:
+            shape = heard(shape, self.orders[edge.source])
         row = [0] * layout.EDGE_COLUMNS
         row[layout.SYNAPSE] = shape.kind
         row[layout.ORIGIN] = self.place[edge.source]
@@ -225,6 +168,8 @@ class _Builder:
         row[layout.SHARED] = isinstance(self.graph.nodes[edge.target], IntegerScan) and edge.port in ("B", "C")
         self._add_fans(row, shape)
         bits, accumulators = shape.planes
+        if edge.target in self.orders:
+            accumulators *= self.orders[edge.target].tiles
         self.planes[bits] = max(self.planes[bits], accumulators)
         row[layout.LISTS_AT], row[layout.SHAPE] = self.words32.add(shape.lists), self.words64.add(shape.words)
         self.writers.append(writes_all(shape))
@@ -233,7 +178,8 @@ class _Builder:
             row[layout.SYNAPSE] = layout.PRODUCT
             row[layout.PRODUCTS] = self.memory["products"].reserve(self.chunk * post)
         rare = row[layout.SYNAPSE] in layout.RARE_KINDS or (row[layout.SYNAPSE] == layout.DENSE and not spikes)
-        row[layout.RARE] = _OWN_UNITS.get(shape.kind, layout.ARRIVE if rare else 0)
+        law = layout.FILL if edge.target in self.orders else _OWN_UNITS.get(shape.kind, layout.ARRIVE if rare else 0)
+        row[layout.RARE] = law
         self.edges.append(edge)
         self.edge_rows.append(row)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..atomic import cannot_write
 from ..nodes.arithmetic import Array
+from .plan import Plan
 from .probes import WORD_BYTES, Watch, shapes
-from .tables import Plan
 
 
 class Windows:

@@ -25,14 +25,19 @@ from .layout import (
     OUT_COLUMNS,
     OUT_ROWS,
     PAIRED,
+    PLANE_SIZE,
+    RECIPROCAL,
     REGISTERS,
     ROW_BACK,
     ROW_STEP,
     SENDERS,
+    SENT_TILE,
+    SENT_TILES,
     TILE,
     TILES,
+    UNTIL,
 )
-from .runs import add_pair, add_stretch, add_wide_stretch
+from .runs import add_any_stretch, add_pair, add_stretch, add_wide_stretch
 from .turn import read_out
 
 _LONG = ir.IntType(64)
@@ -84,13 +89,45 @@ def add_conv(
             read_out(planes, words, turned, sums, how[1:], at - begin + channel * out, some)
 
 
+@kernel
+def fill_planes(weights: Array, at_weights: int, words: Array, lists: Array, fired: Array, plane: Array) -> None:
+    """Add the runs of neurons that fired to the accumulators of every tile, which a layer in plane order reads."""
+    for tile in range(words[TILES]):
+        block, mine = at_weights + tile * words[SENDERS] * words[BLOCK], plane[tile * words[PLANE_SIZE] :]
+        if words[SENT_TILE] > 1:
+            _scatter_planes(weights, block, words, lists, fired, mine)
+        else:
+            _scatter_16(weights, block, words, lists, fired, 0, mine)
+
+
+@kernel
+def _scatter_planes(weights: Array, block: int, words: Array, lists: Array, fired: Array, plane: Array) -> None:
+    """Of senders in plane order, those of one tile and one list of runs at once."""
+    area, each, until, k = words[AREA], words[SENT_TILE], lists[words[UNTIL] :], 0
+    for tile in range(words[SENT_TILES]):
+        first, end = tile * each * area, (tile + 1) * each * area
+        while k < len(fired) and fired[k] < end:
+            place = ((fired[k] - first) * words[RECIPROCAL]) >> 32
+            begin, after = k, first + until[place] * each
+            while k < len(fired) and fired[k] < after:
+                k += 1
+            which = lists[area + place]
+            if which >= 0:
+                runs, order = _list(words, lists, which, block, 1), (first, words[RECIPROCAL], each, words[BLOCK])
+                events = begin, k - begin
+                add_stretch(plane, weights, lists, fired, runs, events, order, words[REGISTERS], words[LANES])
+        block += each * words[BLOCK]
+
+
 @section
 def _scatter_spikes(
     weights: Array, block: int, words: Array, lists: Array, fired: Array, sender: int,
     planes: tuple[Array, Array, Array],
 ) -> None:  # fmt: skip
     """Add the runs of neurons that fired; ``sender`` is the first channel of their group."""
-    if words[BITS] == 16:
+    if words[SENT_TILE] > 1:
+        _scatter_slowly(weights, block, words, lists, fired, planes[0])
+    elif words[BITS] == 16:
         _scatter_16(weights, block, words, lists, fired, sender, planes[0])
     elif words[BITS] == 32:
         _scatter_32(weights, block, words, lists, fired, sender, planes[1])
@@ -112,15 +149,15 @@ def _scatter_16(
         while k < len(fired) and fired[k] < first + area and lists[area + fired[k] - first] == which:
             k += 1
         if which >= 0:
-            runs, events = _list(words, lists, which, block, 1), (begin, k - begin, first)
-            add_stretch(plane, weights, lists, fired, runs, events, words[REGISTERS], words[LANES])
+            runs, events = _list(words, lists, which, block, 1), (begin, k - begin)
+            add_stretch(plane, weights, lists, fired, runs, events, (first,), words[REGISTERS], words[LANES])
 
 
 @kernel
 def _scatter_32(
     weights: Array, block: int, words: Array, lists: Array, fired: Array, sender: int, plane: Array
 ) -> None:
-    """In accumulators of 32 bits, those of one channel and one list of runs at once."""
+    """The same in accumulators of 32 bits."""
     area, first, k = words[AREA], sender * words[AREA], 0
     while k < len(fired):
         while fired[k] >= first + area:
@@ -130,8 +167,8 @@ def _scatter_32(
         while k < len(fired) and fired[k] < first + area and lists[area + fired[k] - first] == which:
             k += 1
         if which >= 0:
-            runs, events = _list(words, lists, which, block, 1), (begin, k - begin, first)
-            add_wide_stretch(plane, weights, lists, fired, runs, events, words[REGISTERS], words[LANES])
+            runs, events = _list(words, lists, which, block, 1), (begin, k - begin)
+            add_wide_stretch(plane, weights, lists, fired, runs, events, (first,), words[REGISTERS], words[LANES])
 
 
 @kernel
@@ -151,6 +188,21 @@ def _list(words: Array, lists: Array, which: int, block: int, lay: int) -> Any:
         lay * words[COLUMN_STEP],
         words[COLUMN_BACK],
     )
+
+
+@section
+def _scatter_slowly(weights: Array, block: int, words: Array, lists: Array, fired: Array, plane: Array) -> None:
+    """In accumulators of 16 bits, of senders in plane order; those who hear them so mostly lie so too."""
+    area, each, k = words[AREA], words[SENT_TILE], 0
+    for tile in range(words[SENT_TILES]):
+        first, end = tile * each * area, (tile + 1) * each * area
+        while k < len(fired) and fired[k] < end:
+            which = lists[area + (((fired[k] - first) * words[RECIPROCAL]) >> 32)]
+            if which >= 0:
+                runs, order = _list(words, lists, which, block, 1), (first, words[RECIPROCAL], each, words[BLOCK])
+                add_any_stretch(plane, weights, lists, fired, runs, (k, 1), order, words[REGISTERS], words[LANES])
+            k += 1
+        block += each * words[BLOCK]
 
 
 @section

@@ -8,9 +8,10 @@ from ...jit import kernel, unit
 from ...nodes.arithmetic import Array
 from .calls import read
 from .cuba import cuba
-from .fire import fire
+from .fire import fire, fire_plane
 from .layout import (
     CALM,
+    FIRST_EDGE,
     KIND,
     LIF_WORDS,
     MASK,
@@ -18,6 +19,7 @@ from .layout import (
     PITCH,
     READOUT,
     RELAY,
+    SHAPE,
     SPIKES,
     STATE,
     STATES,
@@ -57,6 +59,19 @@ def lif_law(at: object, index: int, slot: int, row: int, first: int, last: int) 
     flags, u, v = work.flags[first:last], work.state32[u_at:], work.state32[v_at:]
     saturated = lif(words, words[LIF_WORDS + first :], work.sums32[sums : sums + last - first], u, v, flags)
     return _told(saturated, compact(flags, work.flag_words[first >> 3 :], message, first))
+
+
+@unit
+def plane_lif_law(at: object, index: int, slot: int, row: int, first: int, last: int) -> int:
+    """N7 of a layer in plane order, all its neurons: from accumulators of 16 bits."""
+    known = read(at)
+    tables, work, node = known.tables, known.work, known.tables.nodes[index]
+    message, following = work.messages[_at(node, slot, first) : _at(node, slot, last)], (slot + 1) & node[MASK]
+    for line in range(0, AHEAD, LINE_WORDS):
+        expect_write(work.messages, _at(node, following, first) + line)
+    conv = tables.words64[tables.edges[node[FIRST_EDGE], SHAPE] :]
+    saturated, sent = fire_plane(tables.words32, node[WORDS], work.plane16, conv, work.state32, node[STATE], message)
+    return _told(saturated, sent)
 
 
 @unit

@@ -12,11 +12,11 @@ from ...nodes.arithmetic import Array
 
 # kinds of nodes
 SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN, CUBA, NARROW_RELAY, NARROW_READOUT = range(10)
-GRADED, PRODUCT_NEURON = 10, 11
+GRADED, PRODUCT_NEURON, PLANE_LIF = 10, 11, 12
 
 # places in `tables.units`, what a run calls by address; then the law of every kind of node
-PLAY, SEND, GATHER, WIDE_GATHER, ARRIVE, CONVOLVE, SHIFT, COUNT, KEEP, JOIN, LAW = range(11)
-UNITS = LAW + 12
+PLAY, SEND, GATHER, WIDE_GATHER, ARRIVE, CONVOLVE, FILL, SHIFT, COUNT, KEEP, JOIN, LAW = range(12)
+UNITS = LAW + 13
 
 # kinds of synapses
 DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS, SPARSE, CONV, SHIFTED = range(8)
@@ -88,11 +88,18 @@ REGISTERS = 16  # of a run: lanes that are added at once, so often
 ROW_BACK = 17  # accumulators from a row of runs to the next, backwards
 COLUMN_STEP = 18  # the same of columns of runs
 COLUMN_BACK = 19
-CONV_WORDS = 20
+PLANE_SIZE = 20  # accumulators from one tile to the next, where all tiles have their own
+SENT_TILES = 21  # of the senders of a group
+SENT_TILE = 22  # channels of one: 1 in NIR's order
+RECIPROCAL = 23  # a tile's neuron times it, shifted by 32, is its place: exact while neuron x channels < 2^32
+UNTIL = 24  # where in the lists it says, for each place, which is the next with another list
+CONV_WORDS = 25
+LIGHT = 16  # bits of the accumulators that a layer in plane order reads
 
 LINE = 64  # neurons: slices of a layer begin where a line of the cache does
 TEAM_MAX = 64  # threads in one sample
 LIF_WORDS = 4  # words of a LIF before its biases
+PERIOD = 4  # place in the words of a LIF in plane order: biases of a tile until they repeat; they begin behind it
 CALM = 3  # place in the words of a LIF of 32 bits: its current can neither wrap nor leak
 
 # rows of the counters of a node

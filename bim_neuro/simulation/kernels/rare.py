@@ -7,7 +7,7 @@ import numpy as np
 from ...jit import kernel, part, unit
 from ...nodes.arithmetic import Array
 from .calls import read
-from .conv import add_conv
+from .conv import add_conv, fill_planes
 from .layout import (
     COUNTS,
     FIRST_EDGE,
@@ -95,6 +95,18 @@ def convolve(at: object, index: int, e: int, t: int, place: int, begin: int, end
             tables.weights, edge[WEIGHT], words, lists, work.messages, row, count, how, planes, work.turned,
             work.active, sums, places,
         )  # fmt: skip
+    return 0
+
+
+@unit
+def fill(at: object, index: int, e: int, t: int, place: int, begin: int, end: int, chunk: int) -> int:
+    """Leave what arrives over a convolution in its accumulators, for a layer in plane order."""
+    known = read(at)
+    tables, work, edge = known.tables, known.work, known.tables.edges[e]
+    origin, count = tables.nodes[edge[ORIGIN]], sent(tables, work, edge, t)
+    row = origin[MESSAGES] + ((t - edge[LATE]) & origin[MASK]) * origin[WIDTH]
+    words, lists = tables.words64[edge[SHAPE] :], tables.words32[edge[LISTS_AT] :]
+    fill_planes(tables.weights, edge[WEIGHT], words, lists, work.messages[row : row + count], work.plane16)
     return 0
 
 

@@ -28,18 +28,22 @@ class _Runs:
         data = self.context.make_array(self.kinds[which])(self.context, self.builder, self.values[which]).data
         return self.builder.sext(self.builder.load(self.builder.gep(data, [place])), _LONG)
 
-    def of(self, at: Any, known: int = 0) -> Iterator[tuple[Any, Any]]:
-        """The accumulators and weights of the runs of a sender at a place; of ``known`` rows of one column each."""
+    def of(self, at: Any, known: int = 0, ahead: Any = None) -> Iterator[tuple[Any, Any]]:
+        """The accumulators and weights of the runs of a sender at a place; of ``known`` rows of one column each.
+
+        Its weights begin ``ahead`` of the list's.
+        """
         builder = self.builder
         rows, columns, row_step, row_back, column_step, column_back = self.counts
-        weight, to = self.weight, builder.add(at, self.to)
+        begin = self.weight if ahead is None else builder.add(self.weight, ahead)
+        weight, to = begin, builder.add(at, self.to)
         for _ in range(known):
             yield to, weight
             weight, to = builder.add(weight, row_step), builder.sub(to, row_back)
         if known:
             return
         with code_tools.for_range(builder, rows) as row:
-            weight = builder.add(self.weight, builder.mul(row.index, row_step))
+            weight = builder.add(begin, builder.mul(row.index, row_step))
             to = builder.sub(builder.add(at, self.to), builder.mul(row.index, row_back))
             with code_tools.for_range(builder, columns) as column:
                 yield (
@@ -67,29 +71,45 @@ class _Runs:
 
 
 def _stretch(size: int, number: int | None, rows: int = 0) -> Any:
-    """Build: some neurons of one channel and one list of runs fired; a run is ``number`` registers of ``size`` bits.
+    """Build: some neurons with one list of runs fired; a run is ``number`` registers of ``size`` bits.
 
-    ``events``: the first of them in ``fired``, how many, and the first neuron of the channel. When a list was looked up
-    for each, its weights waited for three loads, one after the other, and a step took half as long again.
+    ``events``: the first of them in ``fired``, and how many. ``order`` tells a neuron's place: the first neuron of the
+    channel; in plane order that of the tile, then the reciprocal of its channels, how many there are, and the weights
+    of one. When a list was looked up for each neuron, its weights waited for three loads, one after the other, and a
+    step took half as long again; to tell channels apart where there is but one took a third more.
     """
 
     def typed(
-        typing: Any, plane: Any, weights: Any, lists: Any, fired: Any, list_: Any, events: Any, registers: Any
+        typing: Any,
+        plane: Any,
+        weights: Any,
+        lists: Any,
+        fired: Any,
+        list_: Any,
+        events: Any,
+        order: Any,
+        registers: Any,
     ) -> Any:
         bits = plane.dtype.bitwidth
         lanes = size // bits
 
         def code(context: Any, builder: Any, signature: Any, values: Any) -> None:
             runs = _Runs(context, builder, signature.args, values, values[4])
-            start, count, first = code_tools.unpack_tuple(builder, values[5])
+            start, count = code_tools.unpack_tuple(builder, values[5])
+            first, *tile = code_tools.unpack_tuple(builder, values[6])
             with code_tools.for_range(builder, count) as loop:
-                neuron = runs.one(3, builder.add(start, loop.index))
-                for to, weight in runs.of(runs.one(2, builder.sub(neuron, first)), rows):
-                    for register in runs.registers(values[6] if number is None else number):
+                neuron = place = builder.sub(runs.one(3, builder.add(start, loop.index)), first)
+                more = None
+                if tile:
+                    reciprocal, channels, block = tile
+                    place = builder.lshr(builder.mul(neuron, reciprocal), _LONG(32))
+                    more = builder.mul(builder.sub(neuron, builder.mul(place, channels)), block)
+                for to, weight in runs.of(runs.one(2, place), rows, more):
+                    for register in runs.registers(values[7] if number is None else number):
                         ahead = builder.mul(register, _LONG(lanes))
                         runs.add(builder.add(to, ahead), runs.weights(builder.add(weight, ahead), lanes, bits))
 
-        return types.void(plane, weights, lists, fired, list_, events, types.int64), code
+        return types.void(plane, weights, lists, fired, list_, events, order, types.int64), code
 
     return intrinsic(typed)
 
@@ -116,15 +136,15 @@ def _pairs(number: int | None, rows: int = 0) -> Any:
 
 
 _any, _half, _quarter = _stretch(512, None), _stretch(256, 1), _stretch(128, 1)
-_rows_of_3, _rows_of_6 = _stretch(512, 3, 3), _stretch(512, 6, 3)
+_rows_of_3, _rows_of_6, _rows_of_5 = _stretch(512, 3, 3), _stretch(512, 6, 3), _stretch(512, 5, 5)
 _of_2, _of_3, _of_5, _of_6, _of_10 = (_stretch(512, number) for number in (2, 3, 5, 6, 10))
 _any_pairs, _three_pairs, _six_pairs = _pairs(None), _pairs(3, 3), _pairs(6, 3)
 
 
 @section
 def add_stretch(
-    plane: Array, weights: Array, lists: Array, fired: Array, runs: tuple[int, ...], events: tuple[int, int, int],
-    number: int, lanes: int,
+    plane: Array, weights: Array, lists: Array, fired: Array, runs: tuple[int, ...], events: tuple[int, int],
+    order: tuple[int, ...], number: int, lanes: int,
 ) -> None:  # fmt: skip
     """Add the runs of some neurons; a run is ``number`` registers, or a part of one, of ``lanes`` accumulators.
 
@@ -132,37 +152,53 @@ def add_stretch(
     """
     rows = runs[2] * runs[3]
     if lanes == 8:
-        _quarter(plane, weights, lists, fired, runs, events, number)
+        _quarter(plane, weights, lists, fired, runs, events, order, number)
     elif lanes == 16:
-        _half(plane, weights, lists, fired, runs, events, number)
+        _half(plane, weights, lists, fired, runs, events, order, number)
     elif number == 6 and rows == 3 and runs[3] == 1:
-        _rows_of_6(plane, weights, lists, fired, runs, events, number)
+        _rows_of_6(plane, weights, lists, fired, runs, events, order, number)
     elif number == 3 and rows == 3 and runs[3] == 1:
-        _rows_of_3(plane, weights, lists, fired, runs, events, number)
+        _rows_of_3(plane, weights, lists, fired, runs, events, order, number)
+    elif number == 5 and rows == 5 and runs[3] == 1:
+        _rows_of_5(plane, weights, lists, fired, runs, events, order, number)
     elif number == 6:
-        _of_6(plane, weights, lists, fired, runs, events, number)
+        _of_6(plane, weights, lists, fired, runs, events, order, number)
     elif number == 3:
-        _of_3(plane, weights, lists, fired, runs, events, number)
+        _of_3(plane, weights, lists, fired, runs, events, order, number)
     elif number == 2:
-        _of_2(plane, weights, lists, fired, runs, events, number)
+        _of_2(plane, weights, lists, fired, runs, events, order, number)
     elif number == 5:
-        _of_5(plane, weights, lists, fired, runs, events, number)
+        _of_5(plane, weights, lists, fired, runs, events, order, number)
     elif number == 10:
-        _of_10(plane, weights, lists, fired, runs, events, number)
+        _of_10(plane, weights, lists, fired, runs, events, order, number)
     else:
-        _any(plane, weights, lists, fired, runs, events, number)
+        _any(plane, weights, lists, fired, runs, events, order, number)
+
+
+@section
+def add_any_stretch(
+    plane: Array, weights: Array, lists: Array, fired: Array, runs: tuple[int, ...], events: tuple[int, int],
+    order: tuple[int, ...], number: int, lanes: int,
+) -> None:  # fmt: skip
+    """The same by loops: no layer that is worth the compiler's time."""
+    if lanes == 8:
+        _quarter(plane, weights, lists, fired, runs, events, order, number)
+    elif lanes == 16:
+        _half(plane, weights, lists, fired, runs, events, order, number)
+    else:
+        _any(plane, weights, lists, fired, runs, events, order, number)
 
 
 @section
 def add_wide_stretch(
-    plane: Array, weights: Array, lists: Array, fired: Array, runs: tuple[int, ...], events: tuple[int, int, int],
-    number: int, lanes: int,
+    plane: Array, weights: Array, lists: Array, fired: Array, runs: tuple[int, ...], events: tuple[int, int],
+    order: tuple[int, ...], number: int, lanes: int,
 ) -> None:  # fmt: skip
     """The same in accumulators of 32 bits: layers of very many large weights."""
     if lanes == 8:
-        _half(plane, weights, lists, fired, runs, events, number)
+        _half(plane, weights, lists, fired, runs, events, order, number)
     else:
-        _any(plane, weights, lists, fired, runs, events, number)
+        _any(plane, weights, lists, fired, runs, events, order, number)
 
 
 @section

@@ -14,6 +14,7 @@ from .layout import (
     NARROW,
     NARROW_READOUT,
     PITCH,
+    PLANE_LIF,
     PROBE,
     READOUT,
     SCAN,
@@ -50,7 +51,7 @@ def _variables(kind: int) -> int:
     """Return how many variables of one value a neuron a state has; those of a scan are not counted."""
     if kind == CUBA:
         return 3
-    return 2 if kind in (LIF, WIDE_LIF) else (1 if kind in (READOUT, NARROW_READOUT) else 0)
+    return 2 if kind in (LIF, WIDE_LIF) else (1 if kind in (READOUT, NARROW_READOUT, PLANE_LIF) else 0)
 
 
 @kernel

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from . import layout
-from .laws import cuba_law, lif_law, narrow_readout_law, narrow_relay_law, scan_law, wide_law
+from .laws import cuba_law, lif_law, narrow_readout_law, narrow_relay_law, plane_lif_law, scan_law, wide_law
 from .layer import count, gather_narrow, gather_wide, join, play
 from .layout import (
     ARRIVE,
     CONVOLVE,
     COUNT,
+    FILL,
     GATHER,
     JOIN,
     KEEP,
@@ -30,7 +31,7 @@ from .layout import (
     Tables,
     Work,
 )
-from .rare import arrive, convolve
+from .rare import arrive, convolve, fill
 from .source import send
 from .state import keep
 from .stock import arrive_shifted, graded_law
@@ -43,10 +44,12 @@ KERNELS: dict[int, Any] = {
     ARRIVE: arrive,
     CONVOLVE: convolve,
     SHIFT: arrive_shifted,
+    FILL: fill,
     COUNT: count,
     KEEP: keep,
     JOIN: join,
     LAW + layout.LIF: lif_law,
+    LAW + layout.PLANE_LIF: plane_lif_law,
     LAW + layout.SCAN: scan_law,
     LAW + layout.NARROW_RELAY: narrow_relay_law,
     LAW + layout.NARROW_READOUT: narrow_readout_law,
@@ -60,9 +63,9 @@ KERNELS: dict[int, Any] = {
 }
 
 SECONDS = {
-    play: 0.9, send: 0.4, gather_narrow: 1.7, gather_wide: 1.7, arrive: 1.2, convolve: 4, count: 0.6, keep: 0.4,
-    join: 0.3, lif_law: 0.8, scan_law: 1.2, narrow_relay_law: 0.3, narrow_readout_law: 0.3, cuba_law: 0.6,
-    wide_law: 2.0, graded_law: 0.4, arrive_shifted: 0.5,
+    play: 0.9, send: 0.4, gather_narrow: 1.7, gather_wide: 1.7, arrive: 1.2, convolve: 4, fill: 2, count: 0.6,
+    keep: 0.4, join: 0.3, lif_law: 0.8, plane_lif_law: 0.8, scan_law: 1.2, narrow_relay_law: 0.3,
+    narrow_readout_law: 0.3, cuba_law: 0.6, wide_law: 2.0, graded_law: 0.4, arrive_shifted: 0.5,
 }  # fmt: skip
 """What the compiler takes, on one core of an AMD EPYC; it only decides who compiles what."""
 
@@ -78,6 +81,7 @@ def places_needed(tables: Tables, *, probed: bool, shared: bool) -> list[int]:
         ARRIVE: bool((tables.edges[:, RARE] == ARRIVE).any()),
         CONVOLVE: bool((tables.edges[:, RARE] == CONVOLVE).any()),
         SHIFT: bool((tables.edges[:, RARE] == SHIFT).any()),
+        FILL: bool((tables.edges[:, RARE] == FILL).any()),
         COUNT: len(nodes) > 0,
         KEEP: probed,
         JOIN: shared,
