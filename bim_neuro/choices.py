@@ -16,7 +16,7 @@ TIME_UNITS = ("s", "ms", "us", "ns")
 """Of the times of events."""
 BINS = ("count", "any")
 """What a step and line with several events holds: how many, or 1."""
-DIALECTS = ("nir", "norse", "snntorch", "sinabs", "spikingjelly", "rockpool", "spyx")
-"""Presets of what a NIR file does not say; `nir_bridge.dialect` holds them."""
+DIALECTS = ("plain", "norse", "snntorch", "sinabs", "spikingjelly", "rockpool", "spyx", "lava-dl")
+"""Presets of what a NIR file does not say (nir_bridge/dialects.toml); earlier requests call plain 'nir'."""
 IMPORTERS = ("norse", "snntorch", "spikingjelly", "nir104")
 """Whose importer a model.nir is written for; `nir_bridge.importers` holds what they disagree on."""

@@ -63,6 +63,28 @@ def learnt(files: Files) -> Files:
     return made
 
 
+def expected(files: Files) -> Files:
+    """Return the files of a run beside a recording from which one layer differs."""
+    made = copy.deepcopy(files)
+    row = {"what": "message", "law": "float", "bins": 4800, "differing": 7, "ties": 2, "ties_differing": 1,
+           "theirs": 649, "ours": 650, "first": {"sample": 1, "step": 37, "neuron": 4}}  # fmt: skip
+    made["summary"]["expect"] = {
+        "file": "io.npz",
+        "kind": "framework",
+        "float_bits": 64,
+        "differing": 7,
+        "spikes": 120,
+        "proved": False,
+        "dialect": "norse",
+        "dialects": {"norse": 7, "snntorch, reset=zero": 0},
+        "consistent": ["snntorch, reset=zero"],
+        "tried": 2304,
+        "undecided": [{"switch": "compare", "values": [">", ">="]}],
+        "layers": [row | {"layer": layer["name"]} for layer in made["summary"]["layers"][:2]],
+    }
+    return made
+
+
 def many_layers(files: Files, count: int) -> Files:
     """Return the files with ``count`` more layers, all like the first."""
     made = copy.deepcopy(files)

@@ -55,7 +55,7 @@ def compile_command(
     ] = None,
     dialect: Annotated[
         Dialect | None,
-        in_panel(MODEL, help="Framework that wrote the .nir file: how its neurons step (docs/nir.md; default: nir)."),
+        in_panel(MODEL, help="Framework that wrote the .nir file: how its neurons step (docs/nir.md; default: plain)."),
     ] = None,
     input: Annotated[  # noqa: A002
         Path | None,

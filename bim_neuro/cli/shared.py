@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 else:
     Backend = _one_of("Backend", *BACKENDS)
     Encoder = _one_of("Encoder", *ENCODERS)
-    Dialect = _one_of("Dialect", *DIALECTS)
+    Dialect = _one_of("Dialect", *DIALECTS, "nir")
     Layout = _one_of("Layout", *LAYOUTS)
     Learn = _one_of("Learn", "none", *RULES, "described")
     Objective = _one_of("Objective", *OBJECTIVES)

@@ -6,6 +6,7 @@ and a switch of layers that are not there changes nothing. A law is run once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import product
@@ -53,11 +54,15 @@ class Grid:
         return np.array([of.index(dialect[name]) for name, of in zip(self.switches, self.values, strict=True)])
 
     @cached_property
-    def presets(self) -> dict[str, Array]:
-        """The presets that have a place here: those without exceptions for the file's layers."""
+    def presets(self) -> dict[str, list[Array]]:
+        """The presets that have a place here, those without exceptions for the file's layers: it, then its options'."""
         kinds = {*self.file.neurons, *self.file.neurons.values()}
-        plain = [name for name, preset in PRESETS.items() if not kinds & preset.layers.keys()]
-        return {name: self.index(Dialect.named(name)) for name in plain}
+        plain = {name: preset for name, preset in PRESETS.items() if not kinds & preset.layers.keys()}
+        return {name: [self._index_of(name, {}), *(self._index_of(name, option.switches) for option in preset.options)]
+                for name, preset in plain.items()}  # fmt: skip
+
+    def _index_of(self, preset: str, switches: Mapping[str, str]) -> Array:
+        return self.index(Dialect.named(preset, **dict(switches)))
 
     @cached_property
     def laws(self) -> dict[str, Array]:

@@ -7,7 +7,7 @@ once more from the input on, on everything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -37,16 +37,17 @@ class Found(NamedTuple):
 
 
 class _Near(NamedTuple):
-    """A consistent place of a grid that differs from a preset in so many ``switches``; the first sorts first."""
+    """A consistent place of a grid and the preset it is near, with one of its options; the nearest sorts first."""
 
-    switches: int
+    cost: int
     order: int
+    option: int
     row: int
     preset: str
 
 
-MOST_SWITCHES = 2
-"""A preset is named beside others where so many switches make it consistent."""
+SWITCH, OPTION, FAR = 2, 1, 4
+"""What a switch that is no preset's costs, and a known option of its models; a preset farther away is not named."""
 NOT_SEARCHED = Found({}, ())
 
 
@@ -62,13 +63,24 @@ def search(
     output = file.with_dialect(in_force)[0].output
     judge = Judge(file, recording, x, output, bits, voltages)
     found = _Search(Grid.of(file), judge)
-    named = [*found.consistent(), *(Dialect.named(name) for name in PRESETS)]
     bins: dict[str, int] = {}
-    for dialect in named:
-        if str(dialect) not in bins:
-            bins[str(dialect)] = _differing(file, dialect, recording, x, bits, voltages)
-    consistent = tuple(name for name, count in bins.items() if not count)
-    return Found(bins, consistent, found.tried, found.laws, found.undecided())
+
+    def run(dialects: Iterable[Dialect]) -> None:
+        for dialect in dialects:
+            if str(dialect) not in bins:
+                bins[str(dialect)] = _differing(file, dialect, recording, x, bits, voltages)
+
+    run([*found.consistent(), *(Dialect.named(name) for name in PRESETS)])
+    if all(bins.values()):
+        run(found.exceptions())
+    consistent = sorted(
+        (name for name, count in bins.items() if not count), key=lambda name: _preset(name) != in_force.name
+    )
+    return Found(bins, tuple(consistent), found.tried, found.laws, found.undecided())
+
+
+def _preset(name: str) -> str:
+    return name.partition(",")[0]
 
 
 def _differing(
@@ -131,28 +143,67 @@ class _Search:
         joint, _ = self.grid.classes(tuple(self.grid.laws))
         laws = np.broadcast_to(joint, self.grid.shape)[tuple(places.T)]
         nearest = sorted(self._nearest(name, places, free) for name in self.grid.presets)
-        near = [each for each in nearest if each.switches <= MOST_SWITCHES]
+        near = [each for each in nearest if each.cost <= FAR]
         covered = {laws[each.row] for each in near}
         rest = sorted(set(laws.tolist()) - covered)
         near += [min(self._nearest(name, places, free, laws == law) for name in self.grid.presets) for law in rest]
-        return [self._dialect(each.preset, places[each.row], free) for each in near]
+        return [self._dialect(each, places[each.row], free) for each in near]
 
     def _nearest(self, name: str, places: Array, free: list[int], among: Array | None = None) -> _Near:
-        """Return which of some places differs from a preset in the fewest switches; ``free`` axes do not count."""
-        differs = places != self.grid.presets[name]
-        differs[:, free] = False
-        switches = differs.sum(axis=1) + (0 if among is None else len(self.grid.shape) * ~among)
-        row = int(switches.argmin())
-        return _Near(int(switches[row]), list(PRESETS).index(name), row, name)
+        """Return which of some places differs from a preset least; ``free`` axes do not count."""
+        found = []
+        for option, base in enumerate(self.grid.presets[name]):
+            differs = places != base
+            differs[:, free] = False
+            cost = SWITCH * differs.sum(axis=1) + OPTION * (option > 0)
+            cost = cost if among is None else np.where(among, cost, np.iinfo(cost.dtype).max)
+            row = int(cost.argmin())
+            found.append(_Near(int(cost[row]), list(PRESETS).index(name), option, row, name))
+        return min(found)
 
-    def _dialect(self, preset: str, place: Array, free: list[int]) -> Dialect:
-        base = self.grid.presets[preset]
-        axes = [axis for axis in np.flatnonzero(place != base) if axis not in free]
-        return Dialect.named(preset, **{self.grid.switches[axis]: self.grid.values[axis][place[axis]] for axis in axes})
+    def _dialect(self, near: _Near, place: Array, free: list[int]) -> Dialect:
+        base = self.grid.presets[near.preset]
+        kept = np.where(np.isin(np.arange(len(place)), free), base[near.option], place)
+        axes = np.flatnonzero((kept != base[0]) | (base[near.option] != base[0]))
+        return Dialect.named(
+            near.preset, **{self.grid.switches[axis]: self.grid.values[axis][kept[axis]] for axis in axes}
+        )
 
     def _free(self, axis: int) -> bool:
         """Whether the recording allows every value of a switch, whatever the others are."""
         return bool((self.good.all(axis=axis) == self.good.any(axis=axis)).all())
+
+    def exceptions(self) -> list[Dialect]:
+        """Return the preset that needs fewest exceptions for node types, else for layers, to hold in each alone.
+
+        That is known where every layer was recorded.
+        """
+        whole: Array = np.ones((1,) * len(self.grid.shape), bool)
+        allowed: dict[str, Array] = {}
+        for layer, neurons in self.judge.layers().items():
+            if len(neurons) == 1:
+                holding = self._holding(layer, neurons, self.judge.halves[0], whole)
+                allowed[neurons[0]] = np.broadcast_to(holding, self.grid.shape)
+        if allowed.keys() != self.grid.file.neurons.keys() or not all(each.any() for each in allowed.values()):
+            return []
+        kinds: dict[str, Array] = {}
+        for name, each in allowed.items():
+            kind = self.grid.file.neurons[name]
+            kinds[kind] = kinds.get(kind, whole) & each
+        by = kinds if all(each.any() for each in kinds.values()) else allowed
+        needed = {name: self._exceptions_of(bases[0], by) for name, bases in self.grid.presets.items()}
+        name = min(needed, key=lambda each: sum(map(len, needed[each].values())))
+        return [Dialect.named(name, layers=needed[name])]
+
+    def _exceptions_of(self, base: Array, by: Mapping[str, Array]) -> dict[str, dict[str, str]]:
+        """Return for each of some layers the switches in which the nearest place that it allows differs."""
+        found: dict[str, dict[str, str]] = {}
+        for who, allowed in by.items():
+            places = np.argwhere(allowed)
+            place = places[int((places != base).sum(axis=1).argmin())]
+            axes = np.flatnonzero(place != base)
+            found[who] = {self.grid.switches[axis]: self.grid.values[axis][place[axis]] for axis in axes}
+        return {who: some for who, some in found.items() if some}
 
     def undecided(self) -> dict[str, tuple[str, ...]]:
         """Return the switches of which several values, which compute something else, are consistent."""

@@ -23,62 +23,14 @@ from .. import arguments
 from ..errors import InputError
 from ..nodes.switches import SWITCHES
 from .hdf5 import NirGraph
+from .preset import ALIASES, PLAIN, Layers, presets
 
 DEFAULT, SET = "default", "set"
 INTEGRATORS = {"forward Euler": "forward", "exponential Euler": "exponential"}
 """Names of the integrator in files and calls of earlier versions."""
 
 
-Layers = Mapping[str, Mapping[str, str]]
-"""Switches of some layers alone: by the node's name, or by its type in NIR."""
-
-
-@dataclass(frozen=True)
-class Preset:
-    """What a framework answers otherwise than the defaults, and where that stands."""
-
-    switches: Mapping[str, str]
-    source: str
-    layers: Layers = field(default_factory=dict)
-
-
-PRESETS = {
-    "nir": Preset({}, "the equations of nir 1.0.8, stepped by forward Euler"),
-    "norse": Preset(
-        {"if_input": "whole", "synapse": "whole", "v0": "leak", "rec_first": "no"},
-        "norse 1.1.0: torch/functional/lif_box.py, lif.py (i_jump = i + x), iaf.py (v + x, without dt)",
-    ),
-    "snntorch": Preset(
-        {"reset": "subtract", "reset_when": "delayed"},
-        "snntorch 1.0.0: _neurons/leaky.py, synaptic.py, rleaky.py; its defaults are 'subtract' and reset_delay",
-    ),
-    "sinabs": Preset(
-        {
-            "integrator": "exponential", "li_input": "whole", "synapse": "decayed", "reset": "subtract",
-            "compare": ">=", "counts": "many",
-        },
-        "sinabs 2.0.3: layers/functional/lif.py, exp_leak.py (no norm_input), activation; tau is in steps: dt = 1",
-    ),
-    "spikingjelly": Preset(
-        {"compare": ">=", "v0": "reset"},
-        "spikingjelly 2.0.0: activation_based/neuron/base_node.py, lif.py, lif_variants.py; a hard reset",
-    ),
-    "rockpool": Preset(
-        {
-            "integrator": "exponential", "input": "whole", "li_input": "decayed", "synapse": "decayed",
-            "reset": "subtract", "compare": ">=", "counts": "many",
-        },
-        "rockpool 3.1.0: nn/modules/torch/lif_torch.py, exp_syn_torch.py; r and w_in of its files mean nothing",
-    ),
-    "spyx": Preset(
-        {
-            "input": "whole", "li_input": "whole", "if_input": "whole", "synapse": "whole", "reset": "subtract",
-            "reset_when": "after", "lag": "yes", "rec_input": "neuron",
-        },
-        "spyx 1.0.0: nn.py (spikes of V[t-1]); r, w_in and recurrent wires of its files are not what it computes with",
-        {"CubaLIF": {"reset_when": "next"}},
-    ),
-}  # fmt: skip
+PRESETS = presets()
 """By name, in the order of `choices.DIALECTS`."""
 
 _LEAKY = ("LIF", "LI", "CubaLIF", "CubaLI")
@@ -110,7 +62,7 @@ class Dialect:
     values: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     layers: Layers = field(default_factory=dict)
-    name: str = "nir"
+    name: str = PLAIN
 
     def __post_init__(self) -> None:
         values = {name: switch.default for name, switch in SWITCHES.items()} | dict(self.values)
@@ -122,8 +74,9 @@ class Dialect:
         object.__setattr__(self, "origins", MappingProxyType(origins))
 
     @classmethod
-    def named(cls, name: str = "nir", layers: Layers | None = None, **switches: str) -> Dialect:
+    def named(cls, name: str = PLAIN, layers: Layers | None = None, **switches: str) -> Dialect:
         """Return a preset, with switches of its own; they go before the exceptions of the preset."""
+        name = ALIASES.get(name, name) if isinstance(name, str) else name
         if not isinstance(name, str) or name not in PRESETS:
             raise InputError(f"unknown dialect {name!r:.60}", _nearest(name, PRESETS) or f"there are: {_list(PRESETS)}")
         preset, exceptions = PRESETS[name].switches, PRESETS[name].layers
@@ -192,7 +145,7 @@ def dialect_of(given: AnyDialect, integrator: str | None = None) -> Dialect:
         switches = {arguments.text(key, "a switch"): value for key, value in given.items()}
         if "layers" in switches:
             switches["layers"] = layers_of(switches["layers"])
-    name = given if isinstance(given, str) else switches.pop("name", "nir")
+    name = given if isinstance(given, str) else switches.pop("name", PLAIN)
     if integrator is not None:
         if integrator not in INTEGRATORS:
             raise InputError(f"unknown integrator '{integrator}'", f"there are: {_list(INTEGRATORS)}")

@@ -6,15 +6,46 @@ python -m bim_neuro.nir_bridge.dialect_table
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..nodes.switches import SWITCHES
 from .dialect import PRESETS, Dialect
 
 
 def markdown() -> str:
-    """Return both tables; a switch that a preset sets otherwise than the default is in bold."""
+    """Return the switches and presets; a switch that a preset sets otherwise than the default is in bold."""
     return "\n".join([*_switches(), "", *_presets(), "", *_sources()])
+
+
+def options() -> str:
+    """Return what to set where a model was built otherwise."""
+    rows = [
+        f"| {name} | {option.model} | {_written(option.switches)} |"
+        for name, preset in PRESETS.items()
+        for option in preset.options
+    ]
+    return "\n".join(["| preset | the model | switches |", "|---|---|---|", *rows])
+
+
+def mends() -> str:
+    """Return what files say otherwise than their framework computes."""
+    rows = [
+        f"| {name} | {mend.fault} | {mend.mend} | {_link(mend.upstream)} |"
+        for name, preset in PRESETS.items()
+        for mend in preset.mends
+    ]
+    return "\n".join(["| preset | in the file | what mends it | reported |", "|---|---|---|---|", *rows])
+
+
+def _written(switches: Mapping[str, str]) -> str:
+    return ", ".join(f"`{name}={value}`" for name, value in switches.items())
+
+
+def _link(url: str) -> str:
+    if not url:
+        return "not found"
+    _, repository, _, number = url.removeprefix("https://github.com/").split("/")
+    return f"[{repository}#{number}]({url})"
 
 
 def _switches() -> Iterator[str]:
@@ -47,4 +78,4 @@ def _sources() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(markdown() + "\n")
+    sys.stdout.write("\n\n".join((markdown(), options(), mends())) + "\n")

@@ -20,6 +20,10 @@ class Thresholds:
     max_cores: int | None = None
 
 
+SHOWN = 3
+"""Dialects that a sentence names."""
+
+
 def missed(summary: Summary, wanted: Thresholds) -> tuple[str, ...]:
     """Return a sentence for each missed limit, and for a verification that found a difference."""
     return tuple(
@@ -59,8 +63,10 @@ def _expected(expect: Expect | None) -> Iterator[str]:
     law = "the integers differ" if expect.kind == "integers" else "the float law differs"
     sentence = f"{law} from {expect.file} in {expect.differing} bins"
     if expect.dialect is not None:
-        under = f"under --dialect {expect.dialect}"
-        right = " or ".join(expect.consistent) or f"none of {expect.tried} dialects"
+        under = f"under dialect '{expect.dialect}'"
+        right = " or ".join(f"'{name}'" for name in expect.consistent[:SHOWN]) or f"none of {expect.tried} dialects"
+        if len(expect.consistent) > SHOWN:
+            right += f", nor under {len(expect.consistent) - SHOWN} more"
         sentence = f"{sentence} {under}; no bin differs under {right}"
     yield sentence
 

@@ -16,7 +16,7 @@ from bim_neuro import choices
 from bim_neuro.errors import DoesNotFit, InputError
 from bim_neuro.nir_bridge import read_nir
 from bim_neuro.nir_bridge.dialect import CONCERNS, PRESETS, Dialect, dialect_of
-from bim_neuro.nir_bridge.dialect_table import markdown
+from bim_neuro.nir_bridge.dialect_table import markdown, mends, options
 from bim_neuro.nodes import LIF, Conv, Cuba, Readout
 from bim_neuro.nodes.switches import SWITCHES
 from bim_neuro.simulation import simulate_float
@@ -81,12 +81,20 @@ def test_presets_are_those_of_the_option_and_say_their_source() -> None:
     assert SWITCHES.keys() - CONCERNS.keys() == {"rec_first", "rec_input"}
     for name, preset in PRESETS.items():
         assert preset.source.startswith(("the equations", f"{name} "))
+        assert preset.versions
+        for option in preset.options:
+            Dialect.named(name, **option.switches)  # refuses what is no switch
+        for mend in preset.mends:
+            assert mend.fault
+            assert mend.upstream == "" or mend.upstream.startswith("https://github.com/")
         chosen = Dialect.named(name)
         assert {key for key, origin in chosen.origins.items() if origin == name} == preset.switches.keys()
 
 
 def test_the_tables_of_the_page_are_printed_from_the_code() -> None:
-    assert markdown() in (ROOT / "docs" / "nir.md").read_text()
+    page = (ROOT / "docs" / "nir.md").read_text()
+    for table in (*markdown().split("\n\n"), options(), mends()):
+        assert table in page
 
 
 @pytest.mark.parametrize(

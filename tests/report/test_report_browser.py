@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from browsers import Visit, browser
 from commands import bim_compile, bim_report, save_input, save_model
-from pages import CORES_A_CHIP, hostile, html_of, learnt, many_cores, many_layers
+from pages import CORES_A_CHIP, expected, hostile, html_of, learnt, many_cores, many_layers
 
 pytestmark = pytest.mark.browser
 
@@ -42,6 +42,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = {name: json.loads((folder / "loihi2" / f"{name}.json").read_text()) for name in names}
     (folder / "hostile.html").write_text(html_of(hostile(files, HOSTILE)))
     (folder / "learnt.html").write_text(html_of(learnt(files)))
+    (folder / "expected.html").write_text(html_of(expected(files)))
     (folder / "cores.html").write_text(html_of(many_cores(many_layers(files, 200), 1100)))
     (folder / "board.html").write_text(html_of(many_cores(many_layers(files, 1000), 1152 * CORES_A_CHIP)))
     compare = bim_report("compare", folder / "loihi2", folder / "lava_cpu", "-o", folder / "compare.html")
@@ -89,6 +90,13 @@ def test_the_charts_are_there(visit: Open) -> None:
     assert page.locator(".raster path").count() >= 1
     assert page.locator(".marks:not([aria-label])").count() == 0
     assert page.locator("svg[role=img]:not([aria-label])").count() == 0
+
+
+def test_a_recording_is_shown_with_its_first_bin_and_the_dialects_that_fit(visit: Open) -> None:
+    said = visit("expected").page.locator("#expect").inner_text()
+    assert "7 bins differ. No bin differs under snntorch, reset=zero." in said
+    assert "sample 1, step 37, neuron 4" in said
+    assert "The recording does not decide: compare (> or >=)." in said
 
 
 def test_a_name_that_is_markup_is_shown_and_does_nothing(visit: Open) -> None:
