@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from ..nir_bridge import ForeignFile
-from ..nir_bridge.dialect import CONCERNS, PRESETS, Dialect
+from ..nir_bridge.dialect import CONCERNS, PRESETS, Dialect, dialect_of
 from ..nir_bridge.discretise import NeuronLaw
 from ..nodes.arithmetic import Array
 from ..nodes.switches import SWITCHES
@@ -62,7 +62,7 @@ class Grid:
                 for name, preset in plain.items()}  # fmt: skip
 
     def _index_of(self, preset: str, switches: Mapping[str, str]) -> Array:
-        return self.index(Dialect.named(preset, **dict(switches)))
+        return self.index(dialect_of({"name": preset, **switches}))
 
     @cached_property
     def laws(self) -> dict[str, Array]:
