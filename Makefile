@@ -51,6 +51,7 @@ frameworks: ## our files in norse, snnTorch, SpikingJelly, and their modules her
 	@scripts/frameworks "$(FRAMEWORKS_VENV)"
 	PYTHONPATH=. $(FRAMEWORKS_VENV)/bin/python scripts/make_imported_runs.py --check
 	PYTHONPATH=. $(FRAMEWORKS_VENV)/bin/python scripts/check_live_nets.py
+	PYTHONPATH=. $(FRAMEWORKS_VENV)/bin/python scripts/run_pages.py
 
 fuzz: environment ## damage files at random and read them: CASES=2000 a format, SEED=0; FORMAT=pt CASE=17 repeats one
 	$(BIN)/python scripts/fuzz.py --cases $(CASES) --seed $(SEED) $(if $(FORMAT),--format $(FORMAT)) $(if $(CASE),--case $(CASE))
