@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from page_blocks import PAGES, RECORDED, framework_of, run_page, runs_here
 
-
 QUICK = ("from_snntorch",)
 """Each page compiles once or more; the others are run by make test-all."""
 
