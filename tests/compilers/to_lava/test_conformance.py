@@ -1,0 +1,106 @@
+"""The vectors of docs/conformance: made again to the byte, replayed by a reader in numpy, and judged by Lava."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import ROOT
+
+from bim_neuro.compilers.to_lava import run_lava
+from bim_neuro.graph import IntegerGraph
+from bim_neuro.pack import unpack
+
+PACK = ROOT / "docs" / "conformance"
+GRAPHS = sorted(path.stem for path in PACK.glob("*.npz") if path.stem not in ("functions", "encoders"))
+READ = ("lif", "lif_limits", "loop")
+"""What the reader replays."""
+
+
+def loaded(name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    with np.load(PACK / f"{name}.npz") as file:
+        held = dict(file)
+    return json.loads(str(held.pop("header"))), held
+
+
+def program(name: str) -> IntegerGraph:
+    header, held = loaded(name)
+    graph = unpack(header["graph"], held)
+    assert isinstance(graph, IntegerGraph)
+    return graph
+
+
+def test_the_pack_is_made_again_to_the_byte(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "scripts" / "make_conformance.py", tmp_path], check=True, timeout=120)
+    files = sorted(tmp_path.iterdir())
+    assert [path.name for path in files] == sorted(path.name for path in PACK.glob("*.npz"))
+    assert [path.name for path in files if path.read_bytes() != (PACK / path.name).read_bytes()] == []
+    assert sum(path.stat().st_size for path in files) < 300_000
+
+
+def replayed(folder: Path, *names: str) -> list[str]:
+    """Return what the reader says of files, in a Python that has no bim-neuro on its path."""
+    command = [sys.executable, "-S", "-c", SHIELDED, PACK / "replay.py", *(f"{name}.npz" for name in names)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+SHIELDED = f"import sys; sys.path.append({str(Path(np.__file__).parents[1])!r}); sys.argv = sys.argv[1:]; " + (
+    "exec(compile(open(sys.argv[0]).read(), sys.argv[0], 'exec'))"
+)
+
+
+def test_a_reader_of_fifty_lines_replays_lif_neurons() -> None:
+    assert len((PACK / "replay.py").read_text().splitlines()) <= 50
+    assert set(re.findall(r"^(?:import|from) (\w+)", (PACK / "replay.py").read_text(), re.M)) == {
+        "json",
+        "sys",
+        "numpy",
+    }
+    assert replayed(PACK, *READ) == [
+        "lif.npz: 7 arrays are equal", "lif_limits.npz: 4 arrays are equal", "loop.npz: 7 arrays are equal",
+    ]  # fmt: skip
+
+
+def test_a_reader_finds_a_value_that_differs(tmp_path: Path) -> None:
+    header, held = loaded("loop")
+    held["expected:n2.v"][1, 4, 2] += 1
+    np.savez(tmp_path / "loop.npz", header=np.array(json.dumps(header)), **held)
+    assert replayed(tmp_path, "loop") == ["loop.npz: differs in n2.v"]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_layer_of_a_vector_says_something(name: str) -> None:
+    _, held = loaded(name)
+    assert all(held[f"expected:{layer}.message"].any() for layer in program(name).nodes)
+
+
+def test_the_page_and_the_files_name_the_same_rules() -> None:
+    page = (PACK / "README.md").read_text()
+    rows = {
+        file: row for row in page.splitlines() if row.startswith("| `") for file in re.findall(r"`(\w+)\.npz`", row)
+    }
+    assert set(rows) == {*GRAPHS, "functions", "encoders"}
+    for name in GRAPHS:
+        assert set(loaded(name)[0]["rules"]) <= set(re.findall(r"N\d+", rows[name]))
+    told = {rule for row in rows.values() for rule in re.findall(r"N\d+", row)}
+    law = set(re.findall(r"^\| (N\d+) \|", (ROOT / "docs" / "numerics.md").read_text(), re.M))
+    assert law - told == {f"N{number}" for number in range(15, 24)}
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GRAPHS)
+def test_lava_gives_the_vectors(name: str) -> None:
+    _, held = loaded(name)
+    lava = run_lava(program(name), held["x"].astype(np.int64))
+    expected = {key.removeprefix("expected:"): values for key, values in held.items() if key.startswith("expected:")}
+    assert expected.keys() == lava.probes.keys()
+    assert [key for key, values in expected.items() if not np.array_equal(values, lava.probes[key])] == []
