@@ -88,12 +88,14 @@ class Encoder:
     ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel), 'delta' (``gain`` is 1 / threshold a channel), or
     'spikes' or 'counts' (both unused; anything but 0 and 1, or whole numbers from 0, is refused). With ``reads_raw``
     the float law reads the raw values; a graded gain is then one for all channels, and 0 until it is measured.
+    ``constants`` lines more carry 1 in every step of a sample; all lines then carry values.
     """
 
     kind: str
     gain: Array
     offset: Array
     reads_raw: bool = field(default=False, metadata={"omit": True})  # files of before lack it
+    constants: int = field(default=0, metadata={"omit": True})
 
     __repr__ = outline
 
@@ -111,9 +113,8 @@ class Encoder:
     @property
     def source(self) -> Source:
         channels = len(self.gain)
-        if self.kind in ("graded", "counts"):
-            return Source(channels)
-        return Source(channels if self.kind == "spikes" else 2 * channels, graded=False)
+        lines = 2 * channels if self.kind == "delta" else channels
+        return Source(lines + self.constants, graded=self.constants > 0 or self.kind in ("graded", "counts"))
 
     @property
     def unmeasured(self) -> bool:
@@ -169,6 +170,13 @@ class Encoder:
         return encoded, InputSeen(raw.shape[0] * raw.shape[1], clipped, low, high)
 
     def _encode(self, raw: Array) -> tuple[Array, Array]:
+        encoded, clipped = self._encode_channels(raw)
+        if not self.constants:
+            return encoded, clipped
+        ones = np.ones((*encoded.shape[:2], self.constants), encoded.dtype)
+        return np.concatenate([encoded, ones], axis=2), clipped
+
+    def _encode_channels(self, raw: Array) -> tuple[Array, Array]:
         if self.kind == "spikes":
             return _as_spikes(np.asarray(raw)), np.zeros(len(self.gain), dtype=np.int64)
         if self.kind == "counts":
