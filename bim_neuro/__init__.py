@@ -51,7 +51,7 @@ _HOMES = {
 }
 """Where each public name but `compile` lives: (module, its name there)."""
 
-_MORE = ("layout", "weight_bits", "config")
+_MORE = ("layout", "weight_bits", "config", "lowering")
 
 __all__ = ["__version__", "compile", *_HOMES]
 
@@ -93,7 +93,8 @@ def compile(  # noqa: A001
     ``encoder`` is how raw input becomes messages of such a graph: "spikes" (the default), "graded", "counts" or "delta"
     (docs/inputs.md). ``input`` (samples, steps, channels), in another ``layout`` as "TBCHW", or the Path of a file,
     measures how large the numbers of an imported graph get: without it bounds take their place, which cost precision.
-    ``weight_bits`` is 8, or 16: two lists of 8, and neurons in microcode.
+    ``weight_bits`` is 8, or 16: two lists of 8, and neurons in microcode. ``lowering`` "stock" takes a model.pt to
+    processes that Lava ships, and to nothing else (docs/stock.md); ``input`` then says where its segments lie.
 
     >>> import bim_neuro
     >>> program = bim_neuro.compile("examples/digits.pt")
@@ -111,7 +112,7 @@ def compile(  # noqa: A001
 
 
 def _known(more: dict[str, Any]) -> dict[str, Any]:
-    """Return further arguments of `compile`: ``layout``, ``weight_bits`` and ``config``; refuse others."""
+    """Return further arguments of `compile`: ``layout``, ``weight_bits``, ``lowering`` and ``config``; refuse others."""
     if unknown := [name for name in more if name not in _MORE]:
         raise TypeError(f"compile() got an unexpected keyword argument '{unknown[0]}'")
     return more

@@ -14,6 +14,8 @@ ENCODERS = ("graded", "spikes", "counts", "delta")
 """How raw values become the messages of a graph that brings no encoder."""
 TIME_UNITS = ("s", "ms", "us", "ns")
 """Of the times of events."""
+LOWERINGS = ("stock",)
+"""What the blocks of a model become, beside neurons in microcode of their own."""
 BINS = ("count", "any")
 """What a step and line with several events holds: how many, or 1."""
 DIALECTS = ("plain", "norse", "snntorch", "sinabs", "spikingjelly", "rockpool", "spyx", "lava-dl")

@@ -14,6 +14,7 @@ from .atomic import new_folder
 from .choices import BACKENDS
 from .compilers.artefact import Artefact, expected_messages, save_artefact
 from .compilers.constants import Constant
+from .compilers.lower_stock import Lowered
 from .compilers.placement.design_rules import assumptions
 from .compilers.placement.place import arrange
 from .errors import Finding
@@ -66,6 +67,8 @@ class Program:
     """Each constant in float and as the integers hold it."""
     exponents: Mapping[str, float] = field(default_factory=dict)
     """Scale of each layer's message: its real value is message * 2^-exponent."""
+    lowered: FloatGraph | None = None
+    """The float graph that was made integers, where it is not the model's own."""
 
     def __repr__(self) -> str:
         layers = [node for node in self.graph.nodes.values() if node.kind != "source"]
@@ -88,7 +91,7 @@ class Program:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What this program assumes, one sentence each."""
-        extra = self.reference.extra
+        extra = (self.lowered or self.reference).extra
         measured = (extra["calibration"],) if "calibration" in extra else ()
         encoded, *scaled = extra.get("read_as", ()) or ("",)
         read_as = (report.READ_AS + encoded, *scaled) if encoded else ()
@@ -294,7 +297,11 @@ def compiled(
     watch: Stopwatch,
     effort: float = 1.0,
     before: PlacedGraph | None = None,
+    lowered: Lowered | None = None,
 ) -> Program:
-    """Take a float graph through every stage; ``effort`` and ``before`` are as in `to_cores`."""
-    made = to_cores(reference, profile, watch, effort, before)
-    return Program(reference, made.placed, profile, made.findings, made.constants, made.exponents)
+    """Take a float graph, or what it was ``lowered`` to, through every stage; the others are as in `to_cores`."""
+    made = to_cores(lowered.graph if lowered else reference, profile, watch, effort, before)
+    exponents = made.exponents | (lowered.exponents if lowered else {})
+    findings = (*made.findings, *(lowered.findings if lowered else ()))
+    graph = lowered.graph if lowered else None
+    return Program(reference, made.placed, profile, findings, made.constants, exponents, graph)

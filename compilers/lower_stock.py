@@ -8,14 +8,12 @@ hold for every input; training input decides alone where the segments of the ban
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, log2
-from typing import Any
 
 import numpy as np
 
-from ..errors import DoesNotFit, Finding, InputError
+from ..errors import DoesNotFit, Finding
 from ..graph import Edge, FloatGraph
 from ..nodes import LIF, Dense, Diagonal, Readout, Relay, Scan
 from ..nodes.arithmetic import Array
@@ -47,10 +45,11 @@ class StockSettings:
 
 @dataclass(frozen=True)
 class Lowered:
-    """A lowered graph, and the exponents of what its layers send where the model has the same layer."""
+    """A lowered graph, the exponents of what its layers send where the model has the same layer, and warnings."""
 
     graph: FloatGraph
     exponents: dict[str, float]
+    findings: tuple[Finding, ...] = ()
 
 
 def lower_stock(graph: FloatGraph, x: Array, origin: str, settings: StockSettings | None = None) -> Lowered:
@@ -165,11 +164,3 @@ def _refused(layer: str, why: str) -> DoesNotFit:
     return DoesNotFit([Finding("lowering", layer, message, hint="leave the lowering out, or train a model of blocks")])
 
 
-LOWERINGS: dict[str, Callable[..., Any]] = {"stock": lower_stock}
-"""By their names."""
-
-
-def check_lowering(name: str | None) -> None:
-    """Refuse a lowering that does not exist."""
-    if name is not None and name not in LOWERINGS:
-        raise InputError(f"lowering is '{name!s:.60}', allowed: {', '.join(LOWERINGS)}", "leave it out for fused neurons")

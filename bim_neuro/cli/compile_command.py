@@ -31,6 +31,7 @@ from .shared import (
     Json,
     Layout,
     Learn,
+    Lowering,
     Objective,
     Split,
     Version,
@@ -72,6 +73,10 @@ def compile_command(
     layout: Annotated[
         Layout | None,
         in_panel(INPUT, help="Axes of x in the input file: BTC (samples first) or TBC (time first), L or HW: places."),
+    ] = None,
+    lowering: Annotated[
+        Lowering | None,
+        in_panel(MODEL, help="stock: of a model.pt, nothing but processes that Lava ships (docs/stock.md)."),
     ] = None,
     encoder: Annotated[
         Encoder | None,

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     Dialect = str
     Encoder = str
     Layout = str
+    Lowering = str
     Learn = str
     Objective = str
     Split = str
@@ -51,6 +52,7 @@ else:
     Encoder = _one_of("Encoder", *ENCODERS)
     Dialect = _one_of("Dialect", *DIALECTS, "nir")
     Layout = _one_of("Layout", *LAYOUTS)
+    Lowering = _one_of("Lowering", *LOWERINGS)
     Learn = _one_of("Learn", "none", *RULES, "described")
     Objective = _one_of("Objective", *OBJECTIVES)
     Split = _one_of("Split", *SPLITS, "all")
@@ -70,7 +72,7 @@ def _show_version(wanted: bool) -> None:
 
 
 Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for errors.")]
+Debug = Annotated[bool, typer.Option("--debug", hidden=True, help="Show a traceback for errors.")]
 Json = Annotated[bool, in_panel(OUTPUT, "--json", help="Print JSON on standard output instead of the table.")]
 
 

@@ -30,6 +30,7 @@ from .kernels.layout import LINE
 from .kernels.rows import COLUMNS
 from .planes import planes_of
 
+_FILLED = 2  # places of layers, for each weight, that are worth it
 PAIR_MAX = 2**15 - 1  # messages of 16 bits
 
 
@@ -113,7 +114,7 @@ def _(synapse: Sparse, name: str, bound: int, spikes: bool) -> Shape:
 
 @shape_of.register
 def _(synapse: Shifted, name: str, bound: int, spikes: bool) -> Shape:
-    """Group the weights of a neuron by their exponents; the kernel's lists are described in `kernels.stock`."""
+    """Group the weights of a neuron by their exponents; the kernels' lists are described in `kernels.stock`."""
     weight = whole(synapse.weight, "weight", name, 128).astype(np.int8, copy=False)
     if fault := synapse.fault():
         raise InputError(f"synapse '{name}': {fault}")
@@ -121,11 +122,27 @@ def _(synapse: Shifted, name: str, bound: int, spikes: bool) -> Shape:
     rows, powers = synapse.rows[order], synapse.exponent[order].astype(np.int64)
     begins = np.flatnonzero(np.diff(rows, prepend=-1) | np.diff(powers, prepend=0))
     first_group = np.searchsorted(rows[begins], np.arange(synapse.post + 1))
-    lists = (first_group, powers[begins] - 1, begins, [len(rows)], synapse.column[order])
+    columns = synapse.column[order]
+    layers = int(np.diff(first_group).max(initial=0))
+    if len(begins) == len(rows) and layers * synapse.post <= _FILLED * len(rows):
+        lists, weight = _in_layers(rows, powers, columns, weight[order], first_group, layers)
+    else:
+        lists = np.concatenate([[len(begins)], first_group, powers[begins] - 1, begins, [len(rows)], columns])
+        weight = weight[order]
     fan = np.bincount(synapse.column, minlength=synapse.pre)
-    nonzero = np.bincount(synapse.column[weight != 0], minlength=synapse.pre)
-    size = synapse.pre, synapse.post
-    return Shape(layout.SHIFTED, weight[order], nonzero, fan, *size, np.concatenate([[len(begins)], *lists]))
+    nonzero = np.bincount(synapse.column[synapse.weight != 0], minlength=synapse.pre)
+    return Shape(layout.SHIFTED, weight, nonzero, fan, synapse.pre, synapse.post, lists)
+
+
+def _in_layers(
+    rows: Array, powers: Array, columns: Array, weight: Array, first: Array, layers: int
+) -> tuple[Array, Array]:
+    """Lay weights that share no exponent with another of their neuron out in layers of one a neuron, zeros where none."""
+    post = len(first) - 1
+    place = (np.arange(len(rows)) - first[rows]) * post + rows
+    shifts, senders, filled = (np.zeros(layers * post, np.int64) for _ in range(3))
+    shifts[place], senders[place], filled[place] = powers - 1, columns, weight
+    return np.concatenate([[-layers], shifts, senders]), filled.astype(np.int8)
 
 
 @shape_of.register

@@ -130,17 +130,17 @@ def _add_du(wires: Wires, u: Signal, z: Signal, w: BlockWeights, knots: Array) -
     unit = np.where(most > 0, most, 1.0) / (2.0**U_BITS - 2 * w.taps.shape[1])
     largest = np.zeros(channels)
     lines = np.arange(channels)
-    for tap, real in enumerate((w.taps * (u.unit / unit)[:, None]).T):
-        mantissa, exponent = mantissas(real)
+    whole, exponent = mantissas(w.taps * (u.unit / unit)[:, None])
+    for tap, mantissa in enumerate(whole.T):
         wires.connect(u.name, name, "a1", mantissa, exponent, places=(lines, lines), delay=tap)
         largest += np.abs(mantissa) * 2.0**exponent * u.largest + 1
     largest += np.abs(wires.constant(name, "a1", w.bias_u / unit))
     wanted = np.logaddexp(0.0, knots * z.unit[:, None])
-    whole = 2.0 ** np.ceil(np.log2(wanted.max(axis=1) * unit * 2.0**DU_SHIFT / (2**DELTA_BITS - 1)))
-    rows = fit(knots, wanted / (whole / (unit * 2.0**DU_SHIFT))[:, None], 0.0, 2.0**DELTA_BITS)
+    product = 2.0 ** np.ceil(np.log2(wanted.max(axis=1) * unit * 2.0**DU_SHIFT / (2**DELTA_BITS - 1)))
+    rows = fit(knots, wanted / (product / (unit * 2.0**DU_SHIFT))[:, None], 0.0, 2.0**DELTA_BITS)
     _connect_bank(wires, rows, lines, name, w)
     _prove(wires, name, largest, rows.at.max(axis=1))
-    return _Port(whole, largest), rows
+    return _Port(product, largest), rows
 
 
 def _add_drive(wires: Wires, du: _Port, b: Signal, w: BlockWeights) -> _Port:
@@ -217,10 +217,11 @@ def _add_soma(wires: Wires, u: Signal, y: _Port, w: BlockWeights) -> Signal:
     of = pairs % (channels * states)
     wires.connect(f"{w.name}.y", name, "a", np.ones(len(pairs)), power[of], places=(pairs // states, of))
     largest = (y.largest * 2.0**power + 1).reshape(channels, states).sum(axis=1)
-    for tap, real in enumerate((w.taps * (w.d_skip * u.unit / unit)[:, None]).T):
-        mantissa, exponent = (np.tile(part, 2) for part in mantissas(real))
-        wires.connect(u.name, name, "a", mantissa, exponent, places=(lines, lines % channels), delay=tap)
-        largest += np.abs(real) * 1.01 * u.largest + 1
+    whole, exponent = mantissas(w.taps * (w.d_skip * u.unit / unit)[:, None])
+    for tap, mantissa in enumerate(whole.T):
+        both, powers = np.tile(mantissa, 2), np.tile(exponent, 2)
+        wires.connect(u.name, name, "a", both, powers, places=(lines, lines % channels), delay=tap)
+        largest += np.abs(mantissa) * 2.0**exponent * u.largest + 1
     skip = np.rint(w.d_skip * w.bias_u / unit)  # before the cut is added, so that both sides are exact
     cut = np.full(channels, Y_MAX)
     wires.constant(name, "a", np.concatenate([skip + cut, skip - cut]))

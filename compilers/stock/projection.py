@@ -24,9 +24,7 @@ class Signal(NamedTuple):
     signed: bool = True
 
 
-def project(
-    wires: Wires, signal: Signal, name: str, weight: Array, bias: Array, unit: Array | None = None
-) -> Signal:
+def project(wires: Wires, signal: Signal, name: str, weight: Array, bias: Array, unit: Array | None = None) -> Signal:
     """Add a graded vector of ``weight`` (neurons, pre) times a signal plus ``bias``, in finest or given units."""
     real = weight * signal.unit
     unit = finest(signal, weight, bias) if unit is None else unit

@@ -1,8 +1,8 @@
 r"""Readout: a leaky sum a class as a product in a loop and two graded vectors.
 
-    sum     graded     W s + b
-    kept    product    decay (kept + sum)[t-1] >> bits
-    out     graded     kept + sum
+sum     graded     W s + b
+kept    product    decay (kept + sum)[t-1] >> bits
+out     graded     kept + sum
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...nodes import Graded, Prod, Readout
-from ...nodes.arithmetic import Array, LONG_MAX
+from ...nodes.arithmetic import LONG_MAX, Array
 from .projection import Signal, reach
 from .wires import Wires, mantissas
 
@@ -28,12 +28,9 @@ def lower_readout(wires: Wires, x: Signal, name: str, node: Readout, weight: Arr
     unit = (most or 1.0) / (limit * 0.98)
     wires.nodes[sums] = Graded(classes)
     mantissa, exponent = mantissas(weight * x.unit / unit)
-    whole = np.maximum(exponent, 0)
-    mantissa = np.rint(weight * x.unit / unit / 2.0**whole).astype(np.int64)
-    rows, columns = np.nonzero(mantissa)
-    wires.connect(x.name, sums, "a", mantissa[rows, columns], whole[rows, columns], places=(rows, columns))
+    wires.connect(x.name, sums, "a", mantissa, exponent)
     held = wires.constant(sums, "a", node.bias / unit)
-    largest = float((reach(mantissa * 2.0**whole * x.largest, x.signed) + np.abs(held)).max())
+    largest = float((reach(mantissa * 2.0 ** exponent[:, None] * x.largest, x.signed) + np.abs(held)).max())
     loop = (largest + _FLOOR) * gain
     wires.nodes[sums] = Graded(classes, largest=int(largest))
     wires.nodes[kept] = Prod(classes, DECAY_BITS, int(loop) if loop * decay <= LONG_MAX else 0)

@@ -44,7 +44,9 @@ class Wires:
     ) -> None:  # fmt: skip
         """Add synapses: a matrix of mantissas (post, pre), or mantissas at ``places`` (rows, columns)."""
         if places is None:
-            powers = np.broadcast_to(np.asarray(exponent).reshape(-1, 1) if np.ndim(exponent) else exponent, mantissa.shape)
+            powers = np.broadcast_to(
+                np.asarray(exponent).reshape(-1, 1) if np.ndim(exponent) else exponent, mantissa.shape
+            )
             rows, columns = np.nonzero(mantissa)
             mantissa, exponent = mantissa[rows, columns], powers[rows, columns]
         else:
@@ -99,7 +101,8 @@ class Wires:
 
     def edges(self) -> tuple[Edge, ...]:
         """Return the synapses, once `finish` has been called; those of the input take up what its messages count."""
-        return tuple(self._edge(*key, parts) for key, parts in self._parts.items())
+        made = (self._edge(*key, parts) for key, parts in self._parts.items())
+        return tuple(edge for edge in made if edge.synapse.count)
 
     def _edge(self, source: str, target: str, port: str, delay: int, parts: list[_Part]) -> Edge:
         rows, columns, mantissa, exponent = (np.concatenate([part[k] for part in parts]) for k in range(4))
@@ -109,7 +112,10 @@ class Wires:
 
 
 def mantissas(real: Array) -> tuple[Array, Array]:
-    """Return whole mantissas of 7 bits and a sign, and exponents, as near to the real weights as they can be."""
-    size = np.abs(real)
+    """Return whole mantissas of 7 bits and a sign, (rows, weights), and an exponent for each row, (rows,).
+
+    A smaller weight of a row gets no exponent of its own: the error of the largest is there anyway.
+    """
+    size = np.abs(real).max(axis=1)
     exponent = np.ceil(np.log2(np.where(size > 0, size, 1.0) / WEIGHT_MAX)).astype(np.int64)
-    return np.rint(real / 2.0**exponent).astype(np.int64), exponent
+    return np.rint(real / 2.0 ** exponent[:, None]).astype(np.int64), exponent

@@ -98,10 +98,32 @@ def arrive_shifted(at: object, index: int, e: int, t: int, place: int, begin: in
         message = _spread(message, count, work.active[:width])
     lists, weights = tables.words32[edge[LISTS_AT] :], tables.weights[edge[WEIGHT] :]
     if tables.nodes[index, NARROW]:
-        _add(weights, lists, edge[POST], message, begin, work.sums32[place : place + end - begin])
+        _arrive(weights, lists, edge[POST], message, begin, work.sums32[place : place + end - begin])
     else:
-        _add(weights, lists, edge[POST], message, begin, work.sums64[place : place + end - begin])
+        _arrive(weights, lists, edge[POST], message, begin, work.sums64[place : place + end - begin])
     return 0
+
+
+@kernel
+def _arrive(weights: Array, lists: Array, post: int, message: Array, begin: int, sums: Array) -> None:
+    """Add group by group, or layer by layer where each weight is a group: ``lists`` then begins with -layers.
+
+    Behind it are the exponents less one and the senders, (layers, neurons) each; the weights lie likewise.
+    """
+    if lists[0] >= 0:
+        _add(weights, lists, post, message, begin, sums)
+    for layer in range(-lists[0]):
+        at = layer * post + begin
+        _add_layer(weights[at:], lists[1 + at :], lists[1 - lists[0] * post + at :], message, sums)
+
+
+@kernel
+def _add_layer(weights: Array, shifts: Array, columns: Array, message: Array, sums: Array) -> None:
+    """Add one weight to each sum, or 0; the loop has no branch, so that it goes through vector registers."""
+    for j in range(len(sums)):
+        doubled = _i32(_i32(2 * weights[j]) * message[_u64(columns[j])])
+        shift = _i64(shifts[j])
+        sums[j] += (_i64(doubled) << max(shift, _i64(0))) >> max(-shift, _i64(0))
 
 
 @kernel
