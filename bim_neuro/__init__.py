@@ -112,7 +112,7 @@ def compile(  # noqa: A001
 
 
 def _known(more: dict[str, Any]) -> dict[str, Any]:
-    """Return further arguments of `compile`: ``layout``, ``weight_bits``, ``lowering`` and ``config``; refuse others."""
+    """Return further arguments of `compile`, those of ``_MORE``; refuse others."""
     if unknown := [name for name in more if name not in _MORE]:
         raise TypeError(f"compile() got an unexpected keyword argument '{unknown[0]}'")
     return more

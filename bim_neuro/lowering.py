@@ -37,8 +37,15 @@ def with_lowering(
         known = typical.raw is not None
         x = graph.encoder.for_float(sequences_for(graph, typical.raw)) if known else _random(graph)
         lowered = lower_stock(graph, x, typical.origin, settings)
-        lowered = lowered if known else replace(lowered, findings=(_unmeasured(graph),))
-    return compiled(graph, program.profile, watch, effort, lowered=lowered)
+    made = compiled(lowered.graph, program.profile, watch, effort)
+    findings = [found for found in made.findings if (found.rule, found.layer) not in lowered.cleared]
+    return replace(
+        made,
+        reference=graph,
+        lowered=lowered.graph,
+        findings=tuple(findings) if known else (*findings, _unmeasured(graph)),
+        exponents={**made.exponents, **lowered.exponents},
+    )
 
 
 def typical_input(graph: FloatGraph) -> Typical:

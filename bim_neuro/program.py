@@ -14,7 +14,6 @@ from .atomic import new_folder
 from .choices import BACKENDS
 from .compilers.artefact import Artefact, expected_messages, save_artefact
 from .compilers.constants import Constant
-from .compilers.lower_stock import Lowered
 from .compilers.placement.design_rules import assumptions
 from .compilers.placement.place import arrange
 from .errors import Finding
@@ -68,7 +67,7 @@ class Program:
     exponents: Mapping[str, float] = field(default_factory=dict)
     """Scale of each layer's message: its real value is message * 2^-exponent."""
     lowered: FloatGraph | None = None
-    """The float graph that was made integers, where it is not the model's own."""
+    """The float graph that was made integers, where it is not that of the model."""
 
     def __repr__(self) -> str:
         layers = [node for node in self.graph.nodes.values() if node.kind != "source"]
@@ -156,9 +155,9 @@ class Program:
         return replace(record, seen=seen)
 
     def run_float(self, raw: Array, probe: Probe = True) -> RunRecord:
-        """Run the float law, with all probes or those named, on the same encoded input or, where the encoder
-        ``reads_raw``, on the raw values."""
-        return simulate_float(self.reference, self.graph.encoder.for_float(sequences_for(self.graph, raw)), probe=probe)
+        """Run the model's float law on the same encoded input, or on raw values where the encoder ``reads_raw``."""
+        x = replace(self.graph.encoder, constants=0).for_float(sequences_for(self.graph, raw))
+        return simulate_float(self.reference, x, probe=probe)
 
     def play(
         self,
@@ -203,8 +202,7 @@ class Program:
 
     def facts(self, ran: Ran, y: Array | None) -> report.Facts:
         """Return the contents of a report on sequences given as an array, on cores placed before the run."""
-        samples = ran.record.samples
-        unknown = dict.fromkeys(("split", "seen_in_training", "layout"))
+        samples, unknown = ran.record.samples, dict.fromkeys(("split", "seen_in_training", "layout"))
         return report.Facts(
             model=_MODEL,
             input=_GIVEN,
@@ -286,8 +284,7 @@ class Program:
         save_artefact(self.artefact(raw), place)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle without the compiled simulation, whose threads and buffers belong to this process; a copy builds its
-        own."""
+        """Pickle without the compiled simulation, whose threads belong to this process; a copy builds its own."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -297,11 +294,7 @@ def compiled(
     watch: Stopwatch,
     effort: float = 1.0,
     before: PlacedGraph | None = None,
-    lowered: Lowered | None = None,
 ) -> Program:
-    """Take a float graph, or what it was ``lowered`` to, through every stage; the others are as in `to_cores`."""
-    made = to_cores(lowered.graph if lowered else reference, profile, watch, effort, before)
-    exponents = made.exponents | (lowered.exponents if lowered else {})
-    findings = (*made.findings, *(lowered.findings if lowered else ()))
-    graph = lowered.graph if lowered else None
-    return Program(reference, made.placed, profile, findings, made.constants, exponents, graph)
+    """Take a float graph through every stage; ``effort`` and ``before`` are as in `to_cores`."""
+    made = to_cores(reference, profile, watch, effort, before)
+    return Program(reference, made.placed, profile, made.findings, made.constants, made.exponents)

@@ -1,6 +1,6 @@
 """The stock lowering: a float graph of BIM blocks becomes a float graph of neurons and synapses that Lava ships.
 
-    relay, scan, soma, readout   ->   graded vectors, products, rectified vectors, LIF        (stock/block, stock/readout)
+    relay, scan, soma, readout   ->   graded vectors, products, rectified vectors, LIF      (stock/block, stock/readout)
 
 The lowered graph counts in the units of its integers: quantising only rounds. Number formats follow from bounds that
 hold for every input; training input decides alone where the segments of the bank lie, and the bits of a decay.
@@ -13,6 +13,7 @@ from math import ceil, log2
 
 import numpy as np
 
+from ..choices import SEGMENTS
 from ..errors import DoesNotFit, Finding
 from ..graph import Edge, FloatGraph
 from ..nodes import LIF, Dense, Diagonal, Readout, Relay, Scan
@@ -24,8 +25,6 @@ from .stock.projection import Signal
 from .stock.readout import lower_readout
 from .stock.wires import LINES, Wires
 
-SEGMENTS = 8
-"""Straight pieces of the bank, unless others are asked for."""
 LEAST_BITS, MOST_BITS = 10, 13
 """Of a decay, unless others are asked for."""
 MEASURED = 512
@@ -45,11 +44,14 @@ class StockSettings:
 
 @dataclass(frozen=True)
 class Lowered:
-    """A lowered graph, the exponents of what its layers send where the model has the same layer, and warnings."""
+    """A lowered graph, and the exponents of what its layers send where the model has the same layer.
+
+    ``cleared`` are warnings, (rule, layer), that a proof of the lowering answers.
+    """
 
     graph: FloatGraph
     exponents: dict[str, float]
-    findings: tuple[Finding, ...] = ()
+    cleared: frozenset[tuple[str, str]]
 
 
 def lower_stock(graph: FloatGraph, x: Array, origin: str, settings: StockSettings | None = None) -> Lowered:
@@ -69,7 +71,10 @@ def lower_stock(graph: FloatGraph, x: Array, origin: str, settings: StockSetting
     largest = np.full(1, 127.0 if graph.encoder.kind in ("graded", "counts") else 1.0)
     signal = Signal(graph.source, np.full(1, 2.0**-exponent), largest, signed=graph.encoder.kind == "graded")
     said: list[str] = []
-    for name in (name for name in graph.order if isinstance(graph.nodes[name], Scan)):
+    scans = [name for name in graph.order if isinstance(graph.nodes[name], Scan)]
+    if not scans:
+        raise _refused(graph.output, "ends a graph with no block of a scan")
+    for name in scans:
         weights, source = _block(graph, name)
         messages = _messages(graph, source, few)
         given = _given(weights, messages, settings)
@@ -82,7 +87,8 @@ def lower_stock(graph: FloatGraph, x: Array, origin: str, settings: StockSetting
     lowered = FloatGraph(
         wires.nodes, wires.edges(), graph.dt, encoder, graph.task, graph.labels, extra  # type: ignore[arg-type]
     )  # fmt: skip
-    return Lowered(lowered, {graph.output: -log2(unit)})
+    somas = [name for name, node in wires.nodes.items() if isinstance(node, LIF)]
+    return Lowered(lowered, {graph.output: -log2(unit)}, frozenset(("dendrite-bits", name) for name in somas))
 
 
 def _given(w: BlockWeights, messages: Array, settings: StockSettings) -> Given:
@@ -162,5 +168,3 @@ def _into(graph: FloatGraph, name: str, port: str, kind: type) -> list[Edge]:
 def _refused(layer: str, why: str) -> DoesNotFit:
     message = f"layer '{layer}' {why}"
     return DoesNotFit([Finding("lowering", layer, message, hint="leave the lowering out, or train a model of blocks")])
-
-

@@ -58,6 +58,7 @@ def request_of(asked: Asked) -> Request:
             "split",
             "layout",
             "encoder",
+            "lowering",
             "backend",
             "verify",
             "optimise",
@@ -68,6 +69,8 @@ def request_of(asked: Asked) -> Request:
                 "run.lava_timeout": "lava_timeout",
                 "learn.samples": "learn_samples",
                 "quantise.weight_bits": "weight_bits",
+                "lowering.segments": "segments",
+                "lowering.decay_bits": "decay_bits",
                 "nir.for": "importer",
                 "expect.voltages": "voltages",
             }

@@ -165,6 +165,13 @@ _WORDS = needs(
 _LEARNS_NOTHING = needs(
     lambda v: v["learn"] == "none", "with --learn: a weight that learns has 9 bits", "leave one of them out"
 )
+_STATIC = needs(
+    lambda v: v["learn"] == "none", "with --learn: on-chip learning needs fused neurons", "leave one of them out"
+)
+_FUSED = needs(
+    lambda v: v["lowering"] is None, "with --lowering, whose weights have exponents", "leave one of them out"
+)
+_LOWERED = needs(lambda v: v["lowering"] is not None, "without --lowering", "add --lowering stock")
 _SEVERAL_GROUPS = needs(
     lambda v: v["learn"] != "three-factor",
     "with --learn three-factor, by which only the readout learns",
@@ -190,7 +197,10 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "check": (during(CHECK),),
     "strict": (_BUILDS,),
     "learn": (_BUILDS,),
-    "quantise.weight_bits": (_BUILDS, _LEARNS_NOTHING),
+    "quantise.weight_bits": (_BUILDS, _LEARNS_NOTHING, _FUSED),
+    "lowering": (_BUILDS, _STATIC),
+    "lowering.segments": (_BUILDS, _LOWERED),
+    "lowering.decay_bits": (_BUILDS, _LOWERED),
     "nir.for": (_BUILDS,),
     "learn.test": (_SIMULATES, _LEARN),
     "learn.samples": (_SIMULATES, _LEARN),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .._version import __version__
-from ..choices import BACKENDS, DIALECTS, ENCODERS, LAYOUTS, OBJECTIVES, SPLITS
+from ..choices import BACKENDS, DIALECTS, ENCODERS, LAYOUTS, LOWERINGS, OBJECTIVES, SPLITS
 from ..plasticity.request import RULES
 from .console import out
 from .streams import print_json

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from ..compilers.lower_stock import StockSettings
 from ..errors import Finding
+from ..lowering import with_lowering
 from ..pipeline import compile_model
 from ..program import Program
 from ..stopwatch import Stopwatch
 from .request import Request
+from .sequences import training_input
 
 
 def program_of(request: Request, watch: Stopwatch) -> Program:
     """Compile the model of a request; a run arranges its cores later, where it knows the traffic."""
-    return compile_model(
+    fused = compile_model(
         request.model,
         request.target,
         dt=request.dt,
@@ -21,6 +24,10 @@ def program_of(request: Request, watch: Stopwatch) -> Program:
         effort=0.0,
         weight_bits=request.weight_bits,
     )
+    if request.lowering is None:
+        return fused
+    settings = StockSettings(request.segments, request.decay_bits)
+    return with_lowering(fused, settings, training_input(fused, request.wanted), watch, effort=0.0)
 
 
 def unplayed_by(importer: str | None, program: Program) -> tuple[Finding, ...]:

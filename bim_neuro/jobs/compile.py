@@ -167,6 +167,8 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
     for name in ("dialect", "encoder", "events", "importer"):
         if options[name] is None:
             del options[name]
+    if request.lowering is None:
+        del options["lowering"], options["segments"], options["decay_bits"]
     if request.weight_bits == WIDTHS[0]:
         del options["weight_bits"]
     if request.board:

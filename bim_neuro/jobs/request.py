@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..choices import SEGMENTS
 from ..plasticity.request import Plasticity
 from ..report.models import Summary
 from ..report.thresholds import Thresholds
@@ -41,6 +42,9 @@ class Request:
     events: Mapping[str, str] | None = None  # how a file of events is read: time_unit, bins, node
     dialect: Mapping[str, str] | None = None  # switches by name, the preset as 'name'; see nir_bridge.dialect
     weight_bits: int = 8
+    lowering: str | None = None  # 'stock': processes that Lava ships; see `lowering`
+    segments: int = SEGMENTS
+    decay_bits: int = 0
     importer: str | None = None  # whose is to play model.nir; see nir_bridge.importers
     expect: Path | None = None  # a recording of somebody else's run of the model; see `expected`
     float_bits: int = 64

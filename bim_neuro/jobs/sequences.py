@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import isclose
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from .. import arguments
 from ..compilers.calibrate import SAMPLES
 from ..errors import Finding, InputError
+from ..lowering import Typical
 from ..nodes.arithmetic import Array
 from ..program import Program
 from ..stages import what_it_reads
@@ -57,6 +59,19 @@ def to_learn(program: Program, wanted: Wanted) -> LearningStream:
         tests.append(_chosen(None, program, wanted, "test"))
     judged = [_heard(_labelled(test, program), stream.hashes) for test in tests]
     return LearningStream(_labelled(stream, program), {test.origin: test for test in judged})
+
+
+def training_input(program: Program, wanted: Wanted) -> Typical:
+    """Return sequences to place the knots of a lowering by: the training split of the file or of the task, if any."""
+    try:
+        given = _given(wanted.input, program, wanted)
+    except InputError:
+        if wanted.input is not None or wanted.data is not None:
+            raise
+        return Typical(None, "random input")  # the task needs a file, and a check reads none
+    name = "train" if "train" in given.parts else next(iter(given.parts), None)
+    data = given.parts[name] if name else cast(Recordings, given.file).data
+    return Typical(with_steps(data.x, wanted.steps), _origin(given, name))
 
 
 def note_learnt(program: Program, hashes: Array, steps: int) -> Program:

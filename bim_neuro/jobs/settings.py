@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any
 
-from ..choices import BINS, IMPORTERS, TIME_UNITS
+from ..choices import BINS, IMPORTERS, SEGMENTS, TIME_UNITS
 from ..errors import InputError
 from ..nodes.switches import SWITCHES
 from ..plasticity.request import GROUPS, LIMITS, PLACEMENTS, ROUNDINGS, Plasticity
@@ -137,6 +137,9 @@ COMPILE = (
     _MEMORY,
     Setting("quantise.weight_bits", int, 8, "Bits of a weight: 8, or 16 in two lists, in microcode.", "bits", 8, 16),
     Setting("nir.for", str, None, "Whose importer is to play model.nir, where importers disagree.", choices=IMPORTERS),
+    Setting("lowering.segments", int, SEGMENTS, "Straight pieces of a lowered model's decays.", "pieces", 2, 64),
+    Setting("lowering.decay_bits", int, None, "Bits of a lowered model's decays; by default from the slowest.", "bits",
+            6, 14),
     *EVENTS,
     Setting("board.kit", str, "yes", "Write OUT/board: the program as a script for Lava alone.", choices=("yes", "no")),
     Setting("learn.test", str, None, "Also measure learning on this .npz (for example shifted data).", "path"),

@@ -137,7 +137,7 @@ def _(synapse: Shifted, name: str, bound: int, spikes: bool) -> Shape:
 def _in_layers(
     rows: Array, powers: Array, columns: Array, weight: Array, first: Array, layers: int
 ) -> tuple[Array, Array]:
-    """Lay weights that share no exponent with another of their neuron out in layers of one a neuron, zeros where none."""
+    """Lay weights, no two of a neuron with one exponent, out in layers of one a neuron; where there is none, 0."""
     post = len(first) - 1
     place = (np.arange(len(rows)) - first[rows]) * post + rows
     shifts, senders, filled = (np.zeros(layers * post, np.int64) for _ in range(3))

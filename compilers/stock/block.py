@@ -18,7 +18,7 @@ input that the encoder can send:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -236,7 +236,7 @@ def _add_soma(wires: Wires, u: Signal, y: _Port, w: BlockWeights) -> Signal:
 
 def _prove(wires: Wires, name: str, left: Array, right: Array) -> None:
     """Note the largest message of a product, if no product of its factors leaves 31 bits; else note no proof."""
-    node = wires.nodes[name]
+    node = cast(Prod, wires.nodes[name])
     product = float((left * right).max())
     largest = int(product / 2.0**node.shift) + 1 if product <= LONG_MAX else 0
     wires.nodes[name] = Prod(node.neurons, node.shift, largest)

@@ -1,4 +1,4 @@
-"""Projection: a matrix and a bias become a graded vector, each neuron in a unit of its own, with a bound of its sums."""
+"""Projection: a matrix and a bias become a graded vector, each neuron in its own unit, with a bound of its sums."""
 
 from __future__ import annotations
 

@@ -40,4 +40,4 @@ def lower_readout(wires: Wires, x: Signal, name: str, node: Readout, weight: Arr
     wires.nodes[name] = Graded(classes, largest=int(loop + largest))
     wires.diagonal(kept, name, "a")
     wires.diagonal(sums, name, "a")
-    return unit
+    return float(unit)

@@ -29,7 +29,7 @@ _Part = tuple[Array, Array, Array, Array]  # rows, columns, mantissas, exponents
 
 @dataclass
 class Wires:
-    """``source`` is the input node, of ``lines`` lines before those of constants; its messages count 2^-``exponent``."""
+    """``source`` is the input, of ``lines`` lines before those of constants; its messages count 2^-``exponent``."""
 
     source: str
     lines: int
@@ -44,9 +44,7 @@ class Wires:
     ) -> None:  # fmt: skip
         """Add synapses: a matrix of mantissas (post, pre), or mantissas at ``places`` (rows, columns)."""
         if places is None:
-            powers = np.broadcast_to(
-                np.asarray(exponent).reshape(-1, 1) if np.ndim(exponent) else exponent, mantissa.shape
-            )
+            powers = np.broadcast_to(np.reshape(exponent, (-1, 1)), mantissa.shape)  # one for all, or one a row
             rows, columns = np.nonzero(mantissa)
             mantissa, exponent = mantissa[rows, columns], powers[rows, columns]
         else:
@@ -64,8 +62,8 @@ class Wires:
         whole = np.rint(values).astype(np.int64)
         spare = np.maximum(0, np.ceil(np.log2(np.maximum(np.abs(whole), 1) / CONSTANT_MAX)).astype(np.int64))
         held = np.rint(whole / 2.0**spare).astype(np.int64) << spare
-        self._constants[target, port] = self._constants.get((target, port), 0) + held
-        return held
+        self._constants[target, port] = held + self._constants.get((target, port), 0)
+        return np.asarray(held)
 
     def finish(self) -> None:
         """Write the constants; each makes up for half of what shifts and products cut off on the way to its port."""

@@ -48,7 +48,9 @@ def refused(ended: Ended, *words: str) -> None:
 )
 def test_help_stays_short(command: str, app: typer.Typer) -> None:
     parameters = typer.main.get_command(app).params
-    options = [option for option in parameters if option.param_type_name == "option" and not getattr(option, "hidden", 0)]
+    options = [
+        option for option in parameters if option.param_type_name == "option" and not getattr(option, "hidden", 0)
+    ]
     assert len(options) + 1 <= _MOST[command]  # and --help
 
 

@@ -1,0 +1,149 @@
+"""A model on processes that Lava ships: near the float model, proved within 31 bits, and Lava's own integers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_models import small_checkpoint, small_input
+
+import bim_neuro
+from bim_neuro.compilers.emptying import gap_needed, shares_run
+from bim_neuro.compilers.lower_stock import StockSettings, lower_stock
+from bim_neuro.compilers.to_lava import run_lava
+from bim_neuro.errors import DoesNotFit
+from bim_neuro.graph import Edge, FloatGraph
+from bim_neuro.lowering import Typical, with_lowering
+from bim_neuro.model.export import export
+from bim_neuro.nodes import Encoder, IntegerGraded, IntegerProd, Readout, Relay, Source
+from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.nodes.synapses import Dense
+from bim_neuro.program import Program
+from bim_neuro.simulation import simulate
+from bim_neuro.stopwatch import Stopwatch
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def lowered(seed: int = 0, **shape: int) -> Program:
+    """Return a small random model on processes of Lava, its knots placed by its own input."""
+    fused = bim_neuro.compile(export(small_checkpoint(seed, **shape)))
+    typical = Typical(small_input(samples=32, seed=seed + 1), "its input")
+    return with_lowering(fused, StockSettings(16), typical, Stopwatch(), effort=0.0)
+
+
+def extreme(samples: int, steps: int, seed: int = 0) -> Array:
+    """Return encoded input whose channels are -127 or 127, the first samples all of one sign, and the constants."""
+    x = np.random.default_rng(seed).choice([-127, 127], (samples, steps, 5))
+    x[0], x[1] = 127, -127
+    return np.concatenate([x, np.ones((samples, steps, 3), int)], axis=2)
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_states_and_answers_are_near_those_of_the_float_model(blocks: int) -> None:
+    program = lowered(blocks=blocks)
+    raw = small_input(samples=8, steps=12, seed=3)
+    floats, integers = program.run_float(raw), program.run(raw, probe=True)
+    spikes, fired = floats.probes["block1.lif.message"], integers.probes["block1.lif.message"][:, :12]
+    assert spikes.any()
+    assert (spikes == fired).mean() > 0.97
+    u = integers.probes["block1.u.message"][:, :12].astype(float)
+    for channel, real in zip(
+        u.reshape(-1, u.shape[2]).T, floats.probes["block1.u.message"].reshape(-1, 12).T, strict=True
+    ):
+        assert np.corrcoef(channel, real)[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_input_leaves_31_bits_where_the_proof_says_so(seed: int) -> None:
+    program = lowered(seed)
+    nodes = program.graph.nodes.values()
+    assert all(node.largest for node in nodes if isinstance(node, IntegerProd | IntegerGraded))
+    record = simulate(program.graph, extreme(6, 40, seed), probe=True)
+    assert sum(int(count.saturations.sum()) for name, count in record.layers.items() if name != "block1.lif") == 0
+    for name, node in program.graph.nodes.items():
+        if isinstance(node, IntegerProd | IntegerGraded):
+            assert np.abs(record.probes[f"{name}.message"]).max() <= node.largest, name
+
+
+def test_the_sum_into_a_soma_is_cut_exactly() -> None:
+    """Two rectified neurons make clip(y, -c, c) with c = 2^17 - 1, also where y is far beyond it."""
+    graph = lowered().graph
+    record = simulate(graph, extreme(4, 20), probe=True)
+    clip = record.probes["block1.clip.message"]
+    half = clip.shape[2] // 2
+    above, below = clip[:, :20, :half], clip[:, :20, half:]
+    cut = 2**17 - 1
+    y = np.where(above > 0, above - cut, -(cut + 1))
+    assert (above[above > 0].size, (above - below)[above > 0].max() <= 2 * cut) == (above[above > 0].size, True)
+    assert np.array_equal((above - below - cut)[above > 0], np.clip(y, -cut, cut)[above > 0])
+
+
+def test_samples_share_a_run_and_the_gap_is_no_longer_than_it_must_be() -> None:
+    """The messages of one sample reach the next if they follow one step earlier: 24 channels show it."""
+    graph = lowered(channels=24).graph
+    assert shares_run(graph)
+    assert graph.gap == gap_needed(graph)
+    assert not shares_run(replace(graph, gap=graph.gap - 1))
+
+
+def test_both_lowerings_agree_with_the_file_they_come_from(tmp_path: Path) -> None:
+    """model.nir keeps the model, not its lowering; a .bimn keeps the program."""
+    program = lowered()
+    raw = small_input()
+    program.save(tmp_path / "a.bimn", raw)
+    bim_neuro.self_test(bim_neuro.load(tmp_path / "a.bimn"))
+    bim_neuro.write_nir(program.reference, tmp_path / "a.nir")
+    again = bim_neuro.compile(tmp_path / "a.nir", lowering="stock", input=small_input(samples=32, seed=1))
+    assert again.run(raw).predicted.tolist() == bim_neuro.compile(program.reference).run(raw).predicted.tolist()
+
+
+def test_a_graph_that_is_no_chain_of_blocks_is_refused_by_name() -> None:
+    nodes = {"input": Source(2), "u": Relay(np.zeros(2), 1.0), "out": Readout(0.5, np.zeros(2), 1.0)}
+    edges = (
+        Edge("input", "u", "a", Dense(np.eye(2))),
+        Edge("u", "out", "a", Dense(np.eye(2))),
+    )
+    graph = FloatGraph(nodes, edges, 1e-3, Encoder("graded", np.ones(2), np.zeros(2)))
+    with pytest.raises(DoesNotFit, match="no block of a scan"):
+        lower_stock(graph, np.zeros((1, 2, 2)), "nothing")
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+@pytest.mark.timeout(480)
+def test_lava_agrees_on_extreme_input() -> None:
+    graph = lowered().graph
+    x = extreme(3, 10)
+    ours, lava = simulate(graph, x, probe=True), run_lava(graph, x)
+    assert [name for name, values in ours.probes.items() if not np.array_equal(values, lava.probes[name])] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(480)
+def test_digits_keep_their_accuracy() -> None:
+    test = bim_neuro.load_task("digits").test
+    program = bim_neuro.compile(ROOT / "examples/digits.pt", lowering="stock")
+    float_share = (
+        bim_neuro.compile(ROOT / "examples/digits.pt").run_float(test.x).output.argmax(axis=1) == test.y
+    ).mean()
+    record = program.run(test.x)
+    assert abs((record.predicted == test.y).mean() - float_share) <= 0.005
+    assert sum(int(count.saturations.sum()) for count in record.layers.values()) == 0
+
+
+@pytest.mark.lava
+def test_no_class_of_the_built_network_is_ours(lava_graph_of_digits: Program) -> None:
+    network = lava_graph_of_digits.to_lava(bim_neuro.load_task("digits").test.x[:1])
+    made = [*network.processes.values(), *network.synapses.values()]
+    assert len(made) > 100
+    assert {type(process).__module__.split(".")[0] for process in made} == {"lava"}
+
+
+@pytest.fixture
+def lava_graph_of_digits() -> Program:
+    return bim_neuro.compile(ROOT / "examples/digits.pt", lowering="stock")
