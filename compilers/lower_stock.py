@@ -20,7 +20,7 @@ from ..nodes import LIF, Dense, Diagonal, Readout, Relay, Scan
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..simulation.reference import simulate_float
-from .stock.block import BlockWeights, Given, lower_block
+from .stock.block import FusedBlock, Given, lower_block
 from .stock.projection import Signal
 from .stock.readout import lower_readout
 from .stock.wires import LINES, Wires
@@ -91,7 +91,7 @@ def lower_stock(graph: FloatGraph, x: Array, origin: str, settings: StockSetting
     return Lowered(lowered, {graph.output: -log2(unit)}, frozenset(("dendrite-bits", name) for name in somas))
 
 
-def _given(w: BlockWeights, messages: Array, settings: StockSettings) -> Given:
+def _given(w: FusedBlock, messages: Array, settings: StockSettings) -> Given:
     """Return where z lies for the messages that a block reads, and how many bits its decays need."""
     z = messages.reshape(-1, messages.shape[-1]) @ w.w_dt.T + w.bias_dt
     low, high = np.quantile(z, (_OUTLIERS, 1 - _OUTLIERS), axis=0)
@@ -109,7 +109,7 @@ def _messages(graph: FloatGraph, source: str, x: Array) -> Array:
     return simulate_float(graph, x, probe=[f"{source}.message"]).probes[f"{source}.message"]
 
 
-def _block(graph: FloatGraph, scan: str) -> tuple[BlockWeights, str]:
+def _block(graph: FloatGraph, scan: str) -> tuple[FusedBlock, str]:
     """Return the weights of the block of a scan, and the name of the node that it reads."""
     node = graph.nodes[scan]
     assert isinstance(node, Scan)
@@ -128,7 +128,7 @@ def _block(graph: FloatGraph, scan: str) -> tuple[BlockWeights, str]:
     lif = graph.nodes[soma[0]] if len(soma) == 1 else None
     if len(sources) != 1 or not isinstance(lif, LIF) or lif.current_decay or lif.bias.any() or not node.ranges.y:
         raise _refused(scan, "is no BIM block: one input, one LIF without bias or current, and a measured range of y")
-    weights = BlockWeights(
+    weights = FusedBlock(
         name, w_u, conv, node.bias_u + conv.sum(axis=1) * bias_u, x.synapse.weight, node.bias_dt, w_b, b_b, w_c, b_c,  # type: ignore[attr-defined]
         node.a, node.d_skip, node.ranges.y, soma[0], lif.decay, lif.v_threshold,
     )  # fmt: skip

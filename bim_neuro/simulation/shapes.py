@@ -124,7 +124,7 @@ def _(synapse: Shifted, name: str, bound: int, spikes: bool) -> Shape:
     first_group = np.searchsorted(rows[begins], np.arange(synapse.post + 1))
     columns = synapse.column[order]
     layers = int(np.diff(first_group).max(initial=0))
-    if len(begins) == len(rows) and layers * synapse.post <= _FILLED * len(rows):
+    if 0 < len(begins) == len(rows) and layers * synapse.post <= _FILLED * len(rows):
         lists, weight = _in_layers(rows, powers, columns, weight[order], first_group, layers)
     else:
         lists = np.concatenate([[len(begins)], first_group, powers[begins] - 1, begins, [len(rows)], columns])

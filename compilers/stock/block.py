@@ -37,7 +37,7 @@ _HEADROOM = 2.0
 
 
 @dataclass(frozen=True)
-class BlockWeights:
+class FusedBlock:
     """The float weights of one block: matrices (rows, inputs), taps (channels, taps), rates (channels, states)."""
 
     name: str
@@ -74,7 +74,7 @@ class _Port(NamedTuple):
     largest: Array
 
 
-def lower_block(wires: Wires, x: Signal, w: BlockWeights, given: Given) -> Signal:
+def lower_block(wires: Wires, x: Signal, w: FusedBlock, given: Given) -> Signal:
     """Add the nodes of a block that reads ``x``; return what its soma sends."""
     u = project(wires, x, f"{w.name}.u", w.w_u, np.zeros(len(w.w_u)))
     z = project(wires, x, f"{w.name}.z", w.w_dt, w.bias_dt)
@@ -93,7 +93,7 @@ def _matching(needed: Array, other: Array) -> Array:
     return np.asarray(2.0 ** np.ceil(np.log2(needed * other)) / other)
 
 
-def _add_knots(wires: Wires, z: Signal, w: BlockWeights, given: Given) -> Array:
+def _add_knots(wires: Wires, z: Signal, w: FusedBlock, given: Given) -> Array:
     """Add the rectified differences from the knots; return the knots in units of z, (channels, knots)."""
 
     def curves(points: Array) -> Array:
@@ -113,7 +113,7 @@ def _add_knots(wires: Wires, z: Signal, w: BlockWeights, given: Given) -> Array:
     return held
 
 
-def _connect_bank(wires: Wires, rows: Rows, channel: Array, target: str, w: BlockWeights) -> None:
+def _connect_bank(wires: Wires, rows: Rows, channel: Array, target: str, w: FusedBlock) -> None:
     """Connect fitted functions to the second port of products; ``channel`` is that of each function."""
     count = rows.weight.shape[1]
     places = (np.repeat(np.arange(len(channel)), count), (channel[:, None] * count + np.arange(count)).reshape(-1))
@@ -122,7 +122,7 @@ def _connect_bank(wires: Wires, rows: Rows, channel: Array, target: str, w: Bloc
     wires.constant(target, "a2", rows.base)
 
 
-def _add_du(wires: Wires, u: Signal, z: Signal, w: BlockWeights, knots: Array) -> tuple[_Port, Rows]:
+def _add_du(wires: Wires, u: Signal, z: Signal, w: FusedBlock, knots: Array) -> tuple[_Port, Rows]:
     """Add delta u; the unit of delta is chosen so that the product counts a power of two in every channel."""
     name, channels = f"{w.name}.du", len(w.bias_u)
     wires.nodes[name] = Prod(channels, DU_SHIFT)
@@ -143,7 +143,7 @@ def _add_du(wires: Wires, u: Signal, z: Signal, w: BlockWeights, knots: Array) -
     return _Port(product, largest), rows
 
 
-def _add_drive(wires: Wires, du: _Port, b: Signal, w: BlockWeights) -> _Port:
+def _add_drive(wires: Wires, du: _Port, b: Signal, w: FusedBlock) -> _Port:
     """Add du B, a product for each state; return its units (channels, states)."""
     channels, states = w.a.shape
     name, rows = f"{w.name}.drive", np.arange(channels * states)
@@ -167,7 +167,7 @@ def _drive_at_knots(du: _Port, delta: Rows, b: Signal) -> Array:
 
 
 def _add_loop(
-    wires: Wires, drive: _Port, at_knots: Array, w: BlockWeights, z: Array, knots: Array, given: Given
+    wires: Wires, drive: _Port, at_knots: Array, w: FusedBlock, z: Array, knots: Array, given: Given
 ) -> tuple[_Port, Array]:
     """Add the loop; return units and bounds of the states, and the power of two by which each reads its drive."""
     channels, states = w.a.shape
@@ -190,7 +190,7 @@ def _add_loop(
     return _Port(drive.unit.reshape(-1) * 2.0**-power, largest), power
 
 
-def _add_y(wires: Wires, h: _Port, power: Array, c: Signal, w: BlockWeights) -> _Port:
+def _add_y(wires: Wires, h: _Port, power: Array, c: Signal, w: FusedBlock) -> _Port:
     """Add C h, a product for each state; return its units, powers of two."""
     channels, states = w.a.shape
     name, rows = f"{w.name}.y", np.arange(channels * states)
@@ -206,7 +206,7 @@ def _add_y(wires: Wires, h: _Port, power: Array, c: Signal, w: BlockWeights) -> 
     return _Port(unit, left * right / 2.0**Y_SHIFT + 1)
 
 
-def _add_soma(wires: Wires, u: Signal, y: _Port, w: BlockWeights) -> Signal:
+def _add_soma(wires: Wires, u: Signal, y: _Port, w: FusedBlock) -> Signal:
     """Add the exact cut and the LIF; its unit is that of a fused soma, a power of two."""
     channels, states = w.a.shape
     name, lines = f"{w.name}.clip", np.arange(2 * channels)
