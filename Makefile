@@ -1,6 +1,7 @@
 # All commands of the project. The two most important: make demo, make test.
 #
 #   PYTHON=...  the Python to build the environment on, as PYTHON=3.10 or a path (default: 3.11, else 3.12 or 3.13)
+#   JOBS=...    processes that run the tests (default: one a core, at most four)
 #   VENV=...    the environment's folder (default .venv; .venv-3.10 for PYTHON=3.10)
 
 PYTHON ?=
@@ -9,6 +10,7 @@ FRAMEWORKS_VENV ?= .venv-frameworks
 DATA ?=
 OUT := out
 PYTEST_ARGS ?=
+JOBS ?= auto
 TESTS ?=
 # Tests whose coverage CI measures: measuring makes tests a third slower, so it is not done for all.
 COVERED := tests/nodes tests/hardware tests/estimates tests/compilers/placement
@@ -18,6 +20,8 @@ FORMAT ?=
 CASE ?=
 KILLS ?= 200
 BIN := $(VENV)/bin
+# A worker a core, at most four: each imports torch and holds its own compiled models.
+PYTEST = $(BIN)/python -m pytest --numprocesses $(JOBS) --maxprocesses 4 --dist worksteal
 ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 
 # On 3.10 numpy is 1.26 and torch 2.3, whose type hints say less: what mypy lets pass there and nowhere else.
@@ -36,10 +40,10 @@ demo: environment ## compile the trained digits model for Loihi 2, compare it wi
 	$(BIN)/bim-compile examples/digits.pt --target loihi2 --samples 8 --verify lava -o $(OUT)/digits
 
 test: environment ## run the quick tests, some minutes (PYTHON=3.10 for another Python)
-	$(BIN)/python -m pytest -m "not slow" $(TESTS) $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(TESTS) $(PYTEST_ARGS)
 
 test-all: environment ## run every test (TESTS="-m slow": only those that make test skips; TESTS=FILE: one file)
-	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(TESTS) $(PYTEST_ARGS)
 
 coverage: environment ## print which lines some quick tests run (TESTS= for others); it sets no minimum
 	@rm -f .coverage

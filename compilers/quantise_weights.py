@@ -197,29 +197,48 @@ def _(synapse: Broadcast | SomaWire, unit: Array) -> Synapse:
 
 @quantise_synapse.register
 def _(synapse: Dense, unit: Array) -> Synapse:
-    return Dense(_whole(synapse.weight / unit[:, None]))
+    return Dense(_whole(synapse.weight / unit[:, None], np.arange(len(unit) + 1) * synapse.weight.shape[1]))
 
 
 @quantise_synapse.register
 def _(synapse: Sparse, unit: Array) -> Synapse:
-    return replace(synapse, weight=_whole(synapse.weight / unit[synapse.rows]))
+    return replace(synapse, weight=_whole(synapse.weight / unit[synapse.rows], synapse.start))
 
 
 @quantise_synapse.register
 def _(synapse: Conv, unit: Array) -> Synapse:
     each = unit.reshape(len(synapse.weight), -1)[:, 0]
-    return replace(synapse, weight=_whole(synapse.weight / each[:, None, None, None]))
+    start = np.arange(len(each) + 1) * synapse.weight[0].size
+    return replace(synapse, weight=_whole(synapse.weight / each[:, None, None, None], start))
 
 
 @quantise_synapse.register
 def _(synapse: Diagonal, unit: Array) -> Synapse:
-    return Diagonal(_whole(synapse.weight / unit))
+    return Diagonal(_whole(synapse.weight / unit, np.arange(len(unit) + 1)))
 
 
-def _whole(weight: Array) -> Array:
-    """Round to int8, or to the int16 of which `in_two_lists` makes two."""
+def _whole(weight: Array, start: Array) -> Array:
+    """Round to int8, or to the int16 of which `in_two_lists` makes two; row r begins at ``start[r]``."""
     rounded = np.rint(weight)
-    return rounded.astype(np.int8 if np.abs(rounded).max(initial=0) <= WEIGHT_MAX else np.int16)
+    if np.abs(rounded).max(initial=0) <= WEIGHT_MAX:
+        return rounded.astype(np.int8)
+    return balanced(weight.ravel(), start).reshape(weight.shape).astype(np.int16)
+
+
+def balanced(weight: Array, start: Array) -> Array:
+    """Round weights so that the errors of a row add up to at most half a unit.
+
+    A membrane adds up the mean of what arrives over many steps: 1 / (1 - decay) times the mean error of a row, but only
+    the root of that times what varies. Those nearest to a half are rounded the other way, no zero is.
+    """
+    whole = np.rint(weight)
+    error, row = whole - weight, np.repeat(np.arange(len(start) - 1), np.diff(start))
+    excess = np.rint(np.bincount(row, error, len(start) - 1)).astype(np.int64)
+    order = np.lexsort((error, row))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    most, least = start[1:] - np.maximum(excess, 0), start[:-1] + np.maximum(-excess, 0)
+    return np.asarray(whole - (rank >= most[row]) + (rank < least[row]))
 
 
 @singledispatch
