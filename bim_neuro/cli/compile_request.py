@@ -46,6 +46,7 @@ def request_of(asked: Asked) -> Request:
         dialect=dialect,
         board=asked.settings.get("board.kit", "yes") == "yes",
         float_bits=int(asked.settings.get("run.float_bits", 64)),
+        moments=asked.given({f"expect.{name}": name for name in ("voltages", "currents")}) or None,
         events=asked.given({f"input.{name}": name for name in ("time_unit", "bins", "node")}) or None,
         file=asked.file(model=model, output=output, **chip),
         command=shlex.join(["bim-compile", *sys.argv[1:]]),
@@ -72,7 +73,6 @@ def request_of(asked: Asked) -> Request:
                 "lowering.segments": "segments",
                 "lowering.decay_bits": "decay_bits",
                 "nir.for": "importer",
-                "expect.voltages": "voltages",
             }
         ),
     )

@@ -221,6 +221,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "expect": (_SIMULATES, _STREAMS),
     "run.float_bits": (_SIMULATES, _RECORDED),
     "expect.voltages": (_SIMULATES, _RECORDED),
+    "expect.currents": (_SIMULATES, _RECORDED),
     "run.lava_timeout": (_SIMULATES, _LAVA),
     "run.max_memory": (during(RUN, CHECK, SELF_TEST),),
     "self_test": (during(SELF_TEST),),

@@ -24,36 +24,43 @@ from ..program import BATCH, Program
 from ..simulation import simulate_float
 from ..simulation.ties import Compared, Ties, charged_voltages, compared, fires
 from ..stages import sequences_for
-from .recording import CURRENT, SENT, VOLTAGE, Recorded, Recording, recording_of
+from .recording import CURRENT, MOMENTS, SENT, VOLTAGE, Recorded, Recording, recording_of
 
-AFTER, BEFORE = "after", "before"
-"""When in a step voltages were recorded: after the reset of the step, or before."""
 NAMES = {SENT: SENT, VOLTAGE: "voltage", CURRENT: "current"}
 NO_UNITS: Mapping[str, StateUnits] = {}
 NO_TIES: Array = np.zeros((0, 3), np.int64)
 
 
 def against(
-    program: Program, raw: Array, theirs: Mapping[str, Array] | str | Path, *, bits: int = 64, voltages: str = AFTER
+    program: Program,
+    raw: Array,
+    theirs: Mapping[str, Array] | str | Path,
+    *,
+    bits: int = 64,
+    voltages: str | None = None,
+    currents: str | None = None,
 ) -> tuple[Compared, ...]:
     """Compare a program with a recording: its float law with a framework's, its integers with those of a chip.
 
     ``theirs`` is the path of an .npz (docs/inputs.md), or a table {'out', a layer's name, or 'v__' and its name:
     (samples, steps, neurons)}. Bins in which a voltage is within 1e-5 of its threshold are ties and counted apart.
-    ``bits`` of the float law are 64, or 32 as in most frameworks; ``voltages`` were recorded 'after' the reset of the
-    step, or 'before'. They are compared in the numbers of ``program.reference``.
+    ``bits`` of the float law are 64, or 32 as in most frameworks. ``voltages`` were recorded 'after' the reset of the
+    step, or 'before', ``currents`` when the input was 'added', or 'decayed' for the next step; they are compared in the
+    numbers of ``program.reference``.
     """
     arguments.instance(program, Program, "program")
-    arguments.choice(voltages, (AFTER, BEFORE), "voltages")
+    moments = {name: given for name, given in (("voltages", voltages), ("currents", currents)) if given is not None}
+    for name, given in moments.items():
+        arguments.choice(given, MOMENTS[name], name)
     if not isinstance(theirs, Mapping | str | Path):
         raise InputError(f"theirs is {arguments.said(theirs)}, a table {{layer: array}} is needed")
-    given = theirs if isinstance(theirs, Mapping) else Path(theirs)
+    recorded = theirs if isinstance(theirs, Mapping) else Path(theirs)
     graph, raw = program.reference, sequences_for(program.graph, raw)
-    recording = recording_of(given, graph.nodes, graph.output).with_samples_first(None)
+    recording = recording_of(recorded, graph.nodes, graph.output).with_samples_first(None).at(moments)
     if recording.integers:
         return integer_rows(program, raw, recording)
     x = program.graph.encoder.for_float(raw)
-    return float_rows(graph, x, recording, NO_UNITS, bits, voltages)
+    return float_rows(graph, x, recording, NO_UNITS, bits)
 
 
 def float_rows(
@@ -62,11 +69,10 @@ def float_rows(
     recording: Recording,
     units: Mapping[str, StateUnits] = NO_UNITS,
     bits: int = 64,
-    voltages: str = AFTER,
 ) -> tuple[Compared, ...]:
     """Compare the float law of a graph with a recording, a row for each array."""
     places = _in_order(graph, recording)
-    wanted = {f"{layer}.{key}" for layer, what in places for key in _needed(graph, layer, what, voltages)}
+    wanted = {f"{layer}.{key}" for layer, what in places for key in _needed(graph, layer, what, recording)}
 
     def rows(part: Array, theirs: Mapping[Recorded, Array]) -> Iterator[Compared]:
         ties = Ties(graph)
@@ -74,7 +80,7 @@ def float_rows(
         for place, recorded in theirs.items():
             of_layer = {key.removeprefix(f"{place.layer}."): value for key, value in got.items()
                         if key.rpartition(".")[0] == place.layer}  # fmt: skip
-            ours = values_of(graph.nodes[place.layer], place, of_layer, units, voltages)
+            ours = values_of(graph.nodes[place.layer], place, of_layer, units, recording)
             yield _row(graph, place, ours, recorded, ties)
 
     check_lengths(recording, places, graph, x)
@@ -109,12 +115,14 @@ def first_of(rows: tuple[Compared, ...]) -> Compared | None:
 
 
 def values_of(
-    node: Node, place: Recorded, got: Mapping[str, Array], units: Mapping[str, StateUnits], voltages: str
+    node: Node, place: Recorded, got: Mapping[str, Array], units: Mapping[str, StateUnits], moments: Recording
 ) -> Array:  # fmt: skip
-    """Return what a recording has of a layer, from its message and states, in the numbers of the file."""
+    """Return what a recording has of a layer, from its message and states, at its moments, in the file's numbers."""
     layer, what = place
     ours = got[what]
-    if what == VOLTAGE and voltages == BEFORE and isinstance(node, LIF | Cuba) and fires(node):
+    if what == CURRENT and moments.currents == "decayed" and isinstance(node, LIF | Cuba):
+        ours = node.current_decay * ours
+    if what == VOLTAGE and moments.voltages == "before" and isinstance(node, LIF | Cuba) and fires(node):
         ours = charged_voltages(node, ours, got[CURRENT], got.get("n"))
     if what == SENT or layer not in units:
         return ours
@@ -130,13 +138,13 @@ def _row(graph: FloatGraph, place: Recorded, ours: Array, recorded: Array, ties:
     return compared(layer, ours, recorded, near, exact=spikes, what=NAMES[what])
 
 
-def _needed(graph: FloatGraph, layer: str, what: str, voltages: str) -> tuple[str, ...]:
+def _needed(graph: FloatGraph, layer: str, what: str, moments: Recording) -> tuple[str, ...]:
     """Return the probes that a recorded array is compared with; refuse what the layer does not have."""
     node = graph.nodes[layer]
     states = node.initial(())
     if what != SENT and what not in states:
         raise InputError(f"layer '{layer}' has no {NAMES[what]}", "leave its array out")
-    before = what == VOLTAGE and voltages == BEFORE and isinstance(node, LIF | Cuba)
+    before = what == VOLTAGE and moments.voltages == "before" and isinstance(node, LIF | Cuba)
     return tuple(key for key in (VOLTAGE, CURRENT, "n") if key in states) if before else (what,)
 
 

@@ -54,7 +54,6 @@ class Judge:
     x: Array
     output: str
     bits: int = 64
-    voltages: str = "after"
     _ends: dict[int, dict[str, End]] = field(default_factory=dict)
 
     @property
@@ -94,7 +93,7 @@ class Judge:
         ties = ties[ties[:, 1] >= part.first_step] - [0, part.first_step, 0]
         units = {} if end.name not in nodes else {end.name: self.file.units_of(end.name, dialect)}
         for what, array in end.arrays.items():
-            ours = values_of(node, Recorded(end.name, what), got, units, self.voltages)[:, part.first_step :]
+            ours = values_of(node, Recorded(end.name, what), got, units, self.recording)[:, part.first_step :]
             theirs = array[samples, part.first_step : part.steps]
             if ours.shape != theirs.shape:
                 return False

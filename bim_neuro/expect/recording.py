@@ -8,9 +8,10 @@ dt, layout, or both in meta, a JSON text; there "kind": "integers" says that a c
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ SENT, VOLTAGE, CURRENT = "message", "v", "u"
 """What may be recorded of a layer, as probes call it."""
 INTEGERS = "integers"
 _KINDS = ("framework", INTEGERS)
+MOMENTS = {"voltages": ("after", "before"), "currents": ("added", "decayed")}
+"""When in a step states were recorded: after its reset or before; when the input was added, or decayed for the next."""
 _WHAT = dict(zip(PREFIXES, (SENT, SENT, VOLTAGE, VOLTAGE, CURRENT), strict=True))
 _HINT = "save it as numpy.savez(path, x=x, out=what_the_output_sent), docs/inputs.md has the other arrays"
 
@@ -51,6 +54,27 @@ class Recording:
     dt: float | None = None
     layout: str | None = None
     has_input: bool = False
+    voltages: str = "after"
+    currents: str = "added"
+
+    def at(self, moments: Mapping[str, str]) -> Recording:
+        """Return the recording with states that were recorded at other ``moments`` of a step."""
+        return replace(
+            self,
+            voltages=moments.get("voltages", self.voltages),
+            currents=moments.get("currents", self.currents),
+        )
+
+    @property
+    def other_moments(self) -> Iterator[Recording]:
+        """Return the recording as it is if its states were recorded at other moments of a step."""
+        held = {what for _, what in self.arrays}
+        given = {VOLTAGE: "voltages", CURRENT: "currents"}
+        names = [name for what, name in given.items() if what in held]
+        for moments in product(*(MOMENTS[name] for name in names)):
+            other = self.at(dict(zip(names, moments, strict=True)))
+            if (other.voltages, other.currents) != (self.voltages, self.currents):
+                yield other
 
     @property
     def integers(self) -> bool:
@@ -81,6 +105,10 @@ def head_of(path: Path) -> Recording:
     meta = _meta(_text(said[META], f"meta of {path}"), path) if META in said else {}
     dt = said["dt"].item() if "dt" in said and said["dt"].size == 1 else meta.get("dt")
     layout = _text(said["layout"], f"layout of {path}") if "layout" in said else meta.get("layout")
+    moments = {
+        name: arguments.choice(meta.get(name, allowed[0]), allowed, f"{name} in meta of {path}")
+        for name, allowed in MOMENTS.items()
+    }
     return Recording(
         str(path),
         {},
@@ -88,7 +116,7 @@ def head_of(path: Path) -> Recording:
         dt=None if dt is None else arguments.duration(dt, f"dt of {path}"),
         layout=None if layout is None else arguments.choice(layout, LAYOUTS, f"layout of {path}"),
         has_input=INPUT in held,
-    )
+    ).at(moments)
 
 
 def recording_of(given: Path | Mapping[str, Any], nodes: Collection[str], output: str) -> Recording:

@@ -16,7 +16,7 @@ import numpy as np
 from ..nir_bridge import ForeignFile
 from ..nir_bridge.dialect import PRESETS, Dialect, dialect_of
 from ..nodes.arithmetic import Array
-from .against import AFTER, float_rows
+from .against import float_rows
 from .grid import Grid
 from .judge import Judge, Portion
 from .recording import Recording
@@ -56,19 +56,31 @@ def dialect_in_force(asked: Any) -> Dialect:
     return dialect_of(asked) if asked else Dialect()
 
 
-def search(
-    file: ForeignFile, in_force: Dialect, recording: Recording, x: Array, bits: int = 64, voltages: str = AFTER
-) -> Found:
-    """Return every dialect that is consistent with a recording, and how the presets fare."""
+def search(file: ForeignFile, in_force: Dialect, recording: Recording, x: Array, bits: int = 64) -> Found:
+    """Return every dialect that is consistent with a recording, and how the presets fare.
+
+    Where none is, and states were recorded, they may have been at another moment of a step.
+    """
+    found = _search(file, in_force, recording, x, bits)
+    for other in () if found.consistent else recording.other_moments:
+        again = _search(file, in_force, other, x, bits)
+        if again.consistent:
+            said = f"; states recorded with expect.voltages={other.voltages}, expect.currents={other.currents}"
+            named = {f"{name}{said}": again.bins[name] for name in again.consistent}
+            return again._replace(bins={**found.bins, **named}, consistent=tuple(named))
+    return found
+
+
+def _search(file: ForeignFile, in_force: Dialect, recording: Recording, x: Array, bits: int) -> Found:
     output = file.with_dialect(in_force)[0].output
-    judge = Judge(file, recording, x, output, bits, voltages)
+    judge = Judge(file, recording, x, output, bits)
     found = _Search(Grid.of(file), judge)
     bins: dict[str, int] = {}
 
     def run(dialects: Iterable[Dialect]) -> None:
         for dialect in dialects:
             if str(dialect) not in bins:
-                bins[str(dialect)] = _differing(file, dialect, recording, x, bits, voltages)
+                bins[str(dialect)] = _differing(file, dialect, recording, x, bits)
 
     run([*found.consistent(), *(Dialect.named(name) for name in PRESETS)])
     if all(bins.values()):
@@ -84,10 +96,10 @@ def _preset(name: str) -> str:
 
 
 def _differing(
-    file: ForeignFile, dialect: Dialect, recording: Recording, x: Array, bits: int, voltages: str
+    file: ForeignFile, dialect: Dialect, recording: Recording, x: Array, bits: int
 ) -> int:  # fmt: skip
     graph, units = file.with_dialect(dialect)
-    rows = float_rows(graph, x, recording, units, bits, voltages)
+    rows = float_rows(graph, x, recording, units, bits)
     return sum(row.differ for row in rows)
 
 

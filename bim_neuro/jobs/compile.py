@@ -164,7 +164,7 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")
-    for name in ("dialect", "encoder", "events", "importer"):
+    for name in ("dialect", "encoder", "events", "moments", "importer"):
         if options[name] is None:
             del options[name]
     if request.lowering is None:
@@ -174,7 +174,7 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
     if request.board:
         del options["board"]
     if request.expect is None:
-        del options["expect"], options["float_bits"], options["voltages"]
+        del options["expect"], options["float_bits"]
     if request.plasticity is None:
         options["learn_samples"] = None  # a default is not part of the request
     seed = request.plasticity.seed if request.plasticity else None

@@ -46,6 +46,7 @@ def recorded(request: Request, program: Program, chosen: Chosen) -> Recording | 
         raise InputError(f"{file} holds no splits, {chosen.origin} is one", "add --split all")
     nodes = program.graph.nodes if integers else graph.nodes
     recording = recording_of(file, nodes, graph.output).with_samples_first(chosen.layout)
+    recording = recording.at(request.moments or {})
     against.check_lengths(recording, list(recording.arrays), graph, chosen.data.x)
     return recording
 
@@ -60,7 +61,7 @@ def beside(
     x = program.graph.encoder.for_float(raw)
     foreign = foreign_file(request.model, request.dt, request.encoder)
     units = foreign.with_dialect(dialect_in_force(request.dialect))[1] if foreign else against.NO_UNITS
-    rows = against.float_rows(program.reference, x, recording, units, request.float_bits, request.voltages)
+    rows = against.float_rows(program.reference, x, recording, units, request.float_bits)
     found = _searched(request, rows, foreign, recording, x)
     rows += against.integer_rows(program, raw, recording)
     expect = _expect(request, program, recording, rows, found)
@@ -73,7 +74,7 @@ def _searched(
     """Search the dialects of a foreign file where the one in force differs."""
     if foreign is None or not any(row.differ for row in rows):
         return NOT_SEARCHED
-    return search(foreign, dialect_in_force(request.dialect), recording, x, request.float_bits, request.voltages)
+    return search(foreign, dialect_in_force(request.dialect), recording, x, request.float_bits)
 
 
 def _expect(

@@ -48,7 +48,7 @@ class Request:
     importer: str | None = None  # whose is to play model.nir; see nir_bridge.importers
     expect: Path | None = None  # a recording of somebody else's run of the model; see `expected`
     float_bits: int = 64
-    voltages: str = "after"  # the reset of a step were recorded, or before
+    moments: Mapping[str, str] | None = None  # of a step at which its states were recorded: voltages, currents
     board: bool = True  # whether the result holds a board kit
     file: str = ""  # the same for --config, as it is written beside the result
 

@@ -119,8 +119,10 @@ DIALECT = (
 """Switches of the neurons of another framework's file, beside the preset that --dialect names."""
 EXPECT = (
     Setting("run.float_bits", str, "64", "Width of the float law beside --expect.", "bits", choices=("64", "32")),
-    Setting("expect.voltages", str, "after", "Voltages of --expect were recorded after the reset of a step, or before.",
+    Setting("expect.voltages", str, None, "Voltages of --expect are after a step's reset (default), or before.",
             choices=("after", "before")),
+    Setting("expect.currents", str, None, "Currents of --expect are those with the input added (default), or "
+            "decayed for the next step.", choices=("added", "decayed")),
 )  # fmt: skip
 """How a recording is compared."""
 EVENTS = (

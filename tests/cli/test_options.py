@@ -36,7 +36,8 @@ VALUES = {
     "learn.seed": 0, "listed": "settings",
     "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",
     "output": "out", "run.lava_timeout": 9, "show_target": "loihi2", "run.max_memory": "2G",
-    "expect": "io.npz", "run.float_bits": 32, "expect.voltages": "before", "board.kit": "no",
+    "expect": "io.npz", "run.float_bits": 32, "expect.voltages": "before",
+    "expect.currents": "added", "board.kit": "no",
     **{f"dialect.{name}": switch.default for name, switch in SWITCHES.items()},
     "dialect.layers": "LIF.reset=zero",
 }  # fmt: skip

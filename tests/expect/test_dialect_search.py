@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bim_neuro.expect.recording import Recording, recording_of
+from bim_neuro.expect.against import float_rows
+from bim_neuro.expect.recording import Recording, head_of, recording_of
 from bim_neuro.expect.search import search
 from bim_neuro.nir_bridge import ForeignFile, foreign_file
 from bim_neuro.nir_bridge.dialect import Dialect, dialect_of
@@ -44,6 +45,30 @@ def check(name: str) -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_what_the_framework_computed_is_among_the_dialects_found(name: str) -> None:
     check(name)
+
+
+STATES = {"snntorch": "snntorch", "spikingjelly": "spikingjelly", "norse": "norse; states recorded with "
+          "expect.voltages=after, expect.currents=decayed"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) for name in STATES])
+def test_what_a_framework_keeps_inside_is_equal_too_and_tells_resets_apart(name: str) -> None:
+    """Its spikes alone leave open whether it resets in the step of the spike."""
+    files = FOLDER / f"states_{name}.nir", FOLDER / f"states_{name}.npz"
+    head = head_of(files[1])
+    file = foreign_file(files[0], head.dt, None)
+    assert file is not None
+    graph, units = file.with_dialect(Dialect.named(name))
+    recording = recording_of(files[1], graph.nodes, graph.output).with_samples_first(None)
+    moments = recording.at({"currents": "decayed"}) if name == "norse" else recording
+    with np.load(files[1]) as arrays:
+        x = arrays["x"].swapaxes(0, 1).astype(float)
+    rows = float_rows(graph, x, moments, units)
+    assert {row.what for row in rows} >= {"message", "voltage"}
+    assert [row.differ for row in rows] == [0] * len(rows)
+    found = search(file, Dialect(), recording, x)
+    assert STATES[name] in found.consistent
+    assert "reset_when" not in found.undecided
 
 
 @pytest.mark.slow
