@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from bim_neuro.estimates.step_time import counted, longest
-from bim_neuro.estimates.terms import Range
-from bim_neuro.hardware import load_profile
+from bim_neuro.estimates.terms import Range, Term, total
+from bim_neuro.hardware import HardwareProfile, Quantity, at_boundary, load_profile
 
 from . import silicon_before
 
@@ -73,9 +73,36 @@ def now(case: Case) -> Range:
     if case.figure == "step_us":
         return longest(counted(case.core, profile))
     if "." in case.figure:
-        price = profile.quantities()[case.figure]
-        return Range(price.low, price.value, price.high)
-    return before(case)
+        return _range(profile.quantities()[case.figure])
+    if case.figure == "static_mw":
+        return _range(at_boundary(profile, case.boundary).static_mw)
+    energy = dynamic_pj(case, profile)
+    return energy if case.figure == "energy_pj" else _drawn(case, profile, energy)
+
+
+def dynamic_pj(case: Case, profile: HardwareProfile) -> Range:
+    """Return the dynamic energy of a step from the counts of a whole chip."""
+    energy, passes = profile.energy, profile.passes_per_update["lif"]
+    counts = case.chip
+    return total(
+        [
+            Term("synops", "synaptic operations", counts.get("synops", 0), (energy.synop_pj,)).over(1),
+            Term("updates", "updates of LIFs", counts.get("lif", 0), (passes, energy.update_pass_pj)).over(1),
+            Term("updates", "passes", counts.get("passes", 0), (energy.update_pass_pj,)).over(1),
+        ]
+    )
+
+
+def _drawn(case: Case, profile: HardwareProfile, energy: Range) -> Range:
+    """Return the power of a chip whose steps follow each other: static power, and dynamic energy over their time."""
+    static, step = at_boundary(profile, case.boundary).static_mw, longest(counted(case.core, profile))
+    ends = ((static.low, energy.low, step.high), (static.value, energy.value, step.value))
+    ends = (*ends, (static.high, energy.high, step.low))
+    return Range(*((mw or 0.0) + (pj or 0.0) / (us or 1.0) / 1000 for mw, pj, us in ends))
+
+
+def _range(quantity: Quantity) -> Range:
+    return Range(quantity.low, quantity.value, quantity.high)
 
 
 def inside(case: Case, predicted: Range) -> bool:

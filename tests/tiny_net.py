@@ -31,6 +31,8 @@ PRICES = {
     "barrier_pj": known(100, 110, 120),
     "static_mw": known(0.25, 0.5, 1, "mW"),
     "host_mw": known(1, 2, 3, "mW"),
+    "chip_mw": UNKNOWN,
+    "board_mw": UNKNOWN,
 }
 
 

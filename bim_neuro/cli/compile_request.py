@@ -73,6 +73,8 @@ def request_of(asked: Asked) -> Request:
                 "lowering.segments": "segments",
                 "lowering.decay_bits": "decay_bits",
                 "nir.for": "importer",
+                "power.boundary": "boundary",
+                "power.sample_rate": "sample_rate",
             }
         ),
     )

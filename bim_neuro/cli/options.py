@@ -218,6 +218,8 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "optimise": (_BUILDS, _CORES),
     "output": (_SIMULATES,),
     "board.kit": (_SIMULATES,),
+    "power.boundary": (_SIMULATES, _CORES),
+    "power.sample_rate": (_SIMULATES, _CORES),
     "expect": (_SIMULATES, _STREAMS),
     "run.float_bits": (_SIMULATES, _RECORDED),
     "expect.voltages": (_SIMULATES, _RECORDED),

@@ -3,7 +3,8 @@ r"""Energy: the counts of a run times the prices of a profile, per sample, as lo
     E(layer)  = synops * synop_pj + updates * passes * update_pass_pj + learning updates * learning_update_pj
               + messages * (message_pj + hops_ew * hop_east_west_pj + hops_ns * hop_north_south_pj
                             + links * hop_chip_pj)
-    E(static) = time of a sample * static power            the time is the latency model's (latency.py)
+    E(static) = time of a sample * static power            the time is the latency model's (latency.py), the power that
+                                                           of the profile's boundary: cores, chip or board
     E(io)     = input messages * input_message_pj
     E         = sum over layers of E(layer) + barrier + E(static)            used by --optimise and --max-energy
 
@@ -88,7 +89,7 @@ def price(
     if time is not None:
         arguments.instance(time, LatencyReport, "time", "latency(placed, record, profile) returns one")
     time, samples = time or latency(placed, record, profile), record.samples
-    by_layer = _layer_terms(placed, record, profile)
+    by_layer = layer_terms(placed, record, profile)
     layers = tuple(_layer_energy(layer, terms, samples) for layer, terms in by_layer.items())
     barrier, static, host, io = shared = _shared_terms(placed.graph, record, profile, time)
     terms = [term for terms in (*by_layer.values(), shared) for term in terms]
@@ -119,7 +120,7 @@ def _whole(dynamic: Range, static: Range, profile: HardwareProfile) -> Range:
     return UNPRICED if UNPRICED in (dynamic, static) else total([dynamic, static])
 
 
-def _layer_terms(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> dict[str, list[Term]]:
+def layer_terms(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> dict[str, list[Term]]:
     """Return {layer: its counted events}; an all-in synop contains every other term."""
     graph, hops = placed.graph, average_hops(placed, profile)
     terms: dict[str, list[Term]] = {}
@@ -157,11 +158,12 @@ def _shared_terms(
     energy = profile.energy
     samples = record.samples if energy.scope == "per_term" else 0
     us = Quantity(time.sample_us.value, time.sample_us.low, time.sample_us.high, "us", time.weakest_basis, "latency")
+    host = samples if profile.counted_boundary == "cores" else 0  # a wider boundary has it in its static power
     inputs = record.layers[graph.source].totals()["messages"] if samples else 0
     return (
         Term("barrier", "barrier", time.steps_per_sample * samples, (energy.barrier_pj,)),
-        Term("static", "static power", samples * _PJ_PER_US_MW, (us, energy.static_mw)),
-        Term("host", "host power", samples * _PJ_PER_US_MW, (us, energy.host_mw)),
+        Term("static", "static power", samples * _PJ_PER_US_MW, (us, profile.static_mw)),
+        Term("host", "host power", host * _PJ_PER_US_MW, (us, energy.host_mw)),
         Term("io", "input messages", inputs, (energy.input_message_pj,)),
     )
 

@@ -12,7 +12,7 @@ listed in ``untimed``; every time is then a lower bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -100,6 +100,7 @@ class LatencyReport:
     time: StepTime
     untimed: tuple[str, ...]
     weakest_basis: str
+    steps_us: Array = field(repr=False, compare=False)  # (ends, steps)
 
     __repr__ = outline
 
@@ -134,6 +135,7 @@ def latency(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) ->
         time=_step_time(sides, priced, traffic.busiest(profile)),
         untimed=left_out(terms),
         weakest_basis=weakest(terms),
+        steps_us=step,
     )
 
 

@@ -133,4 +133,4 @@ def _charged(profile: HardwareProfile) -> Hops:
 def _static_pj_per_us(profile: HardwareProfile) -> float:
     """Return the energy per time: static power, or 0 with all-in prices, which contain it."""
     energy = profile.energy
-    return 0.0 if energy.scope == "all_in" else (energy.static_mw.value or 0.0) * _PJ_PER_US_MW
+    return 0.0 if energy.scope == "all_in" else (profile.static_mw.value or 0.0) * _PJ_PER_US_MW

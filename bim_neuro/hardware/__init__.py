@@ -3,9 +3,11 @@
 What each section means: docs/hardware.md. How to add a chip: docs/adding_a_chip.md.
 """
 
+from .boundary import at_boundary
 from .read import list_profiles, load_profile
 from .schema import (
     BASES,
+    BOUNDARIES,
     ENCODINGS,
     SCOPES,
     Board,
@@ -25,6 +27,7 @@ from .table import markdown, numbers, overview
 
 __all__ = [
     "BASES",
+    "BOUNDARIES",
     "ENCODINGS",
     "SCOPES",
     "Board",
@@ -38,6 +41,7 @@ __all__ = [
     "Numeric",
     "Quantity",
     "Timing",
+    "at_boundary",
     "list_profiles",
     "load_profile",
     "markdown",

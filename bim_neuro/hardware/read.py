@@ -14,7 +14,18 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 from .. import arguments
 from ..errors import InputError
 from ..intake import read_toml
-from .schema import BASES, ENCODINGS, LARGEST, RESOURCES, SCOPES, SIGNED_UNIT, UNLIMITED, HardwareProfile, Quantity
+from .schema import (
+    BASES,
+    BOUNDARIES,
+    ENCODINGS,
+    LARGEST,
+    RESOURCES,
+    SCOPES,
+    SIGNED_UNIT,
+    UNLIMITED,
+    HardwareProfile,
+    Quantity,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -87,7 +98,16 @@ def _table(file: _File, heirs: tuple[_File, ...] = ()) -> Table:
     base = _base(table.pop("extends"), file, heirs)
     inherited = _table(base, (*heirs, file))
     _parse(inherited, base.name)  # so that a broken base is refused under its own name
-    return _merged({name: entry for name, entry in inherited.items() if name not in ("name", "title")}, table)
+    kept = {name: entry for name, entry in inherited.items() if name not in ("name", "title")}
+    return _merged(_without_power(kept, table), table)
+
+
+def _without_power(inherited: Table, own: Table) -> Table:
+    """Leave out the power of another chip and board where a profile has a static power of its own."""
+    energy, theirs = own.get("energy"), inherited.get("energy")
+    if not isinstance(energy, dict) or not isinstance(theirs, dict) or "static_mw" not in energy:
+        return inherited
+    return {**inherited, "energy": {key: entry for key, entry in theirs.items() if key not in ("chip_mw", "board_mw")}}
 
 
 def _base(name: object, file: _File, heirs: tuple[_File, ...]) -> _File:
@@ -127,7 +147,7 @@ def _merged(inherited: Table, own: Table) -> Table:
 def _parse(table: Mapping[str, Any], file: str) -> HardwareProfile:
     top = _Key(file)
     profile: HardwareProfile = _section(HardwareProfile, table, top)
-    for check in (_check_counts, _check_memory, _check_scope):
+    for check in (_check_counts, _check_memory, _check_scope, _check_boundary):
         check(profile, top)
     return profile
 
@@ -232,6 +252,11 @@ def _check_memory(profile: HardwareProfile, top: _Key) -> None:
 
 def _said(quantity: Quantity) -> str:
     return f"{quantity.value}" if quantity.published else quantity.basis
+
+
+def _check_boundary(profile: HardwareProfile, top: _Key) -> None:
+    if profile.boundary not in BOUNDARIES:
+        raise (top / "boundary").refusal(repr(profile.boundary), ", ".join(BOUNDARIES))
 
 
 def _check_scope(profile: HardwareProfile, top: _Key) -> None:

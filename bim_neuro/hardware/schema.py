@@ -46,6 +46,9 @@ RESOURCES = (
     "groups",
 )
 
+# What a static power is the power of, smallest first. Each contains the one before: they are never added.
+BOUNDARIES = ("cores", "chip", "board")
+
 # Formats of synapse lists: with zeros, without zeros, or one list shared by all positions of a conv kernel.
 ENCODINGS = ("dense", "sparse", "shared")
 
@@ -71,8 +74,8 @@ class Quantity:
         return self.value is not None
 
 
-NO_NS = Quantity(None, None, None, "ns", "unpublished", "not in this profile")
-"""What stands for a time that a profile leaves out."""
+NO_MW, NO_NS = (Quantity(None, None, None, unit, "unpublished", "not in this profile") for unit in ("mW", "ns"))
+"""What stands for a number that a profile leaves out."""
 
 
 def weakest_basis(quantities: Iterable[Quantity]) -> str:
@@ -161,7 +164,7 @@ class Numeric:
 class Timing:
     """How fast the chip steps, and how long a core or a link is busy with one event.
 
-    A profile may leave out the last two: a LIF is then priced as microcode, and reads of synapse memory are untimed.
+    The last two may be left out: a LIF is then timed as microcode, and reads of synapse memory are untimed.
     """
 
     step_us: Microseconds  # the least a step takes
@@ -178,7 +181,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class Energy:
-    """Energy of an event. ``scope`` is one of SCOPES; with 'all_in' only ``synop_pj`` may have a value."""
+    """Energy of an event, and static power of each of BOUNDARIES; a profile may leave out those of chip and board.
+
+    ``scope`` is one of SCOPES; with 'all_in' only ``synop_pj`` may have a value.
+    """
 
     scope: str
     synop_pj: Picojoules
@@ -190,8 +196,10 @@ class Energy:
     input_message_pj: Picojoules  # sending one onto the chip
     barrier_pj: Picojoules  # one synchronisation a step
     learning_update_pj: Picojoules  # one plastic synapse, visited in one learning epoch
-    static_mw: Milliwatts
-    host_mw: Milliwatts
+    static_mw: Milliwatts  # of the neurocores and their memories
+    host_mw: Milliwatts  # of the embedded processors alone
+    chip_mw: Milliwatts = NO_MW  # static, of the chips with their embedded processors
+    board_mw: Milliwatts = NO_MW  # static, of the whole board
 
     __repr__ = outline
 
@@ -230,7 +238,7 @@ class Capabilities:
 class HardwareProfile:
     """One target: a chip, or a board of chips.
 
-    ``encoding`` is keyed by what is in ENCODINGS, ``passes_per_update`` by node kind.
+    ``encoding`` is keyed by what is in ENCODINGS, ``passes_per_update`` by node kind; ``boundary`` is of BOUNDARIES.
     """
 
     name: str
@@ -246,8 +254,25 @@ class HardwareProfile:
     passes_per_update: dict[str, Passes]
     learning: LearningEngine
     capabilities: Capabilities
+    boundary: str = "chip"
 
     __repr__ = outline
+
+    @property
+    def powers(self) -> dict[str, Quantity]:
+        """Return {boundary: its static power} in the order of BOUNDARIES."""
+        energy = self.energy
+        return dict(zip(BOUNDARIES, (energy.static_mw, energy.chip_mw, energy.board_mw), strict=True))
+
+    @property
+    def counted_boundary(self) -> str:
+        """The boundary whose static power counts: ``boundary``, or cores where the profile has no figure for it."""
+        return self.boundary if self.powers[self.boundary].published else BOUNDARIES[0]
+
+    @property
+    def static_mw(self) -> Quantity:
+        """The static power that counts in energies."""
+        return self.powers[self.counted_boundary]
 
     @property
     def cores_per_chip(self) -> int | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..compilers.lower_stock import StockSettings
 from ..errors import Finding
+from ..hardware import at_boundary
 from ..lowering import with_lowering
 from ..pipeline import compile_model
 from ..program import Program
@@ -14,7 +17,7 @@ from .sequences import training_input
 
 def program_of(request: Request, watch: Stopwatch) -> Program:
     """Compile the model of a request; a run arranges its cores later, where it knows the traffic."""
-    fused = compile_model(
+    compiled = compile_model(
         request.model,
         request.target,
         dt=request.dt,
@@ -24,6 +27,7 @@ def program_of(request: Request, watch: Stopwatch) -> Program:
         effort=0.0,
         weight_bits=request.weight_bits,
     )
+    fused = replace(compiled, profile=at_boundary(compiled.profile, request.boundary))
     if request.lowering is None:
         return fused
     settings = StockSettings(request.segments, request.decay_bits)

@@ -141,6 +141,7 @@ def _facts(
         command=request.command,
         placed=placed,
         optimise=request.optimise,
+        sample_rate=request.sample_rate,
         findings=(*program.findings, *chosen.findings, *unplayed_by(request.importer, program)),
         learning=learned.report if learned else None,
         stream=learned.stream if learned else None,
@@ -164,7 +165,7 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")
-    for name in ("dialect", "encoder", "events", "moments", "importer"):
+    for name in ("dialect", "encoder", "events", "moments", "importer", "boundary", "sample_rate"):
         if options[name] is None:
             del options[name]
     if request.lowering is None:

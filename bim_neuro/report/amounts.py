@@ -11,6 +11,7 @@ MICROSECONDS: Units = ((1e6, "s"), (1e3, "ms"), (1.0, "us"))
 SECONDS: Units = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 PICOJOULES: Units = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
 MICROJOULES: Units = tuple((scale / 1e6, unit) for scale, unit in PICOJOULES)
+MILLIWATTS: Units = ((1e3, "W"), (1.0, "mW"), (1e-3, "uW"))
 """What a number in these is written as."""
 
 

@@ -24,7 +24,7 @@ from ..nodes.synapses import WEIGHTED
 from ..record import RunRecord
 from ..simulation.agreement import Agreement
 from ..tasks import majority, metrics
-from . import models
+from . import models, running
 from .findings import (
     clipped_input,
     costly_learning,
@@ -60,6 +60,7 @@ class Facts:
     constants: tuple[Constant, ...] = ()
     exponents: Mapping[str, float] = field(default_factory=dict)  # of each layer's message
     request: dict[str, Any] = field(default_factory=dict)  # see `report.asked`
+    sample_rate: float | None = None  # samples a second; None: that of the model's steps
     stream: InputSeen | None = None  # the learning input, as the encoder saw it
     sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase
     expect: models.Expect | None = None  # somebody else's run, beside this one
@@ -98,7 +99,7 @@ def summarise(facts: Facts) -> models.Summary:
         cores=_cores(facts.placed, facts.profile),
         placement=_placement(facts.placed),
         layers=tuple(_layer(name, facts, energy) for name in graph.order if name != graph.source),
-        latency=models.made(models.Latency, {key: value for key, value in asdict(time).items() if key != "time"}),
+        latency=models.made(models.Latency, running.latency_values(time)),
         energy=models.made(models.Energy, {"unit": "pJ per sample", **asdict(energy)}),
         dense=_dense(graph, record.steps),
         neurobench=models.made(models.NeuroBench, neurobench(graph, facts.activity, record.samples, record.steps)),
@@ -109,7 +110,7 @@ def summarise(facts: Facts) -> models.Summary:
         judge=_judges(graph),
         seconds={},
         expect=facts.expect,
-        time=models.made(models.StepTime, asdict(time.time)),
+        **running.at_rate(facts.placed, record, facts.profile, time, energy, facts.sample_rate),
     )
 
 

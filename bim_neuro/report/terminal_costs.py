@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..printable import counted, escape
-from .amounts import MICROJOULES, MICROSECONDS, PICOJOULES, energy, point, scaled
-from .models import Dense, Energy, Latency, Range, StepTime
+from .amounts import MICROJOULES, MICROSECONDS, MILLIWATTS, PICOJOULES, energy, point, scaled
+from .models import Dense, Energy, Latency, Range, StepTime, Summary
 
 
 def time_lines(times: Latency, step: StepTime | None) -> list[str]:
@@ -71,6 +71,28 @@ def _whole(costs: Energy) -> str:
         return f"{at_least}{energy(costs.dynamic)}, static power in it"
     parts = f"dynamic {energy(costs.dynamic)}, static {energy(costs.static)}"
     return f"{at_least}{scaled(costs.energy_uj, MICROJOULES)}: {parts}"
+
+
+_BOUNDARIES = {"cores": "neurocores", "chip": "chip with its processors", "board": "board"}
+
+
+def power_lines(summary: Summary) -> list[str]:
+    """Say what is drawn at the task's rate: by boundary, each with the one before in it."""
+    rate, duty, at_rate = summary.sample_rate_hz, summary.duty, summary.at_rate
+    if not summary.power or rate is None or duty is None or at_rate is None or duty.value is None:
+        return []
+    if at_rate.behind:
+        kept = f"[yellow]cannot keep up, {at_rate.behind:.2f} times too slow[/]"
+    else:
+        kept = f"computes {scaled(duty, ((0.01, '%'),))} of the time"
+    whose = _BOUNDARIES[summary.boundary or "cores"]
+    lines = [f"at {rate:,.4g} samples/s it {kept}; a sample costs {scaled(at_rate.energy_uj, MICROJOULES)} ({whose})"]
+    lines += [
+        f"  {_BOUNDARIES[name]}: static {scaled(line.static_mw, MILLIWATTS)}, mean {scaled(line.mean_mw, MILLIWATTS)}, "
+        f"peak {scaled(line.peak_mw, MILLIWATTS)}; weakest basis: {line.basis}"
+        for name, line in summary.power.items()
+    ]
+    return lines
 
 
 def dense_line(dense: Dense) -> str:

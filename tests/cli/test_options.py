@@ -38,6 +38,7 @@ VALUES = {
     "output": "out", "run.lava_timeout": 9, "show_target": "loihi2", "run.max_memory": "2G",
     "expect": "io.npz", "run.float_bits": 32, "expect.voltages": "before",
     "expect.currents": "added", "board.kit": "no",
+    "power.boundary": "chip", "power.sample_rate": 9,
     **{f"dialect.{name}": switch.default for name, switch in SWITCHES.items()},
     "dialect.layers": "LIF.reset=zero",
 }  # fmt: skip

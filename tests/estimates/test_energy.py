@@ -247,5 +247,5 @@ def test_a_whole_run_is_the_sum_of_its_counts_times_the_prices(
             expected += total["messages"] * hops[layer][0] * getattr(prices.hop_east_west_pj, end)
             expected += total["messages"] * hops[layer][1] * getattr(prices.hop_north_south_pj, end)
         assert getattr(energy.dynamic, end) == pytest.approx(expected / record.samples, rel=1e-12)
-    assert energy.unpriced == ("sending messages", "barrier", "host power", "input messages")
+    assert energy.unpriced == ("sending messages", "barrier", "input messages")
     assert energy.weakest_basis == "assumed"

@@ -36,3 +36,16 @@ def test_the_profile_of_before_predicts_what_it_did() -> None:
     found = silicon.summary(CASES, silicon.before)
     assert found["coverage"] == pytest.approx(7 / 24)
     assert found["score"] == pytest.approx(12.07, abs=0.01)
+
+
+def test_today_s_profile_covers_more_and_scores_better_than_that_of_before() -> None:
+    old, new = silicon.summary(CASES, silicon.before), silicon.summary(CASES, silicon.now)
+    assert new["coverage"] >= 0.9 > old["coverage"]
+    assert new["score"] < old["score"] / 5
+
+
+def test_the_benchmark_says_of_each_case_whether_it_is_inside(capsys: pytest.CaptureFixture[str]) -> None:
+    silicon.show(CASES[:1], silicon.now)
+    assert capsys.readouterr().out.rstrip().endswith("inside")
+    silicon.show(CASES[:1], silicon.before)
+    assert capsys.readouterr().out.rstrip().endswith("outside")

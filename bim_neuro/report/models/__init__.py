@@ -6,7 +6,19 @@ schema_of          the JSON Schema of a model: docs/summary.schema.json
 """
 
 from .asked import Asked, Hashes, Sequences
-from .costs import BusyLink, BusyTime, Dense, Energy, Latency, LayerEnergy, Processor, StepTime, TermTime
+from .costs import (
+    AtRate,
+    BusyLink,
+    BusyTime,
+    Dense,
+    Energy,
+    Latency,
+    LayerEnergy,
+    PowerLine,
+    Processor,
+    StepTime,
+    TermTime,
+)
 from .expect import Expect, ExpectLayer, FirstBin, Undecided
 from .learning import Learning, LearningVerification
 from .parts import Backend, Judge, Objective, Quantity, Range
@@ -21,6 +33,7 @@ __all__ = [
     "Accuracy",
     "Agreement",
     "Asked",
+    "AtRate",
     "Backend",
     "BusyLink",
     "BusyTime",
@@ -48,6 +61,7 @@ __all__ = [
     "Objective",
     "OtherKeys",
     "Placement",
+    "PowerLine",
     "Processor",
     "Quantity",
     "Range",

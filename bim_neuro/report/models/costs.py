@@ -98,6 +98,30 @@ class StepTime:
     terms: Annotated[tuple[TermTime, ...], "All terms."]
 
 
+Boundary = Literal["cores", "chip", "board"]
+"""cores: neurocores and their memories. chip: with the embedded processors. board: all of it."""
+_MW = Unit("mW")
+
+
+@dataclass(frozen=True)
+class PowerLine:
+    """Power of one boundary; dynamic power is that of the neurocores."""
+
+    static_mw: Annotated[Range, "While nothing is computed.", _MW]
+    mean_mw: Annotated[Range, "At the sample rate, or as fast as the program can.", _MW]
+    peak_mw: Annotated[Range, "In the step that draws most.", _MW]
+    basis: Annotated[Basis, "Weakest basis of its numbers."]
+
+
+@dataclass(frozen=True)
+class AtRate:
+    """A sample at the task's rate, at the boundary that counts."""
+
+    energy_uj: Annotated[Range, "Dynamic energy, and static power until the next sample.", _UJ]
+    edp_uj_ms: Annotated[Range, "That energy times the time until the answer.", Unit("uJ ms")]
+    behind: Annotated[float | None, "By which factor the program is too slow for the rate; null if it keeps up."]
+
+
 @dataclass(frozen=True)
 class Latency:
     """How long the run takes on the chip; a lower bound if `untimed` is not empty."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from .asked import Asked, Sequences
-from .costs import Dense, Energy, Latency, StepTime
+from .costs import AtRate, Boundary, Dense, Energy, Latency, PowerLine, StepTime
 from .expect import Expect
 from .learning import Learning
-from .parts import Amount, Backend, Count, Judge, Objective, Some
+from .parts import Amount, Backend, Count, Judge, Objective, Range, Some
 from .plain import plain
 from .program import Constant, Cores, Encoder, Finding, Placement
 from .run import Accuracy, Agreement, Layer, NeuroBench, Verification
@@ -74,7 +74,17 @@ class Summary:
     expect: Annotated[
         Expect | None, "The recording of --expect, by a framework or a chip, beside this run; left out without one."
     ] = None
-    time: Annotated[StepTime | None, "What a step waits for; left out by versions before 0.3."] = None
+    time: Annotated[StepTime | None, "What a step waits for; this key and all below are not in older files."] = None
+    boundary: Annotated[Boundary | None, "The boundary whose static power `energy` and `at_rate` count."] = None
+    sample_rate_hz: Annotated[float | None, "The task's rate.", Unit("samples a second"), Within(above=0)] = None
+    duty: Annotated[Range | None, "Share of the time that the chip computes at that rate; above 1 it is too slow."] = (
+        None
+    )
+    at_rate: Annotated[AtRate | None, "A sample at that rate."] = None
+    power: Annotated[
+        dict[Boundary, PowerLine] | None,
+        "Power at that rate by boundary, each of which contains the one before; without those of unknown static power.",
+    ] = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON holds them."""

@@ -39,10 +39,25 @@ function timeSection() {
       ["weakest basis", latency.weakest_basis]);
   }
   return section("time", "Time", "Where the time goes", null, cards(
-    latency && busyCard(latency), timesCard(latency), run.time && waitCard(run.time), card("A sample", {}, factList(steps))));
+    latency && busyCard(latency), timesCard(latency), run.time && waitCard(run.time), run.power && powerCard(run), card("A sample", {}, factList(steps))));
 }
 
 const TERM_NAMES = { neurons: "neurons of the slowest core", synapses: "its synaptic operations", memory: "its reads of synapse memory", link: "the busiest link", barrier: "the barrier", floor: "the least a step takes" };
+
+const BOUNDARY_NAMES = { cores: "neurocores", chip: "chip with its processors", board: "whole board" };
+const MILLIWATTS = [[1e3, "W"], [1, "mW"], [1e-3, "\u00b5W"]];
+
+/** Mean power at the task's rate, by boundary: each contains the one before. */
+function powerCard({ power, boundary, sample_rate_hz: rate, duty, at_rate: sample }) {
+  const rows = Object.entries(power).map(([name, line]) => ({
+    label: BOUNDARY_NAMES[name], range: line.mean_mw, parts: [[line.mean_mw.value, name === boundary ? "var(--accent)" : "var(--quiet)"]],
+    text: scaled(line.mean_mw.value, MILLIWATTS), aside: rangeText(line.mean_mw, MILLIWATTS),
+    tip: { title: BOUNDARY_NAMES[name], rows: [["static", withRange(line.static_mw, MILLIWATTS)], ["mean", withRange(line.mean_mw, MILLIWATTS)], ["peak", withRange(line.peak_mw, MILLIWATTS)], ["weakest basis", line.basis]] },
+  }));
+  const kept = sample.behind ? `It is ${digits(sample.behind)} times too slow for that.` : `It computes ${percent(duty.value)} of the time.`;
+  return card("Power at the task's rate", { note: `${digits(rate)} samples a second. ${kept} A boundary contains the one before: they are not added.` },
+    rangeBars("Mean power by boundary", rows, (mark) => scaled(mark, MILLIWATTS)));
+}
 
 /** What a step waits for: the longest of what goes on side by side. */
 function waitCard({ term, terms, link }) {
