@@ -21,6 +21,17 @@ _OF_PLASTICITY = {
 """Which settings are fields of a `Plasticity`, and which."""
 _LIMITS = ("strict", "min_agreement", "max_energy", "max_latency", "max_cores")
 """The options that are `Thresholds`, in their order."""
+_WORDS = (
+    *("target", "dt", "input", "data", "steps", "split", "layout", "encoder"),
+    *("lowering", "backend", "verify", "optimise", "expect"),
+)
+"""The options that are fields of a `Request`."""
+_FIELDS = {
+    "run.lava_timeout": "lava_timeout", "learn.samples": "learn_samples", "quantise.weight_bits": "weight_bits",
+    "lowering.segments": "segments", "lowering.decay_bits": "decay_bits", "nir.for": "importer",
+    "power.boundary": "boundary", "power.sample_rate": "sample_rate",
+}  # fmt: skip
+"""Which settings are fields of a `Request`, and which."""
 
 
 def request_of(asked: Asked) -> Request:
@@ -50,33 +61,8 @@ def request_of(asked: Asked) -> Request:
         events=asked.given({f"input.{name}": name for name in ("time_unit", "bins", "node")}) or None,
         file=asked.file(model=model, output=output, **chip),
         command=shlex.join(["bim-compile", *sys.argv[1:]]),
-        **asked.words(
-            "target",
-            "dt",
-            "input",
-            "data",
-            "steps",
-            "split",
-            "layout",
-            "encoder",
-            "lowering",
-            "backend",
-            "verify",
-            "optimise",
-            "expect",
-        ),
-        **asked.given(
-            {
-                "run.lava_timeout": "lava_timeout",
-                "learn.samples": "learn_samples",
-                "quantise.weight_bits": "weight_bits",
-                "lowering.segments": "segments",
-                "lowering.decay_bits": "decay_bits",
-                "nir.for": "importer",
-                "power.boundary": "boundary",
-                "power.sample_rate": "sample_rate",
-            }
-        ),
+        **asked.words(*_WORDS),
+        **asked.given(_FIELDS),
     )
 
 
