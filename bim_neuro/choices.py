@@ -22,5 +22,7 @@ BINS = ("count", "any")
 """What a step and line with several events holds: how many, or 1."""
 DIALECTS = ("plain", "norse", "snntorch", "sinabs", "spikingjelly", "rockpool", "spyx", "lava-dl")
 """Presets of what a NIR file does not say (nir_bridge/dialects.toml); earlier requests call plain 'nir'."""
+NETX_FILES = ("auto", "yes", "no")
+"""Whether model.net is written: where lava-dl's netx can express the program, always or not at all, or never."""
 IMPORTERS = ("norse", "snntorch", "spikingjelly", "nir104")
 """Whose importer a model.nir is written for; `nir_bridge.importers` holds what they disagree on."""

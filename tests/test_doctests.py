@@ -65,6 +65,7 @@ def test_the_python_of_a_page_runs(text: str, tmp_path: Path, monkeypatch: pytes
     (tmp_path / "examples").mkdir()
     for place in ("digits.pt", "examples/digits.pt"):
         shutil.copy(ROOT / "examples" / "digits.pt", tmp_path / place)
+    shutil.copy(ROOT / "tests" / "netx_data" / "slayer_dense.net", tmp_path / "trained.net")
     rng = np.random.default_rng(0)
     x = rng.random((3, 8, 8), dtype=np.float32)
     names = {"numpy": np, "x": x, "y": np.arange(3), "x_test": x, "y_test": np.arange(3), "patient": np.arange(3)}

@@ -48,7 +48,7 @@ compile_app = new_app(Command("bim-compile", COMPILE))
 def compile_command(
     context: typer.Context,
     model: Annotated[
-        Path | None, typer.Argument(help="A model.pt, a .nir graph, or a .bimn artefact with --self-test.")
+        Path | None, typer.Argument(help="A model.pt, a .nir or .net graph, or a .bimn artefact with --self-test.")
     ] = None,
     target: Annotated[str, in_panel(MODEL, help="Chip: a name from --list-targets, or your own TOML file.")] = "loihi2",
     dt: Annotated[

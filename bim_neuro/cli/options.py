@@ -202,6 +202,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "lowering.segments": (_BUILDS, _LOWERED),
     "lowering.decay_bits": (_BUILDS, _LOWERED),
     "nir.for": (_BUILDS,),
+    "netx.write": (_BUILDS,),
     "learn.test": (_SIMULATES, _LEARN),
     "learn.samples": (_SIMULATES, _LEARN),
     "learn.placement": (_BUILDS, _LEARN),

@@ -17,6 +17,15 @@ from .sequences import training_input
 
 def program_of(request: Request, watch: Stopwatch) -> Program:
     """Compile the model of a request; a run arranges its cores later, where it knows the traffic."""
+    program = _compiled(request, watch)
+    if request.netx == "yes":
+        from ..netx import layers_of
+
+        layers_of(program.graph)  # refuses what model.net could not hold before anything runs
+    return program
+
+
+def _compiled(request: Request, watch: Stopwatch) -> Program:
     compiled = compile_model(
         request.model,
         request.target,

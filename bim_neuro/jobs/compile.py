@@ -28,7 +28,7 @@ from ..stopwatch import Stopwatch
 from .built import program_of, unplayed_by
 from .chosen import Chosen
 from .expected import beside, completed, recorded
-from .folder import REQUEST, filled, reserved
+from .folder import NET, REQUEST, filled, reserved
 from .learn import Learned
 from .learn_stream import learn_first, learned_file
 from .request import Outcome, Request, Stage
@@ -78,6 +78,7 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
         stage("write model.nir", None)
         with watch.stage("nir"):
             _write_nir(program, fresh / "model.nir", request.importer)
+            _write_net(program, fresh / NET, request.netx)
         if request.file:
             write(fresh / REQUEST, request.file)
         undone = (_not_compared(request.verify),) if request.verify else ()
@@ -165,7 +166,7 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")
-    for name in ("dialect", "encoder", "events", "moments", "importer", "boundary", "sample_rate"):
+    for name in ("dialect", "encoder", "events", "moments", "importer", "netx", "boundary", "sample_rate"):
         if options[name] is None:
             del options[name]
     if request.lowering is None:
@@ -238,3 +239,16 @@ def _write_nir(program: Program, path: Path, importer: str | None) -> None:
     from ..nir_bridge import write_nir
 
     write_nir(program.reference, path, importer=importer)
+
+
+def _write_net(program: Program, path: Path, wanted: str | None) -> None:
+    """Write lava-dl's file of a program that netx can express; ``wanted`` is the setting netx.write."""
+    from ..netx import write_net
+
+    if wanted == "no":
+        return
+    try:
+        write_net(program.graph, path)
+    except DoesNotFit:
+        if wanted == "yes":
+            raise

@@ -26,9 +26,12 @@ from ..compilers.board import ARRAYS, FOLDER, SCRIPT
 from ..errors import InputError
 
 REQUEST = "request.toml"
+NET = "model.net"
 _ALWAYS = {"model.bimn", "model.nir", REQUEST, *report.FILES}
 OUTPUT_FILES = {*_ALWAYS, *(f"{FOLDER}/{name}" for name in (SCRIPT, ARRAYS))}
 """Files of a finished folder, besides the list of them; those of the board kit lie in a folder of their own."""
+_KNOWN = OUTPUT_FILES | {NET}
+"""These, and the file that only some programs have."""
 LIST = ".bim-compile.json"
 _STAGE = ".bim-compile."
 _LAST = "summary.json"  # readers find the former result or the complete new one
@@ -112,7 +115,7 @@ def _check(output: Path) -> None:
         if not _ours(output / name, known):
             hint = f"move that file away, or {_HINT}"
             raise InputError(f"{output / name} was changed after bim-compile wrote it", hint)
-    for name in sorted(OUTPUT_FILES - set(files)):
+    for name in sorted(_KNOWN - set(files)):
         if _there(output / name) or _taken(output / name, output):
             shown = name if _there(output / name) else Path(name).parent
             raise InputError(f"{output} holds '{shown}', which bim-compile did not write", _HINT)
@@ -218,7 +221,7 @@ def _listed(folder: Path) -> dict[str, str] | None:
     """Return the names and hashes of a folder's list; None where it has none that can be read."""
     try:
         files: Any = json.loads((folder / LIST).read_bytes() if _is_plain(folder / LIST) else "")["files"]
-        return {name: str(files[name]) for name in sorted(OUTPUT_FILES & set(files))}
+        return {name: str(files[name]) for name in sorted(_KNOWN & set(files))}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 

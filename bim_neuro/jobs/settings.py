@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any
 
-from ..choices import BINS, IMPORTERS, SEGMENTS, TIME_UNITS
+from ..choices import BINS, IMPORTERS, NETX_FILES, SEGMENTS, TIME_UNITS
 from ..errors import InputError
 from ..nodes.switches import SWITCHES
 from ..plasticity.request import GROUPS, LIMITS, PLACEMENTS, ROUNDINGS, Plasticity
@@ -138,6 +138,8 @@ COMPILE = (
     *EXPECT,
     _MEMORY,
     Setting("quantise.weight_bits", int, 8, "Bits of a weight: 8, or 16 in two lists, in microcode.", "bits", 8, 16),
+    Setting("netx.write", str, "auto", "Write model.net for lava-dl: where it can hold the program, or must, or never.",
+            choices=NETX_FILES),
     Setting("nir.for", str, None, "Whose importer is to play model.nir, where importers disagree.", choices=IMPORTERS),
     Setting("lowering.segments", int, SEGMENTS, "Straight pieces of a lowered model's decays.", "pieces", 2, 64),
     Setting("lowering.decay_bits", int, None, "Bits of a lowered model's decays; by default from the slowest.", "bits",

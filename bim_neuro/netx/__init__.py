@@ -4,9 +4,12 @@
 
 `file` reads the layers, `weights` says what netx's synapses make of their numbers, `neurons` which of our nodes has
 their law, and `read` joins them to a graph that is compiled without rounding: its program computes what
-lava.lib.dl.netx computes, spike by spike. `write` writes a program that netx can express.
+lava.lib.dl.netx computes, spike by spike. `express` turns a program into such layers, where they can hold it, and
+`write` writes them.
 """
 
+from .express import layers_of
 from .read import read_net
+from .write import as_net, write_net
 
-__all__ = ["read_net"]
+__all__ = ["as_net", "layers_of", "read_net", "write_net"]

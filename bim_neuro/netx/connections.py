@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -44,11 +45,11 @@ class Connections:
 
 def connections_of(layer: NetLayer, before: tuple[int, ...]) -> Connections:
     """Return the connections of a layer that reads one of the shape ``before``."""
-    return _convolution(layer, before) if layer.kind == "conv" else _dense(layer, int(np.prod(before)))
+    return _convolution(layer, before) if layer.kind == "conv" else _dense(layer, prod(before))
 
 
 def _dense(layer: NetLayer, pre: int) -> Connections:
-    post = int(np.prod(layer.shape((1, 2, 3))))
+    post = prod(layer.shape((1, 2, 3)))
     parts = [_matrix(layer, "weight", post, pre)]
     if layer.kind == "dense_rec":
         parts.append(_matrix(layer, "weight_rec", post, post))

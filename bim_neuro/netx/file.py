@@ -56,11 +56,12 @@ class NetLayer:
 
     def shape(self, axes: tuple[int, ...]) -> tuple[int, ...]:
         """Return its shape, of so many positive numbers."""
-        sizes = tuple(int(size) for size in np.atleast_1d(self.whole("shape")).ravel())
+        sizes = np.atleast_1d(self.whole("shape")).ravel().tolist()
         if len(sizes) not in axes or min(sizes, default=0) < 1:
             allowed = " or ".join(map(str, axes))
-            raise InputError(f"{self.who}: shape is {sizes}, {allowed} numbers from 1 on are needed")
-        return sizes
+            message = f"{self.who}: shape has {len(sizes)} numbers, {sizes[:3]}; {allowed} from 1 on are needed"
+            raise InputError(message)
+        return tuple(sizes)
 
 
 def as_whole(values: Array, who: str) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ from .neurons import Demand, neurons_of
 
 STEP = 1e-3
 """Seconds a step stands for where nobody says: lava-dl knows steps alone."""
-BYTES_A_LINE = 4096
-"""Memory of all stages for a neuron that no array of the file justifies."""
+BYTES_A_LINE, BYTES_A_NEURON = 4096, 256
+"""Memory of all stages for an input line, and for a neuron of a map, that no array of the file justifies."""
 READ = ("input", "dense", "dense_rec", "conv", "flatten")
 _CLIP = "keep the weights of the layer within -254 and 254"
 _EARLY = (
@@ -86,11 +87,11 @@ class _Chain:
         self.first = next((layer for layer in layers if layer.kind == "input"), None)
         self.said: list[str] = []
         sizes = [max(field.shape, default=1) for layer in layers for field in layer.fields.values()]
-        self.most = max(budget.limit // BYTES_A_LINE, *sizes)
+        self.limit, self.widest = budget.limit, max(sizes, default=1)
 
     def graph(self, dt: float | None, encoder: str) -> FloatGraph:
         shape = self._input_shape()
-        lines = Encoder.of_graph(encoder, int(np.prod(shape)))
+        lines = Encoder.of_graph(encoder, prod(shape))
         nodes: dict[str, Node] = {"input": lines.source}
         edges: list[Edge] = []
         shapes = {"input": shape}
@@ -117,14 +118,15 @@ class _Chain:
             raise InputError(f"{self.layers[0].who} reads a map whose shape the file does not say",
                              "put slayer.block.cuba.Input without neuron_params before it")  # fmt: skip
         else:
-            rows = int(np.prod(self.layers[0].shape((1, 2, 3))))
+            rows = prod(self.layers[0].shape((1, 2, 3)))
             shape = (max(1, self.layers[0].whole("weight").size // rows),)
-        self._fits("the input", int(np.prod(shape)))
+        self._fits("the input", prod(shape), BYTES_A_LINE)
         return shape
 
-    def _fits(self, who: str, neurons: int) -> None:
-        if neurons > self.most:
-            raise InputError(f"{who} has {neurons:,} lines of {BYTES_A_LINE:,} bytes each, {self.most:,} may be", HINT)
+    def _fits(self, who: str, neurons: int, each: int) -> None:
+        """Refuse more neurons of so many bytes ``each`` than the size of the file justifies."""
+        if neurons > (most := max(self.limit // each, self.widest)):
+            raise InputError(f"{who} has {neurons:,} neurons of {each:,} bytes each, {most:,} may be", HINT)
 
     def _connected(self, shape: tuple[int, ...]) -> list[tuple[NetLayer, Connections]]:
         """Return every layer with its connections; `DoesNotFit` lists all that have none."""
@@ -140,8 +142,8 @@ class _Chain:
             except DoesNotFit as refusal:
                 found += refusal.findings
             shape = layer.shape((3,) if layer.kind == "conv" else (1, 2, 3))
-            self._fits(layer.who, int(np.prod(shape)))
-            shape = shape if layer.kind == "conv" else (int(np.prod(shape)),)
+            self._fits(layer.who, prod(shape), BYTES_A_NEURON)
+            shape = shape if layer.kind == "conv" else (prod(shape),)
         if found:
             raise DoesNotFit(found)
         return read
@@ -151,7 +153,7 @@ class _Chain:
 
     def _neurons(self, layer: NetLayer, into: Connections, depth: int, delayed: bool) -> Node:
         channels = into.shape[0]
-        neurons = neurons_of(layer, channels, int(np.prod(into.shape)) // channels)
+        neurons = neurons_of(layer, channels, prod(into.shape) // channels)
         wide = any(not exact_unit(row, WEIGHT_MAX) for row in into.rows)
         if wide and any(not exact_unit(row, WEIGHT_MAX, WIDE_MAX) for row in into.rows):
             message = f"{layer.who} has weights of up to {into.largest} that two lists of 8 bits do not hold whole"

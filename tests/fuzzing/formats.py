@@ -1,4 +1,4 @@
-"""The six formats: sound files, their structural mutations, and the commands that read them."""
+"""The seven formats: sound files, their structural mutations, and the commands that read them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_NETX = Path(__file__).parent.parent / "netx_data"
 PROFILES = Path(cli.__file__).parent / "hardware_profiles"
 STRUCTURAL = 0.6
 """Share of the cases that change what a file says and keep its checksums right; the others break bytes."""
@@ -157,7 +158,7 @@ def _compile(rng: Random, file: Path, given: Path) -> Command:
     """Check, run or learn; ``file`` is a model of any kind."""
     model = str(file)
     way = rng.random()
-    foreign = file.suffix == ".nir" and file.name not in _OURS
+    foreign = file.suffix in (".nir", ".net") and file.name not in _OURS
     dt = ("--dt", "1e-3") if foreign and rng.random() < 0.9 else ()
     if way < 0.55:
         return Command("compile", (model, "--check", *dt, *(("--json",) if rng.random() < 0.5 else ())))
@@ -220,6 +221,30 @@ def _metadata(rng: Random, opened: h5py.File) -> None:
 def _read_nir(rng: Random, file: Path, sound: Path) -> Command:
     given = "x.npz" if file.name in _OURS else "events.npz" if file.name in ("conv.nir", "maps.nir") else "spikes.npz"
     return _compile(rng, file, sound / given)
+
+
+# ---- .net
+
+
+def _sound_net(folder: Path) -> list[Path]:
+    """Networks of lava-dl: dense, recurrent, with maps, with delays and constants of their own."""
+    names = ("slayer_dense", "slayer_recurrent", "slayer_conv", "delays", "wide_weights", "bias")
+    return [Path(shutil.copy(_NETX / f"{name}.net", folder)) for name in names]
+
+
+def _structural_net(rng: Random, file: Path) -> None:
+    with h5py.File(file, "r+") as opened:
+        layer = opened[f"layer/{rng.randrange(len(opened['layer']))}"]
+        kinds = (b"dense", b"dense_rec", b"conv", b"flatten", b"input", b"pool", b"average", b"")
+        if rng.random() < 0.15:
+            del layer["type"]
+            layer["type"] = np.array([rng.choice(kinds)])
+        else:
+            hdf5.odd_item(rng, opened, file.parent)
+
+
+def _read_net(rng: Random, file: Path, sound: Path) -> Command:
+    return _compile(rng, file, sound / ("map.npz" if file.name == "slayer_conv.net" else "lines.npz"))
 
 
 # ---- .bimn
@@ -304,7 +329,7 @@ def sound_data(folder: Path) -> None:
     """Write what the other formats' commands need: input and data of one's own."""
     rng = np.random.default_rng(5)
     np.savez(folder / "x.npz", x=small_input(6, 5), y=np.arange(6) % 4)
-    for name, lines in (("spikes", 5), ("events", 16)):
+    for name, lines in (("spikes", 5), ("events", 16), ("lines", 12), ("map", 96)):
         np.savez(folder / f"{name}.npz", x=(rng.random((6, 5, lines)) < 0.3).astype(np.float32), y=np.arange(6) % 4)
     y = np.arange(24) % 4
     x = rng.normal(size=(24, 5, 5)) + y[:, None, None]
@@ -604,6 +629,7 @@ def _read_records(rng: Random, folder: Path, sound: Path) -> Command:
 
 _FORMATS = (
     Format("nir", ("nir_bridge/*.py", "pack.py", "intake/*.py"), _sound_nir, _structural_nir, _read_nir),
+    Format("net", ("netx/*.py", "intake/*.py"), _sound_net, _structural_net, _read_net),
     Format("pt", ("model/checkpoint.py", "intake/*.py"), _sound_pt, _structural_pt, _read_pt),
     Format("bimn", ("compilers/artefact.py", "pack.py", "intake/*.py"), _sound_bimn, _structural_bimn, _read_bimn),
     Format("npz", _NPZ_READERS, _sound_npz, _structural_npz, _read_npz),

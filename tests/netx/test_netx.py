@@ -126,7 +126,7 @@ def test_what_netx_cannot_run_is_refused_by_layer_and_amount(tmp_path: Path, nam
         (
             "layer/0/shape",
             np.array([10**9]),
-            "layer 0 (dense) has 1,000,000,000 lines of 4,096 bytes each, 65,608 may be",
+            "layer 0 (dense) has 1,000,000,000 neurons of 256 bytes each",
         ),
         ("layer", None, "it has no group /layer with layers"),
     ],

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lava_graphs import fixed_graph, fixed_input
 
 import bim_neuro
 from bim_neuro.errors import DoesNotFit
+from bim_neuro.netx import write_net
 from bim_neuro.netx.weights import held
+from bim_neuro.simulation.reference import simulate
 
 pytestmark = [pytest.mark.slow, pytest.mark.lava]
+DATA = Path(__file__).parent.parent / "netx_data"
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 
 
@@ -71,3 +75,29 @@ def test_weights_are_those_of_netx_and_of_lavas_dense(scripts: Any) -> None:
         inside = truncate_weights(clip_weights(shifted, mode, num_bits=8), mode, bits)
         assert np.array_equal(inside, kept << -exponent), weight
     assert refused < 100
+
+
+LOADED = ("conv, all at once", "conv, pool, conv", "conv, dense", "row, depthwise", "sparse, delay", "graded input")
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_a_program_of_ours_loads_in_netx_and_sends_the_same(scripts: Any, name: str, tmp_path: Path) -> None:
+    graph = fixed_graph(name)
+    write_net(graph, tmp_path / "model.net")
+    x, bits = fixed_input(graph, 1, 200), graph.nodes[graph.source].message_bits
+    sent = scripts.run(tmp_path / "model.net", x, 0 if bits == 1 else bits)
+    probes = simulate(graph, x, probe=True).probes
+    layers = [layer for layer in graph.order if layer != graph.source]
+    for layer, spikes in zip(layers, sent.values(), strict=True):
+        assert np.array_equal(probes[f"{layer}.message"][:, :200], spikes), layer
+    assert sum(spikes.sum() for spikes in sent.values()) > 300
+
+
+@pytest.mark.parametrize("name", ["own_constants", "wide_weights", "delays", "recurrent", "bias", "slayer_conv"])
+def test_a_file_read_and_written_again_sends_the_same(scripts: Any, name: str, tmp_path: Path) -> None:
+    write_net(bim_neuro.compile(DATA / f"{name}.net").graph, tmp_path / "model.net")
+    with np.load(DATA / f"{name}.npz") as recorded:
+        sent = scripts.run(tmp_path / "model.net", recorded["x"])
+        before = [recorded[key] for key in recorded.files if key != "x"]
+    for spikes, expected in zip(sent.values(), before, strict=True):
+        assert np.array_equal(spikes, expected)
