@@ -59,6 +59,7 @@ MODES: dict[str, set[str]] = {
         "quantise.weight_bits",
         "lowering",
         "nir.for",
+        "netx.write",
     },
     "--self-test": {"model", "self_test", "run.max_memory"},
     "--list-targets": {"list_targets"},
