@@ -72,6 +72,21 @@ def test_what_a_framework_keeps_inside_is_equal_too_and_tells_resets_apart(name:
 
 
 @pytest.mark.slow
+def test_slayer_of_lava_dl_is_its_dialect() -> None:
+    """scripts/make_lava_dl_net.py; voltages meet thresholds exactly there, and do not fire."""
+    file = foreign_file(FOLDER / "lava_dl.nir", 1e-4, None)
+    assert file is not None
+    graph, units = file.with_dialect(Dialect.named("lava-dl"))
+    recording = recording_of(FOLDER / "lava_dl.npz", graph.nodes, graph.output).with_samples_first(None)
+    with np.load(FOLDER / "lava_dl.npz") as arrays:
+        x = arrays["x"].astype(float)
+    rows = float_rows(graph, x, recording, units)
+    assert [row.differ for row in rows] == [0, 0]
+    assert min(row.ties for row in rows) > 0 == max(row.differ_at_ties for row in rows)
+    assert "lava-dl" in search(file, Dialect(), recording, x).consistent
+
+
+@pytest.mark.slow
 def test_where_no_dialect_holds_one_with_exceptions_is_found() -> None:
     """Two layers of one type, of which one subtracts: played by our own law, as no framework at hand mixes them."""
     file, recording, x, _ = recorded("norse_per_neuron")
