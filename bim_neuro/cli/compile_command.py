@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ThresholdMissed
-from ..jobs.settings import COMPILE, rows
+from ..jobs.settings import COMPILE
 from ..printable import escape
 from . import options
 from .asked import Asked, carry_out
 from .compile_request import model_of, request_of
-from .config import Command, Config, Listed, Settings, print_settings
+from .config import Command, Config, Settings
 from .console import out, progress_bar, remark
+from .listing import list_what
 from .shared import (
     ENGINE,
     INPUT,
@@ -137,7 +138,10 @@ def compile_command(
         str | None,
         in_panel(OUTPUT, metavar="TARGET", help="Print every number of a chip's profile: value, range, basis, source."),
     ] = None,
-    listed: Listed = None,
+    listed: Annotated[
+        str | None,
+        in_panel(OUTPUT, "--list", metavar="settings|nodes|dialects", help="Print settings, NIR's nodes, or dialects."),
+    ] = None,
     json_output: Json = False,
     debug: Debug = False,
     version: Version = False,
@@ -153,6 +157,7 @@ def compile_command(
     bim-compile out/digits/model.bimn --self-test
     bim-compile --list-targets
     bim-compile --list settings
+    bim-compile --list dialects
     bim-compile --show-target loihi2
 
     Exit codes: 0 done, 1 does not fit or unsupported, 2 usage or unreadable input, 3 a threshold was missed or a
@@ -212,14 +217,6 @@ def _show_target(asked: Asked) -> None:
         targets.show_target(content, out)
 
 
-def _list_settings(asked: Asked) -> None:
-    found = rows(asked.options["listed"], asked.table)
-    if asked.as_json:
-        print_json(found)
-    else:
-        print_settings(asked.table)
-
-
 def _check(asked: Asked) -> None:
     from ..jobs import check as fit
 
@@ -262,7 +259,7 @@ def _self_test(asked: Asked) -> None:
 
 
 _ACTS = {
-    options.SETTINGS: _list_settings,
+    options.LISTED: list_what,
     options.SHOW: _show_target,
     options.LIST: _list_targets,
     options.SELF_TEST: _self_test,

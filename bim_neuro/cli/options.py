@@ -37,7 +37,7 @@ Condition = Callable[[Values], "Lack | None"]
 """None where the option has an effect."""
 
 RUN, CHECK, SELF_TEST, LIST, SHOW = "a run", "--check", "--self-test", "--list-targets", "--show-target"
-SETTINGS = "--list settings"
+LISTED = "--list"
 
 
 def refuse_without_effect(
@@ -70,7 +70,7 @@ def _given(context: typer.Context, settings: Values) -> Iterator[tuple[str, str,
 
 def mode_of(values: Values) -> str:
     """Return the action that bim-compile was asked for."""
-    asked = {SETTINGS: values["listed"] is not None,
+    asked = {LISTED: values["listed"] is not None,
              SHOW: values["show_target"] is not None, LIST: values["list_targets"], SELF_TEST: values["self_test"],
              CHECK: values["check"]}  # fmt: skip
     return next((mode for mode, wanted in asked.items() if wanted), RUN)
@@ -232,7 +232,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "show_target": (during(SHOW),),
     "config": (),
     "settings": (),
-    "listed": (during(SETTINGS),),
+    "listed": (during(LISTED),),
     "json_output": (),
     "debug": (),
     "version": (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -57,6 +57,11 @@ def presets() -> Mapping[str, Preset]:
     """Return the presets by name, in the order of `choices.DIALECTS`."""
     text = files(__package__).joinpath("dialects.toml").read_text(encoding="utf-8")
     return MappingProxyType({name: _preset(table) for name, table in tomllib.loads(text).items()})
+
+
+def plain_rows() -> list[dict[str, Any]]:
+    """Return the presets as plain values, for --list dialects."""
+    return [{"name": name, **asdict(preset)} for name, preset in presets().items()]
 
 
 def _preset(table: Mapping[str, Any]) -> Preset:

@@ -12,6 +12,7 @@ import pytest
 import typer
 from commands import ROOT, Ended, bim_compile, bim_train, save_input, save_model
 
+from bim_neuro.choices import DIALECTS
 from bim_neuro.cli import compile_command, train_command
 from bim_neuro.jobs.request import Request
 from bim_neuro.jobs.settings import COMPILE, TRAIN, Setting
@@ -80,7 +81,8 @@ def test_the_list_shows_every_setting_with_its_range_and_default(tmp_path: Path)
     assert "train.credit: " in bim_train("--list", "settings").out
     assert bim_train("--list", "settings", "--json", tmp_path / "s.json").code == 0
     assert json.loads((tmp_path / "s.json").read_text()) == [setting.row() for setting in TRAIN]
-    refused(bim_compile("--list", "nodes"), "--list knows no 'nodes'", "--list settings")
+    refused(bim_compile("--list", "node"), "--list knows no 'node'", "--list settings, or --list nodes or dialects")
+    refused(bim_train("--list", "nodes"), "--list knows no 'nodes'", "--list settings")
 
 
 @pytest.mark.parametrize(
@@ -205,3 +207,15 @@ def test_a_training_takes_its_options_and_settings_from_a_file(tmp_path: Path) -
     assert "epoch 1 of 1" in ended.err
     refused(bim_train("--set", "train.taps=2"), "TASK is missing")
     refused(bim_train("copy", "--set", "train.tap=2"), "did you mean train.taps?")
+
+
+def test_nodes_and_dialects_are_listed_in_words_and_as_json() -> None:
+    nodes = {row["type"]: row for row in json.loads(bim_compile("--list", "nodes", "--json").out)}
+    assert (nodes["LIF"]["fields"], nodes["LIF"]["optional"]["r"]) == (["tau", "v_threshold"], 1.0)
+    assert "LIF: neuron LIF, IntegerLIF; on Lava: LIFReset" in bim_compile("--list", "nodes").out
+    dialects = {row["name"]: row for row in json.loads(bim_compile("--list", "dialects", "--json").out)}
+    assert tuple(dialects) == DIALECTS
+    assert dialects["snntorch"]["options"][0]["switches"] == {"reset": "zero"}
+    told = " ".join(bim_compile("--list", "dialects").out.split())
+    assert "snntorch (1.0.0): reset=subtract, reset_when=delayed" in told
+    assert "https://github.com/norse/norse/issues/411" in told
