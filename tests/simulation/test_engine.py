@@ -110,7 +110,7 @@ def test_a_thousand_random_graphs_equal_the_numpy_law(**drawn: Any) -> None:
 def check_a_random_graph(
     seed: int, layers: int, width: int, loud: bool, loops: bool, maps: bool, samples: int, steps: int, activity: float
 ) -> None:
-    """Two paths, one and two threads, over samples and over neurons, batches of 1, 2 and 64."""
+    """Two paths, one and two threads, over samples and over neurons, batches of 1, 2 and 64, watched and not."""
     graph = random_graph(seed, layers=layers, width=width, loud=loud, loops=loops, maps=maps)
     x = random_input(graph, seed, samples=samples, steps=steps, activity=activity)
     expected = simulate(graph, x, probe=True)
@@ -118,6 +118,7 @@ def check_a_random_graph(
     for path, threads, batch in (("events", 1, 64), ("gemm", 2, 1), ("auto", 2, 2)):
         assert_equal(expected, engine.run(x, probe=True, threads=threads, tuning=Tuning(path, batch=batch)))
     assert_equal(expected, engine.run(x, probe=True, tuning=Tuning("events", 2)))
+    assert_equal(replace(expected, probes={}), engine.run(x, tuning=Tuning("events")))
 
 
 def lif_net(weight: Array, *, delay: int = 0, graded: bool = False, **lif: int) -> IntegerGraph:

@@ -60,6 +60,17 @@ def kinds(engine: Engine) -> list[int]:
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_chains_of_convolutions_run_as_in_the_law(seed: int) -> None:
+    check_a_chain(seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_many_chains_of_convolutions_run_as_in_the_law(seed: int) -> None:
+    check_a_chain(seed)
+
+
+def check_a_chain(seed: int) -> None:
     """One tile and several, strides, 1 x 1 to 5 x 5, biases, and a dense, a sparse or no layer behind."""
     draw = np.random.default_rng(seed)
     side, kernel, step = (int(draw.choice(some)) for some in ([4, 8, 12], [1, 3, 5], [1, 2]))
