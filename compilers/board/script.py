@@ -22,10 +22,10 @@ Python 3.10:          pip install lava-nc==0.10.0
 Python 3.11 to 3.13:  pip install asteval networkx scipy
                       pip install --no-deps --ignore-requires-python lava-nc==0.10.0
 
-bim-neuro wrote this file and program.npz beside it, and is not needed to run them. First come the laws of its own
-processes in numpy, as its simulation runs them, and the makers of Lava's; then, from "The program" on, this network.
-N1, N2 and so on are the rules of its docs/numerics.md. Messages are integers, equal to those of bim-neuro's simulation
-in the simulation of Lava on the CPU; that a board's are the same is not published, and a recording shows it:
+bim-neuro wrote this file and program.npz beside it, and is not needed to run them. First come its own processes, where
+the network has any, with their laws in numpy as its simulation runs them, and the makers of Lava's processes; then,
+from "The program" on, this network. N1, N2 and so on are the rules of its docs/numerics.md. Messages are integers. On
+Lava's simulation on the CPU they equal those of bim-neuro's; whether those of a board do, a recording shows:
 
     bim-compile MODEL --expect recording.npz
 """

@@ -186,7 +186,8 @@ def save(file: Path, layers: tuple[Population, ...], samples: list[Played], step
                 last = layer is layers[-1] and what == "message"
                 arrays["out" if last else f"{prefix}{layer.name}"] = np.stack(rows)
     meta = {"kind": "integers", "layout": "BTC", "made_by": "Loihi 2" if board else "lava-nc on the CPU"}
-    np.savez_compressed(file, meta=np.array(json.dumps(meta)), **arrays)
+    with file.open("wb") as written:
+        np.savez_compressed(written, meta=np.array(json.dumps(meta)), **arrays)
 
 
 def where(layers: tuple[Population, ...], simulate: bool) -> tuple[bool, str]:
@@ -210,9 +211,7 @@ def main(build: Build, layers: tuple[Population, ...], folder: Path) -> int:
     with np.load(folder / "program.npz") as archive:
         held = dict(archive)
     own = asked.input is not None
-    x = (np.load(asked.input)["x"] if own else held["x"])[: asked.samples]
-    if x.ndim != 3 or x.shape[2] != layers[0].neurons or x.dtype.kind not in "iu":
-        sys.exit(f"x is {x.dtype} of shape {x.shape}, whole numbers (samples, steps, {layers[0].neurons}) are needed")
+    x = _input(dict(np.load(asked.input)) if own else held, layers[0].neurons)[: asked.samples]
     sys.stdout.write(f"{len(x)} samples of {x.shape[1]} steps, {said}\n")
     samples: list[Played] = []
     counts = [0, 0]
@@ -230,10 +229,21 @@ def main(build: Build, layers: tuple[Population, ...], folder: Path) -> int:
     return int(counts[1] > 0)
 
 
+def _input(arrays: dict[str, np.ndarray], lines: int) -> np.ndarray:
+    """Return the input x of an .npz; end with a sentence where it is none."""
+    x = arrays.get("x", np.zeros(0))
+    if x.ndim != 3 or x.shape[2] != lines or x.dtype.kind not in "iu" or not x.size:
+        sys.exit(f"x is {x.dtype} of shape {x.shape}, whole numbers (samples, steps, {lines}) are needed")
+    return x
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Play this program on Lava, show sample 0, write a recording.")
     parser.add_argument("--simulate", action="store_true", help="on the CPU, also where a board is there")
     parser.add_argument("--samples", type=int, help="only the first so many")
     parser.add_argument("--input", type=Path, help="an .npz with x, whole numbers (samples, steps, lines)")
     parser.add_argument("-o", "--output", type=Path, default=Path("recording.npz"), help="recording.npz if not given")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.samples is not None and asked.samples < 1:
+        parser.error(f"--samples is {asked.samples}, at least 1 is needed")
+    return asked

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import ROOT
+from commands import ROOT, save_model
 from lava_graphs import Net, fixed_graph, fixed_input
 from random_graphs import random_input, random_stock_graph
-from small_models import small_graphs
+from small_models import small_checkpoint, small_graphs, small_input
 
 import bim_neuro
 from bim_neuro.compilers.artefact import Artefact, expected_messages
@@ -291,6 +291,35 @@ def test_on_a_board_messages_pass_through_the_adapters(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         recording["out"], simulate(graph, x, probe=True).probes[f"{graph.output}.message"][:, : x.shape[1]]
     )
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+def test_a_model_of_ours_goes_to_a_board_where_it_is_lowered(tmp_path: Path) -> None:
+    model = save_model(tmp_path / "small.pt", small_checkpoint(channels=3, states=2))
+    program = bim_neuro.compile(model, lowering="stock")
+    raw = small_input(samples=1)
+    files = board_kit(program.artefact(raw))
+    assert ", ours" not in files[SCRIPT].decode().partition("import ")[0]
+    printed, recording = played(files, tmp_path, board=True)
+    assert "on a Loihi 2 board" in printed
+    np.testing.assert_array_equal(recording["out"].sum(axis=1), program.run(raw).output)
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+def test_what_is_no_input_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((1, 4, 5)))
+    for name, content in switches().items():
+        (tmp_path / name).write_bytes(content)
+    for options, said in (
+        (["--input", "x.npz"], "x is float64 of shape (1, 4, 5)"),
+        (["--samples", "0"], "--samples is 0"),
+    ):
+        command = [sys.executable, SCRIPT, *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode in (1, 2)
+        assert said in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.lava
