@@ -124,7 +124,7 @@ class _Builder:
             law, width = plane_form(node, law, order), 0
         first = len(self.edges)
         for edge in self.graph.into(name):
-            self._add_edge(edge, ports[edge.port], node.ports[edge.port])
+            self._add_edge(edge, ports[edge.port], node.ports[edge.port], narrow=law.narrow)
         slots = 1 << (self.chunk + self.reach[name]).bit_length()
         row = [0] * layout.NODE_COLUMNS
         row[layout.KIND] = law.kind
@@ -150,7 +150,7 @@ class _Builder:
         row[layout.PROBE] = probe
         self.rows.append(row)
 
-    def _add_edge(self, edge: Edge, port: int, post: int) -> None:
+    def _add_edge(self, edge: Edge, port: int, post: int, *, narrow: bool) -> None:
         pre = self.graph.nodes[edge.source].neurons
         spikes = self.graph.nodes[edge.source].message_bits == 1
         shape = shape_of(edge.synapse, edge.name, self.bounds[edge.source], spikes)
@@ -177,9 +177,8 @@ class _Builder:
         if len(self.edges) in self.multiplied:
             row[layout.SYNAPSE] = layout.PRODUCT
             row[layout.PRODUCTS] = self.memory["products"].reserve(self.chunk * post)
-        rare = row[layout.SYNAPSE] in layout.RARE_KINDS or (row[layout.SYNAPSE] == layout.DENSE and not spikes)
-        law = layout.FILL if edge.target in self.orders else _OWN_UNITS.get(shape.kind, layout.ARRIVE if rare else 0)
-        row[layout.RARE] = law
+        unit = _unit_of(row[layout.SYNAPSE], spikes=spikes, narrow=narrow)
+        row[layout.RARE] = layout.FILL if edge.target in self.orders else unit
         self.edges.append(edge)
         self.edge_rows.append(row)
 
@@ -207,6 +206,14 @@ def largest_sum(plan: Plan, place: int) -> int:
     """Return the bound of what one synapse adds to an accumulator."""
     edge = plan.edges[place]
     return gain(edge) * plan.bounds[edge.source]
+
+
+def _unit_of(kind: int, *, spikes: bool, narrow: bool) -> int:
+    """Return the unit that adds what arrives over an edge; 0 for spikes over a dense synapse, which need none."""
+    if kind in layout.VALUE_KINDS:
+        return layout.VALUES if narrow else layout.WIDE_VALUES
+    rare = kind in layout.RARE_KINDS or (kind == layout.DENSE and not spikes)
+    return _OWN_UNITS.get(kind, layout.ARRIVE if rare else 0)
 
 
 def _stages(graph: IntegerGraph) -> list[tuple[tuple[str, ...], bool]]:

@@ -6,11 +6,12 @@ import numpy as np
 
 from ...jit import kernel, unit
 from ...nodes.arithmetic import Array
-from .calls import read
+from .calls import call, read
 from .cuba import cuba
 from .fire import fire, fire_plane
 from .layout import (
     CALM,
+    CURRENT,
     FIRST_EDGE,
     KIND,
     LIF_WORDS,
@@ -56,7 +57,18 @@ def lif_law(at: object, index: int, slot: int, row: int, first: int, last: int) 
     if words[CALM]:
         saturated, sent = fire(words, LIF_WORDS + first, work.sums32, sums, work.state32, (u_at, v_at), message, first)
         return _told(saturated, sent)
-    flags, u, v = work.flags[first:last], work.state32[u_at:], work.state32[v_at:]
+    return call(known.tables.units[CURRENT], at, (index, slot, row, first, last))
+
+
+@unit
+def current_law(at: object, index: int, slot: int, row: int, first: int, last: int) -> int:
+    """N7 in 32 bits with a current that leaks, or may wrap."""
+    known = read(at)
+    work, node = known.work, known.tables.nodes[index]
+    words, sums = known.tables.words32[node[WORDS] :], node[SUMS] + row * node[SUM_WIDTH] + first
+    message = work.messages[_at(node, slot, first) : _at(node, slot, last)]
+    u, v = work.state32[node[STATE] + first :], work.state32[node[STATE] + node[PITCH] + first :]
+    flags = work.flags[first:last]
     saturated = lif(words, words[LIF_WORDS + first :], work.sums32[sums : sums + last - first], u, v, flags)
     return _told(saturated, compact(flags, work.flag_words[first >> 3 :], message, first))
 

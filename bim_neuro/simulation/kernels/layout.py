@@ -15,11 +15,13 @@ SOURCE, RELAY, WIDE_SCAN, LIF, WIDE_LIF, READOUT, SCAN, CUBA, NARROW_RELAY, NARR
 GRADED, PRODUCT_NEURON, PLANE_LIF = 10, 11, 12
 
 # places in `tables.units`, what a run calls by address; then the law of every kind of node
-PLAY, SEND, GATHER, WIDE_GATHER, ARRIVE, CONVOLVE, FILL, SHIFT, COUNT, KEEP, JOIN, LAW = range(12)
+PLAY, SEND, GATHER, WIDE_GATHER, ARRIVE, CONVOLVE, FILL, SHIFT, VALUES, WIDE_VALUES = range(10)
+COUNT, KEEP, JOIN, CURRENT, LAW = range(10, 15)
 UNITS = LAW + 13
 
 # kinds of synapses
 DENSE, DIAGONAL, IDENTITY, PRODUCT, PAIRS, SPARSE, CONV, SHIFTED = range(8)
+VALUE_KINDS = (DIAGONAL, IDENTITY, PAIRS)
 RARE_KINDS = (PRODUCT, SPARSE)  # and dense ones of messages beyond 16 bits
 
 # columns of `nodes`
@@ -63,7 +65,7 @@ SHARED = 12  # every neuron of the target reads the whole port
 FANS = 13  # place in tables.words32: synapses of every presynaptic neuron, where those differ; else -1
 LISTS_AT = 14  # place in tables.words32: targets of a sparse synapse, lists of a convolution or of exponents
 SHAPE = 15  # place in tables.words64: where a sender's targets begin, words of a convolution
-RARE = 16  # the unit of what few graphs have, see `rare`, or 0
+RARE = 16  # the unit of what is not spikes over a dense synapse, see `rare` and `values`; or 0
 ALL = 17  # weights that are not zero, of all presynaptic neurons
 EDGE_COLUMNS = 18
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...jit import entry, kernel, part
+from ...jit import entry, kernel, part, section
 from ...nodes.arithmetic import Array
 from .calls import call
 from .layout import (
     ALL,
     COUNTS,
-    DENSE,
     DEPTH,
-    DIAGONAL,
     EFFECTIVE,
     FAN,
     FANS,
@@ -31,32 +29,31 @@ from .layout import (
     MESSAGES,
     NONZERO,
     ORIGIN,
-    PAIRS,
     PORT,
     POST,
     RARE,
-    ROWS,
     SHARED,
     SPIKES,
     STRIDE,
     SUM_WIDTH,
     SUMS,
-    SYNAPSE,
+    VALUES,
     WEIGHT,
     WIDE_LIF,
+    WIDE_VALUES,
     WIDTH,
     WRITTEN,
     Call,
     Tables,
     Work,
 )
-from .rows import COLUMNS, add_pairs, add_pairs_of_four, add_rows
+from .rows import COLUMNS, add_rows
 
 _i32 = np.int32
 _u32 = np.uint32  # as a place in a row: of a signed one numba would ask whether it is negative
 
 
-@part
+@section
 def gather(
     known: Call, at: object, pool: Array, index: int, first: int, last: int, times: tuple[int, int, int], chunk: int
 ) -> None:
@@ -77,42 +74,19 @@ def gather(
         edge = tables.edges[e]
         origin = tables.nodes[edge[ORIGIN]]
         begin, end = (0, edge[POST]) if edge[SHARED] else (first, last)
-        t0 = max(times[0], edge[LATE])
-        if edge[SYNAPSE] == PAIRS:
-            t0 = _by_fours(tables, work, node, edge, origin, (t0, times[1], times[2]), begin, end, pool)
+        unit, t0 = edge[RARE], max(times[0], edge[LATE])
+        if unit in (VALUES, WIDE_VALUES):
+            call(tables.units[unit], at, (index, e, t0, times[1], times[2], begin, end))
+            continue
+        padded, rows = (end - begin + COLUMNS - 1) & -COLUMNS, edge[WEIGHT] + begin
         for t in range(t0, times[1]):
             place = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
-            if edge[RARE]:
-                call(tables.units[edge[RARE]], at, (index, e, t, place, begin, end, chunk))
+            if unit:
+                call(tables.units[unit], at, (index, e, t, place, begin, end, chunk))
             else:
-                _arrive(tables, work, edge, origin, t, begin, end, pool, place)
-
-
-@part
-def _by_fours(
-    tables: Tables, work: Work, node: Array, edge: Array, origin: Array, times: tuple[int, int, int], begin: int,
-    end: int, pool: Array,
-) -> int:  # fmt: skip
-    """Add four steps at a time of what arrives over an edge, up to one of few messages; return the step that is next.
-
-    ``times`` as `gather` has them. Steps of few messages go one by one, so that rows of zeros are left out.
-    """
-    t, mask, width, pitch = times[0], origin[MASK], origin[WIDTH], node[SUM_WIDTH]
-    counts, row, pairs = work.counts[origin[COUNTS] :], origin[MESSAGES], (width + 1) >> 1
-    padded, place = (end - begin + COLUMNS - 1) & -COLUMNS, edge[WEIGHT] + 2 * begin
-    while t + 4 <= times[1]:
-        sent = t - edge[LATE]
-        a, b, c, d = sent & mask, (sent + 1) & mask, (sent + 2) & mask, (sent + 3) & mask
-        if 4 * min(counts[a], counts[b], counts[c], counts[d]) <= width:
-            break
-        rows = (row + a * width, row + b * width, row + c * width, row + d * width)
-        at = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
-        some = edge[ROWS] >> 1
-        add_pairs_of_four(
-            tables.weights, place, edge[STRIDE], work.messages, rows, work.pairs, pairs, some, pool, at, pitch, padded
-        )
-        t += 4
-    return int(t)
+                slot = (t - edge[LATE]) & origin[MASK]
+                fired, count = origin[MESSAGES] + slot * origin[WIDTH], work.counts[origin[COUNTS] + slot]
+                add_rows(tables.weights, rows, edge[STRIDE], work.messages, fired, count, pool, place, padded)
 
 
 @part
@@ -121,33 +95,6 @@ def sent(tables: Tables, work: Work, edge: Array, t: int) -> int:
     origin = tables.nodes[edge[ORIGIN]]
     slot = (t - edge[LATE]) & origin[MASK]
     return int(work.counts[origin[COUNTS] + slot]) if t >= edge[LATE] else 0
-
-
-@part
-def _arrive(
-    tables: Tables, work: Work, edge: Array, origin: Array, t: int, begin: int, end: int, pool: Array, at: int
-) -> None:
-    """Add what arrives over an edge at step t to the sums of neurons ``begin`` to ``end``, from ``at`` on."""
-    slot, width, kind = (t - edge[LATE]) & origin[MASK], origin[WIDTH], edge[SYNAPSE]
-    count, row = work.counts[origin[COUNTS] + slot], origin[MESSAGES] + slot * width
-    sums = pool[at : at + end - begin]
-    if kind == DENSE:
-        padded = (end - begin + COLUMNS - 1) & -COLUMNS
-        place = edge[WEIGHT] + begin
-        add_rows(tables.weights, place, edge[STRIDE], work.messages, row, count, pool, at, padded)
-    elif kind == PAIRS:
-        padded, place = (end - begin + COLUMNS - 1) & -COLUMNS, edge[WEIGHT] + 2 * begin
-        listed, pairs = work.pairs, (width + 1) >> 1
-        if 4 * count <= width:
-            listed = work.active
-            pairs = _list_pairs(work.messages[row : row + width], work.active) if count else 0
-        some = edge[ROWS] >> 1
-        add_pairs(tables.weights, place, edge[STRIDE], work.messages, row, listed, pairs, some, pool, at, padded)
-    elif origin[SPIKES]:
-        _add_spikes(kind == DIAGONAL, tables.weights[edge[WEIGHT] :], work.messages[row : row + count], begin, sums)
-    else:
-        values = work.messages[row + begin : row + end]
-        _add_values(kind == DIAGONAL, tables.weights[edge[WEIGHT] + begin :], values, sums)
 
 
 @kernel
@@ -164,7 +111,7 @@ def add(sums: Array, block: Array) -> None:
         sums[j] += np.int64(block[j])
 
 
-@part
+@section
 def count_operations(tables: Tables, work: Work, node: Array, counter: Array, t0: int, t1: int, period: int) -> None:
     """Count the synaptic operations of what arrives at steps t0 to t1: on the chip, and without zero weights."""
     for e in range(node[FIRST_EDGE], node[LAST_EDGE]):
@@ -238,33 +185,3 @@ def unfold(tables: Tables, work: Work, edge: Array, t0: int, t1: int, matrix: Ar
         else:
             for j in range(width):
                 row[j] = work.messages[start + j]
-
-
-@kernel
-def _list_pairs(message: Array, active: Array) -> int:
-    """List the pairs of neurons of which one sent something."""
-    count, whole = 0, len(message) >> 1
-    for i in range(whole):
-        active[count] = i
-        count += (message[2 * i] | message[2 * i + 1]) != 0
-    if len(message) & 1:
-        active[count] = whole
-        count += message[2 * whole] != 0
-    return count
-
-
-@kernel
-def _add_spikes(weighted: bool, weights: Array, fired: Array, begin: int, sums: Array) -> None:
-    for k in range(len(fired)):
-        j = fired[k] - begin
-        if 0 <= j < len(sums):
-            sums[j] += weights[fired[k]] if weighted else 1
-
-
-@kernel
-def _add_values(weighted: bool, weights: Array, values: Array, sums: Array) -> None:
-    if weighted:
-        for j in range(len(sums)):
-            sums[j] += _i32(values[j] * _i32(weights[j]))
-    else:
-        add(sums, values)

@@ -6,13 +6,24 @@ from typing import Any
 
 import numpy as np
 
+from ...nodes.arithmetic import Array
 from . import layout
-from .laws import cuba_law, lif_law, narrow_readout_law, narrow_relay_law, plane_lif_law, scan_law, wide_law
+from .laws import (
+    cuba_law,
+    current_law,
+    lif_law,
+    narrow_readout_law,
+    narrow_relay_law,
+    plane_lif_law,
+    scan_law,
+    wide_law,
+)
 from .layer import count, gather_narrow, gather_wide, join, play
 from .layout import (
     ARRIVE,
     CONVOLVE,
     COUNT,
+    CURRENT,
     FILL,
     GATHER,
     JOIN,
@@ -25,7 +36,9 @@ from .layout import (
     SEND,
     SHIFT,
     SOURCE,
+    VALUES,
     WIDE_GATHER,
+    WIDE_VALUES,
     Call,
     Listed,
     Tables,
@@ -35,6 +48,7 @@ from .rare import arrive, convolve, fill
 from .source import send
 from .state import keep
 from .stock import arrive_shifted, graded_law
+from .values import arrive_values, arrive_wide_values
 
 KERNELS: dict[int, Any] = {
     PLAY: play,
@@ -45,6 +59,9 @@ KERNELS: dict[int, Any] = {
     CONVOLVE: convolve,
     SHIFT: arrive_shifted,
     FILL: fill,
+    VALUES: arrive_values,
+    WIDE_VALUES: arrive_wide_values,
+    CURRENT: current_law,
     COUNT: count,
     KEEP: keep,
     JOIN: join,
@@ -63,9 +80,10 @@ KERNELS: dict[int, Any] = {
 }
 
 SECONDS = {
-    play: 0.9, send: 0.4, gather_narrow: 1.7, gather_wide: 1.7, arrive: 1.2, convolve: 4, fill: 2, count: 0.6,
-    keep: 0.4, join: 0.3, lif_law: 0.8, plane_lif_law: 0.8, scan_law: 1.2, narrow_relay_law: 0.3,
-    narrow_readout_law: 0.3, cuba_law: 0.6, wide_law: 2.0, graded_law: 0.4, arrive_shifted: 0.5,
+    play: 0.8, send: 0.4, gather_narrow: 0.7, gather_wide: 0.7, arrive: 1.2, convolve: 4, count: 0.6, keep: 0.4,
+    join: 0.3, lif_law: 0.5, current_law: 0.4, scan_law: 0.6, narrow_relay_law: 0.3, narrow_readout_law: 0.4,
+    cuba_law: 0.6, wide_law: 2.0, graded_law: 0.4, arrive_shifted: 0.5, arrive_values: 1.1, arrive_wide_values: 1.1,
+    fill: 2, plane_lif_law: 0.8,
 }  # fmt: skip
 """What the compiler takes, on one core of an AMD EPYC; it only decides who compiles what."""
 
@@ -78,17 +96,19 @@ def places_needed(tables: Tables, *, probed: bool, shared: bool) -> list[int]:
         SEND: True,
         GATHER: bool((nodes[:, NARROW] != 0).any()),
         WIDE_GATHER: bool((nodes[:, NARROW] == 0).any()),
-        ARRIVE: bool((tables.edges[:, RARE] == ARRIVE).any()),
-        CONVOLVE: bool((tables.edges[:, RARE] == CONVOLVE).any()),
-        SHIFT: bool((tables.edges[:, RARE] == SHIFT).any()),
-        FILL: bool((tables.edges[:, RARE] == FILL).any()),
         COUNT: len(nodes) > 0,
         KEEP: probed,
         JOIN: shared,
+        CURRENT: _any_current(tables, nodes),
     }
-    return [place for place, wanted in asked.items() if wanted] + sorted(
-        {LAW + kind for kind in nodes[:, KIND].tolist()}
-    )
+    laws, ways = {LAW + kind for kind in nodes[:, KIND].tolist()}, set(tables.edges[:, RARE].tolist()) - {0}
+    return [place for place, wanted in asked.items() if wanted] + sorted(laws | ways)
+
+
+def _any_current(tables: Tables, nodes: Array) -> bool:
+    """Whether a LIF of 32 bits has a current that its kernel for the others does not know."""
+    places = nodes[nodes[:, KIND] == layout.LIF, layout.WORDS] + layout.CALM
+    return bool((tables.words32[places] == 0).any())
 
 
 def call_of(tables: Tables, work: Work) -> Call:
