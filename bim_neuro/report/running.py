@@ -8,6 +8,7 @@ from typing import Any
 from ..estimates.energy import EnergyReport
 from ..estimates.latency import LatencyReport
 from ..estimates.power import power
+from ..estimates.sensitivity import sensitivity
 from ..estimates.terms import UNPRICED
 from ..graph import PlacedGraph
 from ..hardware import HardwareProfile
@@ -28,8 +29,11 @@ def at_rate(
     energy: EnergyReport,
     sample_rate_hz: float | None,
 ) -> dict[str, Any]:
-    """Return the summary's keys from ``time`` on; without times and prices only ``time``."""
-    found: dict[str, Any] = {"time": models.made(models.StepTime, asdict(time.time))}
+    """Return the summary's keys from ``time`` on, without those that nothing is known of."""
+    found: dict[str, Any] = {
+        "time": models.made(models.StepTime, asdict(time.time)),
+        **decided(placed, record, profile),
+    }
     drawn = power(placed, record, profile, time, energy, sample_rate_hz)
     if drawn.duty == UNPRICED or drawn.energy_uj == UNPRICED:
         return found
@@ -42,6 +46,19 @@ def at_rate(
         "duty": models.made(models.Range, asdict(drawn.duty)),
         "at_rate": models.made(models.AtRate, _plain(sample)),
         "power": {name: models.made(models.PowerLine, asdict(line)) for name, line in lines.items()},
+    }
+
+
+def decided(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> dict[str, Any]:
+    """Return the summary's keys about the prices that decide the energy; none where nothing has a price."""
+    report = sensitivity(placed, record, profile)
+    if report.interval_pj == UNPRICED:
+        return {}
+    rows = [models.Sensitivity(swing.price, *swing.pj, *swing.dynamic_pj) for swing in report.swings]
+    return {
+        "sensitivity": tuple(rows),
+        "interval_pj": models.made(models.Range, asdict(report.interval_pj)),
+        "dynamic_interval_pj": models.made(models.Range, asdict(report.dynamic_interval_pj)),
     }
 
 

@@ -29,7 +29,7 @@ from .models import (
     made,
 )  # fmt: skip
 from .summary import READ_AS
-from .terminal_costs import dense_line, energy_lines, power_lines, time_lines
+from .terminal_costs import deciding_lines, dense_line, energy_lines, power_lines, time_lines
 
 
 def show(summary: Summary, folder: Path | None, console: Console) -> None:
@@ -135,6 +135,7 @@ def _lines(summary: Summary) -> list[str]:
         *time_lines(summary.latency, summary.time),
         *energy_lines(summary.energy),
         *power_lines(summary),
+        *deciding_lines(summary),
         dense_line(summary.dense),
         _neurobench(summary.neurobench),
     ]

@@ -95,6 +95,24 @@ def power_lines(summary: Summary) -> list[str]:
     return lines
 
 
+_SHOWN = 3  # prices
+
+
+def deciding_lines(summary: Summary) -> list[str]:
+    """Say which prices decide the energy, and where it lies if all are drawn at random."""
+    if not summary.sensitivity or summary.interval_pj is None:
+        return []
+    swings = ", ".join(
+        f"{escape(row.price)} {point(row.low_pj, PICOJOULES)} to {point(row.high_pj, PICOJOULES)}"
+        for row in summary.sensitivity[:_SHOWN]
+    )
+    return [
+        f"random prices: 90 % of draws lie in {energy(summary.interval_pj)}, "
+        f"dynamic {energy(summary.dynamic_interval_pj)}",
+        f"what decides the energy, and is to be measured first: {swings}",
+    ]
+
+
 def dense_line(dense: Dense) -> str:
     """Say what the same model costs computed densely."""
     costs = sorted((row.energy.value or 0.0, row.name) for row in dense.processors)

@@ -16,6 +16,7 @@ from .costs import (
     LayerEnergy,
     PowerLine,
     Processor,
+    Sensitivity,
     StepTime,
     TermTime,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "Processor",
     "Quantity",
     "Range",
+    "Sensitivity",
     "Sequences",
     "Sides",
     "StepTime",

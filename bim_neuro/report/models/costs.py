@@ -123,6 +123,17 @@ class AtRate:
 
 
 @dataclass(frozen=True)
+class Sensitivity:
+    """The energy of a sample with one price at its ends and all others likely."""
+
+    price: Annotated[str, "Key of the target's profile."]
+    low_pj: Annotated[float, "Dynamic and static energy with the price at its low end.", _PJ]
+    high_pj: Annotated[float, "The same with the price at its high end.", _PJ]
+    dynamic_low_pj: Annotated[float, "Dynamic energy with the price at its low end.", _PJ]
+    dynamic_high_pj: Annotated[float, "The same with the price at its high end.", _PJ]
+
+
+@dataclass(frozen=True)
 class Latency:
     """How long the run takes on the chip; a lower bound if `untimed` is not empty."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from .asked import Asked, Sequences
-from .costs import AtRate, Boundary, Dense, Energy, Latency, PowerLine, StepTime
+from .costs import AtRate, Boundary, Dense, Energy, Latency, PowerLine, Sensitivity, StepTime
 from .expect import Expect
 from .learning import Learning
 from .parts import Amount, Backend, Count, Judge, Objective, Range, Some
@@ -85,6 +85,13 @@ class Summary:
         dict[Boundary, PowerLine] | None,
         "Power at that rate by boundary, each of which contains the one before; without those of unknown static power.",
     ] = None
+    sensitivity: Annotated[
+        tuple[Sensitivity, ...] | None, "The prices that decide the energy, the one that moves it most first."
+    ] = None
+    interval_pj: Annotated[
+        Range | None, "Energy of a sample over random prices: quantiles of 5 %, 50 % and 95 %.", Unit("pJ a sample")
+    ] = None
+    dynamic_interval_pj: Annotated[Range | None, "The same of the dynamic energy.", Unit("pJ a sample")] = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON holds them."""

@@ -39,7 +39,7 @@ function timeSection() {
       ["weakest basis", latency.weakest_basis]);
   }
   return section("time", "Time", "Where the time goes", null, cards(
-    latency && busyCard(latency), timesCard(latency), run.time && waitCard(run.time), run.power && powerCard(run), card("A sample", {}, factList(steps))));
+    latency && busyCard(latency), timesCard(latency), run.time && waitCard(run.time), run.power && powerCard(run), run.sensitivity && swingCard(run), card("A sample", {}, factList(steps))));
 }
 
 const TERM_NAMES = { neurons: "neurons of the slowest core", synapses: "its synaptic operations", memory: "its reads of synapse memory", link: "the busiest link", barrier: "the barrier", floor: "the least a step takes" };
@@ -57,6 +57,19 @@ function powerCard({ power, boundary, sample_rate_hz: rate, duty, at_rate: sampl
   const kept = sample.behind ? `It is ${digits(sample.behind)} times too slow for that.` : `It computes ${percent(duty.value)} of the time.`;
   return card("Power at the task's rate", { note: `${digits(rate)} samples a second. ${kept} A boundary contains the one before: they are not added.` },
     rangeBars("Mean power by boundary", rows, (mark) => scaled(mark, MILLIWATTS)));
+}
+
+/** A tornado: the energy of a sample with one price at its ends. */
+function swingCard({ sensitivity, interval_pj: interval, energy }) {
+  const value = energy.energy_uj.value === null ? energy.dynamic.value : 1e6 * energy.energy_uj.value;
+  const rows = sensitivity.slice(0, 12).map((row) => ({
+    label: row.price, range: { low: Math.min(row.low_pj, row.high_pj), value, high: Math.max(row.low_pj, row.high_pj) }, parts: [[value, "var(--quiet)"]],
+    text: scaled(Math.abs(row.high_pj - row.low_pj), ENERGY), aside: "",
+    tip: { title: row.price, rows: [["at its low end", scaled(row.low_pj, ENERGY)], ["at its high end", scaled(row.high_pj, ENERGY)]] },
+  }));
+  if (!rows.length) return null;
+  return card("What decides the energy", { note: `Energy of a sample with one price at its ends, the others likely; measure the first first. With all prices drawn at random, 90 % lie in ${rangeText(interval, ENERGY)}.` },
+    rangeBars("What decides the energy", rows, (mark) => scaled(mark, ENERGY)));
 }
 
 /** What a step waits for: the longest of what goes on side by side. */
