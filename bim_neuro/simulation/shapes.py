@@ -30,7 +30,7 @@ from .kernels.layout import LINE
 from .kernels.rows import COLUMNS
 from .planes import planes_of
 
-_FILLED = 2  # places of layers, for each weight, that are worth it
+_FILLED = 3  # places of layers, for each weight, that are worth it
 PAIR_MAX = 2**15 - 1  # messages of 16 bits
 
 
@@ -123,9 +123,12 @@ def _(synapse: Shifted, name: str, bound: int, spikes: bool) -> Shape:
     begins = np.flatnonzero(np.diff(rows, prepend=-1) | np.diff(powers, prepend=0))
     first_group = np.searchsorted(rows[begins], np.arange(synapse.post + 1))
     columns = synapse.column[order]
-    layers = int(np.diff(first_group).max(initial=0))
-    if 0 < len(begins) == len(rows) and layers * synapse.post <= _FILLED * len(rows):
-        lists, weight = _in_layers(rows, powers, columns, weight[order], first_group, layers)
+    group = np.searchsorted(begins, np.arange(len(rows)), side="right") - 1
+    layer = group - first_group[rows]
+    place = np.arange(len(rows)) - begins[group]
+    deep = [int(place[layer == number].max()) + 1 for number in range(int(layer.max(initial=-1)) + 1)]
+    if 0 < sum(deep) * synapse.post <= _FILLED * len(rows):
+        lists, weight = _in_layers(deep, (layer, place, rows), powers, columns, weight[order], synapse.post)
     else:
         lists = np.concatenate([[len(begins)], first_group, powers[begins] - 1, begins, [len(rows)], columns])
         weight = weight[order]
@@ -135,14 +138,21 @@ def _(synapse: Shifted, name: str, bound: int, spikes: bool) -> Shape:
 
 
 def _in_layers(
-    rows: Array, powers: Array, columns: Array, weight: Array, first: Array, layers: int
+    deep: list[int], places: tuple[Array, Array, Array], powers: Array, columns: Array, weight: Array, post: int
 ) -> tuple[Array, Array]:
-    """Lay weights, no two of a neuron with one exponent, out in layers of one a neuron; where there is none, 0."""
-    post = len(first) - 1
-    place = (np.arange(len(rows)) - first[rows]) * post + rows
-    shifts, senders, filled = (np.zeros(layers * post, np.int64) for _ in range(3))
-    shifts[place], senders[place], filled[place] = powers - 1, columns, weight
-    return np.concatenate([[-layers], shifts, senders]), filled.astype(np.int8)
+    """Lay groups out in layers of one a neuron, each as deep as its largest group, zeros where a group is shorter.
+
+    ``places`` are, for each weight, its layer, its place in its group and its neuron.
+    """
+    layer, place, row = places
+    above = np.cumsum([0, *deep])
+    shifts, senders, filled = (np.zeros((rows, post), np.int64) for rows in (len(deep), above[-1], above[-1]))
+    shifts[layer, row] = powers - 1
+    senders[above[layer] + place, row], filled[above[layer] + place, row] = columns, weight
+    parts = [
+        part for number, rows in enumerate(np.split(senders, above[1:-1])) for part in (shifts[number], rows.ravel())
+    ]
+    return np.concatenate([[-len(deep)], deep, *parts]), filled.ravel().astype(np.int8)
 
 
 @shape_of.register

@@ -97,33 +97,47 @@ def arrive_shifted(at: object, index: int, e: int, t: int, place: int, begin: in
     if origin[SPIKES]:
         message = _spread(message, count, work.active[:width])
     lists, weights = tables.words32[edge[LISTS_AT] :], tables.weights[edge[WEIGHT] :]
+    block = work.block32[: end - begin]
     if tables.nodes[index, NARROW]:
-        _arrive(weights, lists, edge[POST], message, begin, work.sums32[place : place + end - begin])
+        _arrive(weights, lists, edge[POST], message, begin, work.sums32[place : place + end - begin], block)
     else:
-        _arrive(weights, lists, edge[POST], message, begin, work.sums64[place : place + end - begin])
+        _arrive(weights, lists, edge[POST], message, begin, work.sums64[place : place + end - begin], block)
     return 0
 
 
 @kernel
-def _arrive(weights: Array, lists: Array, post: int, message: Array, begin: int, sums: Array) -> None:
-    """Add group by group, or layer by layer where each weight is a group: ``lists`` then begins with -layers.
+def _arrive(weights: Array, lists: Array, post: int, message: Array, begin: int, sums: Array, block: Array) -> None:
+    """Add group by group, or layer by layer, where ``lists`` begins with -layers.
 
-    Behind it are the exponents less one and the senders, (layers, neurons) each; the weights lie likewise.
+    Behind it is how deep each layer is; then, layer by layer, the exponents less one (neurons,) and the senders (depth,
+    neurons); the weights lie as the senders do. A layer has one group of each neuron.
     """
     if lists[0] >= 0:
         _add(weights, lists, post, message, begin, sums)
+    first_weight, at = begin, 1 - lists[0] + begin
     for layer in range(-lists[0]):
-        at = layer * post + begin
-        _add_layer(weights[at:], lists[1 + at :], lists[1 - lists[0] * post + at :], message, sums)
+        shifts, at = lists[at:], at + post
+        for j in range(len(block)):
+            block[j] = 0
+        for _ in range(lists[1 + layer]):
+            _multiply(weights[first_weight:], lists[at:], message, block)
+            first_weight, at = first_weight + post, at + post
+        _shift(block, shifts, sums)
 
 
 @kernel
-def _add_layer(weights: Array, shifts: Array, columns: Array, message: Array, sums: Array) -> None:
-    """Add one weight to each sum, or 0; the loop has no branch, so that it goes through vector registers."""
+def _multiply(weights: Array, columns: Array, message: Array, block: Array) -> None:
+    """Add 2 w m in 32 bits, which wrap as Lava's do; sixteen at a time."""
+    for j in range(len(block)):
+        block[j] = _i32(block[j] + _i32(_i32(2 * weights[j]) * message[_u64(columns[j])]))
+
+
+@kernel
+def _shift(block: Array, shifts: Array, sums: Array) -> None:
+    """Add the shifted sums; the loop has no branch."""
     for j in range(len(sums)):
-        doubled = _i32(_i32(2 * weights[j]) * message[_u64(columns[j])])
         shift = _i64(shifts[j])
-        sums[j] += (_i64(doubled) << max(shift, _i64(0))) >> max(-shift, _i64(0))
+        sums[j] += (_i64(block[j]) << max(shift, _i64(0))) >> max(-shift, _i64(0))
 
 
 @kernel
