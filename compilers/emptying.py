@@ -4,6 +4,8 @@
 
     graded, LIF   a step or more after the last of all that it reads
     product       as soon as one of its two ports reads nothing: 0 times anything is 0
+    opposites     a LIF that reads neurons in pairs, one with the weight w and its twin with -w, as soon as what tells
+                  twins apart has ended, where that is the input alone
     others        never, as far as this proof goes; a gated one at the end of its window
 
 A loop through a product therefore ends with the line that is its other factor, however long its decay is: a decay alone
@@ -15,10 +17,15 @@ from __future__ import annotations
 
 from math import inf
 
+import numpy as np
+from scipy.sparse import csr_array
+
 from ..graph import Edge, IntegerGraph
-from ..nodes import IntegerGraded, IntegerLIF, IntegerProd
+from ..nodes import IntegerGraded, IntegerLIF, IntegerProd, Shifted
+from ..nodes.arithmetic import Array
 from ..nodes.lif import DECAY_BITS
 from ..nodes.node import IntegerNode
+from ..nodes.synapses.shifted import EXPONENT_LOW
 
 _NO_CURRENT = 2**DECAY_BITS - 1
 
@@ -56,12 +63,39 @@ def _silent(graph: IntegerGraph, name: str, silent: dict[str, float]) -> float:
     node = graph.nodes[name]
     ends: dict[str, float] = dict.fromkeys(node.ports, 0.0)
     for edge in graph.into(name):
-        ends[edge.port] = max(ends[edge.port], _arrives(edge, silent))
+        arrives = _arrives(edge, silent)
+        if isinstance(node, IntegerLIF) and _reads_twins(graph, edge):
+            told_apart = [e for e in graph.into(edge.source) if e.source == graph.source]
+            arrives = max((_arrives(e, silent) for e in told_apart), default=0.0) + edge.synapse.hop + edge.delay
+        ends[edge.port] = max(ends[edge.port], arrives)
     if node.gated:
         return graph.depth[name]
     if isinstance(node, IntegerProd):
         return min(ends.values())
     return max(ends.values(), default=0.0) if _rests(node) else inf
+
+
+def _reads_twins(graph: IntegerGraph, edge: Edge) -> bool:
+    """Whether an edge adds the difference of two neurons to each sum, which but for the input read the same."""
+    synapse = edge.synapse
+    pairs = isinstance(synapse, Shifted) and not synapse.exponent.any() and (np.diff(synapse.start) == 2).all()
+    if not isinstance(graph.nodes[edge.source], IntegerGraded) or not pairs:
+        return False
+    if not isinstance(synapse, Shifted) or (synapse.weight[::2] != -synapse.weight[1::2]).any():
+        return False
+    twins = synapse.column[::2], synapse.column[1::2]
+    inner = [e.synapse for e in graph.into(edge.source) if e.source != graph.source]
+    return all(isinstance(other, Shifted) and _same_rows(other, *twins) for other in inner)
+
+
+def _same_rows(synapse: Shifted, left: Array, right: Array) -> bool:
+    """Whether the neurons ``left`` read what those of ``right`` do, each over the same weights."""
+    places = (synapse.column, synapse.start)
+    for values in (synapse.weight, synapse.exponent.astype(np.int64) - EXPONENT_LOW + 1):  # no entry is 0
+        matrix = csr_array((values.astype(np.int64), *places), shape=(synapse.post, synapse.pre))
+        if (matrix[left] != matrix[right]).nnz:
+            return False
+    return True
 
 
 def _rests(node: IntegerNode) -> bool:

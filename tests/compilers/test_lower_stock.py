@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from bim_neuro.compilers.emptying import gap_needed, shares_run
 from bim_neuro.compilers.lower_stock import StockSettings, lower_stock
 from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.errors import DoesNotFit
-from bim_neuro.graph import Edge, FloatGraph
+from bim_neuro.graph import Edge, FloatGraph, IntegerGraph
 from bim_neuro.lowering import Typical, with_lowering
 from bim_neuro.model.export import export
-from bim_neuro.nodes import Encoder, IntegerGraded, IntegerProd, Readout, Relay, Source
+from bim_neuro.nodes import Encoder, IntegerGraded, IntegerLIF, IntegerProd, Readout, Relay, Source
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.nodes.node import State, Step
 from bim_neuro.nodes.synapses import Dense
 from bim_neuro.program import Program
 from bim_neuro.simulation import simulate
@@ -83,12 +84,55 @@ def test_the_sum_into_a_soma_is_cut_exactly() -> None:
     assert np.array_equal((above - below - cut)[above > 0], np.clip(y, -cut, cut)[above > 0])
 
 
-def test_samples_share_a_run_and_the_gap_is_no_longer_than_it_must_be() -> None:
-    """The messages of one sample reach the next if they follow one step earlier: 24 channels show it."""
-    graph = lowered(channels=24).graph
+@dataclass(frozen=True)
+class Reset(IntegerLIF):
+    """A LIF that begins anew every ``period`` steps, as Lava's LIFReset does."""
+
+    period: int = 0
+
+    def initial(self, batch: tuple[int, ...]) -> State:
+        return {**super().initial(batch), "clock": np.zeros(batch, np.int64)}
+
+    def step(self, state: State, inputs: dict[str, Array]) -> Step:
+        clock = state["clock"]
+        begins = not clock.flat[0] % self.period
+        made = super().step(super().initial(clock.shape) if begins else state, inputs)
+        return Step({**made.state, "clock": clock + 1}, made.message, made.saturated)
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_samples_share_a_run_and_the_gap_is_no_longer_than_it_must_be(blocks: int) -> None:
+    """One after another is as each alone, and is not if they follow one step earlier: 24 channels show it."""
+    graph = lowered(channels=24, blocks=blocks).graph
     assert shares_run(graph)
-    assert graph.gap == gap_needed(graph)
     assert not shares_run(replace(graph, gap=graph.gap - 1))
+    assert graph.gap == gap_needed(graph) == 3  # the largest tap: nothing passes a soma after a sample
+    x = extreme(4, 8)
+    alone = simulate(graph, x, probe=True).probes
+    assert differing(alone, in_one_run(graph, x, graph.gap)) == []
+    assert "block1.drive.message" in differing(alone, in_one_run(graph, x, graph.gap - 1))
+
+
+def in_one_run(graph: IntegerGraph, x: Array, gap: int) -> dict[str, Array]:
+    """Return the messages of samples that are played one after another, the first steps of each."""
+    samples, steps, lines = x.shape
+    stream = np.zeros((samples, steps + gap, lines), np.int64)
+    stream[:, :steps] = x
+    nodes = {
+        name: Reset(**{f.name: getattr(node, f.name) for f in fields(node)}, period=steps + gap)
+        if isinstance(node, IntegerLIF)
+        else node
+        for name, node in graph.nodes.items()
+    }
+    record = simulate(replace(graph, nodes=nodes), stream.reshape(1, -1, lines), probe=True)
+    cut = {name: values[0, : samples * (steps + gap)] for name, values in record.probes.items()}
+    return {name: values.reshape(samples, steps + gap, *values.shape[1:])[:, :steps] for name, values in cut.items()}
+
+
+def differing(alone: dict[str, Array], other: dict[str, Array]) -> list[str]:
+    """Return the messages that differ in the steps of a sample."""
+    messages = [name for name in alone if name.endswith(".message")]
+    return [name for name in messages if not np.array_equal(alone[name][:, : other[name].shape[1]], other[name])]
 
 
 def test_both_lowerings_agree_with_the_file_they_come_from(tmp_path: Path) -> None:
