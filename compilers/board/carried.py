@@ -146,9 +146,8 @@ class _Module:
     def _absolute(self, statement: ast.ImportFrom) -> str:
         if not statement.level:
             return statement.module or ""
-        above = self.name.split(".")[
-            : None if self.package and statement.level == 1 else self.package - statement.level
-        ]
+        room = self.name.split(".") if self.package else self.name.split(".")[:-1]
+        above = room[: len(room) - (statement.level - 1)]
         return ".".join([*above, *filter(None, [statement.module])])
 
 

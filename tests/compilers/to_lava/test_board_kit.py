@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,9 @@ from small_models import small_checkpoint, small_graphs, small_input
 import bim_neuro
 from bim_neuro.compilers.artefact import Artefact, expected_messages
 from bim_neuro.compilers.board import SCRIPT, board_kit
+from bim_neuro.compilers.board import kit as kit_module
+from bim_neuro.compilers.board.calls import to_call
+from bim_neuro.compilers.board.carried import carried
 from bim_neuro.errors import DoesNotFit
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.nir_bridge import read_nir
@@ -92,6 +96,18 @@ def test_the_script_carries_the_laws_as_the_simulation_has_them() -> None:
         assert inspect.getsource(law) in text
     assert "class Scan(" not in text
     assert "IntegerCuba" not in text
+
+
+def test_no_two_definitions_that_a_script_may_carry_have_one_name() -> None:
+    graphs = [small_graphs()[1], of_all_kinds(), random_stock_graph(1, layers=5, width=9, loud=False, loops=True)]
+    roots = {("bim_neuro.compilers.to_lava.parts", name) for name in ("conv", "sparse", "dense", "diagonal", "lif")}
+    for graph in graphs:
+        roots |= set(kit_module._roots(graph, [to_call(node, name, 1) for name, node in list(graph.nodes.items())[1:]]))
+    found = carried(sorted(roots), left=frozenset({"Cuba"}))
+    names = [definition.name for definition in found.names]
+    imported = [name.split(" as ")[-1] for names in found.imports.values() for name in names]
+    assert len(names) > 60
+    assert [name for name, times in Counter([*names, *imported]).items() if times > 1 and name] == []
 
 
 def test_the_script_says_what_a_board_cannot_run() -> None:
