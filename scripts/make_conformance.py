@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from conformance_circuits import CIRCUITS
+from conformance_circuits import vectors as learnt
 from conformance_graphs import GRAPHS, draw
 
 from bim_neuro.graph import IntegerGraph
@@ -86,6 +88,8 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for seed, (name, (rules, made)) in enumerate(GRAPHS.items(), 80):
         write(folder / f"{name}.npz", vectors(rules, made(), seed))
+    for name, (rules, circuit) in CIRCUITS.items():
+        write(folder / f"{name}.npz", learnt(rules, circuit()))
     write(folder / "functions.npz", functions())
     write(folder / "encoders.npz", encoders())
 
