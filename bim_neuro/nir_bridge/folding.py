@@ -6,7 +6,7 @@ r"""What NIR's equations multiply an input with, moved into the weights that lea
 So r = gain / (1 - decay), and importers differ in what r may be: 1 (norse takes no other) or tau / dt = 1 / (1 - decay)
 (SpikingJelly takes those two alone). Dense, Sparse and Diagonal synapses take a factor a neuron, a convolution one a
 channel; a wire takes none, and then r keeps the factor. Where an importer takes one threshold a layer, those of a
-`Cuba` are divided by themselves likewise.
+`Cuba` are divided by themselves likewise; where it resets to 0, v counts from a v_reset at which the neuron starts.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def folded(graph: FloatGraph, importer: Importer) -> tuple[FloatGraph, dict[str,
         if not isinstance(node, LIF | Cuba | Readout):
             continue
         into = [at for at, edge in enumerate(edges) if edge.target == name]
-        if isinstance(node, Cuba) and "v_threshold" in importer.uniform and _may_divide(node, graph.into(name)):
-            node = nodes[name] = _by_threshold(node)
+        if isinstance(node, Cuba):
+            node = nodes[name] = _as_played(node, graph.into(name), importer)
         factor = _gain(node) * (_r(node, importer) if importer.folds else 1.0)
         takes = _take(graph.into(name), factor)
         kept[name] = _gain(node) * _r(node, importer) / (factor if takes and factor.all() else 1.0)
@@ -74,6 +74,17 @@ def _r(node: LIF | Cuba | Readout, importer: Importer) -> Array:
 def _take(into: tuple[Edge, ...], factor: Array) -> bool:
     kinds = (Dense, Sparse, Diagonal, Conv)
     return all(isinstance(edge.synapse, kinds) and keeps(edge.synapse, factor) for edge in into)
+
+
+def _as_played(node: Cuba, into: tuple[Edge, ...], importer: Importer) -> Cuba:
+    """Return a neuron of the same spikes that resets to 0, and has one threshold a layer, where an importer asks it."""
+    starts = node.reset == "value" and (node.v_start == node.v_reset).all() and not np.isfinite(node.v_floor).any()
+    if "v_reset" in importer.at_zero and node.counts != "none" and node.v_reset.any() and starts:
+        zero, bias = np.zeros(node.neurons), node.bias - (1 - node.decay) * node.v_reset
+        threshold = node.v_threshold - node.v_reset
+        node = replace(node, v_threshold=threshold, bias=bias, v_reset=zero, v_start=zero)
+    divides = "v_threshold" in importer.uniform and _may_divide(node, into)
+    return _by_threshold(node) if divides else node
 
 
 def _may_divide(node: Cuba, into: tuple[Edge, ...]) -> bool:

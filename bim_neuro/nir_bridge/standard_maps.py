@@ -7,6 +7,7 @@ neurons, or whose border Conv2d cannot say, is written as a matrix, as synapses 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from math import prod
 from typing import Any
@@ -72,12 +73,26 @@ def as_conv2d(synapse: Any, bias: Array | None = None) -> Any:
         zeros[2 + axis] = (more // step, 0) if before < after else (0, more // step)
         weight = np.pad(weight, zeros)
         padding.append(max(before, after))
+    weight, padding = _squared(weight, padding, synapse.dilation)
     shift = np.zeros(len(weight)) if bias is None else bias
     node = nir.Conv2d(
         synapse.grid[1:], weight, synapse.stride, tuple(padding), synapse.dilation, 1, np.asarray(shift, np.float32)
     )
     node.output_type = {"output": np.array(synapse.out)}  # nir takes a kernel's columns to be as many as its rows
     return node
+
+
+def _squared(weight: Array, padding: list[int], dilation: Sequence[int]) -> tuple[Array, list[int]]:
+    """Return a kernel with zeros around it where that makes it square: nir 1.0.8 reads no other in a checked graph."""
+    rows, columns = weight.shape[2:]
+    axis, more = (0, columns - rows) if rows < columns else (1, rows - columns)
+    if more % 2:
+        return weight, padding
+    zeros = [(0, 0)] * 4
+    zeros[2 + axis] = (more // 2, more // 2)
+    wider = [*padding]
+    wider[axis] += more // 2 * dilation[axis]
+    return np.pad(weight, zeros), wider
 
 
 def as_matrix(edge: Edge, post: int) -> Array:

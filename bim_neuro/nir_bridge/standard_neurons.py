@@ -100,12 +100,14 @@ def _neuron(
         layer.nodes[name] = nir.IF(f4(factor / dt), **spikes) if spikes else nir.I(f4(factor / dt))
         layer.synapses(name, port, [name], bias)
         return
+    start = _start(layer.graph.nodes[name], layer) if current is None and spikes else np.zeros_like(bias)
+    bias = bias - (1 - decay) * start
     forgets = current is None and bool(spikes) and not decay.any() and not layer.importer.memoryless
     added = _enters(name, port, bias / ((1 - decay) * np.where(factor == 0, 1, factor)), layer, always=not spikes)
     if (current is not None and not forgets) or not factor.all():
         added = None
-    fields = {"v_leak": f4(np.zeros_like(bias) if added is not None else bias / (1 - decay)), **spikes}
-    tau, r = f4(dt / (1 - decay)), f4(factor)
+    fields = {"v_leak": f4(start if added is not None else start + bias / (1 - decay)), **spikes}
+    tau, r = _constant(decay, layer), f4(factor)
     if current is not None and not spikes and not layer.importer.knows("CubaLI"):
         layer.nodes[name] = nir.LI(tau, f4(1 / (1 - decay)), **fields)
         filtered = nir.LI(f4(dt / (1 - slow(current))), f4(factor / (1 - slow(current))), np.zeros_like(tau))
@@ -114,10 +116,23 @@ def _neuron(
     if forgets or current is not None:
         current = slow(np.zeros_like(decay) if current is None else current)
         gains = {"r": f4(1 / (1 - decay)), "w_in": f4(factor / (1 - current))}
-        layer.nodes[name] = (nir.CubaLIF if spikes else nir.CubaLI)(f4(dt / (1 - current)), tau, **gains, **fields)
+        layer.nodes[name] = (nir.CubaLIF if spikes else nir.CubaLI)(_constant(current, layer), tau, **gains, **fields)
     else:
         layer.nodes[name] = (nir.LIF if spikes else nir.LI)(tau, r, **fields)
     layer.synapses(name, port, [name], added)
+
+
+def _start(node: Node, layer: Layer) -> Array:
+    """Return the first voltage where an importer takes v_leak for it."""
+    return node.v_start if isinstance(node, Cuba) and layer.importer.starts_at_leak else np.zeros(node.neurons)
+
+
+def _constant(decay: Array, layer: Layer) -> Array:
+    """Return time constants in 32 bits; where an importer takes none shorter than a step, rounded up to that."""
+    tau = f4(layer.dt / (1 - decay))
+    if layer.importer.memoryless:
+        return tau
+    return np.where(tau.astype(np.float64) < layer.dt, np.nextafter(tau, np.float32(np.inf)), tau)
 
 
 def _enters(name: str, port: str, bias: Array, layer: Layer, *, always: bool) -> Array | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,5 +91,12 @@ def test_what_an_importer_does_not_play_is_named() -> None:
     ]
     resets = "norse 1.1.0: its importer resets a neuron to 0 in the step of its spike, layer 'n' has"
     assert said("norse", **zero, reset="subtract", lag=True) == [f"{resets} reset subtract, lag True"]
-    assert said("norse", **zero, counts="many", v_start=np.ones(2)) == [f"{resets} counts many, a start other than 0"]
+    many = {**zero, "counts": "many", "v_start": np.ones(2)}
+    assert said("norse", **many) == [f"{resets} counts many"]  # its v_leak is the first voltage
+    assert said("snntorch", **many)[0].endswith("layer 'n' has counts many, a start other than 0")
+    twice = replace(graph(**zero), edges=(*graph().edges, Edge("in", "n", "a", Dense(np.ones((2, 3))))))
+    assert [finding.message for finding in unplayed(twice, "norse")] == [
+        "norse 1.1.0: its importer plays node 'n' before it has played all of n.a0, n.a1"
+    ]
+    assert unplayed(twice, "snntorch") == ()
     assert said("snntorch", **zero, counts="none") == ["snntorch 1.0.0: its importer does not know node 'n' (LI)"]
