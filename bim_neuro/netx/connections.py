@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 
 from ..compilers.align import MAX_DELAY
 from ..compilers.two_lists import WIDE_MAX
 from ..errors import DoesNotFit, Finding
-from ..nodes import Conv, Dense
+from ..nodes import Conv, Dense, Shifted, Sparse
 from ..nodes.arithmetic import Array
-from ..nodes.synapses import Synapse
+from ..nodes.synapses import WEIGHT_MAX, Synapse
+from ..nodes.synapses.shifted import shifted_of
 from ..nodes.synapses.sparse import sparse_of
 from .file import NetLayer
 from .weights import HIGHEST, LOWEST, held
@@ -41,6 +42,31 @@ class Connections:
     @property
     def largest(self) -> int:
         return max(int(np.abs(row).max(initial=0)) for row in self.rows)
+
+    @property
+    def in_powers(self) -> bool:
+        """Whether every weight is a number of 8 bits times a power of two, and none is of a kernel."""
+        if any(isinstance(synapse, Conv) for _, synapse in self.forward):
+            return False
+        return all((row % (1 << _power(row)) == 0).all() for row in self.rows)
+
+    def with_powers(self) -> Connections:
+        """Return the same weights with an exponent each."""
+        forward = tuple((delay, _shifted(synapse)) for delay, synapse in self.forward)
+        return replace(self, forward=forward, back=self.back and _shifted(self.back))
+
+
+def _power(weight: Array) -> Array:
+    """Return the least powers of two by which weights must be divided to have 8 bits."""
+    return np.asarray(np.ceil(np.log2(np.maximum(np.abs(weight) / WEIGHT_MAX, 1))), dtype=np.int64)
+
+
+def _shifted(synapse: Synapse) -> Shifted:
+    assert isinstance(synapse, Dense | Sparse)
+    matrix = coo_array(synapse.matrix() if isinstance(synapse, Sparse) else synapse.weight)
+    weight, places = matrix.data.astype(np.int64), (np.asarray(matrix.row), np.asarray(matrix.col))
+    power = _power(weight)
+    return shifted_of(weight >> power, power, places, matrix.shape)
 
 
 def connections_of(layer: NetLayer, before: tuple[int, ...]) -> Connections:

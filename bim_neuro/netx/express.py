@@ -144,7 +144,7 @@ def _dense(name: str, into: list[Edge], factor: Array) -> tuple[str, Fields]:
 def _matrix(name: str, edges: list[Edge], factor: Array) -> tuple[Array, Array]:
     """Return the weights of some lists as one matrix, and their delays."""
     parts = [_entries(name, edge) for edge in edges]
-    weight, delay = np.zeros_like(parts[0]), np.zeros_like(parts[0])
+    weight, delay = np.zeros_like(parts[0]), np.zeros(parts[0].shape, np.int64)
     for edge, part in zip(edges, parts, strict=True):
         if ((weight != 0) & (part != 0)).any():
             raise _none(name, "has two weights of different delays from one neuron to another")
@@ -160,11 +160,11 @@ def _entries(name: str, edge: Edge) -> Array:
         if pre * post > MOST_WEIGHTS:
             raise _none(name, f"would be a dense one of {pre * post:,} weights, {MOST_WEIGHTS:,} are written")
     if isinstance(synapse, Sparse):
-        return np.asarray(synapse.matrix().toarray().astype(np.int64))
+        return np.asarray(synapse.matrix().toarray())
     if isinstance(synapse, Diagonal):
-        return np.diag(synapse.weight.astype(np.int64))
+        return np.diag(synapse.weight.astype(np.float64))
     if isinstance(synapse, Dense) and synapse.count <= MOST_WEIGHTS:
-        return synapse.weight.astype(np.int64)
+        return synapse.weight.astype(np.float64)
     raise _none(name, f"is reached by synapses of the kind {synapse.kind}, netx has dense and conv")
 
 

@@ -37,6 +37,8 @@ class Demand(NamedTuple):
 
     largest: int
     """The largest weight into a neuron by magnitude."""
+    in_powers: bool
+    """Whether weights beyond 8 bits have them with an exponent each."""
     wide: bool
     """Whether some of the weights need 16 bits."""
     delayed: bool
@@ -101,8 +103,8 @@ class Neurons:
             return "its neurons have constants of their own"
         if self.bias.any():
             return "it has a bias, which netx adds before the input arrives"
-        if demand.largest > WEIGHT_MAX:
-            return f"its largest weight is {demand.largest}, a LIF's are at most {WEIGHT_MAX}"
+        if demand.largest > WEIGHT_MAX and not demand.in_powers:
+            return f"it has weights of up to {demand.largest} that 8 bits and a power of two do not hold"
         if demand.delayed:
             return "its spikes are delayed, so they must end with the sample"
         if self.current_decay[0] == UNITY or self.decay[0] == 0:

@@ -14,7 +14,7 @@ from ..compilers.two_lists import WIDE_MAX
 from ..errors import DoesNotFit, Finding, InputError
 from ..graph import Edge, Extra, FloatGraph
 from ..intake import HINT, Budget
-from ..nodes import Encoder
+from ..nodes import LIF, Encoder
 from ..nodes.node import Node
 from ..nodes.synapses import WEIGHT_MAX
 from .connections import Connections, connections_of
@@ -98,7 +98,8 @@ class _Chain:
         read, before = self._connected(shape), "input"
         for depth, (layer, into) in enumerate(read, 1):
             delayed = depth < len(read) and read[depth][1].delayed
-            nodes[layer.name] = self._neurons(layer, into, depth, delayed)
+            node = nodes[layer.name] = self._neurons(layer, into, depth, delayed)
+            into = into.with_powers() if isinstance(node, LIF) and into.largest > WEIGHT_MAX else into
             port = next(iter(nodes[layer.name].ports))
             edges += [Edge(before, layer.name, port, synapse, delay) for delay, synapse in into.forward]
             if into.back is not None:
@@ -158,7 +159,7 @@ class _Chain:
         if wide and any(not exact_unit(row, WEIGHT_MAX, WIDE_MAX) for row in into.rows):
             message = f"{layer.who} has weights of up to {into.largest} that two lists of 8 bits do not hold whole"
             raise DoesNotFit([Finding("netx-weights", layer.who, message, into.largest, WEIGHT_MAX, _CLIP)])
-        node, why = neurons.node(Demand(into.largest, wide, delayed), depth)
+        node, why = neurons.node(Demand(into.largest, into.in_powers, wide, delayed), depth)
         if why:
             bits = ", with weights of 16 bits in two lists" if wide else ""
             self.said.append(f"'{layer.name}' is a switch neuron, in microcode{bits}: {why}")

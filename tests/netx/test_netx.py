@@ -17,7 +17,7 @@ import bim_neuro
 from bim_neuro.errors import DoesNotFit, InputError
 from bim_neuro.netx import read_net
 from bim_neuro.netx.weights import held
-from bim_neuro.nodes import IntegerCuba, IntegerLIF
+from bim_neuro.nodes import IntegerCuba, IntegerLIF, Shifted
 from bim_neuro.pack import equal
 from bim_neuro.pipeline import compile_model
 
@@ -65,6 +65,18 @@ def test_weights_decays_and_thresholds_are_the_files_own() -> None:
     assert (lif.du, lif.dv, lif.v_threshold) == (1023, 410, 80)
     assert np.array_equal(edge.synapse.weight, weight)
     assert not program.findings
+
+
+def test_weights_beyond_8_bits_have_a_power_of_two_and_lavas_neuron() -> None:
+    program = bim_neuro.compile(DATA / "lowest_weight.net")
+    synapse = program.graph.into("dense0")[0].synapse
+    with h5py.File(DATA / "lowest_weight.net") as file:
+        weight = file["layer/0/weight"][()]
+    assert weight.min() == -256
+    assert isinstance(program.graph.nodes["dense0"], IntegerLIF)
+    assert isinstance(synapse, Shifted)
+    assert synapse.exponents == (0, 1, 2)
+    assert np.array_equal(synapse.matrix().toarray(), weight)
 
 
 def test_a_constant_a_neuron_makes_a_switch_neuron_and_says_so() -> None:
