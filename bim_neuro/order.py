@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from .errors import InputError
 from .nodes import Synapse
@@ -70,6 +69,8 @@ def closing(names: Iterable[str], edges: tuple[L, ...], first: str) -> tuple[L, 
 
 def in_loops(names: Iterable[str], edges: tuple[L, ...]) -> tuple[L, ...]:
     """Return the edges that lie on a loop: those whose target leads back to their source."""
+    from scipy.sparse.csgraph import connected_components  # a sixth of a second, for graphs with loops alone
+
     number = {name: place for place, name in enumerate(names)}
     ends = np.array([(number[edge.source], number[edge.target]) for edge in edges], np.int64).reshape(-1, 2)
     matrix = coo_array((np.ones(len(ends)), ends.T), shape=(len(number),) * 2)

@@ -16,7 +16,6 @@ import numpy as np
 from ...jit import compiled
 from ...nodes.arithmetic import Array
 from .mesh import ALIKE, Hops, Mesh
-from .spectral import spectral
 from .traffic import Traffic
 
 TRIES = 40_000  # moves tried per core at effort 1
@@ -35,7 +34,11 @@ def anneal(traffic: Traffic, mesh: Mesh, seed: int, effort: float, price: Hops =
     far = np.stack(mesh.priced(places, price)).astype(np.float64)
     hop = (price.east_west + price.north_south) / 2
     moves = int(TRIES * effort * max(cores, SMALL) / ROUNDS) + 1
-    starts = [(naive, HOT)] + ([(spectral(traffic, mesh), WARM)] if cores > SMALL else [])
+    starts = [(naive, HOT)]
+    if cores > SMALL:
+        from .spectral import spectral  # scipy's linear algebra, a sixth of a second that a small model need not wait
+
+        starts.append((spectral(traffic, mesh), WARM))
 
     def annealed(start: Array, heat: float) -> Array:
         flows = (traffic.starts, traffic.partners, traffic.messages)

@@ -57,7 +57,7 @@ def lif_law(at: object, index: int, slot: int, row: int, first: int, last: int) 
     if words[CALM]:
         saturated, sent = fire(words, LIF_WORDS + first, work.sums32, sums, work.state32, (u_at, v_at), message, first)
         return _told(saturated, sent)
-    return call(known.tables.units[CURRENT], at, (index, slot, row, first, last))
+    return int(call(known.tables.units[CURRENT], at, (index, slot, row, first, last)))
 
 
 @unit
