@@ -140,8 +140,7 @@ class FloatGraph(Graph[Node]):
     @cached_property
     def recurrent(self) -> tuple[Edge, ...]:
         """Return the edges with a delay that lie on a loop."""
-        late = any(edge.delay for edge in self.edges)
-        return tuple(edge for edge in in_loops(self.nodes, self.edges) if edge.delay) if late else ()
+        return in_loops(self.nodes, self.edges) if any(edge.delay for edge in self.edges) else ()
 
     def with_nodes(self, nodes: dict[str, Node], **extra: Any) -> FloatGraph:
         """Return the graph with other nodes, and with what ``extra`` is to say besides."""

@@ -25,6 +25,9 @@ class Link(Protocol):
     @property
     def synapse(self) -> Synapse: ...
 
+    @property
+    def delay(self) -> int: ...
+
 
 L = TypeVar("L", bound=Link)
 
@@ -68,14 +71,14 @@ def closing(names: Iterable[str], edges: tuple[L, ...], first: str) -> tuple[L, 
 
 
 def in_loops(names: Iterable[str], edges: tuple[L, ...]) -> tuple[L, ...]:
-    """Return the edges that lie on a loop: those whose target leads back to their source."""
+    """Return the edges with a delay that lie on a loop: those whose target leads back to their source."""
     from scipy.sparse.csgraph import connected_components  # a sixth of a second, for graphs with loops alone
 
     number = {name: place for place, name in enumerate(names)}
     ends = np.array([(number[edge.source], number[edge.target]) for edge in edges], np.int64).reshape(-1, 2)
     matrix = coo_array((np.ones(len(ends)), ends.T), shape=(len(number),) * 2)
     part = connected_components(matrix, directed=True, connection="strong")[1]
-    return tuple(edge for edge, (a, b) in zip(edges, ends, strict=True) if part[a] == part[b])
+    return tuple(edge for edge, (a, b) in zip(edges, ends, strict=True) if edge.delay and part[a] == part[b])
 
 
 def _units(names: Iterable[str], edges: tuple[L, ...]) -> dict[str, str]:
