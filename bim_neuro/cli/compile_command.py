@@ -232,6 +232,8 @@ def _check(asked: Asked) -> None:
 
 
 def _print_check(found: dict[str, Any]) -> None:
+    from ..report.assumed import assumed_lines
+
     colours = {"error": "red", "warning": "yellow"}
     for finding in found["findings"]:
         rule = f"[bold {colours[finding['severity']]}]{escape(finding['rule'])}[/]"
@@ -241,6 +243,8 @@ def _print_check(found: dict[str, Any]) -> None:
     if found["fits"]:
         out.print(f"{escape(found['model'])} fits {escape(found['target'])}: {found['cores']['used']} of "
                   f"{found['cores']['limit'] or 'unlimited'} cores", soft_wrap=True)  # fmt: skip
+    for line in assumed_lines(found["assumptions"]):
+        out.print(line, soft_wrap=True)
     for what in found["unchecked"]:
         out.print(f"[dim]unchecked:[/] {escape(what)}", soft_wrap=True)
 

@@ -131,7 +131,7 @@ _LAVA = needs(
     lambda v: "lava" in (v["backend"], v["verify"]), "without the lava backend", "add --verify lava or --backend lava"
 )
 _READS = needs(
-    lambda v: not v["check"] or v["input"] is not None,
+    lambda v: not v["check"] or v["input"] is not None or v["expect"] is not None,
     "with --check where there is no --input",
     "give --input, whose first 32 samples calibrate",
     of_mode=True,
@@ -221,7 +221,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "board.kit": (_SIMULATES,),
     "power.boundary": (_SIMULATES, _CORES),
     "power.sample_rate": (_SIMULATES, _CORES),
-    "expect": (_SIMULATES, _STREAMS),
+    "expect": (_BUILDS, _STREAMS),
     "run.float_bits": (_SIMULATES, _RECORDED),
     "expect.voltages": (_SIMULATES, _RECORDED),
     "expect.currents": (_SIMULATES, _RECORDED),

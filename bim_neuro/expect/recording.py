@@ -127,7 +127,16 @@ def recording_of(given: Path | Mapping[str, Any], nodes: Collection[str], output
         head, keys = Recording("the given table", {}), tuple(arguments.text(key, "a key") for key in given)
     places = _places(keys, nodes, output, head, plain=isinstance(given, Path))
     arrays = read_npz(given, tuple(places)) if isinstance(given, Path) else given
-    return replace(head, arrays={place: _numbers(arrays[key], key, head) for key, place in places.items()})
+    held: dict[Recorded, Array] = {}
+    for key, place in places.items():
+        array = _numbers(arrays[key], key, head)
+        if place in held and not np.array_equal(held[place], array):
+            other = next(other for other, taken in places.items() if taken == place)
+            raise InputError(
+                f"'{key}' and '{other}' of {head.origin} are the same layer, and differ", "keep one of them"
+            )
+        held[place] = array
+    return replace(head, arrays=held)
 
 
 def _places(
@@ -147,9 +156,6 @@ def _places(
             place = Recorded(_node(key, key, nodes, head), SENT)
         else:
             continue
-        if place in places.values():
-            other = next(other for other, taken in places.items() if taken == place)
-            raise InputError(f"{head.origin} holds '{key}' and '{other}', which are the same", "leave one of them out")
         places[key] = place
     if plain and Recorded(output, SENT) not in places.values() and not (head.integers and places):
         raise InputError(f"{head.origin} has no array 'out', it has: {', '.join(keys) or 'none'}", _HINT)

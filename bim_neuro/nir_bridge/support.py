@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 import numpy as np
@@ -51,6 +52,9 @@ _ABSENT = ("", "empty", "a type")
 """What stands in the place of a field that holds nothing."""
 MAY_BE_INFINITE = ("tau", "tau_mem", "tau_syn", "r", "w_in")
 """Fields of a neuron without a leak: tau = inf, and beside it r = tau / dt."""
+_AGAIN = "export the model again"
+MOST_FAULTS = 20
+"""Faults of values that one refusal lists."""
 _HINTS = {
     "MaxPool": "a maximum of spikes is no sum: train with a sum or average pool, or with a strided convolution",
     "BatchNorm": "fold it into the layer before it, before the export",
@@ -60,29 +64,38 @@ _HINTS = {
 
 
 def check_values(nir: NirGraph) -> None:
-    """Refuse values that are not finite, fields that are missing or empty, and edges that lead nowhere."""
-    for name, node in nir.nodes.items():
-        for key, value in node.fields.items():
-            fine = np.isfinite(value)
-            if key in MAY_BE_INFINITE and node.type in NEURONS:
-                fine |= np.isposinf(value)
-            bad = int(np.count_nonzero(~fine))
-            if bad:
-                message = f"{bad} of {value.size} values of '{name}.{key}' are not finite"
-                raise InputError(message, "export the model again")
-        needed = FIELDS.get(node.type, {})
-        for key, default in needed.items():
-            if default is not None and (what := _no_numbers(node, key)):
-                raise InputError(f"'{name}.{key}' is {what}, numbers are needed", "export the model again")
-        missing = [key for key, default in needed.items() if default is None and key not in node.fields]
-        missing += [key for key in needed if key in node.fields and node.fields[key].size == 0]
-        if missing:
-            message = f"node '{name}' ({node.type}) lacks {', '.join(missing)}"
-            raise InputError(message, "export the model again")
+    """Refuse, all at once, values that are not finite, fields that are missing or empty, and edges to nowhere."""
+    faults = [*(fault for name, node in nir.nodes.items() for fault in _faults(name, node)), *_loose_ends(nir)]
+    if faults:
+        more = f"; and {len(faults) - MOST_FAULTS} more" if len(faults) > MOST_FAULTS else ""
+        said = "; ".join(message for message, _ in faults[:MOST_FAULTS])
+        raise InputError(f"{said}{more}", next((hint for _, hint in faults if hint), ""))
+
+
+def _faults(name: str, node: NirNode) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the fields of a node, and what to do about it."""
+    for key, value in node.fields.items():
+        fine = np.isfinite(value)
+        if key in MAY_BE_INFINITE and node.type in NEURONS:
+            fine |= np.isposinf(value)
+        bad = int(np.count_nonzero(~fine))
+        if bad:
+            yield f"{bad} of {value.size} values of '{name}.{key}' are not finite", _AGAIN
+    needed = FIELDS.get(node.type, {})
+    for key, default in needed.items():
+        if default is not None and (what := _no_numbers(node, key)):
+            yield f"'{name}.{key}' is {what}, numbers are needed", _AGAIN
+    missing = [key for key, default in needed.items() if default is None and key not in node.fields]
+    missing += [key for key in needed if key in node.fields and node.fields[key].size == 0]
+    if missing:
+        yield f"node '{name}' ({node.type}) lacks {', '.join(missing)}", _AGAIN
+
+
+def _loose_ends(nir: NirGraph) -> Iterator[tuple[str, str]]:
     for source, target in nir.edges:
         for end in (source, target):
             if end not in nir.nodes:
-                raise InputError(f"edge '{source} -> {target}' names a node '{end}', which the graph lacks")
+                yield f"edge '{source} -> {target}' names a node '{end}', which the graph lacks", ""
 
 
 def _no_numbers(node: NirNode, key: str) -> str:

@@ -1,11 +1,12 @@
 """The report: one structure, shown in the terminal and as HTML, written as text, JSON and CSV."""
 
 from .asked import asked
+from .assumed import READ_AS
 from .compare import compare
 from .files import DAMAGE, FILES, read_summary, render_again, write_files
 from .over_time import RASTER_STEPS, series
 from .side_by_side import render_comparison
-from .summary import READ_AS, Facts, known, summarise
+from .summary import Facts, known, summarise
 
 __all__ = [
     "DAMAGE",

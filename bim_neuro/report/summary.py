@@ -34,9 +34,6 @@ from .findings import (
     unused_classes,
 )
 
-READ_AS = "input read as: "
-"""How the first assumption begins where a graph brings no encoder: which layout and encoder were taken, and why."""
-
 
 @dataclass(frozen=True)
 class Facts:

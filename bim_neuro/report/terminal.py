@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..printable import counted, escape, marked
 from .amounts import energy
+from .assumed import READ_AS, assumed_lines
 from .expect_lines import expect_lines
 from .models import (
     Accuracy,
@@ -28,7 +29,6 @@ from .models import (
     Verification,
     made,
 )  # fmt: skip
-from .summary import READ_AS
 from .terminal_costs import deciding_lines, dense_line, energy_lines, power_lines, time_lines
 
 
@@ -45,7 +45,8 @@ def show(summary: Summary, folder: Path | None, console: Console) -> None:
         if line.startswith(READ_AS):
             console.print(line, soft_wrap=True)
     console.print(_layers(summary, wide=console.width >= _WIDE))
-    for line in (*_lines(summary), *_findings(summary.findings)):
+    assumed = assumed_lines(summary.assumptions, expected=summary.expect is not None)
+    for line in (*_lines(summary), *assumed, *_findings(summary.findings)):
         console.print(line, soft_wrap=True)
     if folder is not None:
         console.print(f"report: {escape(str(folder / 'summary.txt'))}", soft_wrap=True)

@@ -50,6 +50,7 @@ MODES: dict[str, set[str]] = {
         "model",
         "target",
         "input",
+        "expect",
         "strict",
         "check",
         "learn",

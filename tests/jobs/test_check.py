@@ -211,3 +211,47 @@ def test_a_missing_dt_is_a_matter_of_the_command(tmp_path: Path) -> None:
     code, found = check(chain(tmp_path / "g.nir", affine(3, 2), lif()))
     assert code == 2
     assert "--dt SECONDS" in found["error"]["hint"]
+
+
+AFTER_A_RUN = {
+    *("dead-layer", "dying-layer", "spurious-layer", "always-on-layer", "constant-output", "saturated-output"),
+    *("unused-class", "silent-verification", "not-verified", "framework", "expect-silent", "expect-integers"),
+}
+"""Rules of findings that need a run."""
+
+
+@pytest.mark.parametrize("kind", ["spikes", "graded", "counts"])
+def test_a_check_finds_all_that_a_run_finds_but_for_its_results(tmp_path: Path, kind: str) -> None:
+    """A decay that rounds away, another dt and, of counts, input that is cut off."""
+    model = chain(tmp_path / "g.nir", affine(3, 2), lif(tau=10.0, r=1000.0))
+    x = np.random.default_rng(0).random((5, 20, 2)) < 0.3
+    scale = 300 if kind == "counts" else 1
+    np.savez(tmp_path / "x.npz", x=x.astype(np.float32) * scale, layout="BTC", dt=2 * DT)
+    asked = (model, "--dt", DT, "--encoder", kind, "--input", tmp_path / "x.npz")
+    code, found = check(*asked)
+    run = json.loads(bim_compile(*asked, "--json", "-o", tmp_path / "out").out)
+    before = [finding for finding in run["findings"] if finding["rule"] not in AFTER_A_RUN]
+    assert (code, found["findings"]) == (0, before)
+    assert {"input-dt", "rounded-decay"} <= {finding["rule"] for finding in before}
+    assert ("clipped-input" in {finding["rule"] for finding in before}) == (kind == "counts")
+    assert found["unchecked"] == ["agreement with float, saturated values, energy and latency: they need a run"]
+    assert set(found["assumptions"]) <= set(run["assumptions"]) | {found["assumptions"][0]}
+
+
+def test_a_check_holds_a_recording_against_the_layers(tmp_path: Path) -> None:
+    model = chain(tmp_path / "g.nir", affine(3, 2), lif())
+    samples = spikes(tmp_path / "x.npz", out=np.zeros((5, 40, 3)), spk__n1=np.zeros((5, 40, 3)))
+    code, found = check(model, "--dt", DT, "--expect", samples)
+    assert (code, found["unchecked"][0]) == (0, "the bins that differ from --expect: they need a run")
+    wrong = bim_compile(model, "--dt", DT, "--check", "--expect", spikes(tmp_path / "x.npz"))
+    assert (wrong.code, "has no array 'out'" in wrong.err) == (2, True)
+
+
+def test_every_fault_of_the_values_is_in_one_refusal(tmp_path: Path) -> None:
+    nodes = {"in": nir.Input(np.array([2])), "w": affine(3, 2), "a": lif(tau=np.nan), "b": lif(v_threshold=np.inf),
+             "out": nir.Output(np.array([3]))}  # fmt: skip
+    path = write(tmp_path / "g.nir", nodes, list(zip(nodes, list(nodes)[1:], strict=False)))
+    ended = bim_compile(path, "--dt", DT, "--check")
+    assert ended.code == 2
+    for words in ("3 of 3 values of 'a.tau' are not finite", "3 of 3 values of 'b.v_threshold' are not finite"):
+        assert words in ended.err
