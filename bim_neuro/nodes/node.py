@@ -27,6 +27,20 @@ def sends_one(node: Node) -> bool:
     return is_spiking(node) and getattr(node, "counts", "one") == "one"
 
 
+BIT_ACCURATE = ("LIFReset",)
+"""Processes of Lava that have a model tagged bit_accurate_loihi; those of the others say fixed_pt and no more."""
+
+
+def law_of(node: IntegerNode) -> str:
+    """Return whose integer law a node is: 'lava-bit-accurate', 'lava-fixed-point' or 'ours'.
+
+    The first is what Lava itself calls equal to the chip; no word of ours says so.
+    """
+    if not node.lava_process:
+        return "ours"
+    return "lava-bit-accurate" if node.lava_process in BIT_ACCURATE else "lava-fixed-point"
+
+
 class Node(Protocol):
     """A population of equal neurons; a frozen dataclass of parameters with one law.
 

@@ -19,7 +19,7 @@ from ..graph import IntegerGraph, PlacedGraph
 from ..hardware import HardwareProfile
 from ..nodes import InputSeen
 from ..nodes.arithmetic import Array
-from ..nodes.node import IntegerNode
+from ..nodes.node import IntegerNode, law_of
 from ..nodes.synapses import WEIGHTED
 from ..record import RunRecord
 from ..simulation.agreement import Agreement
@@ -216,6 +216,7 @@ def _built(name: str, placed: PlacedGraph) -> dict[str, Any]:
         "name": name,
         "kind": node.kind,
         "judge": _judge(node),
+        "law": law_of(node),
         "neurons": node.neurons,
         "synapses": sum(edge.synapse.count for edge in graph.into(name)),
         "weight_sparsity": _weight_sparsity(graph, name),

@@ -73,10 +73,10 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "-"
 
 
-_LAW = {"lava": "Lava's", "own": "ours"}
+_LAW = {"lava": "Lava's", "own": "ours"}  # of results written before there were three words
 _COLUMNS: dict[str, Callable[[Layer, int], str]] = {
     "layer": lambda layer, samples: escape(layer.name),
-    "law": lambda layer, samples: escape(_LAW.get(layer.judge, layer.judge)),
+    "law": lambda layer, samples: escape(layer.law or _LAW.get(layer.judge, layer.judge)),
     "neurons": lambda layer, samples: f"{layer.neurons:,}",
     "synapses": lambda layer, samples: f"{layer.synapses:,}",
     "cores": lambda layer, samples: str(layer.cores),

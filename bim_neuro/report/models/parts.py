@@ -21,6 +21,7 @@ Channels = tuple[float, ...]
 """One entry per raw channel."""
 
 Judge = Literal["lava", "own"]
+Law = Literal["lava-bit-accurate", "lava-fixed-point", "ours"]
 """lava: Lava ships the process. own: a microcode neuron of ours."""
 Basis = Literal["metered", "measured", "simulated", "calibrated", "derived", "assumed", "unpublished"]
 """The basis of a price or a time, strongest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from .parts import Amount, Backend, Count, Judge, Range, Share, Some
+from .parts import Amount, Backend, Count, Judge, Law, Range, Share, Some
 from .says import Unit
 
 
@@ -40,6 +40,11 @@ class Layer:
     ] = None
     list_words: Annotated[
         Count | None, "Words of the synapse lists into the layer, on all its cores.", Unit("words")
+    ] = None
+    law: Annotated[
+        Law | None,
+        "Whose integer law it is: of a process that Lava ships and calls bit-accurate, of one that it ships and "
+        "calls fixed-point, or ours.",
     ] = None
 
 

@@ -11,6 +11,7 @@ from bim_neuro.compilers.emptying import gap_needed, shares_run
 from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.nodes import Encoder, IntegerGraded, IntegerLIF, IntegerProd, Shifted, Source
+from bim_neuro.nodes.node import law_of
 from bim_neuro.nodes.synapses import shifted_of
 from bim_neuro.record import RunRecord
 from bim_neuro.simulation import simulate
@@ -82,3 +83,22 @@ def test_samples_share_a_run_of_a_loop_that_empties() -> None:
     ours = simulate(graph, x, probe=True)
     assert differing(ours, run_lava(graph, x)) == []
     assert (ours.probes["loop.message"][:, -1] == 0).all()
+
+
+@pytest.mark.lava
+def test_the_words_for_laws_are_those_of_lavas_tags() -> None:
+    from lava.proc.graded.models import PyGradedReluVecModelFixed, PyGradedVecModelFixed
+    from lava.proc.lif.models import PyLifResetModelBitAcc
+    from lava.proc.prodneuron.models import PyProdNeuronModelFixed
+
+    models = {
+        "GradedVec": (PyGradedVecModelFixed, PyGradedReluVecModelFixed),
+        "ProdNeuron": (PyProdNeuronModelFixed,),
+        "LIFReset": (PyLifResetModelBitAcc,),
+    }
+    nodes = (IntegerGraded(1), IntegerProd(1, 0), IntegerLIF(1, 4095, 0, 0, np.zeros(1, int)))
+    for node in nodes:
+        tags = [model.tags for model in models[node.lava_process]]
+        accurate = all("bit_accurate_loihi" in tag for tag in tags)
+        assert law_of(node) == ("lava-bit-accurate" if accurate else "lava-fixed-point")
+        assert all("fixed_pt" in tag for tag in tags)

@@ -22,7 +22,7 @@ function layerTable() {
   const columns = [
     { head: "Layer", text: true, value: (layer) => layer.name },
     { head: "Kind", text: true, value: (layer) => layer.kind },
-    { head: "Law", text: true, help: "Whose integer law this is: Lava's own model, or ours where Lava ships none.", value: (layer) => (layer.judge === "lava" ? "Lava's" : "ours") },
+    { head: "Law", text: true, help: "Whose integer law this is: of a process that Lava ships, and calls bit-accurate to Loihi or fixed-point, or ours where it ships none. None is said to be equal to the chip.", value: (layer) => layer.law || (layer.judge === "lava" ? "Lava's" : "ours") },
     { head: "Neurons", value: (layer) => layer.neurons },
     ...(layers.some((layer) => layer.shape) ? [{ head: "Shape", text: true, help: "Of a feature map: channels, rows and columns.", value: (layer) => (layer.shape ? layer.shape.join(" x ") : "") }] : []),
     { head: "Synapses", value: (layer) => layer.synapses },
