@@ -31,6 +31,8 @@ _HOMES = {
     "read_nir": ("nir_bridge", "read_nir"),
     "write_nir": ("nir_bridge", "write_nir"),
     "load_profile": ("hardware", "load_profile"),
+    "fit": ("estimates.fit", "fit"),
+    "Measurement": ("estimates.fit", "Measurement"),
     "load_task": ("tasks", "load_task"),
     "Task": ("tasks", "Task"),
     "Dataset": ("tasks", "Dataset"),

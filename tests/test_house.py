@@ -61,10 +61,10 @@ def test_every_module_begins_with_a_docstring() -> None:
 
 
 FORMER = [
-    (r"bim_neuro[./](?:engine|learning|job|console|folder|sequences|chip_learning|fit|terms|latency|energy)\b", "."),
+    (r"bim_neuro[./](?:engine|learning|job|console|folder|sequences|chip_learning|terms|latency|energy)\b", "."),
     (r"compilers[./](?:place|plastic|memory|channel|partition|mesh|lists|bounds|traffic|anneal|split)\b(?!/)", "."),
     (r"\bnodes[./]synapse\b", "."),
-    (r"from bim_neuro import (?:job|console|options|fit|folder)\b", "."),
+    (r"from bim_neuro import (?:job|console|options|folder)\b", "."),
     (r"\bon_paper\b|\bclass Paper\b", "compilers"),
     (r"bim_neuro[./]account\b|--max-memory|--lava-timeout", "."),
     (r"\bthe face\b|\bhonest\b|\bgarble[ds]\b|\b(?:stand|speak)s? against\b", "bim_neuro"),

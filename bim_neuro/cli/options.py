@@ -293,4 +293,5 @@ TRAIN: dict[str, tuple[Condition, ...]] = {
 
 _OF_REPORTS = ("output", "config", "json_output", "debug")
 REPORT: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folder", *_OF_REPORTS, "version"), ())
+FIT: dict[str, tuple[Condition, ...]] = dict.fromkeys(("files", "target", "prices", *_OF_REPORTS), ())
 COMPARE: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folders", *_OF_REPORTS), ())

@@ -12,6 +12,7 @@ from . import options
 from .asked import Asked, carry_out
 from .config import Command, Config
 from .console import out
+from .fit_command import fit_app
 from .shared import OUTPUT, Debug, Json, Version, in_panel, new_app, print_summary
 from .streams import print_json, run_app
 
@@ -35,6 +36,7 @@ def report_command(
     bim-report out/digits
     bim-report out/digits -o report.html
     bim-report compare out/digits out/pruned      compares runs
+    bim-report fit runs.csv -o my_chip.toml       refits prices to measurements
     """
     carry_out(context, _report)
 
@@ -82,8 +84,10 @@ def _compare(asked: Asked) -> None:
 
 
 def report_main() -> None:
-    """Entry point bim-report; to read a folder named compare, write ./compare."""
-    if sys.argv[1:2] == ["compare"]:
+    """Entry point bim-report; to read a folder named compare or fit, write ./compare or ./fit."""
+    if sys.argv[1:2] == ["fit"]:
+        run_app(fit_app, args=sys.argv[2:], prog_name="bim-report fit")
+    elif sys.argv[1:2] == ["compare"]:
         run_app(compare_app, args=sys.argv[2:], prog_name="bim-report compare")
     else:
         run_app(report_app)

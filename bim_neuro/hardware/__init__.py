@@ -24,6 +24,7 @@ from .schema import (
     weakest_basis,
 )
 from .table import markdown, numbers, overview
+from .write import as_toml
 
 __all__ = [
     "BASES",
@@ -41,6 +42,7 @@ __all__ = [
     "Numeric",
     "Quantity",
     "Timing",
+    "as_toml",
     "at_boundary",
     "list_profiles",
     "load_profile",

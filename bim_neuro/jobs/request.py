@@ -110,6 +110,16 @@ class ReportRequest:
 
 
 @dataclass(frozen=True)
+class FitRequest:
+    """A request to bim-report fit: files of measurements, and where to write the profile."""
+
+    files: tuple[Path, ...]
+    target: str = "loihi2"
+    prices: tuple[str, ...] | None = None  # that may change; None: all that are counted
+    output: Path | None = None
+
+
+@dataclass(frozen=True)
 class CompareRequest:
     """A request to bim-report compare: finished compiles, and where to write their comparison."""
 

@@ -12,7 +12,7 @@ import typer
 from commands import Ended, bim_compile, bim_train, content, save_input, save_model
 
 from bim_neuro import choices
-from bim_neuro.cli import compile_command, options, report_command, shared, train_command
+from bim_neuro.cli import compile_command, fit_command, options, report_command, shared, train_command
 from bim_neuro.estimates.optimise import OBJECTIVES
 from bim_neuro.jobs.settings import COMPILE, TRAIN
 from bim_neuro.nodes.switches import SWITCHES
@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
     "train": (train_command.train_app, options.TRAIN),
     "report": (report_command.report_app, options.REPORT),
     "compare": (report_command.compare_app, options.COMPARE),
+    "fit": (fit_command.fit_app, options.FIT),
 }
 VALUES = {
     "target": "loihi1", "dt": 0.001, "dialect": "norse",
