@@ -27,6 +27,7 @@ _HOMES = {
     "load": ("compilers.artefact", "load_artefact"),
     "save": ("live", "save"),
     "self_test": ("compilers.artefact", "check"),
+    "write_board": ("compilers.board", "write_board"),
     "lava_available": ("compilers.to_lava.compat", "lava_available"),
     "read_nir": ("nir_bridge", "read_nir"),
     "write_nir": ("nir_bridge", "write_nir"),

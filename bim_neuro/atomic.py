@@ -149,10 +149,10 @@ def _umask() -> int:
 
 
 def new_folder(folder: Path) -> Path:
-    """Make a report's folder, or take one that is empty."""
+    """Make a folder, or take one that is empty."""
     try:
         if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder} holds other files, a report needs a new or empty folder", "give another folder")
+            raise InputError(f"{folder} holds other files, a new or empty folder is needed", "give another folder")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from None

@@ -130,7 +130,7 @@ def test_a_summary_says_before_a_run_what_the_report_says_after(
 
 def test_a_report_replaces_nobodys_files(program: Program, x: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text("mine")
-    with pytest.raises(bim_neuro.InputError, match="holds other files, a report needs a new or empty folder"):
+    with pytest.raises(bim_neuro.InputError, match="holds other files, a new or empty folder is needed"):
         program.report(x, tmp_path)
     with pytest.raises(bim_neuro.InputError, match="cannot write"):
         program.report(x, tmp_path / "summary.json")

@@ -11,7 +11,7 @@ from typing import Any
 from .. import kept, report
 from ..atomic import write
 from ..compilers.artefact import Artefact, save_artefact
-from ..compilers.board import FOLDER, board_kit
+from ..compilers.board import FOLDER, write_board
 from ..compilers.placement.place import arrange
 from ..compilers.wider_weights import WIDTHS
 from ..errors import DoesNotFit, Finding
@@ -226,13 +226,9 @@ def _proof(program: Program, raw: Array) -> Array:
 def _write_program(artefact: Artefact, request: Request, folder: Path) -> None:
     """Write model.bimn and, of a program that Lava has all processes for, the board kit."""
     save_artefact(artefact, folder / "model.bimn")
-    if not request.board:
-        return
-    with suppress(DoesNotFit):
-        kit = board_kit(artefact)
-        (folder / FOLDER).mkdir()
-        for name, content in kit.items():
-            write(folder / FOLDER / name, content)
+    if request.board:
+        with suppress(DoesNotFit):
+            write_board(artefact, folder / FOLDER)
 
 
 def _write_nir(program: Program, path: Path, importer: str | None) -> None:

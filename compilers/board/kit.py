@@ -10,8 +10,11 @@ file writes the lines that are of one program. The same program makes the same b
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from textwrap import indent
 
+from ... import arguments
+from ...atomic import new_folder, write
 from ...graph import Edge, IntegerGraph
 from ...nodes.arithmetic import Array
 from ...nodes.node import IntegerNode, is_spiking
@@ -53,6 +56,18 @@ def board_kit(artefact: Artefact) -> dict[str, bytes]:
         ],
     )
     return {SCRIPT: text.encode(), ARRAYS: bytes(npz(held | expected))}
+
+
+def write_board(artefact: Artefact, folder: str | Path) -> None:
+    """Write run.py and program.npz into a new folder (docs/board.md); the artefact brings the sample that they play.
+
+    program = bim_neuro.compile("digits.pt")
+    bim_neuro.write_board(program.artefact(x), "board")
+    """
+    kit = board_kit(arguments.instance(artefact, Artefact, "artefact"))
+    place = new_folder(arguments.path(folder))
+    for name, content in kit.items():
+        write(place / name, content)
 
 
 def _ours(node: IntegerNode) -> bool:

@@ -28,7 +28,7 @@ from bim_neuro.compilers.board import SCRIPT, board_kit
 from bim_neuro.compilers.board import kit as kit_module
 from bim_neuro.compilers.board.calls import to_call
 from bim_neuro.compilers.board.carried import carried
-from bim_neuro.errors import DoesNotFit
+from bim_neuro.errors import DoesNotFit, InputError
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.nir_bridge import read_nir
 from bim_neuro.nodes import Diagonal, IntegerReadout, IntegerRelay, IntegerScan, arithmetic
@@ -124,6 +124,18 @@ def test_the_same_program_makes_the_same_bytes() -> None:
     assert kit(graph, some_input(graph)) == switches()
     other = replace(graph, nodes={**graph.nodes, "n3": replace(graph.nodes["n3"], v_threshold=901)})  # type: ignore[type-var]
     assert kit(other, some_input(graph))[SCRIPT] != switches()[SCRIPT]
+
+
+def test_a_kit_is_written_into_a_new_folder_alone(tmp_path: Path) -> None:
+    graph = of_all_kinds()
+    artefact = Artefact(graph, "loihi2", some_input(graph), expected_messages(graph, some_input(graph)))
+    bim_neuro.write_board(artefact, tmp_path / "board")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "board").iterdir()} == switches()
+    with pytest.raises(InputError, match="board holds other files, a new or empty folder is needed"):
+        bim_neuro.write_board(artefact, str(tmp_path / "board"))
+    with pytest.raises(InputError, match="artefact"):
+        bim_neuro.write_board(graph, tmp_path / "other")  # type: ignore[arg-type]
+    assert [path.name for path in tmp_path.iterdir()] == ["board"]
 
 
 def test_a_hostile_name_stays_a_name() -> None:
@@ -363,7 +375,7 @@ def test_the_blocks_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             [sys.executable, "out/digits/board/run.py", "--samples", "1"], capture_output=True, text=True, timeout=300
         ).stdout
     )
-    own = [sys.executable, "out/digits/board/run.py", "--input", "mine.npz", "-o", "mine_recorded.npz"]
+    own = [sys.executable, "board/run.py", "--input", "mine.npz", "-o", "mine_recorded.npz"]
     assert "2 samples of 8 steps" in subprocess.run(own, capture_output=True, text=True, timeout=300).stdout
     with np.load("mine_recorded.npz") as recording:
         assert recording["out"].shape == (2, 8, 10)
