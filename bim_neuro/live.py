@@ -106,7 +106,7 @@ def _of_module(module: Any, said: Said) -> FloatGraph:
 
     made = exported(module, said.sample, said.dt)
     dialect = {**made.dialect, **_switches(said.dialect, made.dialect["name"])}
-    graph = read_nir_graph(made.graph, made.steps, dialect, said.encoder, wires=made.wires, shapes=made.shapes)
+    graph = read_nir_graph(made.graph, made.counted, dialect, said.encoder, wires=made.wires, shapes=made.shapes)
     return replace(graph, dt=made.dt)
 
 

@@ -43,7 +43,7 @@ def norse_mlp() -> Made:
 
 def norse_conv() -> Made:
     nt = import_module("norse.torch")
-    parts = nn.Conv2d(2, 4, 3), nt.LIFCell(), nn.Flatten(), nn.Linear(4 * 36, 5), nt.LIFCell()
+    parts = nn.Conv2d(2, 4, 3, bias=False), nt.LIFCell(), nn.Flatten(), nn.Linear(4 * 36, 5), nt.LIFCell()
     net, x = nt.SequentialState(*parts), noise(2, 8, 8)
     return louder(net.eval(), 12), x[0], None, x, lambda x: with_state(net, x)
 
@@ -65,7 +65,7 @@ def snntorch_mlp() -> Made:
 
 
 def snntorch_mixed() -> Made:
-    """Two resets, a convolution, a class of one's own."""
+    """Two resets, a convolution, a pool, dropout, a class of one's own."""
     snn = import_module("snntorch")
 
     class Net(nn.Module):
@@ -73,14 +73,14 @@ def snntorch_mixed() -> Made:
             super().__init__()
             self.conv = nn.Conv2d(2, 4, 3)
             self.lif1 = snn.Leaky(0.9, init_hidden=True, reset_mechanism="zero")
-            self.flat = nn.Flatten()
-            self.fc = nn.Linear(4 * 36, 5)
+            self.pool, self.flat, self.drop = nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.5)
+            self.fc = nn.Linear(4 * 9, 5)
             self.lif2 = snn.Synaptic(0.5, 0.8, init_hidden=True)
 
         def forward(self, x: torch.Tensor) -> Any:
-            return self.lif2(self.fc(self.flat(self.lif1(self.conv(x)))))
+            return self.lif2(self.fc(self.drop(self.flat(self.pool(self.lif1(self.conv(x)))))))
 
-    return played_by_snntorch(louder(Net(), 3), noise(2, 8, 8))
+    return played_by_snntorch(louder(Net().eval(), 4), noise(2, 8, 8))
 
 
 def snntorch_recurrent() -> Made:
@@ -136,7 +136,7 @@ def played_by_spikingjelly(net: nn.Module, x: torch.Tensor) -> Made:
 def sinabs_mlp() -> Made:
     """Several spikes a step and a floor in the first layer, one spike and a reset to zero in the second."""
     layers, activation = import_module("sinabs.layers"), import_module("sinabs.activation")
-    first = layers.LIFSqueeze(tau_mem=10.0, batch_size=SAMPLES, min_v_mem=-1.0)
+    first = layers.LIFSqueeze(tau_mem=torch.rand(20) * 9 + 5, batch_size=SAMPLES, min_v_mem=-1.0)
     single = {"spike_fn": activation.SingleSpike, "reset_fn": activation.MembraneReset()}
     last = layers.LIFSqueeze(tau_mem=20.0, batch_size=SAMPLES, norm_input=False, **single)
     return played_by_sinabs(

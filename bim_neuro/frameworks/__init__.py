@@ -4,6 +4,7 @@ A framework is imported when a module of it is given, and only in a version that
 files mean. What NIR does not hold, but the module does, as its reset, is read off the module (`switches`).
 """
 
-from .module import FRAMEWORKS, Exported, exported, framework_of
+from .exporters import FRAMEWORKS
+from .module import Exported, exported, framework_of
 
 __all__ = ["FRAMEWORKS", "Exported", "exported", "framework_of"]
