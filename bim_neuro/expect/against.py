@@ -71,6 +71,7 @@ def float_rows(
     bits: int = 64,
 ) -> tuple[Compared, ...]:
     """Compare the float law of a graph with a recording, a row for each array."""
+    check_fits(recording, graph, x)
     places = _in_order(graph, recording)
     wanted = {f"{layer}.{key}" for layer, what in places for key in _needed(graph, layer, what, recording)}
 
@@ -83,7 +84,6 @@ def float_rows(
             ours = values_of(graph.nodes[place.layer], place, of_layer, units, recording)
             yield _row(graph, place, ours, recorded, ties)
 
-    check_lengths(recording, places, graph, x)
     return _in_batches(x, recording, places, rows)
 
 
@@ -91,9 +91,6 @@ def integer_rows(program: Program, raw: Array, recording: Recording) -> tuple[Co
     """Compare the integers of a program with a recording, a row for each array that integers can equal."""
     graph = program.graph
     places = [place for place in _in_order(graph, recording) if recording.integers or _both_spike(program, place)]
-    for layer, what in places:
-        if layer not in graph.nodes or (what != SENT and what not in graph.nodes[layer].initial(())):
-            raise InputError(f"layer '{layer}' of the integer program has no {NAMES[what]}", "leave its array out")
 
     def rows(part: Array, theirs: Mapping[Recorded, Array]) -> Iterator[Compared]:
         got = program.run(part, probe=[f"{layer}.{what}" for layer, what in theirs]).probes
@@ -101,7 +98,8 @@ def integer_rows(program: Program, raw: Array, recording: Recording) -> tuple[Co
             ours = got[f"{layer}.{what}"][: len(recorded), : recorded.shape[1]]
             yield compared(layer, ours, recorded, NO_TIES, exact=True, what=NAMES[what], law="integer")
 
-    check_lengths(recording, places, graph, raw)
+    if recording.integers:
+        check_fits(recording, graph, raw)
     return _in_batches(raw, recording, places, rows)
 
 
@@ -139,11 +137,9 @@ def _row(graph: FloatGraph, place: Recorded, ours: Array, recorded: Array, ties:
 
 
 def _needed(graph: FloatGraph, layer: str, what: str, moments: Recording) -> tuple[str, ...]:
-    """Return the probes that a recorded array is compared with; refuse what the layer does not have."""
+    """Return the probes that a recorded array is compared with."""
     node = graph.nodes[layer]
     states = node.initial(())
-    if what != SENT and what not in states:
-        raise InputError(f"layer '{layer}' has no {NAMES[what]}", "leave its array out")
     before = what == VOLTAGE and moments.voltages == "before" and isinstance(node, LIF | Cuba)
     return tuple(key for key in (VOLTAGE, CURRENT, "n") if key in states) if before else (what,)
 
@@ -154,14 +150,20 @@ def _in_order(graph: Graph[Any], recording: Recording) -> list[Recorded]:
     return sorted(recording.arrays, key=lambda place: (order.get(place.layer, len(order)), place.what))
 
 
-def check_lengths(recording: Recording, places: list[Recorded], graph: Graph[Any], x: Array) -> None:
-    """Refuse fewer steps than are run, and of a framework's output fewer samples; those of layers may be fewer."""
-    for layer, what in places:
-        samples, steps, _ = found = recording.arrays[Recorded(layer, what)].shape
+def check_fits(recording: Recording, graph: Graph[Any], x: Array) -> None:
+    """Refuse states that a layer does not have, other neurons, and fewer steps or, of a framework's output, samples."""
+    for place, array in recording.arrays.items():
+        layer, what = place
+        node = graph.nodes[layer]
+        if what != SENT and what not in node.initial(()):
+            raise InputError(f"layer '{layer}' has no {NAMES[what]}", "leave its array out")
+        samples, steps, neurons = array.shape
         whole = layer == graph.output and not recording.integers
-        if steps < x.shape[1] or (whole and samples < len(x)):
-            ours = (len(x), x.shape[1], graph.nodes[layer].neurons)
-            said = f"'{layer}' sends (samples, steps, neurons) {ours}, the record of {recording.origin} is {found}"
+        if steps < x.shape[1] or (whole and samples < len(x)) or neurons != node.neurons:
+            ours = (len(x), x.shape[1], node.neurons)
+            said = (
+                f"'{layer}' sends (samples, steps, neurons) {ours}, the record of {recording.origin} is {array.shape}"
+            )
             raise InputError(said, "its axes are those of x; --samples and --steps run fewer")
 
 

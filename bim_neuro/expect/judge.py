@@ -55,6 +55,7 @@ class Judge:
     output: str
     bits: int = 64
     _ends: dict[int, dict[str, End]] = field(default_factory=dict)
+    _narrow: dict[int, FloatGraph] = field(default_factory=dict)
 
     @property
     def halves(self) -> tuple[Portion, Portion]:
@@ -76,7 +77,9 @@ class Judge:
             return False
         nodes: dict[str, Node] = {name: self.file.node_of(name, dialect) for name in end.inside}
         if self.bits == 32:
-            graph, nodes = narrowed(graph), {name: narrow(node) for name, node in nodes.items()}
+            if id(graph) not in self._narrow:
+                self._narrow[id(graph)] = narrowed(graph)
+            graph, nodes = self._narrow[id(graph)], {name: narrow(node) for name, node in nodes.items()}
         return all(self._equal(graph, nodes, dialect, end, rung) for rung in _rungs(part))
 
     def _equal(

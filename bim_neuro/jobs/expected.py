@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..errors import Finding, InputError
 from ..expect import against
 from ..expect.recording import Recording, head_of, recording_of
 from ..expect.search import NOT_SEARCHED, Found, dialect_in_force, search
+from ..graph import Graph
 from ..nir_bridge import ForeignFile, foreign_file
 from ..nodes.arithmetic import Array
 from ..program import Program
@@ -38,17 +40,16 @@ def completed(request: Request) -> Request:
 
 def recorded(request: Request, program: Program, chosen: Chosen) -> Recording | None:
     """Return the recording of a request, once it is known to fit what is run; None where there is none."""
-    file, graph = request.expect, program.reference
+    file = request.expect
     if file is None:
         return None
     integers = head_of(file).integers  # of the first samples of a run as this one, whatever split it took
     if chosen.split is not None and not integers:
         raise InputError(f"{file} holds no splits, {chosen.origin} is one", "add --split all")
-    nodes = program.graph.nodes if integers else graph.nodes
-    recording = recording_of(file, nodes, graph.output).with_samples_first(chosen.layout)
-    recording = recording.at(request.moments or {})
-    against.check_lengths(recording, list(recording.arrays), graph, chosen.data.x)
-    return recording
+    graph: Graph[Any] = program.graph if integers else program.reference
+    recording = recording_of(file, graph.nodes, graph.output).with_samples_first(chosen.layout)
+    against.check_fits(recording, graph, chosen.data.x)
+    return recording.at(request.moments or {})
 
 
 def beside(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..printable import counted, escape
 from .models import Expect, ExpectLayer
 
+_NONE = "record every layer (spk__NODE), check --dt, or try --set run.float_bits=32: rounding may decide somewhere"
 _LAWS = {"float": "the float law in {bits} bits", "integer": "the integers"}
 
 
@@ -43,7 +44,10 @@ def _dialects(expect: Expect) -> Iterator[str]:
         tried = f"of {counted(expect.tried, 'dialect')}"
         names = "; ".join(map(escape, expect.consistent))
         yield f"no bin differs, {tried}, under: {names}" if names else f"[red]bins differ under each {tried}[/]"
-        others = (f"{escape(name)} {bins:,}" for name, bins in expect.dialects.items() if bins)
+        if not names:
+            yield f"  hint: {_NONE}"
+        fewest = sorted(expect.dialects.items(), key=lambda each: each[1])
+        others = (f"{escape(name)} {bins:,}" for name, bins in fewest if bins)
         yield f"bins that differ under others: {', '.join(others)}"
     for switch in expect.undecided:
         yield f"the recording does not decide dialect.{switch.switch}: {' or '.join(switch.values)}"
