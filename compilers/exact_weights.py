@@ -6,7 +6,7 @@ neuron has the finest unit in which its weights are whole, so that few messages 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -29,35 +29,56 @@ def exact_units(rows: Rows, unit: Array, given: float, most_wide: int | None, la
     units a weight in two lists may have, 0 where there is one list.
     """
     kept = unit.copy()
-    for (first, last), row in rows.items():
-        whole = np.rint(np.clip(row / given, -_FAR, _FAR)).astype(np.int64)
+    for places, weights in _of_one_length(rows):
+        whole = np.rint(np.clip(weights / given, -_FAR, _FAR)).astype(np.int64)
         if most_wide is None:
-            finest = float(np.abs(whole).max(initial=0) <= WEIGHT_MAX)
+            finest = (np.abs(whole).max(axis=1, initial=0) <= WEIGHT_MAX).astype(np.float64)
         else:
-            finest = exact_unit(whole, WEIGHT_MAX, most_wide)
-        if not finest or (whole * given != row).any():
-            raise DoesNotFit([_inexact(layer, first, row)])
-        kept[first:last] = given * finest
+            finest = finest_units(whole, WEIGHT_MAX, most_wide)
+        wrong = (finest == 0) | (whole * given != weights).any(axis=1)
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            raise DoesNotFit([_inexact(layer, places[first][0], weights[first])])
+        for (first, last), found in zip(places, finest.tolist(), strict=True):
+            kept[first:last] = given * found
     return kept
 
 
-def exact_unit(whole: Array, most: int, most_wide: int = 0) -> float:
-    """Return the finest unit, at least that of the state, in which whole numbers are weights as they are; 0 for none.
+def _of_one_length(rows: Rows) -> Iterator[tuple[list[tuple[int, int]], Array]]:
+    """Yield rows of the same length together, and the places of each."""
+    places: dict[int, list[tuple[int, int]]] = {}
+    for place, row in rows.items():
+        places.setdefault(len(row), []).append(place)
+    for same in places.values():
+        yield same, np.stack([rows[place] for place in same])
+
+
+def finest_units(whole: Array, most: int, most_wide: int = 0) -> Array:
+    """Return for each row the finest unit, at least that of the state, in which it is whole weights; 0 for none.
 
     They are at most ``most`` units, or ``most_wide`` in two lists; those hold every number but one that lies 128 beyond
     a multiple of 256.
     """
-    common = int(np.gcd.reduce(whole, initial=0)) or 1
-    for fits in (lambda units: np.abs(units).max(initial=0) <= most, lambda units: _in_two_lists(units, most_wide)):
-        for finer in range(ACCUMULATOR_SHIFT, -1, -1):
-            if fits((whole // common) << finer):
-                return common * 2.0**-finer
-    return 0.0
+    common = np.maximum(np.gcd.reduce(whole, axis=1, initial=0), 1)
+    size = np.abs(whole).max(axis=1, initial=0) // common
+    found = np.zeros(len(whole))
+    for finer in range(ACCUMULATOR_SHIFT + 1):
+        found = np.where(size << finer <= most, common * 2.0**-finer, found)
+    wide = np.flatnonzero(found == 0)
+    if most_wide and wide.size:
+        found[wide] = _in_two_lists(whole[wide], common[wide], most_wide)
+    return found
 
 
-def _in_two_lists(units: Array, most: int) -> bool:
-    """Whether two lists of 8 bits, the upper one worth 256, hold whole numbers without 128 in either."""
-    return bool(np.abs(units).max(initial=0) <= most and (units % 2**HIGH_BITS != 2 ** (HIGH_BITS - 1)).all())
+def _in_two_lists(whole: Array, common: Array, most: int) -> Array:
+    """Return the finest units in which two lists of 8 bits, the upper worth 256, hold rows without 128 in either."""
+    found = np.zeros(len(whole))
+    for finer in range(ACCUMULATOR_SHIFT + 1):
+        units = (whole // common[:, None]) << finer
+        odd = (units % 2**HIGH_BITS == 2 ** (HIGH_BITS - 1)).any(axis=1)
+        fits = ~odd & (np.abs(units).max(axis=1) <= most)
+        found = np.where(fits, common * 2.0**-finer, found)
+    return found
 
 
 def _inexact(layer: str, neuron: int, row: Array) -> Finding:

@@ -31,8 +31,8 @@ class Connections:
     forward: tuple[tuple[int, Synapse], ...]
     back: Synapse | None
     shape: tuple[int, ...]
-    rows: tuple[Array, ...]
-    """The weights that share a scale: those into a neuron, or into a channel."""
+    rows: Array
+    """A row for the weights that share a scale: those into a neuron, or into a channel."""
     said: tuple[str, ...] = ()
 
     @property
@@ -41,14 +41,14 @@ class Connections:
 
     @property
     def largest(self) -> int:
-        return max(int(np.abs(row).max(initial=0)) for row in self.rows)
+        return int(np.abs(self.rows).max(initial=0))
 
     @property
     def in_powers(self) -> bool:
         """Whether every weight is a number of 8 bits times a power of two, and none is of a kernel."""
         if any(isinstance(synapse, Conv) for _, synapse in self.forward):
             return False
-        return all((row % (1 << _power(row)) == 0).all() for row in self.rows)
+        return bool((self.rows % (1 << _power(self.rows)) == 0).all())
 
     def with_powers(self) -> Connections:
         """Return the same weights with an exponent each."""
@@ -85,12 +85,11 @@ def _dense(layer: NetLayer, pre: int) -> Connections:
     delay, clipped = _delays(layer, weight.shape)
     if clipped:
         said.append(f"'{layer.name}': delays are cut off at {MAX_DELAY} steps, as in netx")
-    rows = tuple(np.concatenate([weight, *back], axis=1))
     return Connections(
         tuple(_by_delay(weight.astype(np.float64), delay)),
         Dense(back[0].astype(np.float64)) if back else None,
         (post,),
-        rows,
+        np.concatenate([weight, *back], axis=1),
         tuple(said),
     )
 
@@ -155,7 +154,7 @@ def _convolution(layer: NetLayer, before: tuple[int, ...]) -> Connections:
     if conv.out != (shape := layer.shape((3,))):
         raise _misfit(layer, f"has the shape {shape}, its convolution makes {conv.out}")
     said = (f"'{layer.name}': its delays are not used, as in netx",) if "delay" in layer.fields else ()
-    return Connections(((0, conv),), None, shape, tuple(weight.reshape(len(weight), -1)), said)
+    return Connections(((0, conv),), None, shape, weight.reshape(len(weight), -1), said)
 
 
 def _pair(layer: NetLayer, name: str, low: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import arguments
 from ..choices import ENCODERS
-from ..compilers.exact_weights import exact_unit
+from ..compilers.exact_weights import finest_units
 from ..compilers.two_lists import WIDE_MAX
 from ..errors import DoesNotFit, Finding, InputError
 from ..graph import Edge, Extra, FloatGraph
@@ -155,8 +155,8 @@ class _Chain:
     def _neurons(self, layer: NetLayer, into: Connections, depth: int, delayed: bool) -> Node:
         channels = into.shape[0]
         neurons = neurons_of(layer, channels, prod(into.shape) // channels)
-        wide = any(not exact_unit(row, WEIGHT_MAX) for row in into.rows)
-        if wide and any(not exact_unit(row, WEIGHT_MAX, WIDE_MAX) for row in into.rows):
+        wide = not finest_units(into.rows, WEIGHT_MAX).all()
+        if wide and not finest_units(into.rows, WEIGHT_MAX, WIDE_MAX).all():
             message = f"{layer.who} has weights of up to {into.largest} that two lists of 8 bits do not hold whole"
             raise DoesNotFit([Finding("netx-weights", layer.who, message, into.largest, WEIGHT_MAX, _CLIP)])
         node, why = neurons.node(Demand(into.largest, into.in_powers, wide, delayed), depth)
