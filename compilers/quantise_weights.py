@@ -98,7 +98,8 @@ def in_units(edges: list[Edge], width: int, exponents: Mapping[str, float]) -> t
             message = f"synapse '{edge.name}' is {edge.synapse.kind} and ends beside one whose weights have exponents"
             raise DoesNotFit([Finding("mixed-synapses", edge.target, message, hint="give all of a port exponents")])
         down = edge.synapse.exponent - round(exponents[edge.source])
-        whole.append(replace(edge, synapse=replace(edge.synapse, exponent=down.astype(np.int8))))
+        weight = np.rint(edge.synapse.weight).astype(np.int8)
+        whole.append(replace(edge, synapse=replace(edge.synapse, weight=weight, exponent=down.astype(np.int8))))
     return whole, np.ones(width)
 
 

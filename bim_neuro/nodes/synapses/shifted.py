@@ -68,10 +68,14 @@ class Shifted(Sparse):
 
 
 def shifted_of(mantissa: Array, exponent: Array, places: tuple[Array, Array], shape: tuple[int, int]) -> Shifted:
-    """Return synapses with whole mantissas, each at ``places`` (rows, columns); zeros go, no place occurs twice."""
+    """Return synapses with mantissas at ``places`` (rows, columns), int8 where all are whole.
+
+    Zeros go; no place may occur twice. In a float graph mantissas need not be whole.
+    """
     rows, columns = places
     order = np.lexsort((columns, rows))
     order = order[np.asarray(mantissa)[order] != 0]
     start = np.concatenate([[0], np.cumsum(np.bincount(rows[order], minlength=shape[0]))]).astype(np.int64)
-    weight, powers = np.asarray(mantissa)[order].astype(np.int8), np.asarray(exponent)[order].astype(np.int8)
+    weight, powers = np.asarray(mantissa)[order], np.asarray(exponent)[order].astype(np.int8)
+    weight = weight.astype(np.int8 if (weight == np.rint(weight)).all() else np.float64)
     return Shifted(weight, columns[order].astype(np.int32), start, shape[1], powers)
