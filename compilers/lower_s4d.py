@@ -1,9 +1,9 @@
 r"""S4D on processes that Lava ships: a diagonal state-space layer with fixed decays, between two linear maps.
 
-    u[t] = W_in x[t] + b_in                                                          D channels
-    h[t] = a h[t-1] + u[t]          a = exp(dt A), A = -exp(log_A_real) + i A_imag    D x N states
-    y[t] = relu(Re sum_n 2 C (a - 1) / A h[t] + D u[t])                              zero-order hold, B = 1
-    o[t] = W_out y[t] + b_out                                                        the answer: the largest sum over time
+    u[t] = W_in x[t] + b_in                                                         D channels
+    h[t] = a h[t-1] + u[t]         a = exp(dt A), A = -exp(log_A_real) + i A_imag    D x N states
+    y[t] = relu(Re sum_n 2 C (a - 1) / A h[t] + D u[t])                             zero-order hold, B = 1
+    o[t] = W_out y[t] + b_out                                                       answer: the largest sum over time
 
 The keys of the state dict are those of S4D's own code (Gu et al. 2022, arXiv 2206.11893): ``log_dt`` (D,),
 ``log_A_real`` and ``A_imag`` (D, N), ``C`` (D, N, 2), ``D`` (D,); ``encoder`` and ``decoder`` are linear layers.
