@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,38 @@ def test_a_reader_finds_a_value_that_differs(tmp_path: Path) -> None:
     held["expected:n2.v"][1, 4, 2] += 1
     np.savez(tmp_path / "loop.npz", header=np.array(json.dumps(header)), **held)
     assert replayed(tmp_path, "loop") == ["loop.npz: differs in n2.v"]
+
+
+def test_the_functions_are_what_numbers_without_rounding_say() -> None:
+    """N1 and N2 by Python's own integers, N4 and N5 by numpy's exponential and logarithm, N6 by the two before."""
+    with np.load(PACK / "functions.npz") as file:
+        held = {name: values.tolist() for name, values in file.items()}
+    most = 2**23 - 1
+    assert held["N1.result"] == [max(-most, min(most, word)) for word in held["N1.word"]]
+    pairs = zip(held["N2.word"], held["N2.factor"], strict=True)
+    assert held["N2.result"] == [int(Fraction(word * factor, 2 ** held["N2.shift"])) for word, factor in pairs]
+    exact = 2.0 ** (20 - np.array(held["N4.p"]) / 2**20)
+    assert np.abs(held["N4.result"] - exact).max() < 2**4  # of 2^20: 2^-16
+    exact = np.minimum(np.logaddexp(0, np.array(held["N5.z"]) / 2**16), 8) * 2**20
+    assert np.abs(held["N5.result"] - exact).max() < 2**6
+    rows = zip(held["N6.sum"], held["N6.multiplier"], held["N6.bias"], strict=True)
+    clipped = [(max(-most, min(most, total)) * factor, bias) for total, factor, bias in rows]
+    assert held["N6.result"] == [int(Fraction(word, 2 ** held["N6.shift"])) + bias for word, bias in clipped]
+
+
+def test_the_encoders_send_what_their_equations_say() -> None:
+    with np.load(PACK / "encoders.npz") as file:
+        held = {name.removeprefix("N13."): values for name, values in file.items()}
+    graded = np.clip(np.rint((held["raw"] - held["graded.offset"]) * held["graded.gain"]), -127, 127)
+    assert (held["graded.result"] == graded).all()
+    assert (np.abs(graded) == 127).any()
+    for channel, gain in enumerate(held["delta.gain"]):
+        level, sent = held["raw"][0, 0, channel], []
+        for value in held["raw"][0, 1:, channel]:
+            event = int(np.clip((value - level) * gain, -1, 1))
+            level += event / gain if gain else 0
+            sent.append([event > 0, event < 0])
+        np.testing.assert_array_equal(held["delta.result"][0, 1:, [channel, channel + 3]].T, sent)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
