@@ -74,8 +74,11 @@ OURS = {
 
 
 @singledispatch
-def to_call(node: IntegerNode, name: str, depth: int) -> ScriptCall:
-    """Return what makes a node in the script; a node without a process is refused with its name."""
+def to_call(node: IntegerNode, name: str, start: int | None = None) -> ScriptCall:
+    """Return what makes a node in the script; a node without a process is refused with its name.
+
+    ``start`` is the step at which its neurons must start anew, None where they are at rest until a sample reaches them.
+    """
     message = f"layer '{name}': the board kit has no process for {type(node).__name__}"
     raise DoesNotFit([Finding("lava-process", name, message)])
 
@@ -84,29 +87,28 @@ def to_call(node: IntegerNode, name: str, depth: int) -> ScriptCall:
 @to_call.register(IntegerScan)
 @to_call.register(IntegerReadout)
 @to_call.register(IntegerCuba)
-def _(node: IntegerNode, name: str, depth: int) -> ScriptCall:
+def _(node: IntegerNode, name: str, start: int | None = None) -> ScriptCall:
     return ScriptCall(type(node).__name__, _constants(node))
 
 
 @to_call.register
-def _(node: IntegerLIF, name: str, depth: int) -> ScriptCall:
-    """A LIF with a bias starts when its sample does; one without is at rest until then."""
-    reset = f"reset_interval=period, reset_offset={depth + 1}" if node.bias.any() else ""
+def _(node: IntegerLIF, name: str, start: int | None = None) -> ScriptCall:
+    reset = "" if start is None else f"reset_interval=period, reset_offset={start + 1}"
     return ScriptCall("lif", _constants(node), reset)
 
 
 @to_call.register
-def _(node: IntegerGraded, name: str, depth: int) -> ScriptCall:
+def _(node: IntegerGraded, name: str, start: int | None = None) -> ScriptCall:
     return ScriptCall("graded", {"size": node.size, "rectify": node.rectify, "v_threshold": node.v_threshold})
 
 
 @to_call.register
-def _(node: IntegerProd, name: str, depth: int) -> ScriptCall:
+def _(node: IntegerProd, name: str, start: int | None = None) -> ScriptCall:
     return ScriptCall("product", {"size": node.size, "shift": node.shift, "v_threshold": node.v_threshold})
 
 
 @to_call.register
-def _(node: Source, name: str, depth: int) -> ScriptCall:
+def _(node: Source, name: str, start: int | None = None) -> ScriptCall:
     message = f"layer '{name}': a source in the middle of a graph cannot run on Lava"
     raise DoesNotFit([Finding("lava-process", name, message)])
 

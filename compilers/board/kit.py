@@ -16,6 +16,7 @@ from textwrap import indent
 from ... import arguments
 from ...atomic import new_folder, write
 from ...graph import Edge, IntegerGraph
+from ...nodes import IntegerLIF, SomaWire
 from ...nodes.arithmetic import Array
 from ...nodes.node import IntegerNode, is_spiking
 from ..artefact import Artefact, npz
@@ -32,7 +33,8 @@ def board_kit(artefact: Artefact) -> dict[str, bytes]:
     graph = artefact.graph
     names = [graph.source, *(name for name in graph.order if name != graph.source)]
     keys = {name: f"layer{index}" for index, name in enumerate(names)}
-    nodes = {name: to_call(graph.nodes[name], name, graph.depth[name]) for name in names[1:]}
+    restless = _restless(graph)
+    nodes = {name: to_call(graph.nodes[name], name, restless.get(name)) for name in names[1:]}
     synapses = [to_synapse_calls(e.synapse, e, graph.nodes[e.source].message_bits) for e in graph.edges]
     made = [_made(graph, name, call, keys[name]) for name, call in nodes.items()]
     joined = [
@@ -48,7 +50,9 @@ def board_kit(artefact: Artefact) -> dict[str, bytes]:
         title=_title(graph),
         roots=_roots(graph, [*nodes.values(), *joints]),
         program=_program(
-            graph, [_layer(graph, name, keys[name]) for name in names], [lines for lines, _ in (*made, *joined)]
+            graph,
+            [_layer(graph, name, keys[name]) for name in names],
+            [lines for lines, _ in (*made, *joined) if lines],
         ),
         on_a_board=[
             *(_on_a_board(name, graph.nodes[name], nodes.get(name)) for name in names),
@@ -74,6 +78,19 @@ def _ours(node: IntegerNode) -> bool:
     return type(node) in OURS
 
 
+def _restless(graph: IntegerGraph) -> dict[str, int]:
+    """Return the layers that may move before a sample reaches them, by the step at which it does.
+
+    Those are LIF with a bias, and what reads them, unless it is silent outside its sample.
+    """
+    moving = {name for name, node in graph.nodes.items() if isinstance(node, IntegerLIF) and node.bias.any()}
+    found: set[str] = set()
+    while moving != found:
+        found = moving
+        moving = found | {e.target for e in graph.edges if e.source in found and not graph.nodes[e.target].gated}
+    return {name: graph.depth[name] for name in found}
+
+
 def _made(graph: IntegerGraph, name: str, call: ScriptCall, key: str) -> tuple[str, dict[str, Array]]:
     """Return the lines that make a layer, and their arrays."""
     node = graph.nodes[name]
@@ -88,7 +105,7 @@ def _joined(graph: IntegerGraph, edge: Edge, calls: list[ScriptCall], key: str) 
     """Return the lines that join two layers, and their arrays."""
     sent = "entry" if edge.source == graph.source else f"layers[{edge.source!r}].s_out"
     received = f"layers[{edge.target!r}].{PORTS[edge.port]}"
-    if not calls:
+    if isinstance(edge.synapse, SomaWire):
         return f"{sent}.connect({received})  # a wire inside one neuron", {}
     lines: list[str] = []
     held: dict[str, Array] = {}

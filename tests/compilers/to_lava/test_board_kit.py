@@ -23,16 +23,29 @@ from random_graphs import random_input, random_stock_graph
 from small_models import small_checkpoint, small_graphs, small_input
 
 import bim_neuro
+from bim_neuro.compilers.align import align
 from bim_neuro.compilers.artefact import Artefact, expected_messages
 from bim_neuro.compilers.board import SCRIPT, board_kit
 from bim_neuro.compilers.board import kit as kit_module
 from bim_neuro.compilers.board.calls import to_call
 from bim_neuro.compilers.board.carried import carried
 from bim_neuro.errors import DoesNotFit, InputError
-from bim_neuro.graph import IntegerGraph
+from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.nir_bridge import read_nir
-from bim_neuro.nodes import Diagonal, IntegerReadout, IntegerRelay, IntegerScan, arithmetic
+from bim_neuro.nodes import (
+    Dense,
+    Diagonal,
+    Encoder,
+    IntegerGraded,
+    IntegerReadout,
+    IntegerRelay,
+    IntegerScan,
+    Source,
+    arithmetic,
+)
 from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.nodes.node import IntegerNode
+from bim_neuro.nodes.synapses import shifted_of
 from bim_neuro.simulation import simulate
 
 FRAMEWORKS = Path(__file__).parents[2] / "frameworks_data"
@@ -102,7 +115,7 @@ def test_no_two_definitions_that_a_script_may_carry_have_one_name() -> None:
     graphs = [small_graphs()[1], of_all_kinds(), random_stock_graph(1, layers=5, width=9, loud=False, loops=True)]
     roots = {("bim_neuro.compilers.to_lava.parts", name) for name in ("conv", "sparse", "dense", "diagonal", "lif")}
     for graph in graphs:
-        roots |= set(kit_module._roots(graph, [to_call(node, name, 1) for name, node in list(graph.nodes.items())[1:]]))
+        roots |= set(kit_module._roots(graph, [to_call(node, name) for name, node in list(graph.nodes.items())[1:]]))
     found = carried(sorted(roots), left=frozenset({"Cuba"}))
     names = [definition.name for definition in found.names]
     imported = [name.split(" as ")[-1] for names in found.imports.values() for name in names]
@@ -124,6 +137,16 @@ def test_the_same_program_makes_the_same_bytes() -> None:
     assert kit(graph, some_input(graph)) == switches()
     other = replace(graph, nodes={**graph.nodes, "n3": replace(graph.nodes["n3"], v_threshold=901)})  # type: ignore[type-var]
     assert kit(other, some_input(graph))[SCRIPT] != switches()[SCRIPT]
+
+
+def test_synapses_without_a_weight_are_not_joined() -> None:
+    nothing = shifted_of(np.zeros(6, int), np.zeros(6, int), (np.arange(6), np.arange(6)), (6, 6))
+    nodes: dict[str, IntegerNode] = {"in": Source(6), "n1": IntegerGraded(6)}
+    edges = (Edge("in", "n1", "a", nothing), Edge("in", "n1", "a", Dense(np.eye(6, dtype=np.int8))))
+    graph = align(IntegerGraph(nodes, edges, 1e-3, Encoder("graded", np.ones(6), np.zeros(6))))
+    program = kit(graph, some_input(graph))[SCRIPT].decode().partition("# The program")[2]
+    assert program.count("join(") == 1
+    assert "inside one neuron" not in program
 
 
 def test_a_kit_is_written_into_a_new_folder_alone(tmp_path: Path) -> None:
@@ -257,6 +280,19 @@ def test_lava_plays_fixed_graphs_as_the_simulation_does(tmp_path: Path, name: st
         sent = "out" if layer == graph.output else f"spk__{layer}"
         for key, what in ((sent, "message"), (f"v__{layer}", "v"), (f"syn__{layer}", "u")):
             np.testing.assert_array_equal(recording[key], ours[f"{layer}.{what}"][:, : x.shape[1]])
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+def test_neurons_behind_a_bias_start_with_their_sample_too(tmp_path: Path) -> None:
+    """Before the sample reaches them, the LIF with the bias has sent spikes to the other."""
+    net = Net(3)
+    first = net.add(net.lif(4, 50, bias_mant=np.full(4, 4000)), ("in", Dense(np.zeros((4, 60), np.int8)), 0))
+    net.add(net.lif(3, 2000, dv=0), (first, Dense(np.full((3, 4), 100, np.int8)), 0))
+    graph = net.graph()
+    printed, recording = played(kit(graph, fixed_input(graph)[:1]), tmp_path)
+    assert "differs" not in printed
+    assert recording["out"].any()
 
 
 @pytest.mark.lava
