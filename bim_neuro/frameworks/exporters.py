@@ -147,7 +147,7 @@ FRAMEWORKS = (
         "layers of activation_based.layer and neuron in an nn.Sequential are exported",
     ),
     Framework(
-        "sinabs", ("2.0.3",), _sinabs, _prepare_sinabs,
+        "sinabs", ("2.0.3", "3.1.3"), _sinabs, _prepare_sinabs,
         ("Linear", "Conv1d", "Conv2d", "SumPool2d", "Flatten", "IAF", "LIF", "ExpLeak"),
         "write it with sinabs.nir.to_nir",
         "layers in an nn.Sequential are exported, those that end in Squeeze where time is no axis", dt=1.0,

@@ -23,6 +23,7 @@ exact, transients those of one state, not N. The exact law is in /bim_neuro, the
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import NamedTuple
 
 import nir
 import numpy as np
@@ -69,8 +70,8 @@ def _(node: Relay, name: str, layer: Layer) -> None:
 def _(node: LIF, name: str, layer: Layer) -> None:
     one = np.ones(node.size)
     current = node.current_decay * one if node.current_decay else None
-    threshold = _threshold(node.v_threshold * one, ">", layer)
-    _neuron(name, "i", layer, node.decay * one, current, node.bias, {"v_threshold": threshold})
+    spikes = {"v_threshold": _threshold(node.v_threshold * one, ">", layer)}
+    _add(_Neurons(name, "i", node.decay * one, current, node.bias, spikes), layer)
 
 
 @write_node.register
@@ -79,7 +80,7 @@ def _(node: Cuba, name: str, layer: Layer) -> None:
     if node.counts != "none":
         spikes = {"v_threshold": _threshold(node.v_threshold, node.compare, layer), "v_reset": f4(node.v_reset)}
     current = node.current_decay if node.current_decay.any() else None
-    _neuron(name, "a", layer, node.decay, current, node.bias, spikes)
+    _add(_Neurons(name, "a", node.decay, current, node.bias, spikes), layer)
 
 
 @write_node.register
@@ -88,38 +89,64 @@ def _(node: Readout, name: str, layer: Layer) -> None:
         layer.nodes[name] = layer.shift(node.bias, name)
         layer.synapses(name, "a", [name])
     else:
-        _neuron(name, "a", layer, np.full(node.neurons, node.decay), None, node.bias, {})
+        _add(_Neurons(name, "a", np.full(node.neurons, node.decay), None, node.bias, {}), layer)
 
 
-def _neuron(
-    name: str, port: str, layer: Layer, decay: Array, current: Array | None, bias: Array, spikes: dict[str, Array]
-) -> None:
-    """Add one layer of neurons: with a current if it decays, with spikes where there is a threshold."""
-    dt, factor, decay = layer.dt, layer.factor[name], slow(decay)
+class _Neurons(NamedTuple):
+    """One layer, a value a neuron: ``current`` is the decay of a synaptic current; ``spikes``, fields of its spikes."""
+
+    name: str
+    port: str
+    decay: Array
+    current: Array | None
+    bias: Array
+    spikes: dict[str, Array]
+
+
+def _add(neurons: _Neurons, layer: Layer) -> None:
+    name, spikes = neurons.name, neurons.spikes
     if integrates(layer.graph.nodes[name], layer.importer):
-        layer.nodes[name] = nir.IF(f4(factor / dt), **spikes) if spikes else nir.I(f4(factor / dt))
-        layer.synapses(name, port, [name], bias)
+        r = f4(layer.factor[name] / layer.dt)
+        layer.nodes[name] = nir.IF(r, **spikes) if spikes else nir.I(r)
+        layer.synapses(name, neurons.port, [name], neurons.bias)
         return
-    start = _start(layer.graph.nodes[name], layer) if current is None and spikes else np.zeros_like(bias)
-    bias = bias - (1 - decay) * start
-    forgets = current is None and bool(spikes) and not decay.any() and not layer.importer.memoryless
-    added = _enters(name, port, bias / ((1 - decay) * np.where(factor == 0, 1, factor)), layer, always=not spikes)
-    if (current is not None and not forgets) or not factor.all():
-        added = None
-    fields = {"v_leak": f4(start if added is not None else start + bias / (1 - decay)), **spikes}
-    tau, r = _constant(decay, layer), f4(factor)
-    if current is not None and not spikes and not layer.importer.knows("CubaLI"):
-        layer.nodes[name] = nir.LI(tau, f4(1 / (1 - decay)), **fields)
-        filtered = nir.LI(f4(dt / (1 - slow(current))), f4(factor / (1 - slow(current))), np.zeros_like(tau))
-        layer.synapses(name, port, [layer.insert(f"{name}.current", filtered, [name])])
-        return
-    if forgets or current is not None:
-        current = slow(np.zeros_like(decay) if current is None else current)
-        gains = {"r": f4(1 / (1 - decay)), "w_in": f4(factor / (1 - current))}
-        layer.nodes[name] = (nir.CubaLIF if spikes else nir.CubaLI)(_constant(current, layer), tau, **gains, **fields)
+    neurons = neurons._replace(decay=slow(neurons.decay))
+    if neurons.current is None:
+        _add_leaky(neurons, layer)
     else:
-        layer.nodes[name] = (nir.LIF if spikes else nir.LI)(tau, r, **fields)
-    layer.synapses(name, port, [name], added)
+        _add_current(neurons, neurons.current, layer)
+
+
+def _add_leaky(neurons: _Neurons, layer: Layer) -> None:
+    """Add a LIF or LI; its bias enters with the weights if it can, for importers start at v_leak, or know none."""
+    name, port, decay, _, bias, spikes = neurons
+    factor, leaks = layer.factor[name], 1 - decay
+    start = _start(layer.graph.nodes[name], layer) if spikes else np.zeros_like(bias)
+    rest = bias - leaks * start
+    enters = _enters(neurons, rest / (leaks * factor), layer) if factor.all() else None
+    leak = start if enters is not None else start + rest / leaks
+    if spikes and not decay.any() and not layer.importer.memoryless:
+        _add_current(neurons._replace(bias=leaks * leak), np.zeros_like(decay), layer, enters)
+        return
+    layer.nodes[name] = (nir.LIF if spikes else nir.LI)(_tau(decay, layer), f4(factor), f4(leak), **spikes)
+    layer.synapses(name, port, [name], enters)
+
+
+def _add_current(neurons: _Neurons, current: Array, layer: Layer, enters: Array | None = None) -> None:
+    """Add a CubaLIF or CubaLI: r = tau_mem / dt and w_in = tau_syn / dt are what all importers take."""
+    name, port, decay, _, bias, spikes = neurons
+    current = slow(current)
+    tau_syn, tau = _tau(current, layer), _tau(decay, layer)
+    r, w_in, leak = f4(1 / (1 - decay)), f4(layer.factor[name] / (1 - current)), f4(bias / (1 - decay))
+    ends = [name]
+    if spikes:
+        layer.nodes[name] = nir.CubaLIF(tau_syn, tau, r, leak, w_in=w_in, **spikes)
+    elif layer.importer.knows("CubaLI"):
+        layer.nodes[name] = nir.CubaLI(tau_syn, tau, r, leak, w_in=w_in)
+    else:
+        layer.nodes[name] = nir.LI(tau, r, leak)
+        ends = [layer.insert(f"{name}.current", nir.LI(tau_syn, w_in, np.zeros_like(tau)), [name])]
+    layer.synapses(name, port, ends, enters)
 
 
 def _start(node: Node, layer: Layer) -> Array:
@@ -127,7 +154,7 @@ def _start(node: Node, layer: Layer) -> Array:
     return node.v_start if isinstance(node, Cuba) and layer.importer.starts_at_leak else np.zeros(node.neurons)
 
 
-def _constant(decay: Array, layer: Layer) -> Array:
+def _tau(decay: Array, layer: Layer) -> Array:
     """Return time constants in 32 bits; where an importer takes none shorter than a step, rounded up to that."""
     tau = f4(layer.dt / (1 - decay))
     if layer.importer.memoryless:
@@ -135,18 +162,18 @@ def _constant(decay: Array, layer: Layer) -> Array:
     return np.where(tau.astype(np.float64) < layer.dt, np.nextafter(tau, np.float32(np.inf)), tau)
 
 
-def _enters(name: str, port: str, bias: Array, layer: Layer, *, always: bool) -> Array | None:
-    """Return a bias that enters with the weights, where importers would take v_leak for the first voltage too."""
-    grid = layer.grids.get(name)
+def _enters(neurons: _Neurons, bias: Array, layer: Layer) -> Array | None:
+    """Return a bias that enters with the weights, None where they cannot; an LI counts from v_leak."""
+    grid = layer.grids.get(neurons.name)
     if grid is not None and per_channel(bias, grid) is None:
         return None
-    return bias if always or layer.carrier(name, port) is not None else None
+    return bias if not neurons.spikes or layer.carrier(neurons.name, neurons.port) is not None else None
 
 
 def _threshold(threshold: Array, compare: str, layer: Layer) -> Array:
     """Return thresholds in 32 bits; the next number where the importer compares the other way."""
     there = layer.importer.fires_at
-    if compare == there or not there:
+    if compare == there:
         return f4(threshold)
     return np.nextafter(f4(threshold), np.float32(np.inf if there == ">=" else -np.inf))
 
