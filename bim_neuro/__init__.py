@@ -31,6 +31,8 @@ _HOMES = {
     "lava_available": ("compilers.to_lava.compat", "lava_available"),
     "read_nir": ("nir_bridge", "read_nir"),
     "write_nir": ("nir_bridge", "write_nir"),
+    "read_net": ("netx", "read_net"),
+    "write_net": ("netx", "write_net"),
     "load_profile": ("hardware", "load_profile"),
     "fit": ("estimates.fit", "fit"),
     "Measurement": ("estimates.fit", "Measurement"),

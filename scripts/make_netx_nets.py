@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import torch
 from lava.lib.dl import slayer
-from run_netx import run
+from run_netx import recording, run
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "netx_data"
 STEPS = 200
@@ -165,7 +165,7 @@ def main() -> None:
     for name, shape in lines.items():
         x = (rng.random((1, STEPS, int(np.prod(shape)))) < 0.25).astype(np.int8)
         sent = run(FOLDER / f"{name}.net", x)
-        np.savez_compressed(FOLDER / f"{name}.npz", x=x, **{f"spk__{key}": value for key, value in sent.items()})
+        np.savez_compressed(FOLDER / f"{name}.npz", **recording(x, sent))
         print(name, {key: int(value.sum()) for key, value in sent.items()}, flush=True)
 
 

@@ -1,7 +1,8 @@
-"""Run a .net file in lava.lib.dl.netx: NET X.npz OUT.npz; needs lava-dl 0.6, which installs on Python 3.10.
+"""Run a .net file in lava.lib.dl.netx: NET X.npz OUT.npz [BITS]; needs lava-dl 0.6, which installs on Python 3.10.
 
-X.npz holds x (samples, steps, channels); OUT.npz gets the spikes of every layer, spk__LAYER (samples, steps, neurons),
-by the names that bim-neuro gives them: dense0, conv1, ... Neurons of a map count by channel, row, column.
+X.npz holds x (samples, steps, channels), BITS is how many a message of it has, 0 for spikes. OUT.npz is a recording for
+`bim-compile NET --expect OUT.npz`: x, and spk__LAYER (samples, steps, neurons) by the names that bim-neuro gives the
+layers: dense0, conv1, ... Neurons of a map count by channel, row, column.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ def run(net: Path, x: Any, message_bits: int = 0) -> dict[str, Any]:
     """Return {'dense0': (samples, steps, neurons), ...}: what every layer sends from the step on that x reaches it."""
     spikes = [_sample(net, sample, message_bits) for sample in x]
     return {name: np.stack([sample[name] for sample in spikes]) for name in spikes[0]}
+
+
+def recording(x: Any, sent: dict[str, Any]) -> dict[str, Any]:
+    """Return the arrays of an .npz that --expect holds against a program's integers."""
+    meta = json.dumps({"kind": "integers", "layout": "BTC"})
+    return {"x": x, "meta": np.array(meta), **{f"spk__{name}": spikes for name, spikes in sent.items()}}
 
 
 def _sample(path: Path, x: Any, message_bits: int) -> dict[str, Any]:
@@ -61,5 +68,5 @@ def _text(value: Any) -> str:
 if __name__ == "__main__":
     net, given, out = map(Path, sys.argv[1:4])
     with np.load(given) as file:
-        sent = run(net, file["x"], json.loads(sys.argv[4]) if len(sys.argv) > 4 else 0)
-    np.savez_compressed(out, **{f"spk__{name}": spikes for name, spikes in sent.items()})
+        x = file["x"]
+    np.savez_compressed(out, **recording(x, run(net, x, int(sys.argv[4]) if len(sys.argv) > 4 else 0)))

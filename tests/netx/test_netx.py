@@ -5,6 +5,7 @@ The recordings in tests/netx_data were made by scripts/make_netx_nets.py with la
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from commands import bim_compile
 
 import bim_neuro
 from bim_neuro.errors import DoesNotFit, InputError
@@ -32,7 +34,7 @@ def test_every_layer_sends_what_netx_sent(path: Path) -> None:
     program = bim_neuro.compile(path)
     with np.load(path.with_suffix(".npz")) as recorded:
         x = recorded["x"].astype(float)
-        sent = {name.removeprefix("spk__"): recorded[name] for name in recorded.files if name != "x"}
+        sent = {name.removeprefix("spk__"): recorded[name] for name in recorded.files if name.startswith("spk__")}
     probes = program.run(x, backend="reference", probe=[f"{name}.message" for name in sent]).probes
     differing = {
         name: int((probes[f"{name}.message"][:, : x.shape[1]] != spikes).sum()) for name, spikes in sent.items()
@@ -184,3 +186,16 @@ def test_weights_as_the_synapse_of_netx_holds_them(weights: list[int], kept: lis
             held(given, "layer 0")
     else:
         assert held(given, "layer 0")[0].tolist() == [kept]
+
+
+def test_the_command_line_holds_a_program_against_what_netx_sent(tmp_path: Path) -> None:
+    recorded = DATA / "slayer_conv.npz"
+    ended = bim_compile(DATA / "slayer_conv.net", "--expect", recorded, "-o", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    with np.load(recorded) as file:
+        arrays = dict(file)
+    arrays["spk__conv2"][0, 7, 3] ^= 1
+    np.savez(tmp_path / "flipped.npz", **arrays)
+    ended = bim_compile(DATA / "slayer_conv.net", "--expect", tmp_path / "flipped.npz", "-o", tmp_path / "out")
+    assert ended.code == 3
+    assert re.search(r"conv2.*step 7\b.*neuron 3\b", ended.out)
