@@ -89,7 +89,7 @@ def compile(  # noqa: A001
 ) -> Program:
     """Compile a model for a target; see `bim_neuro.Program`.
 
-    ``model`` is a model.pt or .nir file, or in memory: a module of norse, snnTorch, SpikingJelly or sinabs with a
+    ``model`` is a model.pt, .nir or .net file, or in memory: a module of norse, snnTorch, SpikingJelly or sinabs with a
     ``sample`` of what one step feeds it (batch, ...), a nir.NIRGraph, a `BIMNetwork`, its weights with a ``config``
     (also a file of them), or a float graph. ``dt`` is the seconds of a step where the model does not say it.
 

@@ -31,7 +31,7 @@ def compile_model(
     lowering: str | None = None,
     **reading: Any,
 ) -> Program:
-    """Compile a model.pt, a .nir file, a float graph or another object in memory (`live`) for a target.
+    """Compile a model.pt, .nir or .net file, a float graph or another object in memory (`live`) for a target.
 
     ``reading`` are ``dt``, ``dialect``, ``encoder``, ``sample`` and ``config``. A dialect says what another framework's
     .nir does not: a preset ('norse', 'snntorch', ...), or a table of switches with a preset as 'name'. An encoder is
