@@ -132,11 +132,19 @@ def compile_command(
         in_panel(OUTPUT, "--self-test", help="Run a .bimn artefact on its stored sample."),
     ] = False,
     list_targets: Annotated[
-        bool, in_panel(OUTPUT, "--list-targets", help="List the supported chips and boards.")
+        bool,
+        in_panel(
+            OUTPUT, "--list-targets", help="List chips and boards; --show-target NAME prints every number of one."
+        ),
     ] = False,
     show_target: Annotated[
         str | None,
-        in_panel(OUTPUT, metavar="TARGET", help="Print every number of a chip's profile: value, range, basis, source."),
+        in_panel(
+            OUTPUT,
+            metavar="TARGET",
+            hidden=True,
+            help="Print every number of a chip's profile: value, range, basis, source.",
+        ),
     ] = None,
     listed: Annotated[
         str | None,

@@ -72,7 +72,7 @@ def _show_version(wanted: bool) -> None:
 
 
 Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")]
-Debug = Annotated[bool, typer.Option("--debug", hidden=True, help="Show a traceback for errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for errors.")]
 Json = Annotated[bool, in_panel(OUTPUT, "--json", help="Print JSON on standard output instead of the table.")]
 
 
