@@ -21,8 +21,9 @@ from ..nodes import LIF, Cuba
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..program import BATCH, Program
-from ..simulation import simulate_float
-from ..simulation.ties import Compared, Ties, charged_voltages, compared, fires
+from ..simulation.beside import simulate_beside, steady
+from ..simulation.narrow import narrowed
+from ..simulation.ties import Compared, charged_voltages, compared, fires
 from ..stages import sequences_for
 from .recording import CURRENT, MOMENTS, SENT, VOLTAGE, Recorded, Recording, recording_of
 
@@ -72,17 +73,22 @@ def float_rows(
 ) -> tuple[Compared, ...]:
     """Compare the float law of a graph with a recording, a row for each array."""
     check_fits(recording, graph, x)
+    graph = narrowed(graph) if bits == 32 else graph
     places = _in_order(graph, recording)
-    wanted = {f"{layer}.{key}" for layer, what in places for key in _needed(graph, layer, what, recording)}
+    wanted = dict.fromkeys(layer for layer, _ in places)
+    messages = {layer: array for (layer, what), array in recording.arrays.items() if what == SENT}
 
-    def rows(part: Array, theirs: Mapping[Recorded, Array]) -> Iterator[Compared]:
-        ties = Ties(graph)
-        got = simulate_float(graph, part, probe=sorted(wanted), watch=ties, bits=bits).probes
+    def rows(part: Array, theirs: Mapping[Recorded, Array], first: int) -> Iterator[Compared]:
+        sent = {layer: array[first : first + len(part)] for layer, array in messages.items()}
+        with steady(graph, len(part)):
+            played = simulate_beside(graph, part, sent, wanted, dtype=np.float32 if bits == 32 else np.float64)
         for place, recorded in theirs.items():
-            of_layer = {key.removeprefix(f"{place.layer}."): value for key, value in got.items()
-                        if key.rpartition(".")[0] == place.layer}  # fmt: skip
-            ours = values_of(graph.nodes[place.layer], place, of_layer, units, recording)
-            yield _row(graph, place, ours, recorded, ties)
+            node, probe = graph.nodes[place.layer], played.probe(place.layer)
+            ours = values_of(node, place, probe, units, recording)[: len(recorded)]
+            ties = played.ties(place.layer) if place.what != CURRENT else NO_TIES
+            ties = ties[ties[:, 0] < len(recorded)]
+            exact = place.what == SENT and fires(node)
+            yield compared(place.layer, ours, recorded, ties, exact=exact, what=NAMES[place.what])
 
     return _in_batches(x, recording, places, rows)
 
@@ -92,7 +98,7 @@ def integer_rows(program: Program, raw: Array, recording: Recording) -> tuple[Co
     graph = program.graph
     places = [place for place in _in_order(graph, recording) if recording.integers or _both_spike(program, place)]
 
-    def rows(part: Array, theirs: Mapping[Recorded, Array]) -> Iterator[Compared]:
+    def rows(part: Array, theirs: Mapping[Recorded, Array], first: int) -> Iterator[Compared]:
         got = program.run(part, probe=[f"{layer}.{what}" for layer, what in theirs]).probes
         for (layer, what), recorded in theirs.items():
             ours = got[f"{layer}.{what}"][: len(recorded), : recorded.shape[1]]
@@ -128,22 +134,6 @@ def values_of(
     return scale * ours + offset if what == VOLTAGE else current * ours
 
 
-def _row(graph: FloatGraph, place: Recorded, ours: Array, recorded: Array, ties: Ties) -> Compared:
-    layer, what = place
-    found = ties.of(layer)
-    near, ours = found[found[:, 0] < len(recorded)], ours[: len(recorded)]
-    spikes = what == SENT and fires(graph.nodes[layer])
-    return compared(layer, ours, recorded, near, exact=spikes, what=NAMES[what])
-
-
-def _needed(graph: FloatGraph, layer: str, what: str, moments: Recording) -> tuple[str, ...]:
-    """Return the probes that a recorded array is compared with."""
-    node = graph.nodes[layer]
-    states = node.initial(())
-    before = what == VOLTAGE and moments.voltages == "before" and isinstance(node, LIF | Cuba)
-    return tuple(key for key in (VOLTAGE, CURRENT, "n") if key in states) if before else (what,)
-
-
 def _in_order(graph: Graph[Any], recording: Recording) -> list[Recorded]:
     """Return the recorded places, layers nearest the input first."""
     order = {name: index for index, name in enumerate(graph.order)}
@@ -172,7 +162,7 @@ def _both_spike(program: Program, place: Recorded) -> bool:
     return what == SENT and layer in program.graph.nodes and fires(program.reference.nodes[layer])
 
 
-Rows = Callable[[Array, Mapping[Recorded, Array]], Iterator[Compared]]
+Rows = Callable[[Array, Mapping[Recorded, Array], int], Iterator[Compared]]
 
 
 def _in_batches(x: Array, recording: Recording, places: list[Recorded], rows: Rows) -> tuple[Compared, ...]:
@@ -185,6 +175,6 @@ def _in_batches(x: Array, recording: Recording, places: list[Recorded], rows: Ro
         if not theirs:
             break
         most = max(len(recorded) for recorded in theirs.values())
-        for place, row in zip(theirs, rows(part[:most], theirs), strict=True):
+        for place, row in zip(theirs, rows(part[:most], theirs, first), strict=True):
             found[place] = found[place].joined(row, first) if place in found else row
     return tuple(found.values())

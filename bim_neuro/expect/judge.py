@@ -11,14 +11,13 @@ import numpy as np
 from ..graph import FloatGraph
 from ..nir_bridge import ForeignFile
 from ..nir_bridge.dialect import Dialect
-from ..nodes import LIF, Cuba
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
-from ..simulation.forced import behind, simulate_forced
+from ..simulation.beside import behind, simulate_beside
 from ..simulation.narrow import narrow, narrowed
-from ..simulation.ties import charged_voltages, compared, fires, near_threshold
+from ..simulation.ties import compared, fires
 from .against import NO_TIES, values_of
-from .recording import CURRENT, SENT, VOLTAGE, Recorded, Recording
+from .recording import CURRENT, SENT, Recorded, Recording
 
 RUNGS = ((2, 8), (8, 32))
 """Samples and steps on which a dialect is tried before it is on all: most fail at once."""
@@ -34,11 +33,13 @@ class Portion:
 
 
 class End(NamedTuple):
-    """A recorded layer in a graph: its name there, the neurons ``inside``, the messages they read, and its arrays."""
+    """A recorded layer in a graph: its name there, the neurons ``inside``, which recorded messages they read, and what
+    was recorded of it."""
 
     name: str
     inside: tuple[str, ...]
-    forced: Mapping[str, Array]
+    forced: frozenset[str]
+    messages: Mapping[str, Array]
     arrays: Mapping[str, Array]
 
 
@@ -85,14 +86,16 @@ class Judge:
     def _equal(
         self, graph: FloatGraph, nodes: Mapping[str, Node], dialect: Dialect, end: End, part: Portion
     ) -> bool:  # fmt: skip
-        held = min(len(array) for array in (*end.arrays.values(), *end.forced.values()))
+        held = min(len(array) for array in (*end.arrays.values(), *(end.messages[name] for name in end.forced)))
         samples = slice(part.samples.start, min(part.samples.stop, held))
         if samples.start >= samples.stop:
             return True
-        messages = {name: array[samples].astype(np.float64) for name, array in end.forced.items()}
-        got = simulate_forced(graph, self.x[samples, : part.steps], messages, end.name, nodes, self.bits)
-        node = nodes.get(end.name, graph.nodes[end.name])
-        ties = _ties(node, got)
+        recorded = {name: array[samples].astype(np.float64) for name, array in end.messages.items()}
+        played = simulate_beside(
+            graph, self.x[samples, : part.steps], recorded, [end.name], forced=end.forced, nodes=nodes,
+            dtype=np.float32 if self.bits == 32 else np.float64,
+        )  # fmt: skip
+        got, node, ties = played.probe(end.name), nodes.get(end.name, graph.nodes[end.name]), played.ties(end.name)
         ties = ties[ties[:, 1] >= part.first_step] - [0, part.first_step, 0]
         units = {} if end.name not in nodes else {end.name: self.file.units_of(end.name, dialect)}
         for what, array in end.arrays.items():
@@ -117,19 +120,14 @@ class Judge:
 
     def _end(self, graph: FloatGraph, layer: str, name: str, sent: Mapping[str, Array]) -> End:
         needed = behind(graph, name, sent)
-        forced = {
-            other: array for other, array in sent.items() if other in needed and (other != name or _loops(graph, name))
-        }
+        loops = any(edge.source == name for edge in graph.recurrent)
+        forced = frozenset(other for other in sent if other in needed and (other != name or loops))
         inside = tuple(other for other in self.file.neurons if other in needed and (other == name or other not in sent))
         arrays = {place.what: array for place, array in self.recording.arrays.items() if place.layer == layer}
-        return End(name, inside, forced, arrays)
+        return End(name, inside, forced, {other: sent[other] for other in sent if other in needed}, arrays)
 
     def _name(self, graph: FloatGraph, layer: str) -> str:
         return graph.output if layer == self.output else layer
-
-
-def _loops(graph: FloatGraph, name: str) -> bool:
-    return any(edge.source == name for edge in graph.recurrent)
 
 
 def _rungs(part: Portion) -> Iterator[Portion]:
@@ -139,10 +137,3 @@ def _rungs(part: Portion) -> Iterator[Portion]:
             if steps < part.steps or start + samples < stop:
                 yield Portion(slice(start, min(start + samples, stop)), 0, min(steps, part.steps))
     yield part
-
-
-def _ties(node: Node, got: Mapping[str, Array]) -> Array:
-    if not isinstance(node, LIF | Cuba) or not fires(node):
-        return NO_TIES
-    charged = charged_voltages(node, got[VOLTAGE], got[CURRENT], got.get("n"))
-    return np.argwhere(near_threshold(node, charged))

@@ -16,6 +16,7 @@ import numpy as np
 from ..nir_bridge import ForeignFile
 from ..nir_bridge.dialect import PRESETS, Dialect, dialect_of
 from ..nodes.arithmetic import Array
+from ..simulation.beside import steady
 from .against import float_rows
 from .grid import Grid
 from .judge import Judge, Portion
@@ -74,7 +75,8 @@ def search(file: ForeignFile, in_force: Dialect, recording: Recording, x: Array,
 def _search(file: ForeignFile, in_force: Dialect, recording: Recording, x: Array, bits: int) -> Found:
     output = file.with_dialect(in_force)[0].output
     judge = Judge(file, recording, x, output, bits)
-    found = _Search(Grid.of(file), judge)
+    with steady(file.unfolded(in_force).graph, len(x)):
+        found = _Search(Grid.of(file), judge)
     bins: dict[str, int] = {}
 
     def run(dialects: Iterable[Dialect]) -> None:

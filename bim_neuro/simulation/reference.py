@@ -85,7 +85,7 @@ def _in_batches(
     for first in range(0, len(x), batch):
         part = x[first : first + batch]
         window = _Window(watches, slice(first, first + len(part)), span, period) if watches else None
-        with _threads_for_products(graph, len(part)):
+        with threads_for_products(graph, len(part)):
             record = law(graph, part, probe is True, window)
         whole = merge([whole, record]) if whole else record
         if progress:
@@ -94,7 +94,7 @@ def _in_batches(
     return replace(whole, probes=kept.arrays) if kept else whole
 
 
-def _threads_for_products(graph: Graph[Any], samples: int) -> AbstractContextManager[Any]:
+def threads_for_products(graph: Graph[Any], samples: int) -> AbstractContextManager[Any]:
     """Keep BLAS to one thread where products are so small that its threads wait for each other longer than they work.
 
     On a busy machine such a product takes ten to fifty times as long on two threads as on one.

@@ -3,18 +3,17 @@ r"""Ties: bins in which a voltage lies so near its threshold that rounding alone
     |v - v_threshold| < 1e-5 |v_threshold|              v as it is compared; with counts 'many' any multiple
 
 A framework computes in 32 bits and in an order of its own, so that there it may fire where the float law does not, and
-the other way round. Such bins are listed and counted apart when spikes are compared with a framework's; every other
-bin must be equal, there is no further tolerance.
+the other way round. Such bins are listed and counted apart when spikes are compared with a framework's, and the neuron
+goes on as was recorded (`beside`); every other bin must be equal, there is no further tolerance.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import InputError
-from ..graph import FloatGraph
 from ..nodes import LIF, Cuba
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
@@ -61,39 +60,10 @@ class Compared:
 _SUMS = ("bins", "ties", "differ_at_ties", "differ", "ours", "theirs")
 
 
-@dataclass
-class Ties:
-    """A watch of the float law that notes every tie, layer -> bins (ties, 3) as (sample, step, neuron)."""
-
-    graph: FloatGraph
-    bins: dict[str, list[Array]] = field(default_factory=dict)
-    last: dict[str, dict[str, Array]] = field(default_factory=dict)
-
-    def __call__(self, samples: slice, name: str, first: int, values: dict[str, Array]) -> None:
-        node = self.graph.nodes[name]
-        if not isinstance(node, LIF | Cuba) or not fires(node):
-            return
-        if first == 0:
-            self.last[name] = node.initial((len(values["message"]),))
-        for row in range(values["message"].shape[1]):
-            state = {key: value[:, row].copy() for key, value in values.items() if key != "message"}
-            near = near_threshold(node, _charged(node, self.last[name], state["u"]))
-            self.last[name] = state
-            if near.any():
-                sample, neuron = near.nonzero()
-                found = (samples.start + sample, np.full(len(sample), first + row), neuron)
-                self.bins.setdefault(name, []).append(np.stack(found, axis=1))
-
-    def of(self, layer: str) -> Array:
-        """Return the ties of a layer, (ties, 3), the first step first."""
-        found = np.concatenate(self.bins.get(layer, [np.zeros((0, 3), np.int64)]))
-        return np.asarray(found[np.lexsort((found[:, 2], found[:, 0], found[:, 1]))])
-
-
 def compared(
     layer: str, ours: Array, theirs: Array, ties: Array, *, exact: bool, what: str = "message", law: str = "float"
 ) -> Compared:
-    """Compare a layer's bins (samples, steps, neurons); ``ties`` are theirs as `Ties.of` has them.
+    """Compare a layer's bins (samples, steps, neurons); ``ties`` are (ties, 3): sample, step, neuron.
 
     ``exact`` values differ where they are not equal, others by more than 32 bits leave.
     """
@@ -119,7 +89,7 @@ def charged_voltages(node: LIF | Cuba, v: Array, u: Array, n: Array | None) -> A
     """Return the voltages (samples, steps, neurons) that are compared, from the states after each step."""
     start = node.initial((len(v),))
     before = {"v": _shifted(v, start["v"]), "n": np.zeros(0) if n is None else _shifted(n, start["n"])}
-    return _charged(node, before, u)
+    return charged(node, before, u)
 
 
 def _shifted(states: Array, start: Array) -> Array:
@@ -131,7 +101,8 @@ def _amount(values: Array, exact: bool) -> float:
     return float(np.abs(values.astype(np.float64)).sum()) if exact else float(np.count_nonzero(values))
 
 
-def _charged(node: LIF | Cuba, before: dict[str, Array], u: Array) -> Array:
+def charged(node: LIF | Cuba, before: dict[str, Array], u: Array) -> Array:
+    """Return the voltages that are compared, from the states before a step and its current."""
     return node.charged(before["v"], u) if isinstance(node, LIF) else node.charged(before["v"], u, before["n"])
 
 

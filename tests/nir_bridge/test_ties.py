@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from bim_neuro.errors import InputError
 from bim_neuro.graph import Edge, FloatGraph
 from bim_neuro.nodes import LIF, Cuba, Dense, Encoder, Source
 from bim_neuro.simulation import simulate_float
-from bim_neuro.simulation.ties import Ties
+from bim_neuro.simulation.beside import simulate_beside
 
 
 def adding(threshold: float, **switches: str) -> FloatGraph:
@@ -23,23 +25,37 @@ def adding(threshold: float, **switches: str) -> FloatGraph:
     return FloatGraph({"x": Source(1, graded=False), "n": node}, (edge,), 1e-3, Encoder("spikes", one, zero))
 
 
+def ties(graph: FloatGraph, x: np.ndarray) -> list[list[int]]:
+    """Sample, step and neuron of every tie of 'n', whose recording is what the law itself sends."""
+    sent = {"n": simulate_float(graph, x).probes["n.message"]}
+    found: list[list[int]] = simulate_beside(graph, x, sent, ["n"]).ties("n").tolist()
+    return found
+
+
 def test_a_sum_at_the_threshold_is_a_tie() -> None:
     """0.1 + 0.1 + 0.1 is above 0.3 in 64 bits, and 0.30000001 above 0.3 in 32; then the neuron begins anew."""
-    graph = adding(0.3)
-    ties = Ties(graph)
-    spikes = simulate_float(graph, np.ones((2, 7, 1)), watch=ties).probes["n.message"][0, :, 0]
-    assert spikes.tolist() == [0, 0, 1, 0, 0, 1, 0]
-    assert ties.of("n").tolist() == [[0, 2, 0], [1, 2, 0], [0, 5, 0], [1, 5, 0]]
+    graph, x = adding(0.3), np.ones((2, 7, 1))
+    assert simulate_float(graph, x).probes["n.message"][0, :, 0].tolist() == [0, 0, 1, 0, 0, 1, 0]
+    assert ties(graph, x) == [[0, 2, 0], [1, 2, 0], [0, 5, 0], [1, 5, 0]]
 
 
 def test_every_multiple_of_a_threshold_is_one_where_spikes_are_counted() -> None:
     graph = adding(0.05, counts="many", reset="subtract")
-    ties = Ties(graph)
-    simulate_float(graph, np.ones((1, 3, 1)), watch=ties)
-    assert ties.of("n")[:, 1].tolist() == [0, 1, 2]
-    near = Ties(graph := adding(0.0501, counts="many", reset="subtract"))
-    simulate_float(graph, np.ones((1, 1, 1)), watch=near)
-    assert len(near.of("n")) == 0
+    assert [step for _, step, _ in ties(graph, np.ones((1, 3, 1)))] == [0, 1, 2]
+    assert ties(adding(0.0501, counts="many", reset="subtract"), np.ones((1, 1, 1))) == []
+
+
+@pytest.mark.parametrize("switches", [{}, {"compare": ">="}, {"reset_when": "next"}, {"lag": True}])
+def test_a_neuron_goes_on_from_a_tie_as_was_recorded(switches: dict[str, Any]) -> None:
+    """It did not fire at 0.3, and so did at 0.4; what follows is compared from there. Elsewhere nothing may differ."""
+    graph, x, late = adding(0.3, **switches), np.ones((1, 8, 1)), int(switches.get("lag", False))
+    later = np.zeros((1, 8, 1))
+    later[0, [3 + late, 6 + late], 0] = 1
+    program = bim_neuro.compile(graph)
+    [row] = bim_neuro.against(program, x, {"n": later})
+    assert (row.differ_at_ties, row.differ, row.ties) == (1, 0, 2)
+    [row] = bim_neuro.against(program, x, {"n": np.roll(later, 1, axis=1)})
+    assert row.differ > 0
 
 
 def test_in_32_bits_every_state_is() -> None:
