@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,11 @@ from . import arguments
 from .errors import InputError
 from .extras import check_extra
 from .graph import FloatGraph
+from .intake import is_hdf5, opened
 from .reading import AnyDialect, read_model
 
 if TYPE_CHECKING:
+    from .frameworks import Exported
     from .model.checkpoint import Checkpoint
     from .model.network import BIMNetwork, NetworkConfig
 
@@ -56,7 +58,7 @@ def read_any(model: Any, said: Said) -> FloatGraph:
         path = arguments.path(model, "model")
         if said.config is not None:
             return _of_weights(_load(path), said)
-        said.only("a file, unless its weights need a config", "dialect", "encoder")
+        said.only("a file", "dialect", "encoder")
         return read_model(path, said.dt, said.dialect, said.encoder)
     if isinstance(model, FloatGraph):
         return _of_graph(model, said)
@@ -107,11 +109,21 @@ def _of_module(module: Any, said: Said) -> FloatGraph:
     made = exported(module, said.sample, said.dt)
     dialect = {**made.dialect, **_switches(said.dialect, made.dialect["name"])}
     graph = read_nir_graph(made.graph, made.counted, dialect, said.encoder, wires=made.wires, shapes=made.shapes)
-    return replace(graph, dt=made.dt)
+    return replace(graph.with_nodes(graph.nodes, assumptions=[*_assumed(made, graph)]), dt=made.dt)
+
+
+def _assumed(made: Exported, graph: FloatGraph) -> Iterator[str]:
+    """Yield what was assumed, with the step of the module in place of that of its export."""
+    counts = "" if made.counted == made.dt else f"; the export counts time in steps of {made.counted:g} s"
+    yield f"the module was exported by {made.dialect['name']} {made.version}, resets were read off its layers"
+    yield f"a step takes dt = {made.dt:g} s{counts}"
+    yield from (line for line in graph.extra.get("assumptions", ()) if not line.startswith("a step takes dt"))
 
 
 def _switches(dialect: AnyDialect, framework: str) -> dict[str, Any]:
     """Return the switches that a caller sets beside what the module says."""
+    if dialect is not None and not isinstance(dialect, str | Mapping):
+        raise InputError(f"dialect is {arguments.said(dialect)}, a name or a table of switches is needed")
     given = {"name": dialect} if isinstance(dialect, str) else dict(dialect or {})
     if given.get("name", framework) != framework:
         hint = "leave dialect out, or give single switches as {'reset': 'zero'}"
@@ -189,9 +201,15 @@ def _stripped(content: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _load(path: Path) -> Mapping[str, Any]:
     check_extra("train", "torch", f"{path}, a file of weights,")
-    from .model.checkpoint import load_plain
+    from .model.checkpoint import FORMAT, is_same, load_plain
 
-    return load_plain(path)
+    with opened(path) as file:
+        if is_hdf5(file):
+            raise InputError(f"{path} is no file of weights", "leave config out")
+    content = load_plain(path)
+    if is_same(content.get("format"), FORMAT):
+        raise InputError(f"{path} is a model.pt, which brings its own config", "leave config out")
+    return content
 
 
 def _export(checkpoint: Checkpoint) -> FloatGraph:

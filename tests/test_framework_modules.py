@@ -39,6 +39,9 @@ def test_a_module_of_norse_becomes_what_it_plays(name: str) -> None:
     assert theirs.sum() > 50
     assert np.count_nonzero(ours != theirs) == 0
     assert program.reference.dt == DT  # as its cells say
+    assert program.reference.extra["assumptions"][:2] == [
+        "the module was exported by norse 1.1.0, resets were read off its layers", "a step takes dt = 0.001 s",
+    ]  # fmt: skip
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
 
 
@@ -79,6 +82,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda: compiled(*norse_mlp()[:2], dialect="sinabs"),
         "the module is of norse, dialect says sinabs",
     ),
+    "a dialect of 5": (lambda: compiled(*norse_mlp()[:2], dialect=5), "dialect is 5, a name or a table"),
     "a config": (lambda: compiled(*norse_mlp()[:2], config={}), "config has no effect on a module"),
     "no framework": (lambda: bim_neuro.compile(nn.Linear(6, 4), dt=DT), "a Linear with layers of none of norse, snn"),
     "a BatchNorm": (

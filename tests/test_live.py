@@ -21,6 +21,7 @@ from bim_neuro.pack import equal
 
 CONFIG = NetworkConfig(inputs=6, classes=3, channels=8, states=2, taps=2)
 DT = 1e-3
+ROOT = Path(__file__).parent.parent
 
 
 def network() -> BIMNetwork:
@@ -87,6 +88,17 @@ def test_weights_are_refused_by_name(name: str) -> None:
     change, said, message = WEIGHTS[name]
     with pytest.raises(InputError, match=message):
         bim_neuro.compile(change(network().state_dict()), **{"dt": DT, "config": asdict(CONFIG), **said})
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [("examples/digits.pt", "brings its own config"), ("tests/frameworks_data/norse_real.nir", "no file of weights")],
+)
+def test_a_file_that_says_its_config_takes_no_other(file: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        bim_neuro.compile(ROOT / file, dt=DT, config=asdict(CONFIG))
+    with pytest.raises(InputError, match="sample has no effect on a file"):
+        bim_neuro.compile(ROOT / file, sample=np.zeros((1, 6)))
 
 
 def test_what_save_writes_it_must_know(tmp_path: Path) -> None:

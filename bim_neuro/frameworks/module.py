@@ -34,6 +34,7 @@ class Exported:
     dt: float
     counted: float
     dialect: dict[str, str]
+    version: str
     wires: dict[str, tuple[int, ...] | None]
     shapes: Shapes
 
@@ -82,7 +83,8 @@ def exported(module: nn.Module, sample: Any, dt: float | None) -> Exported:
         raise InputError(f"{message}: {first_line(error)}", framework.hint) from error
     left_out = [name for name, node in graph.nodes.items() if node is None]
     wires = {name: shapes[name] if isinstance(layers[name], nn.Flatten) else None for name in left_out}
-    return Exported(graph, dt, framework.dt or dt, {"name": framework.name, **found}, wires, shapes)
+    dialect = {"name": framework.name, **found}
+    return Exported(graph, dt, framework.dt or dt, dialect, version(framework.name), wires, shapes)
 
 
 def _check_layers(layers: Layers, framework: Framework) -> None:

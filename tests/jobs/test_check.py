@@ -144,6 +144,15 @@ def test_what_was_only_worth_a_warning_stands_beside_what_refuses(tmp_path: Path
     assert ended.err.startswith("does not fit:")
 
 
+def test_what_an_importer_does_not_play_is_a_warning_that_strict_refuses(tmp_path: Path) -> None:
+    model = chain(tmp_path / "g.nir", affine(3, 2), nir.LI(*(np.full(3, v) for v in (0.01, 1.0, 0.0))))
+    asked = (model, "--dt", DT, "--set", "nir.for=snntorch")
+    code, found = check(*asked)
+    assert (code, ("nir-importer", "n1") in rules(found)) == (0, True)
+    assert check(*asked, "--strict")[0] == 3
+    assert "nir-importer" not in {rule for rule, _ in rules(check(model, "--dt", DT)[1])}
+
+
 def test_given_input_calibrates_a_check_as_it_does_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = chain(tmp_path / "g.nir", affine(3, 2), nir.LI(*(np.full(3, v) for v in (0.01, 1.0, 0.0))))
     samples, taken = spikes(tmp_path / "x.npz", samples=50), []
