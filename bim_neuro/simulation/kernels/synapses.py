@@ -70,16 +70,16 @@ def gather(
         row = node[SUMS] + (t - times[2]) * pitch
         begin, end = (row + first, row + last) if single else (row, row + pitch)
         clear(pool[begin:end])
-    for e in range(node[FIRST_EDGE], node[LAST_EDGE]):
+    e = node[FIRST_EDGE]
+    while e < node[LAST_EDGE]:
         edge = tables.edges[e]
-        origin = tables.nodes[edge[ORIGIN]]
-        begin, end = (0, edge[POST]) if edge[SHARED] else (first, last)
-        unit, t0 = edge[RARE], max(times[0], edge[LATE])
+        unit, origin = edge[RARE], tables.nodes[edge[ORIGIN]]
         if unit in (VALUES, WIDE_VALUES):
-            call(tables.units[unit], at, (index, e, t0, times[1], times[2], begin, end))
+            e = call(tables.units[unit], at, (index, e, times[0], times[1], times[2], first, last))
             continue
+        begin, end = (0, edge[POST]) if edge[SHARED] else (first, last)
         padded, rows = (end - begin + COLUMNS - 1) & -COLUMNS, edge[WEIGHT] + begin
-        for t in range(t0, times[1]):
+        for t in range(max(times[0], edge[LATE]), times[1]):
             place = node[SUMS] + (t - times[2]) * pitch + edge[PORT] + begin
             if unit:
                 call(tables.units[unit], at, (index, e, t, place, begin, end, chunk))
@@ -87,6 +87,7 @@ def gather(
                 slot = (t - edge[LATE]) & origin[MASK]
                 fired, count = origin[MESSAGES] + slot * origin[WIDTH], work.counts[origin[COUNTS] + slot]
                 add_rows(tables.weights, rows, edge[STRIDE], work.messages, fired, count, pool, place, padded)
+        e += 1
 
 
 @part

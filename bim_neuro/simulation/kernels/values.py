@@ -14,19 +14,25 @@ from .calls import read
 from .layout import (
     COUNTS,
     DIAGONAL,
+    LAST_EDGE,
     LATE,
     MASK,
     MESSAGES,
     ORIGIN,
     PAIRS,
     PORT,
+    POST,
+    RARE,
     ROWS,
+    SHARED,
     SPIKES,
     STRIDE,
     SUM_WIDTH,
     SUMS,
     SYNAPSE,
+    VALUES,
     WEIGHT,
+    WIDE_VALUES,
     WIDTH,
     Tables,
     Work,
@@ -39,27 +45,35 @@ _LISTED = 32  # of fewer messages, all rows are read
 
 
 @unit
-def arrive_values(at: object, index: int, e: int, t0: int, t1: int, row: int, begin: int, end: int) -> int:
-    """Add what arrives over an edge at steps t0 to t1 to sums of 32 bits; ``row`` is the step of their first row."""
+def arrive_values(at: object, index: int, e: int, t0: int, t1: int, row: int, first: int, last: int) -> int:
+    """Add to sums of 32 bits what arrives at steps t0 to t1 over an edge and those like it that follow.
+
+    ``row`` is the step of the first row of sums. Returned is the edge that is next.
+    """
     known = read(at)
-    _add_edge(known.tables, known.work, index, e, (t0, t1, row), begin, end, known.work.sums32)
-    return 0
+    while e < known.tables.nodes[index, LAST_EDGE] and known.tables.edges[e, RARE] == VALUES:
+        _add_edge(known.tables, known.work, index, e, (t0, t1, row), first, last, known.work.sums32)
+        e += 1
+    return e
 
 
 @unit
-def arrive_wide_values(at: object, index: int, e: int, t0: int, t1: int, row: int, begin: int, end: int) -> int:
-    """Add what arrives over an edge to sums of 64 bits."""
+def arrive_wide_values(at: object, index: int, e: int, t0: int, t1: int, row: int, first: int, last: int) -> int:
+    """As `arrive_values`, to sums of 64 bits."""
     known = read(at)
-    _add_edge(known.tables, known.work, index, e, (t0, t1, row), begin, end, known.work.sums64)
-    return 0
+    while e < known.tables.nodes[index, LAST_EDGE] and known.tables.edges[e, RARE] == WIDE_VALUES:
+        _add_edge(known.tables, known.work, index, e, (t0, t1, row), first, last, known.work.sums64)
+        e += 1
+    return e
 
 
 @section
 def _add_edge(
-    tables: Tables, work: Work, index: int, e: int, times: tuple[int, int, int], begin: int, end: int, pool: Array
+    tables: Tables, work: Work, index: int, e: int, times: tuple[int, int, int], first: int, last: int, pool: Array
 ) -> None:
     node, edge = tables.nodes[index], tables.edges[e]
-    origin, kind, t0 = tables.nodes[edge[ORIGIN]], edge[SYNAPSE], times[0]
+    origin, kind, t0 = tables.nodes[edge[ORIGIN]], edge[SYNAPSE], max(times[0], edge[LATE])
+    begin, end = (0, edge[POST]) if edge[SHARED] else (first, last)
     width, weights, pitch = origin[WIDTH], edge[WEIGHT] + begin, node[SUM_WIDTH]
     at = node[SUMS] - times[2] * pitch + edge[PORT] + begin  # of step 0
     if kind != PAIRS and not origin[SPIKES]:
@@ -68,7 +82,7 @@ def _add_edge(
         _add_values(kind == DIAGONAL, tables.weights, weights, work.messages, ring, times[1] - t0, pool, sums)
         return
     if kind == PAIRS:
-        t0 = _by_fours(tables, work, node, edge, origin, times, begin, end, pool)
+        t0 = _by_fours(tables, work, node, edge, origin, (t0, times[1], times[2]), begin, end, pool)
     for t in range(t0, times[1]):
         slot, place = (t - edge[LATE]) & origin[MASK], at + t * pitch
         count, row = work.counts[origin[COUNTS] + slot], origin[MESSAGES] + slot * width
