@@ -115,30 +115,33 @@ def add(sums: Array, block: Array) -> None:
 @section
 def count_operations(tables: Tables, work: Work, node: Array, counter: Array, t0: int, t1: int, period: int) -> None:
     """Count the synaptic operations of what arrives at steps t0 to t1: on the chip, and without zero weights."""
+    depth = node[DEPTH]
     for e in range(node[FIRST_EDGE], node[LAST_EDGE]):
         edge = tables.edges[e]
-        origin = tables.nodes[edge[ORIGIN]]
-        width, counts = origin[WIDTH], work.counts[origin[COUNTS] :]
-        nonzero = tables.words32[edge[NONZERO] : edge[NONZERO] + width]
-        for t in range(max(t0, edge[LATE], node[DEPTH]), t1):
-            column, slot = t - node[DEPTH] if period else 0, (t - edge[LATE]) & origin[MASK]
+        origin, late, full, even, fan = tables.nodes[edge[ORIGIN]], edge[LATE], edge[FULL], edge[FANS] < 0, edge[FAN]
+        width, mask, spikes, first, whole = (
+            origin[WIDTH],
+            origin[MASK],
+            origin[SPIKES] != 0,
+            origin[MESSAGES],
+            edge[ALL],
+        )
+        counts, nonzero = work.counts[origin[COUNTS] :], tables.words32[edge[NONZERO] : edge[NONZERO] + width]
+        for t in range(max(t0, late, depth), t1):
+            column, slot = t - depth if period else 0, (t - late) & mask
             count = counts[slot]
             if count == 0 or (period and column >= period):
                 continue
-            start = origin[MESSAGES] + slot * width
-            message = work.messages[start : start + (count if origin[SPIKES] else width)]
-            if edge[FANS] < 0:
-                hardware = np.int64(count) * edge[FAN]
-            else:
-                hardware = _fans_of(tables.words32[edge[FANS] :], message, origin[SPIKES] != 0)
-            effective = hardware
-            if not edge[FULL]:
-                if count == width:
-                    effective = edge[ALL]
-                elif edge[FANS] < 0:
-                    effective = _synapses_of(nonzero, message, origin[SPIKES] != 0)
+            hardware = np.int64(count) * fan
+            effective = hardware if full else whole
+            if not even or not (full or count == width):
+                start = first + slot * width
+                message = work.messages[start : start + (count if spikes else width)]
+                if even:
+                    effective = _synapses_of(nonzero, message, spikes)
                 else:
-                    effective = _fans_of(nonzero, message, origin[SPIKES] != 0)
+                    hardware = _fans_of(tables.words32[edge[FANS] :], message, spikes)
+                    effective = hardware if full else _fans_of(nonzero, message, spikes)
             counter[HARDWARE, column] += hardware
             counter[EFFECTIVE, column] += effective
 
