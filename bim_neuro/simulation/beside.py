@@ -23,7 +23,7 @@ from .ties import charged, fires, near_threshold
 
 
 @dataclass
-class Played:
+class PlayedBeside:
     """Of each recorded layer what it would send itself, its states, and which bins are ties.
 
     ``own`` are messages of a step before its ties fell as recorded; ``late`` ties and spikes that are sent in the next.
@@ -78,7 +78,7 @@ def simulate_beside(
     forced: Collection[str] = (),
     nodes: Mapping[str, Node] | None = None,
     dtype: type = np.float64,
-) -> Played:
+) -> PlayedBeside:
     """Play what the ``wanted`` layers need; ``recorded`` are messages (samples, steps, neurons) of layers.
 
     ``nodes`` stand in the place of the graph's own; numbers, sums and states are of ``dtype``. A recording may have
@@ -90,7 +90,7 @@ def simulate_beside(
     played = {name: node for name, node in played.items() if name in wanted or name not in forced}
     past = histories(graph, len(x), dtype, hop=0)
     states = {name: as_dtype(dtype, node.initial((len(x),))) for name, node in played.items()}
-    found = Played()
+    found = PlayedBeside()
     for t in range(x.shape[1]):
         for name in needed & set(forced):
             past[name].put(t, recorded[name][:, t])
@@ -125,7 +125,7 @@ def _lags(node: LIF | Cuba) -> bool:
 
 
 def _fallen(
-    found: Played, name: str, node: LIF | Cuba, before: State, state: State, message: Array, theirs: Array | None
+    found: PlayedBeside, name: str, node: LIF | Cuba, before: State, state: State, message: Array, theirs: Array | None
 ) -> tuple[State, Array]:
     """Return state and message with ties that fell otherwise as they were recorded; note the ties and our message."""
     v = charged(node, before, state["u"])
