@@ -288,13 +288,3 @@ class PlacedGraph:
 
     def cores_of(self, layer: str) -> tuple[Core, ...]:
         return tuple(core for core in self.cores if core.layer == layer)
-
-    def executed(self, layer: str) -> str:
-        """Name the count of the synaptic operations a layer executes: sparse lists hold no zeros, dense ones do.
-
-        Counts are per layer, not per edge, so one dense list makes all zeros of the layer count.
-        """
-        kept = self.placement.encodings if self.placement else {}
-        pruned = [edge for edge in self.graph.into(layer) if edge.synapse.nonzero < edge.synapse.count]
-        sparse = all(set(kept.get(edge.name, {})) == {"sparse"} for edge in pruned)
-        return "synops_effective" if pruned and sparse else "synops_hardware"

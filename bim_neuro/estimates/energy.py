@@ -25,6 +25,7 @@ from ..graph import IntegerGraph, PlacedGraph, axons
 from ..hardware import HardwareProfile, Quantity
 from ..printable import outline
 from ..record import RunRecord
+from .executed import executed
 from .latency import LatencyReport, check_record, latency
 from .terms import UNPRICED, Range, Term, left_out, total, update_term, weakest
 
@@ -126,7 +127,7 @@ def layer_terms(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile
     terms: dict[str, list[Term]] = {}
     for layer, counts in record.layers.items():
         count, energy = counts.totals(), profile.energy
-        synops = Term("synops", "synaptic operations", count[placed.executed(layer)], (energy.synop_pj,))
+        synops = Term("synops", "synaptic operations", executed(placed, record, layer).sum().item(), (energy.synop_pj,))
         if layer == graph.source:
             continue
         if energy.scope == "all_in":

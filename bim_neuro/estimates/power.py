@@ -24,6 +24,7 @@ from ..nodes.arithmetic import Array
 from ..printable import outline
 from ..record import RunRecord
 from .energy import EnergyReport, layer_terms
+from .executed import executed
 from .latency import LatencyReport
 from .step_time import chip_steps, ends_of, spread
 from .terms import UNPRICED, Range
@@ -132,7 +133,7 @@ def step_energy(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile
     found = np.zeros((3, steps))
     for layer, terms in layer_terms(placed, record, profile).items():
         counts = record.layers[layer]
-        by_event = {"synops": getattr(counts, placed.executed(layer)), "updates": counts.updates}
+        by_event = {"synops": executed(placed, record, layer), "updates": counts.updates}
         for term in terms:
             if term.priced and term.count:
                 shape = by_event.get(term.event, counts.messages)

@@ -24,6 +24,7 @@ from ..hardware import HardwareProfile, Quantity
 from ..nodes import Conv, SomaWire
 from ..nodes.arithmetic import Array
 from ..record import RunRecord
+from .executed import executed
 from .terms import ENDS, Range, Term, update_term
 
 EVENTS = ("lif", "microcode", "synops", "reads")
@@ -48,18 +49,18 @@ def layer_work(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile)
     graph, found = placed.graph, {}
     for layer, host in hosts(graph).items():
         counts, sums = record.layers[layer], record.layers[layer].totals()
-        executed = placed.executed(layer)
+        synops = executed(placed, record, layer)
+        done = synops.sum().item()
         updates = neuron_term(graph, layer, host, sums["updates"], profile)
-        words = sums[executed] * words_per_synop(placed, layer, profile)
+        words = done * words_per_synop(placed, layer, profile)
         growing = {
             updates.event: (updates, counts.updates),
-            "synops": (Term("synops", "synaptic operations", sums[executed], (profile.timing.synop_ns,)), None),
-            "reads": (Term("reads", "reading synapse memory", words, (profile.timing.read_ns,)), None),
+            "synops": (Term("synops", "synaptic operations", done, (profile.timing.synop_ns,)), synops),
+            "reads": (Term("reads", "reading synapse memory", words, (profile.timing.read_ns,)), synops),
         }
         ns = np.zeros((len(EVENTS), len(ENDS), chip_steps(graph, record)))
         for event, (term, steps) in growing.items():
-            share = getattr(counts, executed) if steps is None else steps
-            ns[EVENTS.index(event)] = np.outer(ends_of(term.each), spread(term, share, record, layer, graph))
+            ns[EVENTS.index(event)] = np.outer(ends_of(term.each), spread(term, steps, record, layer, graph))
         found[layer] = LayerWork(tuple(term for term, _ in growing.values()), ns)
     return found
 
@@ -117,7 +118,7 @@ def at_chip_steps(counts: Array, layer: str, graph: IntegerGraph) -> Array:
 
 def spread(term: Term, counts: Array, record: RunRecord, layer: str, graph: IntegerGraph) -> Array:
     """Spread a term's count over the steps of the chip as its counts (period,) are, for one sample."""
-    share = counts * (term.count / max(1, int(counts.sum())) / record.samples)
+    share = counts * (term.count / (counts.sum().item() or 1) / record.samples)
     return at_chip_steps(share, layer, graph)
 
 

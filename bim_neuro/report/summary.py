@@ -11,7 +11,7 @@ import numpy as np
 from .._version import __version__
 from ..compilers.constants import Constant
 from ..errors import Finding
-from ..estimates.dense_macs import dense_energy, dense_macs
+from ..estimates.dense_macs import break_even, dense_energy, dense_macs
 from ..estimates.energy import EnergyReport, price
 from ..estimates.latency import latency
 from ..estimates.neurobench import Activity, neurobench
@@ -98,7 +98,7 @@ def summarise(facts: Facts) -> models.Summary:
         layers=tuple(_layer(name, facts, energy) for name in graph.order if name != graph.source),
         latency=models.made(models.Latency, running.latency_values(time)),
         energy=models.made(models.Energy, {"unit": "pJ per sample", **asdict(energy)}),
-        dense=_dense(graph, record.steps),
+        dense=_dense(graph, record.steps, energy),
         neurobench=models.made(models.NeuroBench, neurobench(graph, facts.activity, record.samples, record.steps)),
         accuracy=_accuracy(facts),
         agreement=agreement,
@@ -272,11 +272,12 @@ def _learning(facts: Facts, energy: EnergyReport) -> models.Learning | None:
     return models.made(models.Learning, {**facts.learning, "energy_share": share})
 
 
-def _dense(graph: IntegerGraph, steps: int) -> models.Dense:
+def _dense(graph: IntegerGraph, steps: int, energy: EnergyReport) -> models.Dense:
     """Return what the same model costs where every multiply-accumulate of every step is computed: another scope."""
     macs = {layer: steps * count for layer, count in dense_macs(graph).items()}
-    processors = [models.made(models.Processor, asdict(processor)) for processor in dense_energy(graph, steps)]
-    return models.Dense("pJ per sample", sum(macs.values()), macs, tuple(processors))
+    found = dense_energy(graph, steps)
+    processors = tuple(models.made(models.Processor, asdict(processor)) for processor in found)
+    return models.Dense("pJ per sample", sum(macs.values()), macs, processors, break_even(energy, found))
 
 
 def _accuracy(facts: Facts) -> models.Accuracy | None:

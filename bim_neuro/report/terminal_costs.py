@@ -117,7 +117,12 @@ def dense_line(dense: Dense) -> str:
     """Say what the same model costs computed densely."""
     costs = sorted((row.energy.value or 0.0, row.name) for row in dense.processors)
     (least, simplest), (most, dearest) = costs[0], costs[-1]
+    even = (
+        f"; the chip breaks even with the first at {dense.break_even:.2g} times the messages"
+        if dense.break_even
+        else ""
+    )
     return (
         f"another scope, the same model computed densely: {dense.macs:,} MACs a sample, "
-        f"{point(least, PICOJOULES)} ({simplest}) to {point(most, PICOJOULES)} ({dearest})"
+        f"{point(least, PICOJOULES)} ({simplest}) to {point(most, PICOJOULES)} ({dearest}){even}"
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from small_models import small_graphs
-from tiny_net import tiny
+from tiny_net import chip, known, tiny, tiny_record
 
-from bim_neuro.estimates.dense_macs import PROCESSORS, dense_energy, dense_macs
+from bim_neuro.compilers.placement.place import place
+from bim_neuro.estimates.dense_macs import PROCESSORS, break_even, dense_energy, dense_macs
+from bim_neuro.estimates.energy import price
 from bim_neuro.hardware import BASES
 
 
@@ -31,8 +33,24 @@ def test_a_sample_costs_its_steps_times_the_macs_of_one_at_the_price_of_one() ->
 
 
 def test_every_price_of_a_mac_has_a_source_and_a_basis() -> None:
-    for name, scope, price in PROCESSORS:
-        assert scope in ("arithmetic", "device"), name
-        assert price.basis in BASES, name
-        assert price.source, name
-        assert price.published, name
+    for name, scope, mac in PROCESSORS:
+        assert scope in ("arithmetic", "memory", "device"), name
+        assert mac.basis in BASES, name
+        assert mac.source, name
+        assert mac.published, name
+
+
+def test_the_break_even_is_where_the_chip_costs_what_bit_matched_arithmetic_with_its_memory_does() -> None:
+    profile = chip(update_pass_pj=known(0, 0, 0), barrier_pj=known(0, 0, 0), synop_pj=known(0.1, 0.1, 0.1))
+    processors = dense_energy(tiny(), steps=2)
+    dense = 2 * 35 * 1.48
+    for scale in (1, 3):
+        record = tiny_record()
+        for counts in record.layers.values():
+            counts.messages *= scale
+            counts.synops_hardware *= scale
+            counts.synops_effective *= scale
+        energy = price(place(tiny(), profile, effort=0), record, profile)
+        assert break_even(energy, processors) == pytest.approx(dense / energy.dynamic.value)
+    dear = chip()  # updates alone cost thousands of pJ
+    assert break_even(price(place(tiny(), dear, effort=0), tiny_record(), dear), processors) is None

@@ -6,15 +6,17 @@ import json
 from dataclasses import asdict, replace
 from math import prod
 
+import numpy as np
 import pytest
 from small_models import small_graphs, small_input
 from tiny_net import PRICES, UNKNOWN, chip, known, tiny, tiny_record
 
 from bim_neuro.compilers.placement.place import average_hops, place
 from bim_neuro.estimates.energy import EnergyReport, price
+from bim_neuro.estimates.executed import executed
 from bim_neuro.estimates.latency import latency
 from bim_neuro.estimates.terms import UNPRICED, Range, Term
-from bim_neuro.graph import PlacedGraph
+from bim_neuro.graph import Edge, PlacedGraph
 from bim_neuro.hardware import HardwareProfile, load_profile
 from bim_neuro.jobs.shards import from_arrays, to_arrays
 from bim_neuro.nodes import Dense
@@ -152,6 +154,22 @@ def test_zeros_are_executed_in_dense_lists_and_not_in_sparse_ones() -> None:
         assert synops == {layer: count * 20 / record.samples for layer, count in counts.items()}
 
 
+def test_where_dense_and_sparse_lists_meet_in_a_layer_only_the_zeros_of_the_dense_ones_are_executed() -> None:
+    """By hand: 5 messages meet the 2 zeros of a sparse list, 3 messages the one of a dense list: 3 of 13 are stored."""
+    plain, record = tiny(), tiny_record()
+    few, one = np.ones((4, 3), np.int8), np.ones((4, 2), np.int8)
+    few[0, :2], one[0, 0] = 0, 0
+    edges = (Edge("a", "b", "i", Dense(few)), Edge("input", "b", "i", Dense(one)))
+    graph = replace(plain, edges=tuple(edge for edge in plain.edges if edge.target != "b") + edges)
+    placed = place(plain, chip(), effort=0)
+    encodings = {"a -> b.i": {"sparse": 1}, "input -> b.i": {"dense": 1}}
+    mixed = replace(placed, graph=graph, placement=replace(placed.placement, encodings=encodings))
+    assert executed(mixed, record, "b").tolist() == pytest.approx([7 + 1 * 3 / 13, 9 + 3 * 3 / 13])
+    for kind, counts in (("sparse", [7, 9]), ("dense", [8, 12])):
+        alike = replace(placed.placement, encodings={name: {kind: 1} for name in encodings})
+        assert executed(replace(mixed, placement=alike), record, "b").tolist() == counts
+
+
 def test_twice_the_samples_with_twice_the_counts_cost_the_same_a_sample() -> None:
     record = tiny_record()
     for layer in record.layers.values():
@@ -242,7 +260,7 @@ def test_a_whole_run_is_the_sum_of_its_counts_times_the_prices(
             node, total = placed.graph.nodes[layer], counts.totals()
             passes = getattr(profile.passes_per_update[node.kind], end)
             states = node.state_words if node.kind == "scan" else 1
-            expected += total[placed.executed(layer)] * getattr(prices.synop_pj, end)
+            expected += int(executed(placed, record, layer).sum()) * getattr(prices.synop_pj, end)
             expected += prod((total["updates"], states, passes, getattr(prices.update_pass_pj, end)))
             expected += total["messages"] * hops[layer][0] * getattr(prices.hop_east_west_pj, end)
             expected += total["messages"] * hops[layer][1] * getattr(prices.hop_north_south_pj, end)

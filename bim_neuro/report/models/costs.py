@@ -169,7 +169,8 @@ class Processor:
 
     name: Annotated[str, "What computes them."]
     scope: Annotated[
-        Literal["arithmetic", "device"], "arithmetic: the operation alone. device: a figure for a whole one."
+        Literal["arithmetic", "memory", "device"],
+        "arithmetic: the operation alone. memory: with fetching its weight. device: a figure for a whole one.",
     ]
     mac_pj: Annotated[Quantity, "The price of one, and its source."]
     energy: Annotated[Range, "What a sample costs.", _PJ]
@@ -183,3 +184,8 @@ class Dense:
     macs: Annotated[Count, "Multiply-accumulates, zeros included.", Unit("a sample")]
     layers: Annotated[dict[str, Count], "The same for each layer: its incoming weights and its neurons."]
     processors: Annotated[tuple[Processor, ...], "What they cost, by published prices of one."]
+    break_even: Annotated[
+        float | None,
+        "By which factor messages may change until the chip's dynamic energy is that of 8-bit arithmetic with its "
+        "memory; left out where updates alone cost more, or nothing is priced.",
+    ] = None
