@@ -81,6 +81,13 @@ def _recurrent(current_decay: float) -> FloatGraph:
     return _layers(_lif(NEURONS, 0.9, current_decay), _lif(CLASSES, 0.8), back, scale=0.4)
 
 
+def _late() -> FloatGraph:
+    """A layer that reads itself with a constant: from the second step on."""
+    graph, constant = _recurrent(0.0), LIF(1, 0.0, 0.5, np.ones(1))
+    late = Edge("late", "hidden", "i", Dense(np.full((NEURONS, 1), 0.06)), delay=1)
+    return replace(graph, nodes={**graph.nodes, "late": constant}, edges=(*graph.edges, late))
+
+
 def _per_neuron() -> FloatGraph:
     """Thresholds and gains a neuron, which snnTorch and SpikingJelly take one a layer of."""
     rng, zero = _rng(), np.zeros(NEURONS)
@@ -136,6 +143,7 @@ NETS: dict[str, Callable[[], FloatGraph]] = {
     "conv_cuba": lambda: _conv(0.6),
     "recurrent_lif": lambda: _recurrent(0.0),
     "recurrent_cuba": lambda: _recurrent(0.5),
+    "recurrent_late": _late,
     "per_neuron": _per_neuron,
     "one_to_one": _one_to_one,
     "v_reset": lambda: _from(-0.3, -0.3, ">="),

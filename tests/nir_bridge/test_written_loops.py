@@ -1,6 +1,8 @@
 """Recurrent graphs in the standard layer: what another tool reads, and what is left of them without the exact copy.
 
-scripts/make_written_loop.py wrote written_loop.nir, a file of ours without the exact copy, and what norse made of it.
+written_loop.nir is a file of version 0.2.0 without the exact copy: its time constants are for exponential Euler. The
+.npz is what norse 1.1.0 made of it, handed the same decays for forward Euler; what it makes of today's files is in
+test_imported_runs.py.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def looped(back: Synapse, delay: int, *more: Edge, first: Synapse | None = None)
     return FloatGraph(kept, edges, DT, Encoder("spikes", np.ones(4), np.zeros(4)))
 
 
-def test_norse_plays_a_file_of_ours_as_we_do() -> None:
+def test_norse_played_a_former_file_of_ours_as_we_do() -> None:
     recorded = np.load(RECORDED / "written_loop.npz")
     run = simulate_float(read_nir(RECORDED / "written_loop.nir"), recorded["x"].astype(float))
     assert recorded["out"].sum() > 50
