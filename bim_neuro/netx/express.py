@@ -24,7 +24,7 @@ from .weights import held
 
 Fields = dict[str, Array]
 _FINER = FACTOR_BITS - DECAY_BITS  # bits that a switch neuron's decay has beyond netx's
-MOST_WEIGHTS = 2**24
+MOST_WEIGHTS = 2**22
 """Weights of a dense layer, zeros among them, up to which a program is written: netx has no sparse layers."""
 _NEVER = (WORD_MAX + 1) >> ACCUMULATOR_SHIFT
 """A threshold that no voltage exceeds."""
@@ -122,6 +122,8 @@ def _whole(values: Array, bits: int, name: str, what: str) -> Array:
 def _dense(name: str, into: list[Edge], factor: Array) -> tuple[str, Fields]:
     """Return a dense layer of matrices; the delays of several lists become one matrix."""
     forward = [edge for edge in into if edge.source != name]
+    if not forward:
+        raise _none(name, "reads no other, netx has one chain of layers")
     back = [edge for edge in into if edge.source == name]
     weight, delay = _matrix(name, forward, factor)
     parts = [weight]

@@ -50,11 +50,13 @@ def read_net(path: str | Path, dt: float | None = None, *, encoder: str | None =
     try:
         layers = open_net(path)
         _check_kinds(layers)
-        return _Chain(layers, Budget.of_file(path.stat().st_size)).graph(dt, encoder or "spikes")
+        graph = _Chain(layers, Budget.of_file(path.stat().st_size)).graph(dt, encoder or "spikes")
     except InputError as error:
         raise InputError(
             error.message if str(path) in error.message else f"{path}: {error.message}", error.hint
         ) from None
+    why = "as --encoder says" if encoder else "as netx reads its input, and no --encoder was given"
+    return graph.with_nodes(graph.nodes, read_as=[f"encoder {graph.encoder.kind} ({why})"])
 
 
 def _check_kinds(layers: list[NetLayer]) -> None:

@@ -189,13 +189,11 @@ def test_weights_as_the_synapse_of_netx_holds_them(weights: list[int], kept: lis
 
 
 def test_the_command_line_holds_a_program_against_what_netx_sent(tmp_path: Path) -> None:
-    recorded = DATA / "slayer_conv.npz"
-    ended = bim_compile(DATA / "slayer_conv.net", "--expect", recorded, "-o", tmp_path / "out")
-    assert ended.code == 0, ended.err
-    with np.load(recorded) as file:
+    """Of a recording with one bin turned round, that bin alone differs."""
+    with np.load(DATA / "slayer_conv.npz") as file:
         arrays = dict(file)
     arrays["spk__conv2"][0, 7, 3] ^= 1
     np.savez(tmp_path / "flipped.npz", **arrays)
     ended = bim_compile(DATA / "slayer_conv.net", "--expect", tmp_path / "flipped.npz", "-o", tmp_path / "out")
-    assert ended.code == 3
+    assert (ended.code, "in 1 bins" in ended.err) == (3, True)
     assert re.search(r"conv2.*step 7\b.*neuron 3\b", ended.out)

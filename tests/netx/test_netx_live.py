@@ -101,3 +101,15 @@ def test_a_file_read_and_written_again_sends_the_same(scripts: Any, name: str, t
         before = [recorded[key] for key in recorded.files if key.startswith("spk__")]
     for spikes, expected in zip(sent.values(), before, strict=True):
         assert np.array_equal(spikes, expected)
+
+
+@pytest.mark.parametrize("name", ["slayer_dense", "lowest_weight", "slayer_conv"])
+def test_counts_as_input_are_messages_of_several_bits(scripts: Any, name: str) -> None:
+    with np.load(DATA / f"{name}.npz") as recorded:
+        x = np.random.default_rng(5).poisson(0.4, recorded["x"].shape)
+    sent = scripts.run(DATA / f"{name}.net", x, 8)
+    program = bim_neuro.compile(DATA / f"{name}.net", encoder="counts")
+    probes = program.run(x.astype(float), backend="reference", probe=[f"{layer}.message" for layer in sent]).probes
+    for layer, spikes in sent.items():
+        assert np.array_equal(probes[f"{layer}.message"][:, :200], spikes), layer
+    assert x.max() > 2

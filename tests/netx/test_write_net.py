@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -10,11 +11,16 @@ import numpy as np
 import pytest
 from commands import bim_compile
 from lava_graphs import fixed_graph
+from scipy.sparse import csr_array
 from small_models import small_graphs
 
 import bim_neuro
+from bim_neuro.compilers.align import align
 from bim_neuro.errors import DoesNotFit
+from bim_neuro.graph import Edge, IntegerGraph
 from bim_neuro.netx import as_net, layers_of, write_net
+from bim_neuro.nodes import Encoder, IntegerLIF, Source
+from bim_neuro.nodes.synapses import sparse_of
 from bim_neuro.pack import pack
 
 DATA = Path(__file__).parent.parent / "netx_data"
@@ -63,6 +69,23 @@ def test_what_netx_cannot_express_is_refused_with_the_reason(name: str, why: str
     with pytest.raises(DoesNotFit) as refused:
         layers_of(fixed_graph(name))
     assert why in str(refused.value)
+
+
+def test_a_layer_that_reads_nothing_is_refused() -> None:
+    graph = fixed_graph("sparse")
+    alone = replace(graph, edges=tuple(edge for edge in graph.edges if edge.target != "n2"))
+    with pytest.raises(DoesNotFit, match="layer 'n2' reads no other"):
+        layers_of(alone)
+
+
+def test_a_dense_layer_of_too_many_weights_is_refused_before_it_is_made() -> None:
+    many = sparse_of(csr_array(([1.0], ([0], [0])), shape=(2**12, 2**12)))
+    lif = IntegerLIF(2**12, 4095, 100, 64, np.zeros(2**12, np.int64))
+    nodes = {"in": Source(2**12, graded=False), "n1": lif}
+    encoder = Encoder("spikes", np.ones(2**12), np.zeros(2**12))
+    graph = align(IntegerGraph(nodes, (Edge("in", "n1", "i", many),), 1e-3, encoder))  # type: ignore[arg-type]
+    with pytest.raises(DoesNotFit, match="a dense one of 16,777,216 weights, 4,194,304 are written"):
+        layers_of(graph)
 
 
 def test_every_layer_without_a_counterpart_is_listed() -> None:
