@@ -18,6 +18,7 @@ import numpy as np
 
 from ...errors import BackendFailed, InputError
 from ...graph import IntegerGraph
+from ...nodes import Shifted
 from ...nodes.arithmetic import Array
 from ...record import RunRecord, merge
 from ...simulation.reference import check_input
@@ -27,6 +28,7 @@ from .guard import FULL
 from .remains import FREE_SPACE, Workplace, workplace
 
 _START_SECONDS = 60.0  # importing Lava and starting its processes, on a busy machine
+_MANY, _PROCESS_SECONDS = 40, 0.5  # each process beyond so many takes longer to start, on a busy machine
 _STEP_SECONDS = 0.25  # a limit; one step of Lava takes some milliseconds
 _POLL_SECONDS = 0.05
 _END_SECONDS = 5.0  # limit for the guard to end Lava and clean up; it takes some milliseconds
@@ -51,7 +53,8 @@ def run_lava(graph: IntegerGraph, x: Array, *, time_limit: float | None = None) 
     samples, steps, _ = x.shape
     period = graph.period(steps)
     total = samples * period + max(graph.depth.values())
-    rows, _ = play("build", "build", (graph, x), total, time_limit)
+    limit = _time_limit_for(total) + _starting(graph) if time_limit is None else time_limit
+    rows, _ = play("build", "build", (graph, x), total, limit)
     probes = {name: by_sample(row, graph.depth[name.rsplit(".", 1)[0]], samples, period) for name, row in rows.items()}
     output = probes[f"{graph.output}.message"][:, :steps].sum(axis=1)
     return RunRecord("lava", samples, steps, period, {}, output, probes)
@@ -75,6 +78,12 @@ def play(
 def by_sample(rows: Array, depth: int, samples: int, period: int) -> Array:
     """Cut a node's rows (steps, ...) into samples, (samples, period, ...)."""
     return rows[depth : depth + samples * period].reshape(samples, period, *rows.shape[1:]).astype(np.int64)
+
+
+def _starting(graph: IntegerGraph) -> float:
+    """Return how many more seconds many processes take to start: two a node, and one for each exponent of an edge."""
+    groups = [len(edge.synapse.exponents) if isinstance(edge.synapse, Shifted) else 1 for edge in graph.edges]
+    return _PROCESS_SECONDS * max(0, 2 * len(graph.nodes) + sum(groups) - _MANY)
 
 
 def _time_limit_for(steps: int) -> float:

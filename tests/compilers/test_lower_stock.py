@@ -8,16 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_models import small_checkpoint, small_input
 
 import bim_neuro
+from bim_neuro.compilers.calibrate import calibrate
 from bim_neuro.compilers.emptying import gap_needed, shares_run
 from bim_neuro.compilers.lower_stock import StockSettings, lower_stock
 from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.errors import DoesNotFit
 from bim_neuro.graph import Edge, FloatGraph, IntegerGraph
 from bim_neuro.lowering import Typical, with_lowering
+from bim_neuro.model.checkpoint import Checkpoint
 from bim_neuro.model.export import export
+from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import Encoder, IntegerGraded, IntegerLIF, IntegerProd, Readout, Relay, Source
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.nodes.node import State, Step
@@ -165,6 +169,53 @@ def test_lava_agrees_on_extreme_input() -> None:
     x = extreme(3, 10)
     ours, lava = simulate(graph, x, probe=True), run_lava(graph, x)
     assert [name for name, values in ours.probes.items() if not np.array_equal(values, lava.probes[name])] == []
+
+
+def moving(samples: int, steps: int) -> Array:
+    """Return slow raw input within -1..1, (samples, steps, 5)."""
+    walk = np.random.default_rng(5).normal(0, 0.2, (samples, steps, 5)).cumsum(axis=1)
+    return np.asarray(np.clip(walk, -1, 1))
+
+
+def delta_model(blocks: int, steps: int) -> FloatGraph:
+    """Return a random model that reads events, up and down for each of 5 channels."""
+    torch.manual_seed(1)
+    config = NetworkConfig(inputs=10, classes=4, channels=6, states=2, taps=3, blocks=blocks)
+    encoder = Encoder("delta", np.full(5, 20.0), np.zeros(5))
+    checkpoint = Checkpoint(config, 1e-3, "own", tuple("abcd"), encoder, dict(BIMNetwork(config).state_dict()), {})
+    x = encoder.to_float(encoder.encode(moving(16, steps)))
+    return export(replace(checkpoint, ranges=calibrate(export(checkpoint), x)))
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+@pytest.mark.timeout(480)
+def test_lava_agrees_on_two_blocks_that_read_events() -> None:
+    raw = moving(2, 20)
+    program = bim_neuro.compile(delta_model(2, 20), lowering="stock", input=moving(16, 20))
+    assert np.count_nonzero(program.encode(raw)[..., :10]) > 100
+    checked = program.verify(raw)
+    assert (checked["messages_equal"], checked["states_equal"]) == (checked["messages"], checked["states"])
+    assert checked["messages"] > 5_000
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+@pytest.mark.timeout(480)
+def test_lava_agrees_on_two_hundred_steps_of_slow_states() -> None:
+    checkpoint = small_checkpoint(channels=6, states=2)
+    slow = {name: value - 3 if name.endswith("a_log") else value for name, value in checkpoint.state.items()}
+    checkpoint = replace(checkpoint, state=slow)
+    x = checkpoint.encoder.to_float(checkpoint.encoder.encode(moving(16, 200)))
+    graph = export(replace(checkpoint, ranges=calibrate(export(checkpoint), x)))
+    program = bim_neuro.compile(graph, lowering="stock", input=moving(16, 200))
+    raw = moving(1, 200)
+    checked = program.verify(raw)
+    assert (checked["messages_equal"], checked["states_equal"]) == (checked["messages"], checked["states"])
+    floats, integers = program.run_float(raw), program.run(raw, probe=True)
+    spikes = floats.probes["block1.lif.message"]
+    assert spikes.any()
+    assert (spikes == integers.probes["block1.lif.message"][:, :200]).mean() > 0.95
 
 
 @pytest.mark.slow

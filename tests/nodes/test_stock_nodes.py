@@ -37,6 +37,8 @@ def test_weights_of_one_exponent_are_summed_before_they_are_shifted() -> None:
     assert synapse.apply(np.array([1, -3])).tolist() == [-2, -30]  # (3 - 9) >> 2; (3 >> 3) + (-15 << 1)
     assert synapse.apply(np.array([1.0, -3.0])).tolist() == [-1.5, 3 / 8 - 30]
     assert synapse.fault() == ""
+    assert "exponents are float64" in replace(synapse, exponent=np.zeros(4)).fault()
+    assert "3 exponents of 4 weights" in replace(synapse, exponent=np.zeros(3, np.int8)).fault()
     assert "exponents run from 0 to 99" in replace(synapse, exponent=np.array([1, 1, 1, 99])).fault()
 
 

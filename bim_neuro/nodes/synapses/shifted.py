@@ -30,6 +30,8 @@ class Shifted(Sparse):
     def fault(self) -> str:
         if self.exponent.shape != self.weight.shape:
             return f"{self.exponent.size} exponents of {self.weight.size} weights"
+        if self.exponent.dtype.kind != "i":
+            return f"exponents are {self.exponent.dtype}, signed whole numbers are needed"
         low, high = int(self.exponent.min(initial=0)), int(self.exponent.max(initial=0))
         if low < EXPONENT_LOW or high > EXPONENT_HIGH:
             return f"exponents run from {low} to {high}, allowed are {EXPONENT_LOW} to {EXPONENT_HIGH}"
