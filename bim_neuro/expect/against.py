@@ -120,7 +120,7 @@ def first_of(rows: tuple[Compared, ...]) -> Compared | None:
 
 def values_of(
     node: Node, place: Recorded, got: Mapping[str, Array], units: Mapping[str, StateUnits], moments: Recording
-) -> Array:  # fmt: skip
+) -> Array:
     """Return what a recording has of a layer, from its message and states, at its moments, in the file's numbers."""
     layer, what = place
     ours = got[what]

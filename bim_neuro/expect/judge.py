@@ -25,7 +25,7 @@ RUNGS = ((2, 8), (8, 32))
 
 @dataclass(frozen=True)
 class Portion:
-    """Samples and steps of a recording; those before the part are played and not judged."""
+    """Samples and steps of a recording; steps before the first are played and not judged."""
 
     samples: slice
     first_step: int
@@ -60,8 +60,8 @@ class Judge:
 
     @property
     def halves(self) -> tuple[Portion, Portion]:
-        """The half that is searched, and that which confirms: of the samples, or of the steps of a single one."""
-        samples, steps = self.x.shape[:2]
+        """The half that is searched, and that which confirms: of the samples that every layer has, or of the steps."""
+        samples, steps = min(map(len, (self.x, *self.recording.arrays.values()))), self.x.shape[1]
         if samples > 1:
             return Portion(slice(0, samples // 2), 0, steps), Portion(slice(samples // 2, samples), 0, steps)
         return Portion(slice(0, 1), 0, max(1, steps // 2)), Portion(slice(0, 1), steps // 2, steps)
@@ -83,9 +83,7 @@ class Judge:
             graph, nodes = self._narrow[id(graph)], {name: narrow(node) for name, node in nodes.items()}
         return all(self._equal(graph, nodes, dialect, end, rung) for rung in _rungs(part))
 
-    def _equal(
-        self, graph: FloatGraph, nodes: Mapping[str, Node], dialect: Dialect, end: End, part: Portion
-    ) -> bool:  # fmt: skip
+    def _equal(self, graph: FloatGraph, nodes: Mapping[str, Node], dialect: Dialect, end: End, part: Portion) -> bool:
         held = min(len(array) for array in (*end.arrays.values(), *(end.messages[name] for name in end.forced)))
         samples = slice(part.samples.start, min(part.samples.stop, held))
         if samples.start >= samples.stop:

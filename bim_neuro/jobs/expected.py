@@ -52,9 +52,7 @@ def recorded(request: Request, program: Program, chosen: Chosen) -> Recording | 
     return recording.at(request.moments or {})
 
 
-def beside(
-    request: Request, program: Program, recording: Recording, raw: Array
-) -> tuple[models.Expect, list[Finding]]:  # fmt: skip
+def beside(request: Request, program: Program, recording: Recording, raw: Array) -> tuple[models.Expect, list[Finding]]:
     """Return the comparison of a run with the recording of its request, and its findings."""
     if recording.integers:
         rows = against.integer_rows(program, raw, recording)

@@ -99,7 +99,7 @@ class ForeignFile:
 def foreign_file(path: Path, dt: float | None, encoder: str | None) -> ForeignFile | None:
     """Return what a file holds; None for one of ours, or one that is no NIR at all, which bring their own dialect."""
     with opened(path) as file:
-        if not is_hdf5(file):
+        if path.suffix == ".net" or not is_hdf5(file):
             return None
     tree = open_nir(path, exact.GROUP, FIELD_NAMES, KEY)
     if dt is None or isinstance(tree.get(exact.GROUP), dict):

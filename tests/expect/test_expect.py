@@ -176,3 +176,13 @@ def test_recorded_integers_name_the_first_bin_that_differs(tmp_path: Path) -> No
     [finding] = [each for each in json.loads(wrong.out)["findings"] if each["rule"] == "expect-integers"]
     assert wrong.code == 3
     assert "in 1 bins, first at layer '1' (voltage), sample 0, step 20, neuron 3" in finding["message"]
+
+
+@pytest.mark.slow
+def test_integers_that_netx_recorded_are_those_of_its_file(tmp_path: Path) -> None:
+    """lava-dl's own run of a .net: scripts/make_netx_nets.py."""
+    netx = FOLDER.parent.parent / "netx_data"
+    ended = bim_compile(netx / "delays.net", "--expect", netx / "delays.npz", "--json", "-o", tmp_path / "out")
+    expect = json.loads(ended.out)["expect"]
+    assert (ended.code, expect["kind"], expect["differing"], expect["proved"]) == (0, "integers", 0, True)
+    assert expect["spikes"] == 377
