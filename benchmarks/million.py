@@ -1,6 +1,6 @@
 r"""A million LIF on Kapoho Point, from file to report in one command: seconds a stage, and peak memory.
 
-    python -m benchmarks.million                                   (about a minute, 3 GiB)
+    python -m benchmarks.million                                   (a minute on an idle machine, 3 GiB)
     python -m benchmarks.million --neurons 20000 --keep FOLDER     (smaller; its files stay in FOLDER)
 
 The model is made: COLUMNS columns of STAGES stages. A stage is a wide layer and a narrow one that reads a part of it.
