@@ -39,12 +39,13 @@ _US_PER_MS = 1e3
 
 @dataclass(frozen=True)
 class PowerLine:
-    """Powers of one boundary in mW; ``basis`` is the weakest of its numbers."""
+    """Powers of one boundary in mW; ``basis`` is their weakest, ``source`` what its static power rests on."""
 
     static_mw: Range
     mean_mw: Range
     peak_mw: Range
     basis: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _line(static: Quantity, energy: EnergyReport, kept: Range, peak: Range) -> P
     mean = _sum(still, _each(lambda pj_hz: pj_hz * _MW_PER_PJ_HZ, busy))
     known = [static] if static.published else []
     basis = weakest_basis([*known, _with_basis(energy.weakest_basis)]) if known else "unpublished"
-    return PowerLine(still, mean, _sum(still, peak), basis)
+    return PowerLine(still, mean, _sum(still, peak), basis, static.source)
 
 
 def _with_basis(basis: str) -> Quantity:

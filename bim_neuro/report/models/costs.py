@@ -111,6 +111,7 @@ class PowerLine:
     mean_mw: Annotated[Range, "At the sample rate, or as fast as the program can.", _MW]
     peak_mw: Annotated[Range, "In the step that draws most.", _MW]
     basis: Annotated[Basis, "Weakest basis of its numbers."]
+    source: Annotated[str, "The readings that its static power rests on."]
 
 
 @dataclass(frozen=True)

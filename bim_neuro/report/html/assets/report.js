@@ -54,9 +54,10 @@ function powerCard({ power, boundary, sample_rate_hz: rate, duty, at_rate: sampl
     text: scaled(line.mean_mw.value, MILLIWATTS), aside: rangeText(line.mean_mw, MILLIWATTS),
     tip: { title: BOUNDARY_NAMES[name], rows: [["static", withRange(line.static_mw, MILLIWATTS)], ["mean", withRange(line.mean_mw, MILLIWATTS)], ["peak", withRange(line.peak_mw, MILLIWATTS)], ["weakest basis", line.basis]] },
   }));
+  const restsOn = h("ul", { class: "note" }, Object.entries(power).map(([name, line]) => h("li", {}, `${capital(BOUNDARY_NAMES[name])}, static: ${line.source}.`)));
   const kept = sample.behind ? `It is ${digits(sample.behind)} times too slow for that.` : `It computes ${percent(duty.value)} of the time.`;
   return card("Power at the task's rate", { note: `${digits(rate)} samples a second. ${kept} A boundary contains the one before: they are not added.` },
-    rangeBars("Mean power by boundary", rows, (mark) => scaled(mark, MILLIWATTS)));
+    rangeBars("Mean power by boundary", rows, (mark) => scaled(mark, MILLIWATTS)), restsOn);
 }
 
 /** A tornado: the energy of a sample with one price at its ends. */
