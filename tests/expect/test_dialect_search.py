@@ -19,7 +19,7 @@ from bim_neuro.simulation import simulate_float
 
 FOLDER = Path(__file__).parent.parent / "frameworks_data"
 NETS = sorted(path.parent.name for path in FOLDER.glob("*/graph.nir"))
-QUICK = ("sinabs_single_li", "spikingjelly_if")
+QUICK = ("spikingjelly_if",)
 
 
 def recorded(name: str) -> tuple[ForeignFile, Recording, np.ndarray, Dialect]:

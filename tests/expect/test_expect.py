@@ -136,6 +136,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, change: Change, word
     assert words in ended.err
 
 
+@pytest.mark.slow
 def test_dt_layout_and_input_come_from_the_file(tmp_path: Path) -> None:
     meta = json.dumps({"dt": 1e-4, "layout": "TBC"})
     file = save(tmp_path / "io.npz", lambda arrays: arrays.update(meta=np.array(meta)))
