@@ -29,7 +29,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sound files of the formats that are quick to make."""
     folder = tmp_path_factory.mktemp("sound")
     formats.sound_data(folder)
-    for name in ("nir", "pt", "bimn", "npz", "toml"):
+    for name in ("nir", "net", "pt", "bimn", "npz", "toml"):
         (folder / name).mkdir()
         formats.FORMATS[name].sound(folder / name)
     return folder
@@ -56,7 +56,7 @@ def _said(file: Path) -> list[tuple[str, int]] | bytes:
         return file.read_bytes() if file.suffix == ".toml" else b""
 
 
-@pytest.mark.parametrize("name", ["nir", "pt", "bimn", "npz", "toml"])
+@pytest.mark.parametrize("name", ["nir", "net", "pt", "bimn", "npz", "toml"])
 def test_more_than_half_of_the_cases_change_what_a_file_says(name: str, sound: Path, tmp_path: Path) -> None:
     kinds = Counter(prepared(name, index, sound, tmp_path / str(index))[0] for index in range(60))
     assert kinds["structural"] > 30
