@@ -15,6 +15,7 @@ FOUND: dict[str, Any] = {
     "target": "chip",
     "optimise": None,
     "verify": None,
+    "expect": None,
     "learning": None,
     "layers": [{"name": "a", "saturations": 3}, {"name": "b", "saturations": 0}],
     "findings": [],
