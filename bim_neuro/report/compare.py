@@ -101,6 +101,15 @@ def _cores(summary: Summary) -> int | None:
     return None if summary.cores.limit is None else summary.cores.used
 
 
+def _neurons(summary: Summary) -> int:
+    return sum(layer.neurons for layer in summary.layers)
+
+
+def _ours(summary: Summary) -> int:
+    """Return the layers for which Lava ships no process, so that they need microcode on the chip."""
+    return sum(layer.judge == "own" for layer in summary.layers)
+
+
 def _verified(summary: Summary) -> str | None:
     check = summary.verify
     if not check:
@@ -137,6 +146,9 @@ ROWS = (
     ),
     Row("latency_steps", "steps to the first answer", "count", lambda summary: summary.latency_steps, False),
     Row("cores", "cores", "count", _cores, False),
+    Row("neurons", "neurons", "count", _neurons, False),
+    Row("ours", "layers of a law of ours", "count", _ours, False),
+    Row("messages", "messages a sample", "count", _a_sample(lambda layer: layer.spikes), False),
     Row("silent", "silent slots", "share", _silent, drawn=True),
     Row("zero_weights", "zero weights", "share", _zero_weights, True),
     Row("synops", "synaptic operations a sample", "count", _a_sample(lambda layer: layer.synops_hardware), False),
