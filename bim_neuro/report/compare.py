@@ -146,14 +146,14 @@ ROWS = (
     ),
     Row("latency_steps", "steps to the first answer", "count", lambda summary: summary.latency_steps, False),
     Row("cores", "cores", "count", _cores, False),
-    Row("neurons", "neurons", "count", _neurons, False),
-    Row("ours", "layers of a law of ours", "count", _ours, False),
-    Row("messages", "messages a sample", "count", _a_sample(lambda layer: layer.spikes), False),
     Row("silent", "silent slots", "share", _silent, drawn=True),
     Row("zero_weights", "zero weights", "share", _zero_weights, True),
     Row("synops", "synaptic operations a sample", "count", _a_sample(lambda layer: layer.synops_hardware), False),
     Row("saturations", "saturated values a sample", "count", _a_sample(lambda layer: layer.saturations), False),
     Row("findings", "findings", "count", lambda summary: len(summary.findings), False),
+    Row("neurons", "neurons", "count", _neurons, False),
+    Row("ours", "layers of our law", "count", _ours, False),
+    Row("messages", "messages sent", "count", _a_sample(lambda layer: layer.spikes), False),
 )
 
 
