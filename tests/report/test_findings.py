@@ -316,7 +316,8 @@ def test_a_long_run_s_kept_parts_hold_what_the_encoder_met(tmp_path: Path) -> No
 
 def test_no_threshold_passes_where_nothing_is_compared() -> None:
     found = {
-        "target": "chip", "optimise": None, "verify": None, "expect": None, "learning": None, "layers": [], "findings": [],
+        "target": "chip", "optimise": None, "verify": None, "expect": None, "learning": None,
+        "layers": [], "findings": [],
         "cores": {"used": 1},
         "energy": {"energy_uj": {"value": None}, "dynamic_uj": {"value": None}},
         "latency": {"answer_us": {"value": None}},
