@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
 import shutil
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import page_blocks
 import pytest
 from commands import ROOT, bim_compile
 
 import bim_neuro
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - set(page_blocks.PAGES.values()))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
 
 
@@ -69,7 +71,7 @@ def test_the_python_of_a_page_runs(text: str, tmp_path: Path, monkeypatch: pytes
     rng = np.random.default_rng(0)
     x = rng.random((3, 8, 8), dtype=np.float32)
     names = {"numpy": np, "x": x, "y": np.arange(3), "x_test": x, "y_test": np.arange(3), "patient": np.arange(3)}
-    names |= {"raw": x, "spikes": (x > 0.5).swapaxes(0, 1)}
+    names |= {"raw": x, "spikes": (x > 0.5).swapaxes(0, 1), "hidden": (x > 0.2).swapaxes(0, 1), "json": json}
     np.savez(tmp_path / "x.npz", x=x, y=np.arange(3))
     if "out/digits" in text:
         assert bim_compile("digits.pt", "--samples", 2, "-o", "out/digits").code == 0

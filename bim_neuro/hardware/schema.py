@@ -64,6 +64,8 @@ class Quantity:
     basis: str
     source: str
 
+    __repr__ = outline
+
     @property
     def number(self) -> float:
         """The value, or inf if unpublished: an unknown limit does not restrict."""
