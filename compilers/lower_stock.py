@@ -76,10 +76,12 @@ def lower_stock(graph: FloatGraph, x: Array, origin: str, settings: StockSetting
         raise _refused(graph.output, "ends a graph with no block of a scan")
     for name in scans:
         weights, source = _block(graph, name)
+        _check_chain(name, source, signal.name)
         messages = _messages(graph, source, few)
         given = _given(weights, messages, settings)
         signal = lower_block(wires, signal, weights, given)
         said.append(f"{weights.name}: {given.segments} segments, decays of {given.decay_bits} bits")
+    _check_chain(graph.output, _into(graph, graph.output, "a", Dense)[0].source, signal.name)
     unit = lower_readout(wires, signal, graph.output, *_readout(graph))
     wires.finish()
     how = f"The program is made of processes that Lava ships ({'; '.join(said)}); knots lie where {origin} has its z."
@@ -160,9 +162,16 @@ def _place(graph: FloatGraph, name: str, port: str) -> int:
 def _into(graph: FloatGraph, name: str, port: str, kind: type) -> list[Edge]:
     """Return the edges into a port, which must all be of a kind."""
     edges = [edge for edge in graph.into(name) if edge.port == port]
-    if not edges or not all(isinstance(edge.synapse, kind) for edge in edges):
-        raise _refused(name, f"port {port} is not read over {kind.__name__.lower()} synapses, as a BIM block's is")
+    several = kind is Dense and (len(edges) > 1 or any(edge.delay for edge in edges))
+    if not edges or several or not all(isinstance(edge.synapse, kind) for edge in edges):
+        what = "one dense synapse without delay" if kind is Dense else f"{kind.__name__.lower()} synapses"
+        raise _refused(name, f"reads port {port} not over {what}, as a BIM block does")
     return edges
+
+
+def _check_chain(layer: str, reads: str, before: str) -> None:
+    if reads != before:
+        raise _refused(layer, f"reads '{reads}' and not '{before}': the stock lowering wants one block after another")
 
 
 def _refused(layer: str, why: str) -> DoesNotFit:

@@ -161,6 +161,14 @@ def test_a_graph_that_is_no_chain_of_blocks_is_refused_by_name() -> None:
         lower_stock(graph, np.zeros((1, 2, 2)), "nothing")
 
 
+def test_a_readout_that_skips_a_block_is_refused() -> None:
+    """It must not be lowered as if it read the last one."""
+    graph = export(small_checkpoint(blocks=2))
+    skips = Edge("block1.lif", "readout", "a", Dense(np.ones((4, 12))))
+    with pytest.raises(DoesNotFit, match="layer 'readout' reads port a not over one dense synapse"):
+        lower_stock(replace(graph, edges=(*graph.edges, skips)), np.zeros((1, 2, 5)), "nothing")
+
+
 @pytest.mark.slow
 @pytest.mark.lava
 @pytest.mark.timeout(480)
