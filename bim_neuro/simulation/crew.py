@@ -27,7 +27,7 @@ START = 300e-6  # threads, and the memory of each
 WORTH = 8  # how many times a meeting a layer must take
 UPDATE = {
     layout.SOURCE: 0.2e-9,
-    layout.LIF: 0.2e-9,
+    layout.LIF: 0.15e-9,
     layout.PLANE_LIF: 0.2e-9,
     layout.WIDE_LIF: 1e-9,
     layout.CUBA: 3e-9,
@@ -35,12 +35,12 @@ UPDATE = {
     layout.READOUT: 2e-9,
     layout.NARROW_RELAY: 0.3e-9,
     layout.NARROW_READOUT: 0.4e-9,
-    layout.SCAN: 1.5e-9,
+    layout.SCAN: 1.2e-9,
     layout.WIDE_SCAN: 5e-9,
     layout.GRADED: 1e-9,
     layout.PRODUCT_NEURON: 1.5e-9,
 }
-STATE = 0.6e-9  # one state of a scan
+STATE = 0.4e-9  # one state of a scan
 TAP = 20e-12  # one weight of a convolution, of a neuron that fired
 
 
