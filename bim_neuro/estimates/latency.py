@@ -74,6 +74,8 @@ class StepTime:
     link: BusyLink | None
     terms: tuple[TermTime, ...]
 
+    __repr__ = outline
+
 
 @dataclass(frozen=True)
 class LatencyReport:
