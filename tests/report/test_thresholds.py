@@ -87,3 +87,14 @@ def test_dynamic_energy_alone_is_not_shown_to_be_the_whole() -> None:
 def test_a_verification_that_found_a_difference_is_missed() -> None:
     check = {"backend": "lava", "spike_slots": 10, "equal": 8, "states": 5, "states_equal": 5}
     assert missed(FOUND | {"verify": check}, Thresholds()) == ("lava differs in 2 of 10 spike slots",)
+
+
+def test_a_recording_that_differs_names_the_dialects_under_which_it_does_not() -> None:
+    expect = {"kind": "framework", "file": "io.npz", "differing": 7, "dialect": "norse", "tried": 2304,
+              "consistent": ["snntorch", "plain, reset=zero", "a", "b"]}  # fmt: skip
+    said = "the float law differs from io.npz in 7 bins under dialect 'norse'; no bin differs under "
+    (sentence,) = missed(FOUND | {"expect": expect}, Thresholds())
+    assert sentence == f"{said}'snntorch' or 'plain, reset=zero' or 'a', nor under 1 more"
+    (none,) = missed(FOUND | {"expect": expect | {"consistent": []}}, Thresholds())
+    assert none == f"{said}none of 2304 dialects"
+    assert missed(FOUND | {"expect": expect | {"differing": 0}}, Thresholds()) == ()
