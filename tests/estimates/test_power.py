@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
@@ -132,4 +132,4 @@ def test_a_rate_must_be_above_zero() -> None:
     for rate in (0.0, -1.0, float("inf")):
         with pytest.raises(InputError, match="the sample rate is"):
             drawn(rate)
-    assert replace(drawn(5.0)).sample_rate_hz == 5.0
+    assert drawn(5.0).sample_rate_hz == 5.0
