@@ -4,9 +4,9 @@ What each section means: docs/hardware.md. How to add a chip: docs/adding_a_chip
 """
 
 from .boundary import at_boundary
+from .quantity import BASES, Quantity, weakest_basis
 from .read import list_profiles, load_profile
 from .schema import (
-    BASES,
     BOUNDARIES,
     ENCODINGS,
     SCOPES,
@@ -19,9 +19,7 @@ from .schema import (
     LearningEngine,
     Memory,
     Numeric,
-    Quantity,
     Timing,
-    weakest_basis,
 )
 from .table import markdown, numbers, overview
 from .write import as_toml

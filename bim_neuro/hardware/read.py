@@ -14,8 +14,8 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 from .. import arguments
 from ..errors import InputError
 from ..intake import read_toml
+from .quantity import BASES, Quantity
 from .schema import (
-    BASES,
     BOUNDARIES,
     ENCODINGS,
     LARGEST,
@@ -24,7 +24,6 @@ from .schema import (
     SIGNED_UNIT,
     UNLIMITED,
     HardwareProfile,
-    Quantity,
 )
 
 if sys.version_info >= (3, 11):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from math import inf
 from typing import Annotated
 
 from ..printable import outline
-
-# How a number is known, strongest first; docs/hardware.md says what each word means.
-BASES = ("metered", "measured", "simulated", "calibrated", "derived", "assumed", "unpublished")
+from .quantity import NO_MW, NO_NS, Quantity
 
 # What a price covers: one kind of event, or all that the chip spends, divided by its synaptic operations.
 SCOPES = ("per_term", "all_in")
@@ -51,38 +49,6 @@ BOUNDARIES = ("cores", "chip", "board")
 
 # Formats of synapse lists: with zeros, without zeros, or one list shared by all positions of a conv kernel.
 ENCODINGS = ("dense", "sparse", "shared")
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number and its range: inf where nothing limits, None where ``basis`` is 'unpublished'."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    unit: str
-    basis: str
-    source: str
-
-    __repr__ = outline
-
-    @property
-    def number(self) -> float:
-        """The value, or inf if unpublished: an unknown limit does not restrict."""
-        return inf if self.value is None else self.value
-
-    @property
-    def published(self) -> bool:
-        return self.value is not None
-
-
-NO_MW, NO_NS = (Quantity(None, None, None, unit, "unpublished", "not in this profile") for unit in ("mW", "ns"))
-"""What stands for a number that a profile leaves out."""
-
-
-def weakest_basis(quantities: Iterable[Quantity]) -> str:
-    """Return the weakest basis among the quantities, 'unpublished' where there are none."""
-    return max((quantity.basis for quantity in quantities), key=BASES.index, default="unpublished")
 
 
 Cores = Annotated[Quantity, "cores"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from .schema import HardwareProfile, Quantity, weakest_basis
+from .quantity import Quantity, weakest_basis
+from .schema import HardwareProfile
 
 COLUMNS = ("key", "value", "low", "high", "unit", "basis", "source")
 
