@@ -27,12 +27,12 @@ def expect_lines(expect: Expect | None) -> Iterator[str]:
 
 
 def _row(row: ExpectLayer, expect: Expect) -> str:
-    law = _LAWS[row.law].format(bits=expect.float_bits)
+    law = _LAWS.get(row.law, escape(row.law)).format(bits=expect.float_bits)
     ties = f"; {row.ties:,} ties, {row.ties_differing:,} of which differ" if row.law == "float" else ""
     where = ""
     if row.first is not None and row.differing:
         where = f", first at sample {row.first.sample}, step {row.first.step}, neuron {row.first.neuron}"
-    of = "" if row.what == "message" else f"{row.what} of "
+    of = "" if row.what == "message" else f"{escape(row.what)} of "
     said = f"{row.differing:,} of {row.bins:,} bins of {of}'{escape(row.layer)}' differ{where}"
     spikes = f"; {row.theirs:,.0f} theirs, {row.ours:,.0f} ours" if row.what == "message" else ""
     return f"{law} beside {escape(expect.file)}: {said}{spikes}{ties}"

@@ -46,7 +46,7 @@ def _waits(step: StepTime) -> str:
         if link
         else ""
     )
-    return f"the longest step waits for {_WAITED[step.term]}, {scaled(step.us, MICROSECONDS)}{busiest}"
+    return f"the longest step waits for {_WAITED.get(step.term, escape(step.term))}, {scaled(step.us, MICROSECONDS)}{busiest}"
 
 
 def energy_lines(costs: Energy) -> list[str]:
@@ -85,11 +85,12 @@ def power_lines(summary: Summary) -> list[str]:
         kept = f"[yellow]cannot keep up, {at_rate.behind:.2f} times too slow[/]"
     else:
         kept = f"computes {scaled(duty, ((0.01, '%'),))} of the time"
-    whose = _BOUNDARIES[summary.boundary or "cores"]
+    boundary = summary.boundary or "cores"
+    whose = _BOUNDARIES.get(boundary, escape(boundary))
     lines = [f"at {rate:,.4g} samples/s it {kept}; a sample costs {scaled(at_rate.energy_uj, MICROJOULES)} ({whose})"]
     lines += [
-        f"  {_BOUNDARIES[name]}: static {scaled(line.static_mw, MILLIWATTS)}, mean {scaled(line.mean_mw, MILLIWATTS)}, "
-        f"peak {scaled(line.peak_mw, MILLIWATTS)}; weakest basis: {line.basis}"
+        f"  {_BOUNDARIES.get(name, escape(name))}: static {scaled(line.static_mw, MILLIWATTS)}, mean {scaled(line.mean_mw, MILLIWATTS)}, "
+        f"peak {scaled(line.peak_mw, MILLIWATTS)}; weakest basis: {escape(line.basis)}"
         for name, line in summary.power.items()
     ]
     return lines
