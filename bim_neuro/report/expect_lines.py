@@ -27,7 +27,7 @@ def expect_lines(expect: Expect | None) -> Iterator[str]:
 
 
 def _row(row: ExpectLayer, expect: Expect) -> str:
-    law = _LAWS.get(row.law, escape(row.law)).format(bits=expect.float_bits)
+    law = _LAWS[row.law].format(bits=expect.float_bits) if row.law in _LAWS else escape(row.law)
     ties = f"; {row.ties:,} ties, {row.ties_differing:,} of which differ" if row.law == "float" else ""
     where = ""
     if row.first is not None and row.differing:

@@ -46,7 +46,8 @@ def _waits(step: StepTime) -> str:
         if link
         else ""
     )
-    return f"the longest step waits for {_WAITED.get(step.term, escape(step.term))}, {scaled(step.us, MICROSECONDS)}{busiest}"
+    waited = _WAITED.get(step.term, escape(step.term))
+    return f"the longest step waits for {waited}, {scaled(step.us, MICROSECONDS)}{busiest}"
 
 
 def energy_lines(costs: Energy) -> list[str]:
@@ -89,7 +90,8 @@ def power_lines(summary: Summary) -> list[str]:
     whose = _BOUNDARIES.get(boundary, escape(boundary))
     lines = [f"at {rate:,.4g} samples/s it {kept}; a sample costs {scaled(at_rate.energy_uj, MICROJOULES)} ({whose})"]
     lines += [
-        f"  {_BOUNDARIES.get(name, escape(name))}: static {scaled(line.static_mw, MILLIWATTS)}, mean {scaled(line.mean_mw, MILLIWATTS)}, "
+        f"  {_BOUNDARIES.get(name, escape(name))}: static {scaled(line.static_mw, MILLIWATTS)}, "
+        f"mean {scaled(line.mean_mw, MILLIWATTS)}, "
         f"peak {scaled(line.peak_mw, MILLIWATTS)}; weakest basis: {escape(line.basis)}"
         for name, line in summary.power.items()
     ]
