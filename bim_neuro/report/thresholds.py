@@ -64,10 +64,11 @@ def _expected(expect: Expect | None) -> Iterator[str]:
     sentence = f"{law} from {expect.file} in {expect.differing} bins"
     if expect.dialect is not None:
         under = f"under dialect '{expect.dialect}'"
-        right = " or ".join(f"'{name}'" for name in expect.consistent[:SHOWN]) or f"none of {expect.tried} dialects"
+        right = " or ".join(f"'{name}'" for name in expect.consistent[:SHOWN])
         if len(expect.consistent) > SHOWN:
             right += f", nor under {len(expect.consistent) - SHOWN} more"
-        sentence = f"{sentence} {under}; no bin differs under {right}"
+        others = f"no bin differs under {right}" if right else f"bins differ under each of {expect.tried:,} dialects"
+        sentence = f"{sentence} {under}; {others}"
     yield sentence
 
 
