@@ -28,6 +28,8 @@ MAX_WORD_BYTES = 32 * 2**20
 MAX_DEPTH = 64
 _MAX_AXES = 16
 _LONG = 2**63
+Where = tuple[Any, ...]
+"""A place among the values: that of what holds it, and its key or index there; of the whole content it is empty."""
 
 _STORAGES = {
     "DoubleStorage": "<f8",
@@ -43,6 +45,7 @@ _STORAGES = {
     "ComplexFloatStorage": "<c8",
     "ComplexDoubleStorage": "<c16",
 }
+_TOO_MANY = f"it holds more than {MAX_VALUES:,} values or {MAX_WORD_BYTES:,} bytes of text"
 _PROGRAM = "{path} is a TorchScript program, not a bim-neuro model; it holds code, which was not run"
 _EXPORTED = "{path} is an exported program (.pt2), not a bim-neuro model; nothing in it was run"
 _OTHER_FORMS = (
@@ -71,8 +74,25 @@ def _read(file: Opened, budget: Budget) -> Answer:
         raise InputError(f"its pickle takes {pickled.file_size:,} bytes, at most {MAX_PICKLE_BYTES:,} are read")
     with open_member(archive, pickled.filename) as member:
         content = Unpickler(member, encoding="utf-8").load()
+    if _count(content, {}, MAX_DEPTH) > MAX_VALUES:
+        raise InputError(_TOO_MANY, HINT)
     plain = _Plain(archive, folder, budget)
     return plain.value(content, (), MAX_DEPTH), plain.arrays
+
+
+def _count(value: Any, known: dict[int, int], depth: int) -> int:
+    """Return how many values a value holds: what is in several places is looked at once, and counts in each.
+
+    One that holds itself ends there; it is refused for its depth.
+    """
+    kind = type(value)
+    if depth == 0 or kind not in (list, tuple, dict, OrderedDict):
+        return 1
+    if id(value) not in known:
+        parts = value.values() if kind in (dict, OrderedDict) else value
+        known[id(value)] = 1
+        known[id(value)] = 1 + sum(_count(part, known, depth - 1) for part in parts)
+    return known[id(value)]
 
 
 def _check_form(source: BinaryIO, file: Opened) -> None:
@@ -123,7 +143,7 @@ class _Plain:
         self.handed: set[int] = set()
         self.values = self.word_bytes = 0
 
-    def value(self, value: Any, where: tuple[str, ...], depth: int) -> Any:
+    def value(self, value: Any, where: Where, depth: int) -> Any:
         """Return a value as JSON holds it: a list says its type first, so that tuples and keys keep theirs."""
         self._count(value, where, depth)
         if value is None or type(value) in (bool, float, str):
@@ -131,7 +151,7 @@ class _Plain:
         if type(value) is int and -_LONG <= value < _LONG:
             return value
         if type(value) in (list, tuple):
-            parts = (self.value(part, (*where, str(index)), depth - 1) for index, part in enumerate(value))
+            parts = [self.value(part, (where, index), depth - 1) for index, part in enumerate(value)]
             return [type(value).__name__, *parts]
         if type(value) in (dict, OrderedDict):
             return ["dict", *(self._item(key, part, where, depth) for key, part in value.items())]
@@ -148,18 +168,18 @@ class _Plain:
         )
         raise InputError(f"{_said(where)} is {what}, which no bim-neuro model holds", HINT)
 
-    def _count(self, value: Any, where: tuple[str, ...], depth: int) -> None:
+    def _count(self, value: Any, where: Where, depth: int) -> None:
         if depth == 0:
             raise InputError(f"it is nested more than {MAX_DEPTH} deep", HINT)
         self.values += 1
         self.word_bytes += len(value) if type(value) is str else 0
         if self.values > MAX_VALUES or self.word_bytes > MAX_WORD_BYTES:
-            raise InputError(f"it holds more than {MAX_VALUES:,} values or {MAX_WORD_BYTES:,} bytes of text", HINT)
+            raise InputError(_TOO_MANY, HINT)
 
-    def _item(self, key: Any, part: Any, where: tuple[str, ...], depth: int) -> list[Any]:
+    def _item(self, key: Any, part: Any, where: Where, depth: int) -> list[Any]:
         if type(key) not in (str, int):
             raise InputError(f"{_said(where)} has a key that is {_kind(key)}, texts and numbers are", HINT)
-        return [self.value(key, where, depth), self.value(part, (*where, str(key)), depth - 1)]
+        return [self.value(key, where, depth), self.value(part, (where, key), depth - 1)]
 
     def _tensor(self, tensor: Tensor, who: str) -> Array:
         """Return the array of a tensor, whose every element must lie in its storage."""
@@ -218,8 +238,12 @@ def _naturals(values: Any) -> bool:
     return type(values) is tuple and all(type(value) is int and 0 <= value < _LONG for value in values)
 
 
-def _said(where: tuple[str, ...]) -> str:
-    return f"'{'.'.join(where)[:100]}'" if where else "its content"
+def _said(where: Where) -> str:
+    keys: list[str] = []
+    while where:
+        where, key = where
+        keys.append(str(key))
+    return f"'{'.'.join(reversed(keys))[:100]}'" if keys else "its content"
 
 
 def _short(value: Any) -> str:
