@@ -27,7 +27,7 @@ _LONGEST = 2000  # characters of a message, which may hold a name from a file
 _TIDYING_SECONDS = 3.0  # a Ctrl-C within so many seconds of the last is the same one
 _MOMENT_SECONDS = 0.05
 
-_PIPED_WIDTH = 110  # columns where standard output is not a terminal
+_PIPED_WIDTH = 120  # columns where standard output is not a terminal
 
 _terminal = sys.stdout is not None and sys.stdout.isatty()  # closed: there is none
 out = Console(highlight=False, emoji=False, width=None if _terminal else _PIPED_WIDTH)
