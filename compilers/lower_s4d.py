@@ -94,7 +94,7 @@ def read_s4d(state: Mapping[str, Any]) -> S4D:
         raise InputError(f"the state dict has no '{missing[0]}'", f"an S4D has {', '.join(needed)}, and perhaps A_imag")
     real = {name: np.asarray(_plain(value), dtype=np.float64) for name, value in state.items()}
     rate: Array = -np.exp(real["log_A_real"])
-    c = real["C"]
+    c: Array = real["C"]
     if "A_imag" in real:
         rate, c = rate + 1j * real["A_imag"], 2 * (c[..., 0] + 1j * c[..., 1])
     step = np.exp(real["log_dt"])[:, None] * rate
