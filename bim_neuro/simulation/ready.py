@@ -24,6 +24,7 @@ from .plan import Plan
 from .tables import lay_out
 
 START = 0.9  # seconds until a helper begins to compile
+THERE = 1.5  # times what a unit takes here: a second process slows this one, and what it leaves must be read
 REST = 1.0  # seconds for what is compiled here in any case: the entry and the lists of input
 HELPER_LIMIT = 60.0  # seconds; a helper that has not ended is ended, and its units are compiled here
 
@@ -78,7 +79,7 @@ def for_helper(cold: Iterable[int]) -> list[int]:
     for kernel in kernels:
         if theirs_s <= ours_s:
             theirs.append(kernel)
-            theirs_s += SECONDS[kernel]
+            theirs_s += THERE * SECONDS[kernel]
         else:
             ours_s += SECONDS[kernel]
     return [place for place in cold if KERNELS[place] in theirs] if theirs_s > 2 * START else []
