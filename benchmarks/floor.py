@@ -26,13 +26,11 @@ FIRST_CACHE = 16 * 1024
 def floors(
     library: Any, graph: IntegerGraph, record: RunRecord, steps: int, limits: dict[str, float]
 ) -> dict[str, float]:
-    """Return microseconds a step of every part at the floor, and of the whole where the model knows every part."""
+    """Return microseconds a step of every part at the floor."""
     found = dict(limits)
     model = _model(library, graph, record, steps)
     for part, cost in model.items():
         found[part] = min(found.get(part, cost), cost)
-    if model.keys() == {"synapses", "lif"}:
-        found["whole"] = sum(model.values())
     return found
 
 
