@@ -13,6 +13,7 @@ from ..expect.search import NOT_SEARCHED, Found, dialect_in_force, search
 from ..graph import Graph
 from ..nir_bridge import ForeignFile, foreign_file
 from ..nodes.arithmetic import Array
+from ..printable import counted
 from ..program import Program
 from ..report import models
 from ..simulation.ties import Compared
@@ -145,5 +146,5 @@ def _integer_findings(rows: Sequence[Compared]) -> list[Finding]:
     sample, step, neuron = first.first
     where = f"layer '{first.layer}' ({first.what}), sample {sample}, step {step}, neuron {neuron}"
     bins = sum(row.differ for row in rows)
-    message = f"the recorded integers differ from ours in {bins:,} bins, first at {where}"
+    message = f"the recorded integers differ from ours in {counted(bins, 'bin')}, first at {where}"
     return [Finding("expect-integers", first.layer, message, bins, 0, "is it the recording of this model?", "warning")]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..errors import Finding as Found
+from ..printable import counted
 from .models import Agreement, Cores, Expect, Finding, Learning, Summary, Verification
 
 
@@ -61,7 +62,7 @@ def _expected(expect: Expect | None) -> Iterator[str]:
     if expect is None or not expect.differing:
         return
     law = "the integers differ" if expect.kind == "integers" else "the float law differs"
-    sentence = f"{law} from {expect.file} in {expect.differing} bins"
+    sentence = f"{law} from {expect.file} in {counted(expect.differing, 'bin')}"
     if expect.dialect is not None:
         under = f"under dialect '{expect.dialect}'"
         right = " or ".join(f"'{name}'" for name in expect.consistent[:SHOWN])

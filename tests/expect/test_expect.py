@@ -176,7 +176,7 @@ def test_recorded_integers_name_the_first_bin_that_differs(tmp_path: Path) -> No
     wrong = bim_compile(*asked, "--expect", tmp_path / "chip.npz", "-o", tmp_path / "wrong")
     [finding] = [each for each in json.loads(wrong.out)["findings"] if each["rule"] == "expect-integers"]
     assert wrong.code == 3
-    assert "in 1 bins, first at layer '1' (voltage), sample 0, step 20, neuron 3" in finding["message"]
+    assert "in 1 bin, first at layer '1' (voltage), sample 0, step 20, neuron 3" in finding["message"]
 
 
 @pytest.mark.slow

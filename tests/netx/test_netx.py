@@ -195,5 +195,5 @@ def test_the_command_line_holds_a_program_against_what_netx_sent(tmp_path: Path)
     arrays["spk__conv2"][0, 7, 3] ^= 1
     np.savez(tmp_path / "flipped.npz", **arrays)
     ended = bim_compile(DATA / "slayer_conv.net", "--expect", tmp_path / "flipped.npz", "-o", tmp_path / "out")
-    assert (ended.code, "in 1 bins" in ended.err) == (3, True)
+    assert (ended.code, "in 1 bin" in ended.err) == (3, True)
     assert re.search(r"conv2.*step 7\b.*neuron 3\b", ended.out)
