@@ -25,6 +25,7 @@ from bim_neuro.model.block import BIMBlock
 from bim_neuro.model.checkpoint import Checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
+from bim_neuro.model.selective_scan import convolved, fire
 from bim_neuro.nodes import Encoder
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.plasticity.learning_engine.circuit import Circuit, run_circuit
@@ -132,13 +133,16 @@ def exact(network: BIMNetwork, x: Array) -> Exact:
     block = network.blocks[0]
     assert isinstance(block, BIMBlock)
     inputs = torch.from_numpy(x.astype(np.float64)).transpose(0, 1)
-    delta, du, u, b, c = block.project(inputs)
+    drive = block.project(inputs)
+    delta, b, c = torch.nn.functional.softplus(drive.rate), drive.b, drive.c
+    u, _ = convolved(drive.w, block.scan_weights, block.initial(len(x)).taps)
+    du = delta * u
     decay = torch.exp(-delta * torch.exp(block.a_log[:, 0]))
     h, v = torch.zeros_like(du[0]), torch.zeros_like(du[0])
     s, psis, spikes = torch.zeros_like(v), [], []
     for t in range(len(x[0])):
         h = decay[t] * h + du[t] * b[t]
-        v, s = block.fire(h * c[t] + block.d_skip * u[t], v, s, block.decay, block.threshold)
+        v, s = fire(h * c[t] + block.d_skip * u[t], v, s, block.scan_weights, block.soma_law)
         psis.append(1 / (1 + block.surrogate_slope * (v - block.threshold).abs()) ** 2)
         spikes.append(s)
     rows = (decay, delta * b, torch.stack(psis) * c, torch.stack(spikes))

@@ -17,22 +17,12 @@ changed after construction: ``soma`` "soft" (v_t = beta v_{t-1} + y_t - th s_{t-
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Reset = Literal["hard", "soft", "none"]
-
-
-class BlockState(NamedTuple):
-    """State of a block: the last K - 1 projections, the scan, the soma and its last spike."""
-
-    taps: Tensor  # (K - 1, batch, D), newest first
-    h: Tensor  # (batch, D, N)
-    v: Tensor  # (batch, D), before the reset
-    s: Tensor  # (batch, D)
+from .selective_scan import BlockState, Drive, Reset, ScanWeights, SomaLaw, fire, selective_scan
 
 
 class BIMBlock(nn.Module):
@@ -80,39 +70,28 @@ class BIMBlock(nn.Module):
             zeros(self.taps - 1, batch, self.channels), zeros(batch, self.channels, self.states), channel, channel
         )
 
+    @property
+    def scan_weights(self) -> ScanWeights:
+        """The parameters behind the projections."""
+        return ScanWeights(self.conv, self.b_u, self.a_log, self.d_skip, self.decay, self.threshold)
+
+    @property
+    def soma_law(self) -> SomaLaw:
+        """How the soma resets."""
+        return SomaLaw(self.soma, self.reset_gradient, self.surrogate_slope)
+
     def forward(self, x: Tensor) -> Tensor:
         """Sequence form: x (T, batch, M) to spikes (T, batch, D)."""
-        delta, du, u, b, c = self.project(x)
-        decay = torch.exp(delta[..., None] * -torch.exp(self.a_log))  # (T, batch, D, N)
-        h = LinearScan.apply(decay, du[..., None] * b[..., None, :])  # type: ignore[no-untyped-call]
-        y = torch.einsum("tbdn,tbn->tbd", h, c) + self.d_skip * u
-        v = torch.zeros_like(y[0])
-        s = torch.zeros_like(v)
-        spikes = []
-        leak, threshold = self.decay, self.threshold
-        for y_t in y.unbind(0):
-            v, s = self.fire(y_t, v, s, leak, threshold)
-            spikes.append(s)
-        return torch.stack(spikes)
+        return self.run(x, self.initial(x.shape[1]))[0]
 
-    def fire(self, y: Tensor, v: Tensor, s: Tensor, leak: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of the soma from (v, s) at t - 1 to (v, s) at t, all (batch, D)."""
-        if self.soma == "none":
-            return y, y
-        before = s if self.reset_gradient else s.detach()
-        v = leak * v * (1 - before) + y if self.soma == "hard" else leak * v + y - threshold * before
-        return v, Spike.apply(v - threshold, self.surrogate_slope)  # type: ignore[no-untyped-call]
+    def run(self, x: Tensor, state: BlockState, mask: Tensor | None = None) -> tuple[Tensor, BlockState]:
+        """Sequence form from ``state``: the spikes, and the state after them; ``mask`` as in `selective_scan`."""
+        return selective_scan(self.project(x), self.scan_weights, self.soma_law, state, mask)
 
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The projections of the block input: delta, delta u, u (T, batch, D), B and C (T, batch, N)."""
-        w = x @ self.w_u.T
-        padded = F.pad(w, (0, 0, 0, 0, self.taps - 1, 0))
-        steps = x.shape[0]
-        u = self.b_u + sum(
-            self.conv[:, k] * padded[self.taps - 1 - k : self.taps - 1 - k + steps] for k in range(self.taps)
-        )
-        delta = F.softplus(x @ self.w_dt.T + self.b_dt)
-        return delta, delta * u, u, x @ self.w_b.T + self.b_b, x @ self.w_c.T + self.b_c
+    def project(self, x: Tensor) -> Drive:
+        """The projections of the block input (T, batch, M)."""
+        rate = x @ self.w_dt.T + self.b_dt
+        return Drive(x @ self.w_u.T, rate, x @ self.w_b.T + self.b_b, x @ self.w_c.T + self.b_c)
 
     def step(self, x: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:
         """Step form: x (batch, M) to spikes (batch, D), the same numbers as the sequence form."""
@@ -124,50 +103,8 @@ class BIMBlock(nn.Module):
         decay = torch.exp(delta[..., None] * -torch.exp(self.a_log))
         h = decay * state.h + (delta * u)[..., None] * b[:, None, :]
         y = (h * c[:, None, :]).sum(-1) + self.d_skip * u
-        v, s = self.fire(y, state.v, state.s, self.decay, self.threshold)
+        v, s = fire(y, state.v, state.s, self.scan_weights, self.soma_law)
         return s, BlockState(window[: self.taps - 1], h, v, s)
-
-
-class Spike(torch.autograd.Function):
-    """H(x), strictly above zero; backward 1 / (1 + slope |x|)^2 (SuperSpike, Zenke and Ganguli 2018)."""
-
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, slope: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.slope = slope  # type: ignore[attr-defined]
-        return (x > 0).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return grad / (1 + ctx.slope * x.abs()) ** 2, None  # type: ignore[attr-defined]
-
-
-class LinearScan(torch.autograd.Function):
-    """h_t = a_t o h_{t-1} + b_t over the first axis, with the reverse recurrence written out for speed."""
-
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, a: Tensor, b: Tensor) -> Tensor:
-        h = torch.empty_like(b)
-        previous = torch.zeros_like(b[0])
-        for t in range(len(b)):
-            torch.addcmul(b[t], a[t], previous, out=h[t])
-            previous = h[t]
-        ctx.save_for_backward(a, h)
-        return h
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor]:
-        a, h = ctx.saved_tensors  # type: ignore[attr-defined]
-        grad_b = torch.empty_like(h)
-        grad_a = torch.zeros_like(h)
-        carried = torch.zeros_like(h[0])
-        for t in range(len(h) - 1, -1, -1):
-            torch.add(grad[t], carried, out=grad_b[t])
-            if t:
-                torch.mul(grad_b[t], h[t - 1], out=grad_a[t])
-                torch.mul(grad_b[t], a[t], out=carried)
-        return grad_a, grad_b
 
 
 def _projection(rows: int, columns: int, scale: float = 1.0) -> nn.Parameter:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .block import BIMBlock, BlockState, _projection
+from .block import BIMBlock, _projection
+from .selective_scan import BlockState
 
 
 @dataclass(frozen=True)
