@@ -6,6 +6,8 @@ BACKENDS = ("engine", "reference", "lava")
 """Where the integers are computed."""
 OBJECTIVES = ("energy", "latency", "cores")
 """What a placement minimises."""
+BOUNDARIES = ("cores", "chip", "board")
+"""What a static power is the power of, smallest first. Each contains the one before: they are never added."""
 SPLITS = ("train", "validation", "test")
 """Which samples of data that are split."""
 LAYOUTS = ("BTC", "TBC", "BTCL", "TBCL", "BTCHW", "TBCHW")

@@ -123,7 +123,7 @@ def test_a_sound_end_is_no_fault_and_its_lines_are_counted(
     sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = Lines(("hardware/read.py",))
-    monkeypatch.setattr(cli, "compile_main", lambda: compile_command.compile_app(["--list-targets"]))
+    monkeypatch.setattr(cli, "compile_main", lambda: compile_command.compile_app(["--list", "targets"]))
     monkeypatch.setattr(cli, "train_main", cli.compile_main)
     cases.adopt_orphans()
     result = cases.run(formats.FORMATS["npz"], 7, 0, sound, tmp_path / "case", lines, cases.bare_memory(lines))

@@ -53,7 +53,7 @@ CORE = pytest.mark.parametrize(
         ("compile", ("{}/out/model.nir", "--check")),
         ("compile", ("{}/out/model.nir", "--input", "{}/x.npz", "-o", "{}/again")),
         ("compile", ("{}/out/model.bimn", "--self-test")),
-        ("compile", ("--show-target", "loihi2")),
+        ("compile", ("--list", "loihi2")),
         ("report", ("{}/out",)),
     ],
     ids=["check", "run", "self-test", "target", "report"],

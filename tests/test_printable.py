@@ -199,7 +199,7 @@ def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes
         (">/dev/full", 2, b"cannot"), (">/dev/full 2>/dev/full", 2, b""), ("| true; exit 0", 0, b""),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("arguments", ["--list-targets", "--list-targets --json"])
+@pytest.mark.parametrize("arguments", ["--list targets", "--list targets --json"])
 def test_streams_that_are_closed_or_full_give_no_traceback(
     arguments: str, streams: str, code: int, words: bytes
 ) -> None:

@@ -24,11 +24,13 @@ from .shared import (
     MODEL,
     NO_RULE,
     OUTPUT,
+    POWER,
     SIMULATION,
     Backend,
-    Debug,
+    Boundary,
     Dialect,
     Encoder,
+    HiddenDebug,
     Json,
     Layout,
     Learn,
@@ -51,7 +53,7 @@ def compile_command(
     model: Annotated[
         Path | None, typer.Argument(help="A model.pt, a .nir or .net graph, or a .bimn artefact with --self-test.")
     ] = None,
-    target: Annotated[str, in_panel(MODEL, help="Chip: a name from --list-targets, or your own TOML file.")] = "loihi2",
+    target: Annotated[str, in_panel(MODEL, help="Chip: a name from --list targets, or your own TOML file.")] = "loihi2",
     dt: Annotated[
         float | None, in_panel(MODEL, help="Seconds per step, for a .nir file that does not state it.")
     ] = None,
@@ -124,6 +126,14 @@ def compile_command(
         Objective | None,
         in_panel(OUTPUT, help="Choose the placement with least energy, lowest latency (more cores) or fewest cores."),
     ] = None,
+    boundary: Annotated[
+        Boundary | None,
+        in_panel(POWER, help="Whose static power counts: the neurocores', the chip's (default), or the board's."),
+    ] = None,
+    sample_rate: Annotated[
+        float | None,
+        in_panel(POWER, metavar="HZ", help="Samples a second of the task (default: one in steps * dt)."),
+    ] = None,
     output: Annotated[
         Path | None, in_panel(OUTPUT, "--output", "-o", help="Output folder (default: out/MODEL).")
     ] = None,
@@ -131,27 +141,17 @@ def compile_command(
         bool,
         in_panel(OUTPUT, "--self-test", help="Run a .bimn artefact on its stored sample."),
     ] = False,
-    list_targets: Annotated[
-        bool,
-        in_panel(
-            OUTPUT, "--list-targets", help="List chips and boards; --show-target NAME prints every number of one."
-        ),
-    ] = False,
-    show_target: Annotated[
+    listed: Annotated[
         str | None,
         in_panel(
             OUTPUT,
-            metavar="TARGET",
-            hidden=True,
-            help="Print every number of a chip's profile: value, range, basis, source.",
+            "--list",
+            metavar="targets|TARGET|settings|nodes|dialects",
+            help="Print chips and boards, every number of one, settings, NIR's nodes, or dialects.",
         ),
     ] = None,
-    listed: Annotated[
-        str | None,
-        in_panel(OUTPUT, "--list", metavar="settings|nodes|dialects", help="Print settings, NIR's nodes, or dialects."),
-    ] = None,
     json_output: Json = False,
-    debug: Debug = False,
+    debug: HiddenDebug = False,
     version: Version = False,
 ) -> None:
     """Compile a trained model for a neuromorphic chip, simulate its integers, and report energy and sparsity.
@@ -163,13 +163,13 @@ def compile_command(
     bim-compile --config out/digits/request.toml
     bim-compile examples/digits.pt --check --json
     bim-compile out/digits/model.bimn --self-test
-    bim-compile --list-targets
+    bim-compile examples/digits.pt --sample-rate 125 --boundary board
+    bim-compile --list targets
+    bim-compile --list loihi2
     bim-compile --list settings
-    bim-compile --list dialects
-    bim-compile --show-target loihi2
 
     Exit codes: 0 done, 1 does not fit or unsupported, 2 usage or unreadable input, 3 a threshold was missed or a
-    verification found a difference, 4 internal error or Lava time-out, 130 interrupted.
+    verification found a difference, 4 internal error (--debug shows a traceback) or Lava time-out, 130 interrupted.
     """
 
     carry_out(context, _act)
@@ -201,28 +201,6 @@ def _run(asked: Asked) -> None:
     print_summary(result.summary, request.output, asked.as_json)
     if result.missed:
         raise ThresholdMissed("; ".join(result.missed))
-
-
-def _list_targets(asked: Asked) -> None:
-    from ..report import targets
-
-    content = targets.target_rows()
-    if asked.as_json:
-        print_json(content)
-    else:
-        targets.show_targets(content, out)
-
-
-def _show_target(asked: Asked) -> None:
-    """Print every number of one target."""
-    from ..hardware import load_profile
-    from ..report import targets
-
-    content = targets.target(load_profile(asked.options["show_target"]))
-    if asked.as_json:
-        print_json(content)
-    else:
-        targets.show_target(content, out)
 
 
 def _check(asked: Asked) -> None:
@@ -271,9 +249,7 @@ def _self_test(asked: Asked) -> None:
 
 
 _ACTS = {
-    options.LISTED: list_what,
-    options.SHOW: _show_target,
-    options.LIST: _list_targets,
+    options.LIST: list_what,
     options.SELF_TEST: _self_test,
     options.CHECK: _check,
     options.RUN: _run,

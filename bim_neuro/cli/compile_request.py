@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..jobs.settings import POWER
 from ..nodes.switches import SWITCHES
 from .asked import Asked
 from .shared import word
@@ -30,7 +32,6 @@ _FIELDS = {
     "run.lava_timeout": "lava_timeout", "learn.samples": "learn_samples", "quantise.weight_bits": "weight_bits",
     "lowering.segments": "segments", "lowering.decay_bits": "decay_bits", "nir.for": "importer",
     "netx.write": "netx",
-    "power.boundary": "boundary", "power.sample_rate": "sample_rate",
 }  # fmt: skip
 """Which settings are fields of a `Request`, and which."""
 
@@ -64,7 +65,19 @@ def request_of(asked: Asked) -> Request:
         command=shlex.join(["bim-compile", *sys.argv[1:]]),
         **asked.words(*_WORDS),
         **asked.given(_FIELDS),
+        **_power(asked),
     )
+
+
+def _power(asked: Asked) -> dict[str, Any]:
+    """Return the boundary and the rate that were given, as options or else as settings."""
+    found = asked.given({setting.name: setting.name.removeprefix("power.") for setting in POWER})
+    for setting in POWER:
+        field = setting.name.removeprefix("power.")
+        if asked.options[field] is not None:
+            option = replace(setting, name="--" + field.replace("_", "-"))
+            found[field] = option.read(word(asked.options[field]) if setting.kind is str else asked.options[field])
+    return found
 
 
 def _dialect(asked: Asked) -> dict[str, str] | None:

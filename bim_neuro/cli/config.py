@@ -23,8 +23,7 @@ from .shared import INPUT, OUTPUT, in_panel
 
 RUN = "run"
 _SECTIONS, _REFUSED = "bim_neuro.sections", "bim_neuro.refused"
-_NOT_OF_A_FILE = {"config", "settings", "listed", "debug", "version", "json_output", "check", "self_test", "restart",
-                  "list_targets", "show_target"}  # fmt: skip
+_NOT_OF_A_FILE = {"config", "settings", "listed", "debug", "version", "json_output", "check", "self_test", "restart"}
 _HINT = "a file for --config has [run] and the sections of --list settings"
 
 

@@ -1,4 +1,4 @@
-"""--list of bim-compile: settings, the node types of NIR, or the dialects; in words or as JSON."""
+"""--list of bim-compile: chips, every number of one, settings, NIR's node types, dialects; in words or as JSON."""
 
 from __future__ import annotations
 
@@ -13,37 +13,64 @@ from .config import print_settings
 from .console import out
 from .streams import print_json
 
+Listing = tuple[Any, Callable[[], None]]
+"""What is listed as plain values, and what prints it in words."""
+
 
 def list_what(asked: Asked) -> None:
-    """Print what --list names."""
+    """Print what --list names: a list by its name, else a target by its name or file."""
     what = asked.options["listed"]
-    if what != "settings" and what not in _LISTS:
-        raise InputError(f"--list knows no '{what:.60}'", f"write --list settings, or --list {' or '.join(_LISTS)}")
-    found, show = _LISTS[what]() if what in _LISTS else (rows(what, asked.table), None)
+    if what == "settings":
+        found, show = _settings(asked)
+    else:
+        found, show = _LISTS[what]() if what in _LISTS else _target(what)
     if asked.as_json:
         print_json(found)
-    elif show is None:
-        print_settings(asked.table)
     else:
-        show(found)
+        show()
 
 
-Listing = tuple[list[dict[str, Any]], Callable[[list[dict[str, Any]]], None]]
+def _settings(asked: Asked) -> Listing:
+    return rows("settings", asked.table), lambda: print_settings(asked.table)
+
+
+def _target(what: str) -> Listing:
+    from ..hardware import load_profile
+    from ..report import targets
+
+    try:
+        profile = load_profile(what)
+    except InputError as error:
+        if what.endswith(".toml"):
+            raise
+        lists = ", ".join(("settings", *_LISTS))
+        raise InputError(f"--list knows no '{what:.60}'", f"write one of {lists}; {error.hint}") from None
+    content = targets.target(profile)
+    return content, lambda: targets.show_target(content, out)
+
+
+def _targets() -> Listing:
+    from ..report import targets
+
+    found = targets.target_rows()
+    return found, lambda: targets.show_targets(found, out)
 
 
 def _nodes() -> Listing:
     from ..nir_bridge.node_table import node_rows
 
-    return node_rows(), _print_nodes
+    found = node_rows()
+    return found, lambda: _print_nodes(found)
 
 
 def _dialects() -> Listing:
     from ..nir_bridge.preset import plain_rows
 
-    return plain_rows(), _print_dialects
+    found = plain_rows()
+    return found, lambda: _print_dialects(found)
 
 
-_LISTS: dict[str, Callable[[], Listing]] = {"nodes": _nodes, "dialects": _dialects}
+_LISTS: dict[str, Callable[[], Listing]] = {"targets": _targets, "nodes": _nodes, "dialects": _dialects}
 
 
 def _print_nodes(found: list[dict[str, Any]]) -> None:

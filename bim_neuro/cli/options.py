@@ -36,8 +36,7 @@ class Lack(NamedTuple):
 Condition = Callable[[Values], "Lack | None"]
 """None where the option has an effect."""
 
-RUN, CHECK, SELF_TEST, LIST, SHOW = "a run", "--check", "--self-test", "--list-targets", "--show-target"
-LISTED = "--list"
+RUN, CHECK, SELF_TEST, LIST = "a run", "--check", "--self-test", "--list"
 
 
 def refuse_without_effect(
@@ -70,9 +69,7 @@ def _given(context: typer.Context, settings: Values) -> Iterator[tuple[str, str,
 
 def mode_of(values: Values) -> str:
     """Return the action that bim-compile was asked for."""
-    asked = {LISTED: values["listed"] is not None,
-             SHOW: values["show_target"] is not None, LIST: values["list_targets"], SELF_TEST: values["self_test"],
-             CHECK: values["check"]}  # fmt: skip
+    asked = {LIST: values["listed"] is not None, SELF_TEST: values["self_test"], CHECK: values["check"]}
     return next((mode for mode, wanted in asked.items() if wanted), RUN)
 
 
@@ -106,26 +103,34 @@ def _is_nir(path: Path) -> bool:
         return True
 
 
+def _foreign(why: str, mend: str = "leave it out") -> Condition:
+    """Hold for the files of others."""
+    return needs(lambda v: v["model"] is None or _is_nir(v["model"]), f"with a model.pt, {why}", mend)
+
+
+def _without(name: str, option: str) -> Condition:
+    """Hold where an option that says the same is not given; it wins over a setting of a file."""
+    return needs(lambda v: v[name] is None, f"beside {option}", "leave one of the two out", of_mode=True)
+
+
 def _has_cores(target: str) -> bool:
     from ..hardware import load_profile
 
     return load_profile(target).usable_cores is not None
 
 
+def _has_static_power(target: str) -> bool:
+    from ..hardware import load_profile
+
+    return load_profile(target).static_mw.published
+
+
 _SIMULATES = during(RUN)
 _BUILDS = during(RUN, CHECK)
-_NIR = needs(
-    lambda v: v["model"] is None or _is_nir(v["model"]),
-    "with a model.pt, which says how long its steps are",
-    "leave --dt out",
-)
-_FOREIGN = needs(
-    lambda v: v["model"] is None or _is_nir(v["model"]), "with a model.pt, which brings its own dialect", "leave it out"
-)
+_NIR = _foreign("which says how long its steps are", "leave --dt out")
+_FOREIGN = _foreign("which brings its own dialect")
+_ENCODES = _foreign("which brings its own encoder")
 _RECORDED = needs(lambda v: v["expect"] is not None, "without --expect", "name a recording, as --expect io.npz")
-_ENCODES = needs(
-    lambda v: v["model"] is None or _is_nir(v["model"]), "with a model.pt, which brings its own encoder", "leave it out"
-)
 _LEARN = needs(lambda v: v["learn"] != "none", "without --learn", "name a rule, as --learn rtrl")
 _LAVA = needs(
     lambda v: "lava" in (v["backend"], v["verify"]), "without the lava backend", "add --verify lava or --backend lava"
@@ -138,30 +143,29 @@ _READS = needs(
 )
 _OF_A_TASK = needs(
     lambda v: v["input"] is None or v["learn"] != "none",
-    "with --input, which replaces the task's recordings",
-    "leave out one of the two",
-)
+    "with --input, which replaces the task's recordings", "leave out one of the two",
+)  # fmt: skip
 _FILE = needs(
     lambda v: any(v.get(name) is not None for name in ("input", "learn.test", "expect")),
-    "without --input: the layout of a task is known",
-    "leave it out",
-)
+    "without --input: the layout of a task is known", "leave it out",
+)  # fmt: skip
 _STREAMS = needs(
     lambda v: v["learn"] == "none",
-    "with --learn, which streams the train split and is measured on the test split",
-    "leave it out",
-)
+    "with --learn, which streams the train split and is measured on the test split", "leave it out",
+)  # fmt: skip
 _OTHER_BACKEND = needs(
     lambda v: v["verify"] != v["backend"],
-    "with the backend that already runs the model",
-    "name another to compare with",
-)
+    "with the backend that already runs the model", "name another to compare with",
+)  # fmt: skip
 _CORES = needs(lambda v: _has_cores(v["target"]), "on a simulation, which has no cores", "name a chip with --target")
+_STILL = needs(
+    lambda v: _has_static_power(v["target"]),
+    "on a target without a published static power", "name a chip that has one with --target",
+)  # fmt: skip
 _WORDS = needs(
     lambda v: v.get("learn.placement") != "tags",
-    "with learn.placement=tags: a tag always has 9 bits",
-    "leave it out, or choose neurons or host",
-)
+    "with learn.placement=tags: a tag always has 9 bits", "leave it out, or choose neurons or host",
+)  # fmt: skip
 _LEARNS_NOTHING = needs(
     lambda v: v["learn"] == "none", "with --learn: a weight that learns has 9 bits", "leave one of them out"
 )
@@ -174,9 +178,8 @@ _FUSED = needs(
 _LOWERED = needs(lambda v: v["lowering"] is not None, "without --lowering", "add --lowering stock")
 _SEVERAL_GROUPS = needs(
     lambda v: v["learn"] != "three-factor",
-    "with --learn three-factor, by which only the readout learns",
-    "leave it out, or choose another rule",
-)
+    "with --learn three-factor, by which only the readout learns", "leave it out, or choose another rule",
+)  # fmt: skip
 
 COMPILE: dict[str, tuple[Condition, ...]] = {
     "model": (during(RUN, CHECK, SELF_TEST),),
@@ -219,8 +222,10 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "optimise": (_BUILDS, _CORES),
     "output": (_SIMULATES,),
     "board.kit": (_SIMULATES,),
-    "power.boundary": (_SIMULATES, _CORES),
-    "power.sample_rate": (_SIMULATES, _CORES),
+    "boundary": (_SIMULATES, _CORES),
+    "sample_rate": (_SIMULATES, _CORES, _STILL),
+    "power.boundary": (_SIMULATES, _CORES, _without("boundary", "--boundary")),
+    "power.sample_rate": (_SIMULATES, _CORES, _STILL, _without("sample_rate", "--sample-rate")),
     "expect": (_BUILDS, _STREAMS),
     "run.float_bits": (_SIMULATES, _RECORDED),
     "expect.voltages": (_SIMULATES, _RECORDED),
@@ -228,11 +233,9 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "run.lava_timeout": (_SIMULATES, _LAVA),
     "run.max_memory": (during(RUN, CHECK, SELF_TEST),),
     "self_test": (during(SELF_TEST),),
-    "list_targets": (during(LIST),),
-    "show_target": (during(SHOW),),
     "config": (),
     "settings": (),
-    "listed": (during(LISTED),),
+    "listed": (during(LIST),),
     "json_output": (),
     "debug": (),
     "version": (),

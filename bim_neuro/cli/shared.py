@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .._version import __version__
-from ..choices import BACKENDS, DIALECTS, ENCODERS, LAYOUTS, LOWERINGS, OBJECTIVES, SPLITS
+from ..choices import BACKENDS, BOUNDARIES, DIALECTS, ENCODERS, LAYOUTS, LOWERINGS, OBJECTIVES, SPLITS
 from ..plasticity.request import RULES
 from .console import out
 from .streams import print_json
 
-MODEL, INPUT, SIMULATION, LEARNING, LIMITS, OUTPUT = "Model", "Input", "Simulation", "Learning", "Limits", "Output"
+MODEL, INPUT, SIMULATION, LEARNING = "Model", "Input", "Simulation", "Learning"
+LIMITS, POWER, OUTPUT = "Limits", "Power", "Output"
 """The panels of --help."""
 TRAINING = "Training"
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ..report.models import Summary
 
     Backend = str
+    Boundary = str
     Dialect = str
     Encoder = str
     Layout = str
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     Split = str
 else:
     Backend = _one_of("Backend", *BACKENDS)
+    Boundary = _one_of("Boundary", *BOUNDARIES)
     Encoder = _one_of("Encoder", *ENCODERS)
     Dialect = _one_of("Dialect", *DIALECTS, "nir")
     Layout = _one_of("Layout", *LAYOUTS)
@@ -73,6 +76,8 @@ def _show_version(wanted: bool) -> None:
 
 Version = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for errors.")]
+HiddenDebug = Annotated[bool, typer.Option("--debug", hidden=True, help="Show a traceback for errors.")]
+"""For a command with many options: the message of an internal error names it."""
 Json = Annotated[bool, in_panel(OUTPUT, "--json", help="Print JSON on standard output instead of the table.")]
 
 

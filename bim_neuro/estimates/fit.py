@@ -140,7 +140,7 @@ def _wanted(
             raise InputError(f"measurement '{one.name}': {one.measured:g}, sigma {one.sigma}", "both are above 0")
     for key in (*(prices or ()), *sorted(counted)):
         if key not in known or not key.startswith(("energy.", "timing.")):
-            raise InputError(f"{profile.name} has no price '{key}'", "bim-compile --show-target lists them")
+            raise InputError(f"{profile.name} has no price '{key}'", f"bim-compile --list {profile.name} prints them")
     return tuple(key for key in known if key in counted and (prices is None or key in prices))
 
 

@@ -77,7 +77,7 @@ def cores_used(placed: PlacedGraph) -> int:
 def _known(cost: float | None, objective: str, profile: HardwareProfile) -> float:
     if cost is None:
         missing = {"energy": "static power or energy prices", "latency": "times"}[objective]
-        hint = "bim-compile --list-targets has others, --optimise cores needs none"
+        hint = "bim-compile --list targets has others, --optimise cores needs none"
         raise InputError(
             f"{profile.name} has no published {missing}, so --optimise {objective} cannot compare placements", hint
         )

@@ -3,11 +3,11 @@
 What each section means: docs/hardware.md. How to add a chip: docs/adding_a_chip.md.
 """
 
+from ..choices import BOUNDARIES
 from .boundary import at_boundary
 from .quantity import BASES, Quantity, weakest_basis
 from .read import list_profiles, load_profile
 from .schema import (
-    BOUNDARIES,
     ENCODINGS,
     SCOPES,
     Board,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .. import arguments
+from ..choices import BOUNDARIES
 from ..errors import InputError
-from .schema import BOUNDARIES, HardwareProfile
+from .schema import HardwareProfile
 
 
 def at_boundary(profile: HardwareProfile, boundary: str | None) -> HardwareProfile:

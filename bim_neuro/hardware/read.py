@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from .. import arguments
+from ..choices import BOUNDARIES
 from ..errors import InputError
 from ..intake import read_toml
 from .quantity import BASES, Quantity
 from .schema import (
-    BOUNDARIES,
     ENCODINGS,
     LARGEST,
     RESOURCES,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from math import inf
 from typing import Annotated
 
+from ..choices import BOUNDARIES
 from ..printable import outline
 from .quantity import NO_MW, NO_NS, Quantity
 
@@ -43,9 +44,6 @@ RESOURCES = (
     *("neuron_words", "synapse_words", "axon_in_words", "axon_map_words", "axon_mem_words", "core_words"),
     "groups",
 )
-
-# What a static power is the power of, smallest first. Each contains the one before: they are never added.
-BOUNDARIES = ("cores", "chip", "board")
 
 # Formats of synapse lists: with zeros, without zeros, or one list shared by all positions of a conv kernel.
 ENCODINGS = ("dense", "sparse", "shared")

@@ -1,4 +1,4 @@
-"""What a profile says, as rows: for `--list-targets`, `--show-target` and the table in docs/hardware.md."""
+"""What a profile says, as rows: for `--list targets`, `--list TARGET` and the table in docs/hardware.md."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any
 
-from ..choices import BINS, IMPORTERS, NETX_FILES, SEGMENTS, TIME_UNITS
+from ..choices import BINS, BOUNDARIES, IMPORTERS, NETX_FILES, SEGMENTS, TIME_UNITS
 from ..errors import InputError
 from ..nodes.switches import SWITCHES
 from ..plasticity.request import GROUPS, LIMITS, PLACEMENTS, ROUNDINGS, Plasticity
@@ -133,6 +133,13 @@ EVENTS = (
     Setting("input.node", str, None, "Which signal of a NIRData file is the input, as input or input.spikes.", "name"),
 )  # fmt: skip
 """How a file of events is read."""
+POWER = (
+    Setting("power.boundary", str, None, "As --boundary: whose static power counts; by default the chip's with its "
+            "processors.", choices=BOUNDARIES),
+    Setting("power.sample_rate", float, None, "As --sample-rate: samples a second of the task; by default one in "
+            "steps * dt.", "Hz", 1e-9, 1e9),
+)  # fmt: skip
+"""What power counts; each is also an option."""
 COMPILE = (
     _LAVA,
     *EXPECT,
@@ -145,10 +152,7 @@ COMPILE = (
     Setting("lowering.decay_bits", int, None, "Bits of a lowered model's decays; by default from the slowest.", "bits",
             6, 14),
     *EVENTS,
-    Setting("power.boundary", str, None, "Whose static power counts; by default the chip's with its processors.",
-            choices=("cores", "chip", "board")),
-    Setting("power.sample_rate", float, None, "Samples a second of the task; by default one in steps * dt.", "Hz", 1e-9,
-            1e9),
+    *POWER,
     Setting("board.kit", str, "yes", "Write OUT/board: the program as a script for Lava alone.", choices=("yes", "no")),
     Setting("learn.test", str, None, "Also measure learning on this .npz (for example shifted data).", "path"),
     Setting("learn.samples", int, 2000, "Samples to learn from; a shorter stream is repeated.", "samples", 1),

@@ -46,9 +46,7 @@ def show_targets(rows: list[dict[str, Any]], console: Console) -> None:
     for row in rows:
         if not row["takes"]:
             console.print(f"no model of ours fits {row['name']}: even one LIF {row['refuses']['LIF']}", soft_wrap=True)
-    console.print(
-        "[dim]bim-compile --show-target NAME prints every number of one; a path, as my_chip.toml, does too[/]"
-    )
+    console.print("[dim]bim-compile --list NAME prints every number of one; a path, as my_chip.toml, does too[/]")
 
 
 def show_target(row: dict[str, Any], console: Console) -> None:

@@ -34,17 +34,17 @@ VALUES = {
     "lowering.segments": 8, "lowering.decay_bits": 10, "nir.for": "norse", "netx.write": "yes",
     "verify": "reference", "learn": "rtrl", "learn.test": "test.npz", "learn.samples": 2000, "learn.placement": "auto",
     "learn.bits": 12, "learn.rate": 0.1, "learn.rounding": "nearest", "learn.synapses": "w_o", "learn.prune": 0.5,
-    "learn.seed": 0, "listed": "settings",
+    "learn.seed": 0, "listed": "targets",
     "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",
-    "output": "out", "run.lava_timeout": 9, "show_target": "loihi2", "run.max_memory": "2G",
+    "output": "out", "run.lava_timeout": 9, "run.max_memory": "2G",
     "expect": "io.npz", "run.float_bits": 32, "expect.voltages": "before",
     "expect.currents": "added", "board.kit": "no",
-    "power.boundary": "chip", "power.sample_rate": 9,
+    "boundary": "chip", "sample_rate": 9, "power.boundary": "chip", "power.sample_rate": 9,
     **{f"dialect.{name}": switch.default for name, switch in SWITCHES.items()},
     "dialect.layers": "LIF.reset=zero",
 }  # fmt: skip
 """One value of each option of bim-compile that takes one; many are the defaults."""
-FLAGS = ("strict", "check", "self_test", "list_targets")
+FLAGS = ("strict", "check", "self_test")
 ALWAYS = {"config", "settings", "json_output", "debug", "version"}
 MODES: dict[str, set[str]] = {
     "--check": {
@@ -64,7 +64,6 @@ MODES: dict[str, set[str]] = {
         "netx.write",
     },
     "--self-test": {"model", "self_test", "run.max_memory"},
-    "--list-targets": {"list_targets"},
     "--list": {"listed"},
 }
 """What has an effect in each mode without any other option."""
@@ -116,7 +115,7 @@ def test_an_option_without_effect_in_a_mode_is_refused_by_name(
     asked = ("--list", "settings") if mode == "--list" else (mode,)
     ended = bim_compile(*given, *asked, *(() if mode in typed(name) else typed(name)))
     option = "MODEL" if name == "model" else name if "." in name else typed(name)[0]
-    overshadows = name in ("self_test", "list_targets", "show_target", "listed") and name not in MODES[mode]
+    overshadows = name in ("self_test", "listed") and name not in MODES[mode]
     if name in MODES[mode]:
         assert "no effect" not in ended.err
     elif overshadows and f"{mode} has no effect" in ended.err:
@@ -141,6 +140,10 @@ def test_an_option_without_effect_in_a_mode_is_refused_by_name(
         (("--set", "learn.prune=0"), ("learn.prune has no effect without --learn",)),
         (("--learn", "rtrl", "--set", "learn.placement=tags", "--set", "learn.bits=12"), ("learn.bits has no",)),
         (("--learn", "three-factor", "--set", "learn.synapses=w_o"), ("learn.synapses has no effect",)),
+        (("--boundary", "chip", "--set", "power.boundary=chip"), ("power.boundary has no effect beside --boundary",)),
+        (("--sample-rate", 5, "--set", "power.sample_rate=5"), ("power.sample_rate has no effect beside",)),
+        (("--target", "lava_cpu", "--boundary", "chip"), ("--boundary has no effect on a simulation",)),
+        (("--target", "spinnaker2", "--sample-rate", 5), ("--sample-rate has no effect on a target without a pub",)),
         (("--check", "--steps", 2), ("--steps has no effect with --check where there is no --input",)),
         (("--check", "--samples", 2, "--verify", "lava"), ("--samples has no effect", "; --verify has no effect")),
     ],
@@ -196,6 +199,9 @@ def test_what_may_be_chosen_is_what_the_rooms_know() -> None:
 
 def test_help_shows_the_options_in_panels() -> None:
     shown = bim_compile("--help").out
-    places = [shown.find(f"─ {panel} ─") for panel in ("Model", "Input", "Simulation", "Learning", "Limits", "Output")]
+    places = [
+        shown.find(f"─ {panel} ─")
+        for panel in ("Model", "Input", "Simulation", "Learning", "Limits", "Power", "Output")
+    ]
     assert -1 not in places
     assert shown.rfind("--learn ") > shown.find("─ Learning ─") > shown.rfind("--verify ")

@@ -81,7 +81,11 @@ def test_the_list_shows_every_setting_with_its_range_and_default(tmp_path: Path)
     assert "train.credit: " in bim_train("--list", "settings").out
     assert bim_train("--list", "settings", "--json", tmp_path / "s.json").code == 0
     assert json.loads((tmp_path / "s.json").read_text()) == [setting.row() for setting in TRAIN]
-    refused(bim_compile("--list", "node"), "--list knows no 'node'", "--list settings, or --list nodes or dialects")
+    refused(
+        bim_compile("--list", "node"),
+        "--list knows no 'node'",
+        "write one of settings, targets, nodes, dialects; known targets:",
+    )
     refused(bim_train("--list", "nodes"), "--list knows no 'nodes'", "--list settings")
 
 

@@ -19,7 +19,7 @@ ROW = re.compile(r"^\| `(\w+\.[\w.]+)` \| (\S*) \| ((?:\S+ to \S+)?) \| (\S+) \|
 
 
 def test_the_list_of_targets_is_that_of_the_profiles() -> None:
-    listed = json.loads(bim_compile("--list-targets", "--json").out)
+    listed = json.loads(bim_compile("--list", "targets", "--json").out)
     assert [row["name"] for row in listed] == list(list_profiles())
     rows = {row["name"]: row for row in listed}
     assert (rows["hala_point"]["chips"], rows["hala_point"]["cores"]) == (1152, 140_544)
@@ -31,7 +31,7 @@ def test_the_list_of_targets_is_that_of_the_profiles() -> None:
 
 
 def test_the_table_of_targets_names_each_with_its_cores_scope_and_weakest_basis() -> None:
-    ended = bim_compile("--list-targets")
+    ended = bim_compile("--list", "targets")
     assert ended.code == 0
     lines = {line.split()[0]: line for line in ended.out.splitlines()}
     assert set(list_profiles()) <= set(lines)
@@ -43,7 +43,7 @@ def test_the_table_of_targets_names_each_with_its_cores_scope_and_weakest_basis(
 
 @pytest.mark.parametrize("name", list_profiles())
 def test_a_target_is_shown_with_every_number_its_basis_and_its_source(name: str) -> None:
-    shown, text = json.loads(bim_compile("--show-target", name, "--json").out), bim_compile("--show-target", name).out
+    shown, text = json.loads(bim_compile("--list", name, "--json").out), bim_compile("--list", name).out
     expected = load_profile(name).quantities()
     assert [number["key"] for number in shown["numbers"]] == list(expected)
     for number in shown["numbers"]:
@@ -57,14 +57,15 @@ def test_a_target_is_shown_with_every_number_its_basis_and_its_source(name: str)
 def test_a_target_of_yours_is_shown_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('extends = "loihi2"\nname = "mine"\ntitle = "My [board]"\n')
-    ended = bim_compile("--show-target", path)
+    ended = bim_compile("--list", path)
     assert ended.out.startswith("mine: My [board]")
-    assert json.loads(bim_compile("--show-target", path, "--json").out)["cores"] == 120
+    assert json.loads(bim_compile("--list", path, "--json").out)["cores"] == 120
 
 
 def test_an_unknown_target_is_refused_in_one_line() -> None:
-    ended = bim_compile("--show-target", "loihi3")
-    assert (ended.code, ended.errors) == (2, ["error: unknown target 'loihi3'"])
+    ended = bim_compile("--list", "loihi3")
+    assert (ended.code, ended.errors) == (2, ["error: --list knows no 'loihi3'"])
+    assert "settings, targets, nodes, dialects; known targets: hala_point" in ended.err
 
 
 def test_without_a_model_only_the_targets_are_shown() -> None:
@@ -126,14 +127,14 @@ def test_a_chip_may_have_none_of_what_a_model_takes_none_of(model: Path, tmp_pat
 
 
 def test_the_list_says_which_chips_take_no_model_of_ours_and_why(tmp_path: Path) -> None:
-    rows = {row["name"]: row for row in json.loads(bim_compile("--list-targets", "--json").out)}
+    rows = {row["name"]: row for row in json.loads(bim_compile("--list", "targets", "--json").out)}
     assert rows["loihi2"]["takes"] == ["LIF", "BIM"]
     assert rows["loihi1"]["takes"] == ["LIF"]
     assert {name for name, row in rows.items() if not row["takes"]} == {"odin", "reckon", "truenorth"}
     model = save_model(tmp_path / "m.pt")
     for name, row in rows.items():  # what the list says is what a compile finds
         assert bim_compile(model, "--target", name, "--check").code == (0 if "BIM" in row["takes"] else 1)
-    lines = [line for line in bim_compile("--list-targets").out.splitlines() if "no model of ours fits" in line]
+    lines = [line for line in bim_compile("--list", "targets").out.splitlines() if "no model of ours fits" in line]
     assert [line.split()[5].strip(":") for line in lines] == ["odin", "reckon", "truenorth"]
     assert "computes in words of 24 bits, reckon holds 16" in lines[1]
-    assert "takes no BIM model: the smallest sends messages" in bim_compile("--show-target", "loihi1").out
+    assert "takes no BIM model: the smallest sends messages" in bim_compile("--list", "loihi1").out

@@ -482,7 +482,7 @@ def _read_toml(rng: Random, file: Path, sound: Path) -> Command:
         few = ("--samples", "3", "--set", "learn.samples=2", "-o", "out")
         return Command("compile", ("--config", str(file), *few), ("out",), ("out.learned",))
     if way < 0.35:
-        return Command("compile", ("--show-target", str(file), *(("--json",) if rng.random() < 0.5 else ())))
+        return Command("compile", ("--list", str(file), *(("--json",) if rng.random() < 0.5 else ())))
     if way < 0.75:
         return Command("compile", (str(sound / "small.pt"), "--target", str(file), "--check"))
     run = ("--input", str(sound / "x.npz"), "--samples", "2", "-o", "out")
@@ -531,7 +531,7 @@ def warm(sound: Path) -> None:
     _call("compile", model, "--target", str(tight), "--input", data, "--samples", "2", "-o", out)
     _call("compile", graph, "--check", "--json")
     _call("compile", artefact, "--self-test")
-    _call("compile", "--show-target", "loihi2")
+    _call("compile", "--list", "loihi2")
     _call("train", "own", "--data", own, "-o", trained, *_SHORT)
     _call("report", "compare", out, out)
     shutil.rmtree(place)
