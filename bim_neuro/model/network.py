@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..errors import InputError
 from .block import BIMBlock, _projection
@@ -73,12 +74,11 @@ class BIMNetwork(nn.Module):
         """Spikes of the last block (T, batch, D) to logits: the mean of the leaky readout over the steps.
 
         The mean is linear, so the readout's loop is summed in closed form: spikes at step t weigh
-        (1 - gamma^(T - t)) / (1 - gamma).
+        1 + gamma + ... + gamma^(T - t - 1), added up, as (1 - gamma^(T - t)) / (1 - gamma) is 0 / 0 where gamma is 1.
         """
         steps = len(s)
-        gamma = self.readout_decay
-        remaining = torch.arange(steps, 0, -1, dtype=s.dtype, device=s.device)
-        weight = (1 - gamma**remaining) / (1 - gamma)
+        passed = torch.arange(steps, dtype=s.dtype, device=s.device)
+        weight = torch.exp(passed * F.logsigmoid(self.readout_logit)).cumsum(0).flip(0)
         return (torch.einsum("t,tbd->bd", weight, s) @ self.w_o.T + weight.sum() * self.b_o) / steps
 
     def initial(self, batch: int) -> NetworkState:
