@@ -204,6 +204,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "lowering": (_BUILDS, _STATIC),
     "lowering.segments": (_BUILDS, _LOWERED),
     "lowering.decay_bits": (_BUILDS, _LOWERED),
+    "prune.share": (_BUILDS,),
     "nir.for": (_BUILDS,),
     "netx.write": (_BUILDS,),
     "learn.test": (_SIMULATES, _LEARN),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ..compilers.lower_stock import StockSettings
+from ..compilers.prune import pruned
 from ..errors import Finding
 from ..hardware import at_boundary
 from ..lowering import with_lowering
 from ..pipeline import compile_model
 from ..program import Program
+from ..reading import read_model
 from ..stopwatch import Stopwatch
 from .request import Request
 from .sequences import training_input
@@ -26,16 +29,12 @@ def program_of(request: Request, watch: Stopwatch) -> Program:
 
 
 def _compiled(request: Request, watch: Stopwatch) -> Program:
-    compiled = compile_model(
-        request.model,
-        request.target,
-        dt=request.dt,
-        dialect=request.dialect,
-        encoder=request.encoder,
-        watch=watch,
-        effort=0.0,
-        weight_bits=request.weight_bits,
-    )
+    reading: dict[str, Any] = {"dt": request.dt, "dialect": request.dialect, "encoder": request.encoder}
+    model: Any = request.model
+    if request.prune:
+        with watch.stage("prune"):
+            model, reading = pruned(read_model(model, **reading), request.prune), {}
+    compiled = compile_model(model, request.target, watch=watch, effort=0.0, weight_bits=request.weight_bits, **reading)
     fused = replace(compiled, profile=at_boundary(compiled.profile, request.boundary))
     if request.lowering is None:
         return fused

@@ -173,6 +173,8 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options["lowering"], options["segments"], options["decay_bits"]
     if request.weight_bits == WIDTHS[0]:
         del options["weight_bits"]
+    if not request.prune:
+        del options["prune"]
     if request.board:
         del options["board"]
     if request.expect is None:

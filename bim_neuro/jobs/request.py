@@ -45,6 +45,7 @@ class Request:
     lowering: str | None = None  # 'stock': processes that Lava ships; see `lowering`
     segments: int = SEGMENTS
     decay_bits: int = 0
+    prune: float = 0.0  # share of each list of weights set to 0; see compilers.prune
     netx: str | None = None  # whether model.net is written; see choices.NETX_FILES
     importer: str | None = None  # whose is to play model.nir; see nir_bridge.importers
     expect: Path | None = None  # a recording of somebody else's run of the model; see `expected`

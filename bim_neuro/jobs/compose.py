@@ -1,0 +1,77 @@
+"""A request to bim-compile, made of options and settings by their names, as a command line or a sweep gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..nodes.switches import SWITCHES
+from ..report.thresholds import Thresholds
+from .learn_stream import plasticity_for
+from .request import Request
+from .sequences import count_or_all
+
+OPTIONS: Mapping[str, Any] = {
+    **dict.fromkeys(("dt", "dialect", "input", "data", "steps", "split", "layout", "encoder", "lowering"), None),
+    **dict.fromkeys(("verify", "optimise", "expect", "min_agreement", "max_energy", "max_latency", "max_cores"), None),
+    "target": "loihi2",
+    "samples": "32",
+    "backend": "engine",
+    "learn": "none",
+    "strict": False,
+}
+"""The options that a request is made of, with their defaults."""
+_OF_PLASTICITY = {
+    "learn.placement": "placement", "learn.bits": "trace_bits", "learn.rate": "rate", "learn.rounding": "rounding",
+    "learn.synapses": "synapses", "learn.prune": "sparsity", "learn.seed": "seed",
+}  # fmt: skip
+"""Which settings are fields of a `Plasticity`, and which."""
+_LIMITS = ("strict", "min_agreement", "max_energy", "max_latency", "max_cores")
+"""The options that are `Thresholds`, in their order."""
+_WORDS = (
+    *("target", "dt", "input", "data", "steps", "split", "layout", "encoder"),
+    *("lowering", "backend", "verify", "optimise", "expect"),
+)
+"""The options that are fields of a `Request`."""
+_FIELDS = {
+    "run.lava_timeout": "lava_timeout", "learn.samples": "learn_samples", "quantise.weight_bits": "weight_bits",
+    "lowering.segments": "segments", "lowering.decay_bits": "decay_bits", "nir.for": "importer",
+    "netx.write": "netx", "prune.share": "prune",
+    "power.boundary": "boundary", "power.sample_rate": "sample_rate",
+}  # fmt: skip
+"""Which settings are fields of a `Request`, and which."""
+
+
+def compose(model: Path, output: Path, options: Mapping[str, Any], settings: Mapping[str, Any], **more: Any) -> Request:
+    """Return the request; ``options`` are plain words, ``more`` are its file and command."""
+    given = {**OPTIONS, **options}
+    learn, test, dialect = given["learn"], settings.get("learn.test"), _dialect(given["dialect"], settings)
+    learning = _named(settings, _OF_PLASTICITY)
+    return Request(
+        model=model,
+        output=output,
+        samples=count_or_all(given["samples"]),
+        plasticity=None if learn == "none" else plasticity_for(model, given["dt"], learn, dialect, **learning),
+        learn_test=None if test is None else Path(test),
+        thresholds=Thresholds(*(given[name] for name in _LIMITS)),
+        dialect=dialect,
+        board=settings.get("board.kit", "yes") == "yes",
+        float_bits=int(settings.get("run.float_bits", 64)),
+        moments=_named(settings, {f"expect.{name}": name for name in ("voltages", "currents")}) or None,
+        events=_named(settings, {f"input.{name}": name for name in ("time_unit", "bins", "node")}) or None,
+        **{name: given[name] for name in _WORDS},
+        **_named(settings, _FIELDS),
+        **more,
+    )
+
+
+def _named(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that were given, by other names: ``names`` are {setting: its field}."""
+    return {field: settings[name] for name, field in names.items() if name in settings}
+
+
+def _dialect(preset: str | None, settings: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the dialect's preset as 'name' and its switches, or None where nothing was asked for."""
+    switches = _named(settings, {f"dialect.{switch}": switch for switch in (*SWITCHES, "layers")})
+    return {**({"name": preset} if preset else {}), **switches} or None
