@@ -41,11 +41,15 @@ Prices = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Swing:
-    """The energy of a sample in pJ with one price at its low and high end; ``dynamic_pj`` is that without static."""
+    """The energy of a sample in pJ with one price at its low and high end; ``dynamic_pj`` is that without static.
+
+    ``basis`` is that of the price: an assumed one rests on no reading of the chip, whether or not it moves the energy.
+    """
 
     price: str
     pj: tuple[float, float]
     dynamic_pj: tuple[float, float]
+    basis: str
 
     @property
     def size(self) -> float:
@@ -54,7 +58,10 @@ class Swing:
 
 @dataclass(frozen=True)
 class SensitivityReport:
-    """Swings, largest first, and the intervals of the whole and of the dynamic energy in pJ, UNPRICED without one."""
+    """Swings, largest first, and the intervals of the whole and of the dynamic energy in pJ, UNPRICED without one.
+
+    An assumed price has a swing even if it moves nothing.
+    """
 
     swings: tuple[Swing, ...]
     interval_pj: Range
@@ -171,10 +178,13 @@ def sensitivity(
     for index, (key, price) in enumerate(used.items()):
         ends[key][2 * index : 2 * index + 2] = price.low, price.high
     dynamic, whole = _energies(model, ends)
-    swings = [Swing(key, _pair(whole, index), _pair(dynamic, index)) for index, key in enumerate(used)]
+    swings = [
+        Swing(key, _pair(whole, index), _pair(dynamic, index), price.basis)
+        for index, (key, price) in enumerate(used.items())
+    ]
     drawn = {key: np.full(draws, value) for key, value in likely.items()} | _drawn(used, draws, seed)
     dynamic, whole = _energies(model, drawn)
-    moving = [swing for swing in swings if swing.size > 0]
+    moving = [swing for swing in swings if swing.size > 0 or swing.basis == "assumed"]
     return SensitivityReport(
         tuple(sorted(moving, key=lambda swing: -swing.size)), _interval(whole), _interval(dynamic), draws
     )

@@ -54,7 +54,9 @@ def decided(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) ->
     report = sensitivity(placed, record, profile)
     if report.interval_pj == UNPRICED:
         return {}
-    rows = [models.Sensitivity(swing.price, *swing.pj, *swing.dynamic_pj) for swing in report.swings]
+    names = ("price", "low_pj", "high_pj", "dynamic_low_pj", "dynamic_high_pj", "basis")
+    values = [(swing.price, *swing.pj, *swing.dynamic_pj, swing.basis) for swing in report.swings]
+    rows = [models.made(models.Sensitivity, dict(zip(names, row, strict=True))) for row in values]
     return {
         "sensitivity": tuple(rows),
         "interval_pj": models.made(models.Range, asdict(report.interval_pj)),

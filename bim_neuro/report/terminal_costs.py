@@ -47,7 +47,8 @@ def _waits(step: StepTime) -> str:
         else ""
     )
     waited = _WAITED.get(step.term, escape(step.term))
-    return f"the longest step waits for {waited}, {scaled(step.us, MICROSECONDS)}{busiest}"
+    basis = next((f" (basis: {escape(row.basis)})" for row in step.terms if row.term == step.term), "")
+    return f"the longest step waits for {waited}, {scaled(step.us, MICROSECONDS)}{basis}{busiest}"
 
 
 def energy_lines(costs: Energy) -> list[str]:
@@ -107,13 +108,16 @@ def deciding_lines(summary: Summary) -> list[str]:
         return []
     swings = ", ".join(
         f"{escape(row.price)} {point(row.low_pj, PICOJOULES)} to {point(row.high_pj, PICOJOULES)}"
+        + (f" ({escape(row.basis)})" if row.basis else "")
         for row in summary.sensitivity[:_SHOWN]
     )
-    return [
+    still = [escape(row.price) for row in summary.sensitivity if row.low_pj == row.high_pj]
+    lines = [
         f"random prices: 90 % of draws lie in {energy(summary.interval_pj)}, "
         f"dynamic {energy(summary.dynamic_interval_pj)}",
         f"what decides the energy, and is to be measured first: {swings}",
     ]
+    return lines + ([f"assumed, and moves nothing here: {', '.join(still)}"] if still else [])
 
 
 def dense_line(dense: Dense) -> str:

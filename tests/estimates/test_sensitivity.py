@@ -56,6 +56,17 @@ def test_a_swing_is_the_energy_that_price_gives_with_that_price_at_its_ends(bloc
     assert [swing.size for swing in found.swings] == sorted((swing.size for swing in found.swings), reverse=True)
 
 
+def test_an_assumed_price_is_named_as_such_even_where_it_moves_nothing(block: Case) -> None:
+    placed, record, profile = block
+    known_as = profile.quantities()
+    swings = {swing.price: swing for swing in sensitivity(placed, record, profile).swings}
+    assert all(swing.basis == known_as[key].basis for key, swing in swings.items())
+    for key in ("timing.read_ns", "timing.barrier_us", "timing.hop_ns"):  # no published reading pins these
+        assert known_as[key].basis == "assumed"
+        assert swings[key].size == 0  # a block on one core waits for its neurons
+    assert "timing.synop_ns" not in swings  # moves nothing, but rests on readings
+
+
 def test_a_price_that_is_left_out_moves_nothing(block: Case) -> None:
     placed, record, profile = block
     named = {swing.price for swing in sensitivity(placed, record, profile).swings}
@@ -87,7 +98,7 @@ def test_the_interval_of_one_price_has_the_quantiles_of_a_log_uniform_number() -
     profile = chip(**exact, **{name: known(0, 0, 0) for name in zero}, synop_pj=known(1, 10, 100))
     found = sensitivity(place(tiny(), profile, effort=0), tiny_record(), profile, draws=400)
     synops = 33 / 2  # a sample
-    assert [swing.price for swing in found.swings] == ["energy.synop_pj"]
+    assert [swing.price for swing in found.swings if swing.size] == ["energy.synop_pj"]
     assert found.swings[0].pj == (pytest.approx(synops), pytest.approx(synops * 100))
     quantiles = (found.interval_pj.low, found.interval_pj.value, found.interval_pj.high)
     assert np.log10(np.array(quantiles) / synops) == pytest.approx([0.1, 1.0, 1.9], abs=0.1)

@@ -132,6 +132,7 @@ class Sensitivity:
     high_pj: Annotated[float, "The same with the price at its high end.", _PJ]
     dynamic_low_pj: Annotated[float, "Dynamic energy with the price at its low end.", _PJ]
     dynamic_high_pj: Annotated[float, "The same with the price at its high end.", _PJ]
+    basis: Annotated[Basis | None, "How the price is known; null in results of before it was said."] = None
 
 
 @dataclass(frozen=True)

@@ -63,13 +63,15 @@ function powerCard({ power, boundary, sample_rate_hz: rate, duty, at_rate: sampl
 /** A tornado: the energy of a sample with one price at its ends. */
 function swingCard({ sensitivity, interval_pj: interval, energy }) {
   const value = energy.energy_uj.value === null ? energy.dynamic.value : 1e6 * energy.energy_uj.value;
-  const rows = sensitivity.slice(0, 12).map((row) => ({
+  const still = sensitivity.filter((row) => row.low_pj === row.high_pj).map((row) => row.price);
+  const rows = sensitivity.filter((row) => row.low_pj !== row.high_pj).slice(0, 12).map((row) => ({
     label: row.price, range: { low: Math.min(row.low_pj, row.high_pj), value, high: Math.max(row.low_pj, row.high_pj) }, parts: [[value, "var(--quiet)"]],
-    text: scaled(Math.abs(row.high_pj - row.low_pj), ENERGY), aside: "",
-    tip: { title: row.price, rows: [["at its low end", scaled(row.low_pj, ENERGY)], ["at its high end", scaled(row.high_pj, ENERGY)]] },
+    text: scaled(Math.abs(row.high_pj - row.low_pj), ENERGY), aside: row.basis || "",
+    tip: { title: row.price, rows: [["at its low end", scaled(row.low_pj, ENERGY)], ["at its high end", scaled(row.high_pj, ENERGY)], ...(row.basis ? [["basis", row.basis]] : [])] },
   }));
   if (!rows.length) return null;
-  return card("What decides the energy", { note: `Energy of a sample with one price at its ends, the others likely; measure the first first. With all prices drawn at random, 90 % lie in ${rangeText(interval, ENERGY)}.` },
+  const idle = still.length ? ` Assumed, and moves nothing here: ${still.join(", ")}.` : "";
+  return card("What decides the energy", { note: `Energy of a sample with one price at its ends, the others likely; measure the first first. With all prices drawn at random, 90 % lie in ${rangeText(interval, ENERGY)}.${idle}` },
     rangeBars("What decides the energy", rows, (mark) => scaled(mark, ENERGY)));
 }
 
