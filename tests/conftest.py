@@ -13,6 +13,7 @@ import pytest
 # and Lava's forked processes must not meet a parent with threads of its own.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TRITON_INTERPRET", "1")  # the CUDA kernels on the CPU; 0 where there is a card
 
 # A shell lets its jobs in the background ignore Ctrl-C, and so would the commands that the tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -13,16 +13,23 @@ from typing import Literal
 
 from torch import Tensor
 
+from ...errors import InputError
 from ...model.block import BIMBlock
 from ...model.network import BIMNetwork
 from ...model.selective_scan import BlockState, selective_scan
+from . import cuda
 
 Implementation = Literal["auto", "law", "cpu", "cuda"]
 
 
 def chosen(x: Tensor, wanted: Implementation = "auto") -> Implementation:
     """Return which implementation runs an input."""
-    return "law" if wanted == "auto" else wanted
+    if wanted == "cuda" and not cuda.runs(x):
+        what = f"{str(x.dtype).removeprefix('torch.')} on {x.device}"
+        raise InputError(f"the CUDA kernels cannot run {what}", "they run float32 and float64 on CUDA, through Triton")
+    if wanted == "auto":
+        return "cuda" if x.is_cuda and cuda.runs(x) else "law"
+    return wanted
 
 
 def run_block(
@@ -34,8 +41,8 @@ def run_block(
     implementation: Implementation = "auto",
 ) -> tuple[Tensor, BlockState]:
     """Return the spikes (T, batch, D) of x (T, batch, M) from ``state``, and the state after; gradients flow."""
-    assert chosen(x, implementation) == "law"
-    return selective_scan(block.project(x), block.scan_weights, block.soma_law, state, mask)
+    scan = {"law": selective_scan, "cuda": cuda.scan}[chosen(x, implementation)]
+    return scan(block.project(x), block.scan_weights, block.soma_law, state, mask)
 
 
 def spikes(network: BIMNetwork, x: Tensor, implementation: Implementation = "auto") -> list[Tensor]:
