@@ -42,6 +42,10 @@ def bim_train(*arguments: object) -> Ended:
     return _in_process(cli.train_main, "bim-train", arguments)
 
 
+def bim_sweep(*arguments: object) -> Ended:
+    return _in_process(cli.sweep_main, "bim-sweep", arguments)
+
+
 def bim_report(*arguments: object) -> Ended:
     return _in_process(cli.report_main, "bim-report", arguments)
 

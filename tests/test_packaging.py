@@ -83,7 +83,7 @@ print(module.__file__, load_profile("loihi2").name)
 """
     place = site / "bim_neuro/compilers/quantise.py"
     assert python("-c", script, cwd=tmp_path, env=environment) == f"{place} loihi2"
-    for command in ("bim-compile", "bim-train", "bim-report"):
+    for command in ("bim-compile", "bim-train", "bim-sweep", "bim-report"):
         assert "Usage" in python(str(site / "bin" / command), "--help", cwd=tmp_path, env=environment)
 
 

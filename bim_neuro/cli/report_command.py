@@ -10,6 +10,7 @@ import typer
 
 from . import options
 from .asked import Asked, carry_out
+from .best_command import best_app
 from .config import Command, Config
 from .console import out
 from .fit_command import fit_app
@@ -36,6 +37,7 @@ def report_command(
     bim-report out/digits
     bim-report out/digits -o report.html
     bim-report compare out/digits out/pruned      compares runs
+    bim-report best out/sweep-digits              shows the best trial of a sweep
     bim-report fit runs.csv -o my_chip.toml       refits prices to measurements
     """
     carry_out(context, _report)
@@ -85,7 +87,9 @@ def _compare(asked: Asked) -> None:
 
 def report_main() -> None:
     """Entry point bim-report; to read a folder named compare or fit, write ./compare or ./fit."""
-    if sys.argv[1:2] == ["fit"]:
+    if sys.argv[1:2] == ["best"]:
+        run_app(best_app, args=sys.argv[2:], prog_name="bim-report best")
+    elif sys.argv[1:2] == ["fit"]:
         run_app(fit_app, args=sys.argv[2:], prog_name="bim-report fit")
     elif sys.argv[1:2] == ["compare"]:
         run_app(compare_app, args=sys.argv[2:], prog_name="bim-report compare")

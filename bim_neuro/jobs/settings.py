@@ -181,6 +181,19 @@ TRAIN = (
 )  # fmt: skip
 """Settings of bim-train, in addition to its options."""
 
+SWEEP = (
+    Setting("sweep.keep", str, "all", "Files of each trial that are kept: all, or summary.json and the request.",
+            choices=("all", "summary")),
+    Setting("sweep.seed", int, 0, "Seed of --proposals random and optuna.", low=0, high=2**31 - 1),
+    Setting("slurm.array", int, 64, "Most jobs at once.", "jobs", 1, 4096),
+    Setting("slurm.minutes", int, 60, "Time limit of a job.", "min", 1),
+    Setting("slurm.memory", float, 4.0, "Memory of a job.", "GiB", 0.1),
+    Setting("slurm.cpus", int, 1, "Processors of a job; a trial computes with one thread.", "", 1),
+    *(Setting(f"slurm.{name}", str, None, f"Slurm's own --{name.replace('_', '-')} of a job.")
+      for name in ("partition", "account", "qos", "constraint", "gres", "exclude", "comment")),
+)  # fmt: skip
+"""Settings of bim-sweep, in addition to its options."""
+
 
 def chosen(table: Iterable[Setting], sections: Mapping[str, Mapping[str, Any]], pairs: Iterable[str]) -> dict[str, Any]:
     """Return the settings that were given, by name: first those of a file's sections, then of --set."""

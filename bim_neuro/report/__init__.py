@@ -7,6 +7,7 @@ from .files import DAMAGE, FILES, read_summary, render_again, write_files
 from .over_time import RASTER_STEPS, series
 from .side_by_side import render_comparison
 from .summary import Facts, known, summarise
+from .sweep_text import render_sweep, show_sweep
 
 __all__ = [
     "DAMAGE",
@@ -20,7 +21,9 @@ __all__ = [
     "read_summary",
     "render_again",
     "render_comparison",
+    "render_sweep",
     "series",
+    "show_sweep",
     "summarise",
     "write_files",
 ]

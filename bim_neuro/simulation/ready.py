@@ -123,5 +123,7 @@ def tiny_graph() -> IntegerGraph:
 
 
 def usable_cores() -> int:
-    """Return the cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the cores this process may use; a worker among others is told how many by BIM_NEURO_THREADS."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get("BIM_NEURO_THREADS", "")
+    return max(1, min(cores, int(told))) if told.isdecimal() else cores

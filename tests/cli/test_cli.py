@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from commands import ROOT, bim_compile, bim_report, bim_train, content, finish, save_input, save_model, start
+from commands import ROOT, bim_compile, bim_report, bim_sweep, bim_train, content, finish, save_input, save_model, start
 from small_models import small_checkpoint, small_input
 
 import bim_neuro
@@ -253,7 +253,7 @@ def test_steps_and_samples_cut_the_input(tmp_path: Path, model: Path, samples: P
     assert (found["samples"], found["steps"]) == (2, 3)
 
 
-@pytest.mark.parametrize("command", [bim_compile, bim_train, bim_report])
+@pytest.mark.parametrize("command", [bim_compile, bim_train, bim_sweep, bim_report])
 def test_version_and_help(command: Any) -> None:
     assert command("--version").out == f"bim-neuro {bim_neuro.__version__}\n"
     shown = command("--help")

@@ -12,9 +12,19 @@ import typer
 from commands import Ended, bim_compile, bim_train, content, save_input, save_model
 
 from bim_neuro import choices
-from bim_neuro.cli import compile_command, fit_command, options, report_command, shared, train_command
+from bim_neuro.cli import (
+    best_command,
+    compile_command,
+    fit_command,
+    options,
+    report_command,
+    shared,
+    sweep_command,
+    sweep_options,
+    train_command,
+)
 from bim_neuro.estimates.optimise import OBJECTIVES
-from bim_neuro.jobs.settings import COMPILE, TRAIN
+from bim_neuro.jobs.settings import COMPILE, SWEEP, TRAIN
 from bim_neuro.nodes.switches import SWITCHES
 from bim_neuro.plasticity.request import RULES
 
@@ -24,6 +34,8 @@ COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
     "report": (report_command.report_app, options.REPORT),
     "compare": (report_command.compare_app, options.COMPARE),
     "fit": (fit_command.fit_app, options.FIT),
+    "best": (best_command.best_app, options.BEST),
+    "sweep": (sweep_command.sweep_app, sweep_options.OPTIONS),
 }
 VALUES = {
     "target": "loihi1", "dt": 0.001, "dialect": "norse",
@@ -96,7 +108,7 @@ def refused(ended: Ended, *words: str) -> None:
 def test_every_option_says_where_it_has_an_effect(command: str) -> None:
     app, conditions = COMMANDS[command]
     names = [str(parameter.name) for parameter in typer.main.get_command(app).params]
-    names += [setting.name for setting in {"compile": COMPILE, "train": TRAIN}.get(command, ())]
+    names += [setting.name for setting in {"compile": COMPILE, "train": TRAIN, "sweep": SWEEP}.get(command, ())]
     assert sorted(conditions) == sorted(names)
 
 

@@ -15,7 +15,7 @@ from commands import ROOT, Ended, bim_compile, bim_train, save_input, save_model
 from bim_neuro.choices import DIALECTS
 from bim_neuro.cli import compile_command, train_command
 from bim_neuro.jobs.request import Request
-from bim_neuro.jobs.settings import COMPILE, TRAIN, Setting
+from bim_neuro.jobs.settings import COMPILE, SWEEP, TRAIN, Setting
 from bim_neuro.plasticity.request import GROUPS, Plasticity
 from bim_neuro.training.rules import Learning
 
@@ -90,7 +90,7 @@ def test_the_list_shows_every_setting_with_its_range_and_default(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "setting", sorted({*COMPILE, *TRAIN}, key=lambda some: some.name), ids=lambda setting: setting.name
+    "setting", sorted({*COMPILE, *TRAIN, *SWEEP}, key=lambda some: some.name), ids=lambda setting: setting.name
 )
 def test_the_table_in_the_docs_is_what_the_list_prints(setting: Setting) -> None:
     row = [f"`{setting.name}`", setting.unit, setting.range, setting.shown_default, setting.sentence]

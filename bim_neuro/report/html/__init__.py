@@ -8,7 +8,7 @@ from ..models import Summary
 from .bounded import bounded
 from .page import page
 
-__all__ = ["render", "render_comparison"]
+__all__ = ["render", "render_comparison", "render_sweep"]
 
 _SHARED = ("base.js", "face.js", "charts.js")
 _REPORT = (
@@ -26,3 +26,8 @@ def render(summary: Summary, mapping: dict[str, Any], series: dict[str, Any], te
 def render_comparison(comparison: dict[str, Any], text: str) -> str:
     """Return a page that compares runs; ``text`` is the same as plain text."""
     return page("Runs side by side - bim-neuro", comparison, (*_SHARED, "compare.js"), text)
+
+
+def render_sweep(table: dict[str, Any], text: str) -> str:
+    """Return sweep.html of a sweep's trials, points and fronts; ``text`` is the table as plain text."""
+    return page("Sweep - bim-neuro", table, (*_SHARED, "scatter.js", "sweep.js"), text)

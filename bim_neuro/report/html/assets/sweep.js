@@ -1,0 +1,107 @@
+"use strict";
+// A sweep: what no other trial beats, two objectives at a time, and every trial in a table that sorts and filters.
+
+const objectives = data.objectives; // [{name, column, most, unit, title}]
+const objective = (name) => objectives.find((one) => one.name === name);
+const SEEDS = ["seed", "learn.seed"];
+const varied = data.varied.filter((name) => !SEEDS.includes(name));
+const AMOUNT = {
+  share: (value) => percent(value),
+  uj: (value) => scaled(value, MICROJOULES),
+  us: (value) => scaled(value, MICROSECONDS),
+  count,
+};
+const amount = (unit, value) => (value === null || value === undefined ? NONE : AMOUNT[unit](value));
+const said = (values) => varied.map((name) => `${name} ${name in values ? values[name] : NONE}`).join(", ");
+const report = (key) => `trials/${encodeURIComponent(key)}/report.html`;
+const onFront = new Set(Object.values(data.fronts).flatMap((places) => places.flatMap((place) => data.points[place].keys)));
+
+function spread(range, unit) {
+  if (!range) return NONE;
+  return range.low < range.high ? `${amount(unit, range.value)} (${amount(unit, range.low)} to ${amount(unit, range.high)})` : amount(unit, range.value);
+}
+
+const tipOf = (point) => ({
+  title: said(point.values) || point.values.model,
+  rows: objectives.map((one) => [one.title, spread(point[one.name], one.unit)]),
+  note: point.keys.length > 1 ? `Mean of ${plural(point.keys.length, "seed")}, and the range of all.` : "Click to open its report.",
+});
+
+function frontCard(name, places) {
+  const [up, across] = name.split(",").map(objective);
+  if (!across || up !== objectives[0]) return null;
+  const drawn = data.points.map((point, place) => ({ point, place })).filter(({ point }) => point[up.name] && point[across.name]);
+  if (!drawn.length) return null;
+  const axis = (one) => ({ title: `${one.title}${one.most ? " (more is better)" : ""}`, format: (value) => amount(one.unit, value), whole: one.unit === "count" });
+  const bare = (range, ranges) => (ranges ? range : { value: range.value, low: range.value, high: range.value });
+  const place = h("div");
+  const draw = (ranges) => place.replaceChildren(scatter(`${up.title} against ${across.title}`, drawn.map(({ point, place }) => ({
+    x: bare(point[across.name], ranges), y: bare(point[up.name], ranges), front: places.includes(place), href: report(point.keys[0]), tip: tipOf(point),
+  })), axis(across), axis(up)));
+  draw(true);
+  const tools = choice("Ranges", [["with", "With ranges"], ["bare", "Values alone"]], "with", (key) => draw(key === "with"));
+  const rows = places.map((place) => data.points[place]);
+  const columns = [
+    ...varied.map((one) => ({ head: one, text: true, value: (point) => point.values[one] })),
+    ...objectives.map((one) => ({ head: one.title, value: (point) => (point[one.name] ? point[one.name].value : null), show: (point) => spread(point[one.name], one.unit) })),
+  ];
+  return card(`${up.title} against ${across.title.toLowerCase()}`,
+    { wide: across === objectives[1], tools, fallback: table(`The front of ${name}`, columns, rows) }, place);
+}
+
+// The table of trials.
+
+const link = (row) => (row.status === "done" ? h("a", { href: report(row.key) }, row.key.slice(0, 8)) : row.key.slice(0, 8));
+const columnsOfTrials = [
+  { head: "Trial", text: true, value: (row) => row.key, show: link },
+  { head: "Status", text: true, value: (row) => row.status, show: (row) => h("span", { class: row.status === "done" ? "" : "bad", title: row.said }, row.status) },
+  ...data.varied.map((name) => ({ head: name, text: true, value: (row) => (name === "model" ? row.model : row.values[name]) })),
+  ...objectives.map((one) => ({
+    head: one.title, value: (row) => row.metrics[one.column],
+    show: (row) => [amount(one.unit, row.metrics[one.column]), ends(row.metrics, one)],
+  })),
+  ...(data.trials.some((row) => row.lost_by_pruning !== null) ? [{
+    head: "Lost by pruning", help: "Accuracy of the same trial without pruning, less its own.",
+    value: (row) => row.lost_by_pruning, show: (row) => (row.lost_by_pruning === null ? NONE : `${(100 * row.lost_by_pruning).toFixed(1)} points`),
+  }] : []),
+  { head: "Computed in", value: (row) => row.seconds, show: (row) => seconds(row.seconds ?? null) },
+  { head: "Says", text: true, value: (row) => row.said },
+];
+
+function ends(metrics, one) {
+  const [low, high] = [metrics[`${one.column}_low`], metrics[`${one.column}_high`]];
+  return low === undefined || low === null ? "" : h("small", {}, `${amount(one.unit, low)} to ${amount(one.unit, high)}`);
+}
+
+function trials() {
+  const place = h("div");
+  const chosen = { text: "", front: "all" };
+  const written = (row) => [row.status, row.key, row.said, row.model, ...Object.entries(row.values).map(([name, value]) => `${name}=${value}`)].join(" ").toLowerCase();
+  const fits = (row) => (chosen.front === "all" || onFront.has(row.key)) && chosen.text.split(/\s+/).every((word) => written(row).includes(word));
+  const found = h("span", { class: "note", "aria-live": "polite" });
+  function fill() {
+    const heads = [...place.querySelectorAll("th[aria-sort]")];
+    const sorted = heads.findIndex((head) => head.getAttribute("aria-sort") !== "none");
+    const shown = data.trials.filter(fits);
+    const sort = sorted < 0 ? [2 + data.varied.length, "descending"] : [sorted, heads[sorted].getAttribute("aria-sort")];
+    place.replaceChildren(table("Trials", columnsOfTrials, shown, { sort }));
+    found.textContent = plural(shown.length, "trial");
+  }
+  const box = h("input", { type: "search", class: "filter", placeholder: "Filter: weight_bits=8 stock", "aria-label": "Filter the trials by their settings",
+    oninput: (event) => { chosen.text = event.target.value.trim().toLowerCase(); fill(); } });
+  const which = choice("Which trials", [["all", "All"], ["front", "On a front"]], "all", (key) => { chosen.front = key; fill(); });
+  fill();
+  return card("Trials", { wide: true, note: data.note, tools: h("div", { class: "tools" }, found, box, which) }, place);
+}
+
+function sweep() {
+  const counts = Object.entries(data.by_status).map(([status, number]) => `${count(number)} ${status}`).join(", ");
+  const drawn = Object.entries(data.fronts).map(([name, places]) => frontCard(name, places)).filter(Boolean);
+  page("Sweep", [h("p", { class: "verdict" }, `${plural(data.trials.length, "trial")}: ${counts}`),
+    data.left_out ? h("p", { class: "note" }, `${plural(data.left_out, "trial")} of other code or libraries left out.`) : null], [
+    drawn.length ? section("fronts", "Fronts", "What no other beats", "The line joins the points that no other beats in both. A whisker is the range of prices and seeds. A point opens its report.", cards(drawn)) : null,
+    section("trials", "Trials", "Every trial", null, cards(trials())),
+  ], [`bim-neuro ${data.bim_neuro}. `, h("code", {}, data.command || "")]);
+}
+
+sweep();

@@ -1,0 +1,84 @@
+"""A sweep in the terminal: what became of the trials, and the points that no other beats."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..printable import counted, escape
+from . import html
+
+_TEXT_WIDTH = 120
+_UNITS = {"uj": " uJ", "us": " us"}
+_KEY = 8  # characters of a trial's name that are shown
+_MOST = 40
+"""Points of a front that the terminal shows; the page has all."""
+MOST_ON_PAGE = 5000
+"""Trials that the page holds; trials.csv has all."""
+
+
+def show_sweep(table: Mapping[str, Any], console: Console) -> None:
+    """Print the statuses of the trials, and the front of the first two objectives; the page has the others."""
+    said = [counted(count, f"{status} trial") for status, count in sorted(table["by_status"].items())]
+    console.print(f"[bold]Sweep:[/] {', '.join(said) or 'no trial'}", soft_wrap=True)
+    if table["left_out"]:
+        older = counted(table["left_out"], "trial")
+        console.print(f"[dim]{older} of other code or libraries left out[/]", soft_wrap=True)
+    for name, places in list(table["fronts"].items())[:1]:
+        console.print(_front(name, [table["points"][place] for place in places], table))
+    for row in [row for row in table["trials"] if row["status"] not in ("done", "infeasible")][:_MOST]:
+        console.print(f"[yellow]{row['status']}[/] {row['key']}: {escape(row['said'])}", soft_wrap=True)
+
+
+def _front(name: str, points: list[Mapping[str, Any]], table: Mapping[str, Any]) -> Table:
+    shown = Table(title=f"no other is better in {' and '.join(name.split(','))}", title_justify="left", box=None)
+    varied = [each for each in table["varied"] if each not in ("seed", "learn.seed")]
+    for head in varied:
+        shown.add_column(escape(head.rpartition(".")[2]), justify="right")
+    for one in table["objectives"]:
+        shown.add_column(one["name"], justify="right")
+    shown.add_column("trial")
+    for point in points[:_MOST]:
+        values = [escape(point["values"].get(head, "-")) for head in varied]
+        shown.add_row(*values, *(_amount(point[one["name"]], one["unit"]) for one in table["objectives"]), _keys(point))
+    if len(points) > _MOST:
+        shown.caption = f"{len(points) - _MOST} more in sweep.html"
+    return shown
+
+
+def _keys(point: Mapping[str, Any]) -> str:
+    first, *others = (key[:_KEY] for key in point["keys"])
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _amount(found: Mapping[str, float] | None, unit: str) -> str:
+    if found is None:
+        return "-"
+    form = ".2%" if unit == "share" else ".4g"
+    ends = f" ({found['low']:{form}}-{found['high']:{form}})" if found["low"] < found["high"] else ""
+    return f"{found['value']:{form}}{_UNITS.get(unit, '')}{ends}"
+
+
+def render_sweep(table: dict[str, Any]) -> str:
+    """Return sweep.html; of very many trials it holds those on a front and the first others."""
+    text = io.StringIO()
+    show_sweep(table, Console(file=text, width=_TEXT_WIDTH, highlight=False, emoji=False))
+    return html.render_sweep(_bounded(table), text.getvalue())
+
+
+def _bounded(table: dict[str, Any]) -> dict[str, Any]:
+    if len(table["trials"]) <= MOST_ON_PAGE:
+        return table
+    kept = {place for places in table["fronts"].values() for place in places}
+    kept |= set(range(MOST_ON_PAGE))
+    places = {place: index for index, place in enumerate(sorted(kept)) if place < len(table["points"])}
+    points = [table["points"][place] for place in places]
+    keys = {key for point in points for key in point["keys"]}
+    trials = [row for row in table["trials"] if row["key"] in keys][:MOST_ON_PAGE]
+    fronts = {name: [places[place] for place in front] for name, front in table["fronts"].items()}
+    note = f"{len(trials):,} of {len(table['trials']):,} trials; trials.csv has them all."
+    return table | {"points": points, "trials": trials, "fronts": fronts, "note": note}

@@ -1,0 +1,224 @@
+"""What a worker does: one trial, from its request to its folder, moved into the sweep's by one rename.
+
+A worker that sees the sweep's folder reads and writes there. One that does not is sent the files it needs, and sends
+back those that it wrote. What is refused or does not fit is a result; anything else that goes wrong is raised, and the
+sweep tries the trial again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..atomic import write
+from ..errors import DoesNotFit, InputError, first_line
+from ..executors import one_thread
+from ..jobs.compile import compile_to_folder
+from ..jobs.compose import OPTIONS, compose
+from ..jobs.request import Request, TrainRequest
+from ..report.models import Summary
+from .names import PATHS
+from .origin import code
+from .store import MODEL, TRIAL, Store
+from .trial import request_toml
+
+SUMMARY = ("summary.json", "request.toml", TRIAL)
+"""The files that a trial keeps where only summaries are asked for."""
+_OF_TRAINING = {"train.lambda": "mix", "train.credit": "credit", "train.online": "online",
+                "train.patience": "patience", "train.taps": "taps"}  # fmt: skip
+
+
+class Broken(Exception):
+    """A trial that went wrong on a worker, in words: exceptions of libraries may not travel."""
+
+
+def run_trial(trial: Mapping[str, Any], folder: str | None, files: bytes | None = None) -> dict[str, Any]:
+    """Compute a trial and return its row; with the zipped ``files`` also its own, under 'files'.
+
+    ``folder`` is the sweep's; None where this worker does not see it.
+    """
+    if os.getpid() != trial["process"]:
+        one_thread()
+    if trial["code"] != code():
+        raise Broken(f"{socket.gethostname()} has another version of bim-neuro or of a library than the sweep")
+    with tempfile.TemporaryDirectory() as own:
+        store = Store(Path(folder or own))
+        if folder is None:
+            for name in ("trials", "models", ".work"):
+                (store.folder / name).mkdir(exist_ok=True)
+            assert files is not None
+            trial = _with_paths(trial, _unpacked(files))
+        row = _settled(trial, store)
+        return row if folder else row | {"files": zipped(store.trial(trial["key"]))}
+
+
+def _settled(trial: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """Compute a trial in a folder of its own and move that in; return the row of whoever came first."""
+    attempt = store.attempt(trial["key"])
+    started = time.perf_counter()
+    try:
+        row = _row(trial, store, attempt)
+    except Exception as error:  # noqa: BLE001  (the sweep tries it again, and says this where it gives up)
+        shutil.rmtree(attempt, ignore_errors=True)
+        raise Broken(f"{type(error).__name__}: {first_line(error)}") from None
+    row |= {"seconds": round(time.perf_counter() - started, 3), "host": socket.gethostname()}
+    attempt.mkdir(exist_ok=True)
+    write(attempt / TRIAL, json.dumps(row) + "\n")
+    if trial["keep"] == "summary":
+        _drop(attempt)
+    return row if store.settle(attempt, store.trial(trial["key"])) else store.result(trial["key"]) or row
+
+
+def _row(trial: Mapping[str, Any], store: Store, attempt: Path) -> dict[str, Any]:
+    row = row_of(trial, "done", "")
+    try:
+        model, metrics = _model(trial, store)
+        outcome = compile_to_folder(_request(trial, model, attempt, store), stage=_quiet, advance=_quiet)
+    except DoesNotFit as error:
+        first = next(iter(error.findings), None)
+        return row | {"status": "infeasible", "said": first.message if first else error.message}
+    except InputError as error:
+        return row | {"status": "refused", "said": error.message}
+    return row | {"metrics": {**metrics, **measured(outcome.summary)}, "said": "; ".join(outcome.missed)}
+
+
+def row_of(trial: Mapping[str, Any], status: str, said: str) -> dict[str, Any]:
+    """Return what is known of a trial before it is computed."""
+    row = {"key": trial["key"], "origin": trial["code"], "model": trial["task"] or Path(trial["model"]).name}
+    return row | {"source": trial["source"], "values": trial["values"], "status": status, "metrics": {}, "said": said}
+
+
+def _model(trial: Mapping[str, Any], store: Store) -> tuple[Path, dict[str, Any]]:
+    """Return the model's file, trained first where the sweep trains, and what the training measured."""
+    if trial["task"] is None:
+        return Path(trial["model"]), {}
+    from ..jobs.train import train_to_file
+
+    model = store.model(trial["training"])
+    if not model.exists():
+        attempt = store.attempt(trial["training"])
+        attempt.mkdir()
+        train_to_file(_training(trial, attempt / MODEL), begins=_quiet, epoch=_quiet, tested=_quiet)
+        store.settle(attempt, model.parent)
+    log = json.loads((model.parent / "log.json").read_text())
+    score = next((value for name, value in log["validation"].items() if name != "samples"), None)
+    return model, {"validation": score, "epochs": log["epochs"], "trained_seconds": round(log["seconds"], 3)}
+
+
+def _training(trial: Mapping[str, Any], output: Path) -> TrainRequest:
+    asked: dict[str, Any] = dict(trial["trained"])
+    data = asked.pop("data", None)
+    named: dict[str, Any] = {_OF_TRAINING.get(name, name): value for name, value in asked.items()}
+    log, place = output.with_name("log.json"), None if data is None else Path(data)
+    return TrainRequest(trial["task"], output, data=place, json=log, test=False, command="bim-sweep", **named)
+
+
+def _request(trial: Mapping[str, Any], model: Path, output: Path, store: Store) -> Request:
+    asked = dict(trial["compiled"])
+    if asked.get("lowering") == "fused":
+        del asked["lowering"]
+    options = {name: Path(value) if name in PATHS else value for name, value in asked.items() if name in OPTIONS}
+    settings = {name: value for name, value in asked.items() if name not in OPTIONS}
+    file = store.trial(trial["key"]) / "request.toml"
+    toml = request_toml(trial, model)
+    return compose(model, output, options, settings, file=toml, command=f"bim-compile --config {file}")
+
+
+def measured(summary: Summary) -> dict[str, Any]:
+    """Return the numbers of a compile that a sweep compares."""
+    energy, answer, accuracy = summary.energy.energy_uj, summary.latency.answer_us, summary.accuracy
+    shares = [row.share for row in summary.agreement if row.share is not None]
+    return {
+        "accuracy": accuracy.integer if accuracy else None,
+        "accuracy_float": accuracy.float if accuracy else None,
+        "agreement": min(shares) if shares else None,
+        "energy_uj": energy.value,
+        "energy_uj_low": energy.low,
+        "energy_uj_high": energy.high,
+        "latency_us": answer.value,
+        "latency_us_low": answer.low,
+        "latency_us_high": answer.high,
+        "cores": summary.cores.used,
+        "samples": summary.samples,
+        "accuracy_before": summary.learning.accuracy_before if summary.learning else None,
+    }
+
+
+def _drop(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name not in SUMMARY:
+            entry.unlink()
+
+
+def zipped(folder: Path) -> bytes:
+    """Return a folder's files as one archive."""
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(folder).as_posix())
+    return memory.getvalue()
+
+
+def packed(paths: list[Path]) -> bytes:
+    """Return files, and folders of files, by their paths as they are given, as one archive."""
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in dict.fromkeys(paths):
+            parts = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
+            for part in parts:
+                archive.write(part, _inside(str(path)) + part.relative_to(path.parent).as_posix())
+    return memory.getvalue()
+
+
+def _inside(path: str) -> str:
+    """Return the folder of an archive that holds what lies at a path."""
+    return hashlib.sha256(path.encode()).hexdigest()[:16] + "/"
+
+
+def _unpacked(files: bytes) -> Path:
+    return _kept(hashlib.sha256(files).hexdigest(), files)
+
+
+@lru_cache(4)
+def _kept(digest: str, files: bytes) -> Path:
+    """Unpack an archive of the sweep's once a process."""
+    folder = Path(tempfile.mkdtemp(prefix=f"bim-sweep-{digest[:8]}-"))
+    with zipfile.ZipFile(io.BytesIO(files)) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def _with_paths(trial: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a trial whose files lie in a folder here."""
+
+    def here(name: str, value: Any) -> Any:
+        named = name in PATHS or (name == "target" and str(value).endswith(".toml"))
+        return str(folder / _inside(str(value)) / Path(value).name) if named else value
+
+    model = trial["model"] and here(PATHS[0], trial["model"])
+    parts = {part: {name: here(name, value) for name, value in trial[part].items()} for part in ("compiled", "trained")}
+    return {**trial, "model": model, **parts}
+
+
+def _quiet(*_: object) -> None:
+    """Say nothing."""
+
+
+def unpack(files: bytes, folder: Path) -> None:
+    """Write the files that a worker sent back into a folder."""
+    with zipfile.ZipFile(io.BytesIO(files)) as archive:
+        archive.extractall(folder)
