@@ -99,7 +99,7 @@ MOST_LINES, MOST_CODE, MOST_PARAMETERS = 300, 50, 8
 """Of a file; and of a function, without its docstring, blank lines and comments."""
 KERNELS = re.compile(r"kernels?\.py$|/kernels/|/anneal\.py$")
 """Modules that numba compiles: a kernel is called with all that it reads, and a loop cut in two is two loops."""
-COMMANDS = ("compile_command", "train_command")
+COMMANDS = ("compile_command", "train_command", "sweep_command")
 """Typer reads an option from each parameter of a command."""
 
 

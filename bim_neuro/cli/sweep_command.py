@@ -21,7 +21,7 @@ from .streams import print_json, run_app
 from .sweep_options import OPTIONS as SWEEP_OPTIONS
 
 if TYPE_CHECKING:
-    from ..sweep.run import Progress
+    from ..sweep.run import Tally
     from ..sweep.sweep import SweepRequest
     from ..sweep.trial import Values
 
@@ -92,7 +92,7 @@ def _act(asked: Asked) -> None:
 
     request = _request(asked)
     with progress_bar() as bar:
-        table = run_sweep(request, lambda values: _without_effect(request, values), _Course(bar))
+        table = run_sweep(request, lambda values: _without_effect(request, values), _Shown(bar))
     if asked.as_json:
         print_json(table)
     else:
@@ -153,14 +153,14 @@ def _without_effect(request: SweepRequest, asked: Values) -> frozenset[str]:
     )
 
 
-class _Course:
+class _Shown:
     """Shows how a sweep goes: in a bar, and in lines where there is no terminal."""
 
     def __init__(self, bar: Bar) -> None:
         self.bar, self.tell = bar, Paced()
         self.task = bar.add_task("sweep", total=None, note="")
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Tally) -> None:
         self.bar.update(self.task, total=progress.total, completed=progress.known + progress.done, note=str(progress))
         self.tell(str(progress))
 

@@ -60,7 +60,7 @@ SHARED = ("data", "layout")
 _SHORT = {"prune": "prune.share"}
 
 
-class Name(NamedTuple):
+class Knob(NamedTuple):
     """One name: how its values are read, and whether it belongs to the training."""
 
     setting: Setting
@@ -75,18 +75,18 @@ class Name(NamedTuple):
         return "." not in self.full
 
 
-def names(training: bool) -> dict[str, Name]:
+def names(training: bool) -> dict[str, Knob]:
     """Return every full name with its values."""
     numbers = [Setting(name, kind, None, "", "", low, high) for name, kind, low, high in _NUMBERS]
     words = [Setting(name, str, None, "", choices=choices) for name, choices in _WORDS]
-    found = {setting.name: Name(setting) for setting in (*numbers, *words, *COMPILE)}
+    found = {setting.name: Knob(setting) for setting in (*numbers, *words, *COMPILE)}
     if training:
         own = [Setting(name, kind, None, "", "", low, high) for name, kind, low, high in _OF_TRAINING]
-        found |= {setting.name: Name(setting, trains=True) for setting in (*own, *TRAIN) if setting.name[:4] != "run."}
+        found |= {setting.name: Knob(setting, trains=True) for setting in (*own, *TRAIN) if setting.name[:4] != "run."}
     return found
 
 
-def find(given: str, known: Mapping[str, Name]) -> Name:
+def find(given: str, known: Mapping[str, Knob]) -> Knob:
     """Return what a name stands for; refuse one that stands for nothing, or for several things."""
     if given in known:
         return known[given]
@@ -100,6 +100,6 @@ def find(given: str, known: Mapping[str, Name]) -> Name:
     raise InputError(f"'{given:.60}' is neither a setting nor an option to sweep over", hint or listed)
 
 
-def read(name: Name, text: object, shown: str) -> object:
+def read(name: Knob, text: object, shown: str) -> object:
     """Return one value; ``shown`` is the name as it was given."""
     return replace(name.setting, name=shown).read(text)

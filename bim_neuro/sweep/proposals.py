@@ -31,7 +31,7 @@ class Proposals(Protocol):
         ...
 
 
-class Listed:
+class Combinations:
     """Combinations by their numbers, in an order; those that come to the same trial as an earlier one are left out."""
 
     def __init__(self, space: Space, maker: Maker, seed: int | None = None, trials: int | None = None) -> None:

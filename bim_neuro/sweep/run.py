@@ -28,7 +28,7 @@ _PROBE_SECONDS = 60.0
 
 
 @dataclass
-class Progress:
+class Tally:
     """How far a sweep is."""
 
     total: int
@@ -77,16 +77,16 @@ class Sweep:
     pool: Pool
     proposals: Proposals
     keep: str = "all"  # files of a trial, or 'summary'
-    say: Callable[[Progress], None] = lambda progress: None
+    say: Callable[[Tally], None] = lambda progress: None
     flying: dict[Future[Any], Trial] = field(default_factory=dict)
     waiting: list[Trial] = field(default_factory=list)
     tries: dict[str, int] = field(default_factory=dict)
     _shared: bool | None = None
     _sent: Any = None
 
-    def run(self) -> Progress:
+    def run(self) -> Tally:
         """Hand out every trial and hear its result."""
-        self.progress = Progress(self.proposals.total)
+        self.progress = Tally(self.proposals.total)
         try:
             while self._fill() or self.flying or self.waiting:
                 self._hear()

@@ -9,7 +9,7 @@ from math import isfinite, prod
 from typing import Any
 
 from ..errors import InputError
-from .names import Name, find, read
+from .names import Knob, find, read
 
 MOST_VALUES = 10_000
 _ROUNDS = 4
@@ -21,7 +21,7 @@ _HOW = "write it as quantise.weight_bits=8,16 or prune=0:0.9:0.1"
 class Axis:
     """A name and the values that it takes."""
 
-    name: Name
+    name: Knob
     values: tuple[Any, ...]
 
 
@@ -49,7 +49,7 @@ class Space:
         return all(values[axis.name.full] == axis.values[0] for axis in self.axes if axis.name.full in left)
 
 
-def space_of(pairs: Iterable[str], seeds: int | None, known: Mapping[str, Name]) -> Space:
+def space_of(pairs: Iterable[str], seeds: int | None, known: Mapping[str, Knob]) -> Space:
     """Read --vary and --seeds."""
     axes: dict[str, Axis] = {}
     for pair in pairs:
@@ -67,14 +67,14 @@ def space_of(pairs: Iterable[str], seeds: int | None, known: Mapping[str, Name])
     return Space(tuple(sorted(axes.values(), key=lambda axis: axis.name.trains)))
 
 
-def _seeds(seeds: int, axes: Mapping[str, Axis], known: Mapping[str, Name]) -> dict[str, Axis]:
+def _seeds(seeds: int, axes: Mapping[str, Axis], known: Mapping[str, Knob]) -> dict[str, Axis]:
     full = "seed" if "seed" in known else "learn.seed"
     if full in axes:
         raise InputError(f"--seeds and --vary {full} are given", "leave one of them out")
     return {full: Axis(known[full], tuple(range(seeds)))}
 
 
-def _values(key: str, text: str, name: Name) -> tuple[Any, ...]:
+def _values(key: str, text: str, name: Knob) -> tuple[Any, ...]:
     parts = [part.strip() for part in text.split(",")]
     is_range = len(parts) == 1 and text.count(":") == 2 and name.setting.kind is not str
     values = [read(name, part, key) for part in (_steps(key, text) if is_range else parts)]

@@ -12,10 +12,10 @@ from ..atomic import write
 from ..errors import InputError
 from ..executors import Slurm, open_pool
 from ..tasks import TASKS
-from .names import PATHS, Name, find, names, read
+from .names import PATHS, Knob, find, names, read
 from .objectives import Objective
-from .proposals import KINDS, Listed, Proposals, check_effects
-from .run import Progress, Sweep
+from .proposals import KINDS, Combinations, Proposals, check_effects
+from .run import Sweep, Tally
 from .space import Space, space_of
 from .store import Store
 from .table import write_table
@@ -48,7 +48,7 @@ class SweepRequest:
 
 
 def run_sweep(
-    request: SweepRequest, without_effect: WithoutEffect, say: Callable[[Progress], None] = lambda progress: None
+    request: SweepRequest, without_effect: WithoutEffect, say: Callable[[Tally], None] = lambda progress: None
 ) -> dict[str, Any]:
     """Compute the trials that are not finished yet, and write the table; return it."""
     if (request.model is None) == (request.train is None):
@@ -80,7 +80,7 @@ def _check_files(space: Space, maker: Maker) -> None:
             maker.trial({**first, axis.name.full: value}).key  # noqa: B018  (it hashes what it reads)
 
 
-def _fixed(pairs: tuple[str, ...], space: Space, known: dict[str, Name]) -> dict[str, Any]:
+def _fixed(pairs: tuple[str, ...], space: Space, known: dict[str, Knob]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     varied = {axis.name.full for axis in space.axes}
     for pair in pairs:
@@ -96,9 +96,9 @@ def _fixed(pairs: tuple[str, ...], space: Space, known: dict[str, Name]) -> dict
 
 def _proposals(request: SweepRequest, space: Space, maker: Maker, store: Store) -> Proposals:
     if request.proposals == "grid":
-        return Listed(space, maker, trials=request.trials)
+        return Combinations(space, maker, trials=request.trials)
     if request.proposals == "random":
-        return Listed(space, maker, request.seed, request.trials or _TRIALS)
+        return Combinations(space, maker, request.seed, request.trials or _TRIALS)
     if request.proposals != "optuna":
         raise InputError(f"--proposals is '{request.proposals:.60}'", f"one of: {', '.join(KINDS)}")
     from .optuna_study import Study

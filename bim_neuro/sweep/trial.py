@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .names import PATHS, SHARED, Name
+from .names import PATHS, SHARED, Knob
 from .origin import code, content_hash, key_of, profile_hash
 
 Values = Mapping[str, Any]
@@ -84,7 +84,7 @@ class Maker:
     model: Path | None
     task: str | None
     fixed: Values
-    known: Mapping[str, Name]
+    known: Mapping[str, Knob]
     without_effect: WithoutEffect
 
     def asked(self, values: Values) -> tuple[dict[str, Any], frozenset[str]]:
