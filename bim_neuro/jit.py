@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,7 +18,8 @@ import numba  # type: ignore[import-untyped,unused-ignore]
 from llvmlite import binding  # type: ignore[import-untyped,unused-ignore]
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic  # type: ignore[import-untyped,unused-ignore]
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import intrinsic, lower_builtin, models, register_model  # type: ignore[import-untyped,unused-ignore]
 
 __all__ = [
     "address_of",
@@ -32,6 +33,8 @@ __all__ = [
     "is_kept",
     "kernel",
     "may_compile",
+    "new_type",
+    "operator_of",
     "part",
     "pointer_to",
     "section",
@@ -46,6 +49,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 _typeof: Any = numba.typeof
 pointer_to: Any = types.CPointer
 _njit: Any = numba.njit  # `_nrt`, no reference counts, is an option that its types do not list
+_Type: Any = types.Type
+_Model: Any = models.PrimitiveModel
+_Template: Any = AbstractTemplate
+_register_model: Any = register_model
+_infer: Any = infer_global
+_lower: Any = lower_builtin
 code_tools: Any = cgutils  # loops and variables for intrinsics; untyped
 _EVERYWHERE = (
     *("jit.py", "denormals.py", "simulation/kernels/words.py"),
@@ -107,6 +116,40 @@ def address_of(function: Callable[..., Any], place: Any) -> int:
 def type_of(value: Any) -> Any:
     """Return the type that kernels see."""
     return _typeof(value)
+
+
+def new_type(name: str, machine: Any) -> Any:
+    """Return a type of kernels for what is one value of a machine type of LLVM."""
+
+    class Type(_Type):  # type: ignore[misc]
+        pass
+
+    class Model(_Model):  # type: ignore[misc]
+        def __init__(self, manager: Any, kind: Any) -> None:
+            super().__init__(manager, kind, machine)
+
+    _register_model(Type)(Model)
+    return Type(name)
+
+
+def operator_of(
+    operator: Callable[..., Any], kinds: Collection[Any], build: Callable[[Any, Any], tuple[Any, Any]]
+) -> None:
+    """Give an operator a meaning for two values of one of ``kinds``, or one and a number: its type and its code."""
+
+    class Template(_Template):  # type: ignore[misc]
+        def generic(self, operands: Any, named: Any) -> Any:
+            ours = len(operands) == 2 and any(kind in kinds for kind in operands)
+            return build(*operands)[0](*operands) if ours else None
+
+    _infer(operator)(Template)
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return build(*signature.args)[1](context, builder, signature, values)
+
+    for kind in kinds:
+        for operands in ((kind, kind), (kind, types.Number), (types.Number, kind)):
+            _lower(operator, *operands)(code)
 
 
 def compiles_for(feature: str) -> bool:

@@ -11,6 +11,7 @@ import torch
 
 from bim_neuro.denormals import denormals_flushed
 from bim_neuro.graph import Edge, FloatGraph
+from bim_neuro.model.block import BIMBlock
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import LIF, Dense, Encoder, Source
 from bim_neuro.nodes.arithmetic import Array
@@ -110,7 +111,8 @@ def test_training_and_prediction_flush(monkeypatch: pytest.MonkeyPatch, rule: st
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
     x, y = heard_then_silent(2)[:40].transpose(0, 1), torch.tensor([0, 1])
     run = Run(network(), Recipe(epochs=2, batch=2), Learning(rule), 2)
-    run.network.register_forward_hook(lambda *_: seen.append(flushes()))
+    project = BIMBlock.project
+    monkeypatch.setattr(BIMBlock, "project", lambda block, x: seen.append(flushes()) or project(block, x))
     run.epoch(x, y, 0)
     Learner(run.network, Learning(rule)).gradients(x.transpose(0, 1), y)
     predict(run.network, x.numpy())

@@ -189,6 +189,7 @@ def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
         "seed": recipe.seed,
         "recipe": asdict(recipe),
         "learning": asdict(plan.learning),
+        "implementation": run.implementation,
         "trace_bytes": run.trace_bytes,
         "sparsity": run.sparsity,
         "epochs": run.epoch,

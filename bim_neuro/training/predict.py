@@ -1,4 +1,4 @@
-"""Predict classes with a network: all steps of a sample at once if memory allows, else step by step."""
+"""Predict classes with a network, some steps of some samples at a time: memory does not grow with either."""
 
 from __future__ import annotations
 
@@ -10,34 +10,39 @@ from torch import Tensor
 
 from ..denormals import denormals_flushed
 from ..intake import memory_of_a_run
-from ..model.network import BIMNetwork, NetworkConfig
+from ..model.network import BIMNetwork
 from ..nodes.arithmetic import Array
+from . import operator
+from .readout import leak_on
+
+AT_ONCE = 2**25
+"""Bytes of the steps that are computed at a time: few enough to stay near the core, many for products of matrices."""
 
 
 @denormals_flushed()
 def predict(network: BIMNetwork, x: Array, batch: int = 512) -> Array:
-    """Return the predicted classes of x (samples, steps, lines); of long ones as many at a time as memory allows."""
-    fit = memory_of_a_run() // sequence_bytes(network.config, x.shape[1])
+    """Return the predicted classes of x (samples, steps, lines)."""
+    allowed = min(AT_ONCE, memory_of_a_run())
+    a_step = operator.step_bytes(network.config, operator.chosen(network.w_o))
+    samples = max(1, min(batch, len(x), allowed // (a_step + operator.state_bytes(network.config))))
+    steps = max(1, allowed // (samples * a_step))
     with torch.no_grad():
-        parts = [_logits(network, part, fit > 0) for part in _chunks(x, max(1, min(batch, fit)))]
+        parts = [_logits(network, part, steps) for part in _chunks(x, samples)]
     return np.asarray(torch.cat(parts).argmax(1).numpy())
 
 
-def _logits(network: BIMNetwork, x: Array, at_once: bool) -> Tensor:
-    """Return the mean readout (samples, classes), all steps at once or one after another."""
-    time_first = torch.as_tensor(x, dtype=torch.float32).transpose(0, 1)
-    if at_once:
-        return network(time_first)  # type: ignore[no-any-return]
-    state, total = network.initial(len(x)), torch.zeros(len(x), network.config.classes)
-    for x_t in time_first:
-        reading, state = network.step(x_t, state)
-        total += reading
-    return total / len(time_first)
-
-
-def sequence_bytes(config: NetworkConfig, steps: int) -> int:
-    """Return the memory of the sequence form for one sample: decay, drive and state of a block, and arrays as large."""
-    return 4 * steps * (config.inputs + config.channels * (3 * config.states + 8) * config.blocks)
+def _logits(network: BIMNetwork, x: Array, at_a_time: int) -> Tensor:
+    """Return the mean readout (samples, classes)."""
+    state = network.initial(len(x))
+    blocks, r, total = list(state.blocks), state.r, torch.zeros_like(state.r)
+    gamma = float(network.readout_decay)
+    for first in range(0, x.shape[1], at_a_time):
+        steps = torch.as_tensor(x[:, first : first + at_a_time], dtype=torch.float32).transpose(0, 1)
+        *_, spikes = operator.advance(network, steps, blocks)
+        readings = leak_on(r, spikes @ network.w_o.T + network.b_o, gamma)
+        r, total = readings[-1], total + readings.sum(0)
+    mean: Tensor = total / x.shape[1]
+    return mean
 
 
 def _chunks(x: Array, size: int) -> Iterator[Array]:

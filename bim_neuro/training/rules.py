@@ -32,6 +32,7 @@ from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
+from . import operator
 from .online import ForwardGradient, LocalReadouts
 from .readout import Loss
 from .stdp import PairTraces, PairWindow, ThreeFactorTraces
@@ -181,7 +182,7 @@ class Learner:
 
     def _backpropagate(self, x: Tensor, y: Tensor, smoothing: float) -> float:
         self.network.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(self.network(x), y, label_smoothing=smoothing)
+        loss = F.cross_entropy(self.network.read(operator.spikes(self.network, x)[-1]), y, label_smoothing=smoothing)
         loss.backward()
         return float(loss.detach())
 

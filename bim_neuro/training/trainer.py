@@ -25,7 +25,8 @@ from ..intake import check_available
 from ..model.checkpoint import is_same, load_plain, save_atomically
 from ..model.network import BIMNetwork, NetworkConfig
 from ..nodes.arithmetic import Array
-from .predict import predict, sequence_bytes
+from . import operator
+from .predict import predict
 from .pruning import EVERY, HARD_FROM, Pruner
 from .rules import Learner, Learning
 
@@ -84,6 +85,7 @@ class Progress:
     log: list[dict[str, float]] = field(default_factory=list)
     trace_bytes: int = 0
     sparsity: float | None = None
+    implementation: str = ""
 
 
 Score = Callable[[Array, Array], float]
@@ -112,8 +114,9 @@ def train(
     learning = learning or Learning()
     if learning.rule == "bptt":
         batch, steps = min(recipe.batch, len(training[0])), training[0].shape[1]
+        a_step = operator.step_bytes(config, operator.chosen(torch.empty(0)), learns=True)
         what = f"the states of {batch} samples of {steps:,} steps, which bptt keeps,"
-        check_available(what, batch * sequence_bytes(config, steps), "choose a smaller --batch, or --rule rtrl")
+        check_available(what, batch * steps * a_step, "choose a smaller --batch, or --rule rtrl")
     torch.manual_seed(recipe.seed)
     run = Run(BIMNetwork(config), recipe, learning, len(training[1]))
     progress = Progress()
@@ -128,6 +131,7 @@ def train(
         with run.masked():
             _judge(run.network, validation, score, progress, loss, eligible=run.final)
         progress.epoch += 1
+        progress.implementation = operator.chosen(run.network.w_o)
         progress.trace_bytes = run.learner.trace_bytes
         progress.sparsity = run.pruner.sparsity if run.pruner else None
         if resume_file is not None:

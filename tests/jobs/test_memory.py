@@ -23,6 +23,7 @@ from bim_neuro.errors import InputError
 from bim_neuro.estimates.neurobench import ActivityCounter, activity
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.intake import limits
+from bim_neuro.model.block import BIMBlock
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.simulation import Engine, Tuning, playing, reference, simulate, simulate_float
@@ -226,16 +227,21 @@ def test_memory_that_ran_out_is_no_defect_of_ours(capsys: pytest.CaptureFixture[
 
 def test_prediction_takes_few_samples_or_steps_at_a_time_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    network = BIMNetwork(NetworkConfig(5, 4, channels=16, states=3, blocks=2))
+    network = BIMNetwork(NetworkConfig(5, 4, channels=16, states=3))
     x = small_input(9, 30)
-    expected = predict(network, x)
-    taken: list[int] = []
-    network.register_forward_hook(lambda net, given, out: taken.append(given[0].shape[1]))
-    for allowed, samples in ((200_000, [3, 3, 3]), (100_000, [1] * 9), (1000, [])):
+    expected = network(torch.as_tensor(x, dtype=torch.float32).transpose(0, 1)).argmax(1)
+    taken: list[tuple[int, ...]] = []
+    project = BIMBlock.project
+    monkeypatch.setattr(BIMBlock, "project", lambda block, x: taken.append(tuple(x.shape[:2])) or project(block, x))
+    for allowed, pieces in (
+        (200_000, [(30, 9)]),
+        (8_000, [(3, 4)] * 20 + [(3, 1)] * 10),
+        (1_000, [(1, 1)] * 270),
+    ):
         taken.clear()
         monkeypatch.setattr(limits, "RUN_BYTES", allowed)
         np.testing.assert_array_equal(predict(network, x), expected)
-        assert taken == samples
+        assert taken == pieces
 
 
 def test_backpropagation_through_more_than_the_machine_holds_is_refused() -> None:
