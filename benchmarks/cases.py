@@ -117,16 +117,20 @@ def trained(name: str, samples: int, data: Path | None) -> tuple[IntegerGraph, A
 
 def generated_bim(width: int, states: int, blocks: int, steps: int, samples: int) -> tuple[IntegerGraph, Array]:
     """An untrained BIM of M = D = ``width`` on graded noise, calibrated and quantised as a trained one."""
+    draw = np.random.default_rng(0)
+    checkpoint = generated_checkpoint(width, states, blocks, draw.uniform(-1, 1, (8, 50, width)))
+    x = checkpoint.encoder.encode(draw.uniform(-1, 1, (samples, steps, width))).astype(np.int8)
+    return align(quantise(export(checkpoint))), x
+
+
+def generated_checkpoint(width: int, states: int, blocks: int, typical: Array) -> Checkpoint:
+    """Return an untrained BIM of M = D = ``width``, its ranges measured on raw input (samples, steps, width)."""
     torch.manual_seed(0)
     config = NetworkConfig(width, 10, channels=width, states=states, blocks=blocks)
     encoder = Encoder("graded", np.full(width, 127.0), np.zeros(width))
     labels = tuple(str(i) for i in range(10))
     checkpoint = Checkpoint(config, 1e-3, "own", labels, encoder, dict(BIMNetwork(config).state_dict()), {})
-    draw = np.random.default_rng(0)
-    ranges = calibrate(export(checkpoint), encoder.to_float(encoder.encode(draw.uniform(-1, 1, (8, 50, width)))))
-    checkpoint = replace(checkpoint, ranges=ranges)
-    x = encoder.encode(draw.uniform(-1, 1, (samples, steps, width))).astype(np.int8)
-    return align(quantise(export(checkpoint))), x
+    return replace(checkpoint, ranges=calibrate(export(checkpoint), encoder.to_float(encoder.encode(typical))))
 
 
 def cases(data: Path | None) -> dict[str, Callable[[], Case]]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from bim_neuro.compilers.artefact import Artefact, save_artefact
+from bim_neuro.compilers.emptying import shares_run
 from bim_neuro.compilers.to_lava.compat import lava_available
 from bim_neuro.graph import IntegerGraph
 from bim_neuro.nodes import Dense, IntegerLIF
@@ -61,7 +62,7 @@ def lava_steps_a_second(graph: IntegerGraph, x: Array) -> float:
     available, reason = lava_available()
     if not available:
         raise Skip(reason)
-    if graph.recurrent:
+    if not shares_run(graph):
         x = x[:1]
     total = len(x) * graph.period(x.shape[1]) + graph.latency
     few = max(total // 10, 1)
