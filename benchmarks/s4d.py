@@ -15,14 +15,12 @@ from math import pi
 import numpy as np
 
 import bim_neuro
-from bim_neuro.compilers.lower_s4d import s4d_graph
 from bim_neuro.compilers.placement.place import place
 from bim_neuro.estimates.energy import price
 from bim_neuro.estimates.latency import latency
 from bim_neuro.estimates.optimise import cores_used, optimise
 from bim_neuro.graph import IntegerGraph, PlacedGraph
 from bim_neuro.hardware import HardwareProfile, load_profile
-from bim_neuro.nodes import Encoder
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.record import RunRecord
 
@@ -46,9 +44,9 @@ def layer(channels: int, states: int) -> tuple[IntegerGraph, RunRecord]:
         "A_imag": pi * numbers,
         "C": draw.normal(size=(channels, states, 2)),
     }
-    lowered = s4d_graph(state, Encoder("graded", np.full(INPUTS, 127.0), np.zeros(INPUTS)))
-    program = bim_neuro.compile(lowered.graph)
-    return program.placed.graph, program.run(draw.uniform(-1, 1, (1, TOKENS, INPUTS)))
+    x = draw.uniform(-1, 1, (1, TOKENS, INPUTS))
+    program = bim_neuro.compile(state, dt=1e-3, input=x)
+    return program.placed.graph, program.run(x)
 
 
 def show(name: str, placed: PlacedGraph, record: RunRecord, profile: HardwareProfile) -> None:

@@ -56,7 +56,7 @@ _HOMES = {
 }
 """Where each public name but `compile` lives: (module, its name there)."""
 
-_MORE = ("layout", "weight_bits", "config", "lowering")
+_MORE = ("layout", "weight_bits", "config", "lowering", "activation")
 
 __all__ = ["__version__", "compile", *_HOMES]
 
@@ -91,7 +91,8 @@ def compile(  # noqa: A001
 
     ``model`` is a model.pt, .nir or .net file, or in memory: a module of norse, snnTorch, SpikingJelly or sinabs with a
     ``sample`` of what one step feeds it (batch, ...), a nir.NIRGraph, a `BIMNetwork`, its weights with a ``config``
-    (also a file of them), or a float graph. ``dt`` is the seconds of a step where the model does not say it.
+    (also a file of them), the weights of an S4D (also a file; docs/stock.md), or a float graph. ``dt`` is the seconds
+    of a step where the model does not say it.
 
     ``dialect`` says what another framework's .nir does not say of its neurons (docs/nir.md): "norse", "snntorch",
     "sinabs", "spikingjelly", "rockpool", "spyx", or a table of switches as {"name": "snntorch", "reset": "zero"}.
@@ -100,6 +101,7 @@ def compile(  # noqa: A001
     measures how large the numbers of an imported graph get: without it bounds take their place, which cost precision.
     ``weight_bits`` is 8, or 16: two lists of 8, and neurons in microcode. ``lowering`` "stock" takes a model.pt to
     processes that Lava ships, and to nothing else (docs/stock.md); ``input`` then says where its segments lie.
+    ``activation`` of an S4D is "relu" (the default) or "none".
 
     >>> import bim_neuro
     >>> program = bim_neuro.compile("examples/digits.pt")

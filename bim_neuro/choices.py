@@ -20,6 +20,8 @@ LOWERINGS = ("stock",)
 """What the blocks of a model become, beside neurons in microcode of their own."""
 SEGMENTS = 8
 """Straight pieces of a lowered model's decays, unless others are asked for."""
+ACTIVATIONS = ("relu", "none")
+"""What stands between the states of an S4D and its readout."""
 BINS = ("count", "any")
 """What a step and line with several events holds: how many, or 1."""
 DIALECTS = ("plain", "norse", "snntorch", "sinabs", "spikingjelly", "rockpool", "spyx", "lava-dl")

@@ -22,15 +22,13 @@ from .errors import InputError
 from .extras import check_extra
 from .graph import FloatGraph
 from .intake import is_hdf5, opened
-from .reading import AnyDialect, read_model
+from .reading import AnyDialect, read_model, s4d_in
 
 if TYPE_CHECKING:
     from .frameworks import Exported
     from .model.checkpoint import Checkpoint
     from .model.network import BIMNetwork, NetworkConfig
 
-_HOLDERS = ("state_dict", "model_state_dict", "model", "net", "network", "state")
-"""Where training loops keep weights in what they save."""
 _LAST = "w_o"
 """A weight that every `BIMNetwork` has; what stands before its name stands before all."""
 
@@ -44,10 +42,11 @@ class Said:
     encoder: str | None = None
     sample: Any = None
     config: NetworkConfig | Mapping[str, int] | None = None
+    activation: str | None = None
 
     def only(self, what: str, *names: str) -> None:
         """Refuse what has no effect on a kind of model."""
-        for name in ("dialect", "encoder", "sample", "config"):
+        for name in ("dialect", "encoder", "sample", "config", "activation"):
             if name not in names and getattr(self, name) is not None:
                 raise InputError(f"{name} has no effect on {what}", "leave it out")
 
@@ -58,8 +57,8 @@ def read_any(model: Any, said: Said) -> FloatGraph:
         path = arguments.path(model, "model")
         if said.config is not None:
             return _of_weights(_load(path), said)
-        said.only("a file", "dialect", "encoder")
-        return read_model(path, said.dt, said.dialect, said.encoder)
+        said.only("a file", "dialect", "encoder", "activation")
+        return read_model(path, said.dt, said.dialect, said.encoder, said.activation)
     if isinstance(model, FloatGraph):
         return _of_graph(model, said)
     if isinstance(model, Mapping):
@@ -133,6 +132,11 @@ def _switches(dialect: AnyDialect, framework: str) -> dict[str, Any]:
 
 def _of_weights(weights: Mapping[Any, Any], said: Said) -> FloatGraph:
     check_extra("train", "torch", "a model given by its weights")
+    from .model.s4d import is_s4d
+
+    if said.config is None and is_s4d(weights):
+        said.only("an S4D", "encoder", "activation")
+        return s4d_in(weights, "the state dict", said.dt, said.encoder, said.activation)
     said.only("weights", "encoder", "config")
     if said.config is None:
         fields = "inputs, classes, channels, states, taps, blocks"
@@ -180,14 +184,13 @@ def _config(config: Any) -> NetworkConfig:
 
 def _stripped(content: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the weights of a network, found in what a loop saved, under their own names."""
-    inside: Any = content
-    while not any(str(name).endswith(_LAST) for name in inside):
-        inner = [inside[holder] for holder in _HOLDERS if isinstance(inside.get(holder), Mapping)]
-        if not inner:
-            held = ", ".join(f"'{name!s:.30}'" for name in list(inside)[:4]) or "nothing"
-            hint = f"they may lie under {', '.join(_HOLDERS)}, with any prefix"
-            raise InputError(f"no weights of a BIMNetwork: '{_LAST}' is not there, but {held}", hint)
-        inside = inner[0]
+    from .model.state_dict import HOLDERS, holding
+
+    inside = holding(content, _LAST)
+    if inside is None:
+        held = ", ".join(f"'{name!s:.30}'" for name in list(content)[:4]) or "nothing"
+        hint = f"they may lie under {', '.join(HOLDERS)}, with any prefix"
+        raise InputError(f"no weights of a BIMNetwork: '{_LAST}' is not there, but {held}", hint)
     prefixes = {str(name).removesuffix(_LAST) for name in inside if str(name).endswith(_LAST)}
     if len(prefixes) > 1:
         found = ", ".join(f"'{prefix}'" for prefix in sorted(prefixes))

@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .compilers.lower_s4d import lower_s4d
 from .compilers.lower_stock import StockSettings, lower_stock
 from .errors import Finding, InputError
 from .graph import FloatGraph
+from .model.s4d_graph import has_fixed_decays
 from .nodes.arithmetic import Array
 from .nodes.source import GRADED_MAX
 from .program import Program, compiled
-from .stages import sequences_for
+from .stages import calibrate_on, sequences_for
 from .stopwatch import Stopwatch
 from .tasks import load_task
 
@@ -33,19 +35,26 @@ def with_lowering(
 ) -> Program:
     """Return the program of the same model on processes that Lava ships."""
     graph = program.reference
+    if has_fixed_decays(graph):
+        return _with_fixed_decays(program, settings, typical, watch, effort)
     with watch.stage("lower"):
         known = typical.raw is not None
         x = graph.encoder.for_float(sequences_for(graph, typical.raw)) if known else _random(graph)
         lowered = lower_stock(graph, x, typical.origin, settings)
-    made = compiled(lowered.graph, program.profile, watch, effort)
-    findings = [found for found in made.findings if (found.rule, found.layer) not in lowered.cleared]
-    return replace(
-        made,
-        reference=graph,
-        lowered=lowered.graph,
-        findings=tuple(findings) if known else (*findings, _unmeasured(graph)),
-        exponents={**made.exponents, **lowered.exponents},
-    )
+    made = compiled(graph, program.profile, watch, effort, lowered=lowered)
+    return made if known else replace(made, findings=(*made.findings, _unmeasured(graph)))
+
+
+def _with_fixed_decays(
+    program: Program, settings: StockSettings, typical: Typical, watch: Stopwatch, effort: float
+) -> Program:
+    """Return the program of an S4D, which has no knots to place, with decays of so many bits."""
+    graph = program.reference
+    if typical.raw is not None:
+        graph = calibrate_on(graph, typical.raw, typical.origin)
+    with watch.stage("lower"):
+        lowered = lower_s4d(graph, settings.decay_bits)
+    return compiled(graph, program.profile, watch, effort, lowered=lowered)
 
 
 def typical_input(graph: FloatGraph) -> Typical:

@@ -14,6 +14,7 @@ from .atomic import new_folder
 from .choices import BACKENDS
 from .compilers.artefact import Artefact, expected_messages, save_artefact
 from .compilers.constants import Constant
+from .compilers.lower_stock import Lowered
 from .compilers.placement.design_rules import assumptions
 from .compilers.placement.place import arrange
 from .errors import Finding
@@ -33,7 +34,7 @@ from .simulation.agreement import Agreement, compared, verify
 from .simulation.counting import count_messages
 from .simulation.probes import Probe, Watch, check_kept, samples_at_once
 from .simulation.reference import Progress, check_progress, simulate, simulate_float
-from .stages import calibrate_on, sequences_for, sequences_in, to_cores
+from .stages import calibrate_on, float_input, sequences_for, sequences_in, to_cores
 from .stopwatch import Stopwatch
 from .tasks import Dataset
 
@@ -156,8 +157,7 @@ class Program:
 
     def run_float(self, raw: Array, probe: Probe = True) -> RunRecord:
         """Run the model's float law on the same encoded input, or on raw values where the encoder ``reads_raw``."""
-        x = replace(self.graph.encoder, constants=0).for_float(sequences_for(self.graph, raw))
-        return simulate_float(self.reference, x, probe=probe)
+        return simulate_float(self.reference, float_input(self.reference, raw), probe=probe)
 
     def play(
         self,
@@ -289,12 +289,9 @@ class Program:
 
 
 def compiled(
-    reference: FloatGraph,
-    profile: HardwareProfile,
-    watch: Stopwatch,
-    effort: float = 1.0,
-    before: PlacedGraph | None = None,
-) -> Program:
-    """Take a float graph through every stage; ``effort`` and ``before`` are as in `to_cores`."""
-    made = to_cores(reference, profile, watch, effort, before)
-    return Program(reference, made.placed, profile, made.findings, made.constants, made.exponents)
+    reference: FloatGraph, profile: HardwareProfile, watch: Stopwatch, effort: float = 1.0,
+    before: PlacedGraph | None = None, lowered: Lowered | None = None,
+) -> Program:  # fmt: skip
+    """Take a float graph through every stage; ``effort``, ``before`` and ``lowered`` are as in `to_cores`."""
+    made = to_cores(reference, profile, watch, effort, before, lowered)
+    return Program(reference, made.placed, profile, made.findings, made.constants, made.exponents, made.lowered)

@@ -13,6 +13,8 @@ from .compilers.align import align
 from .compilers.calibrate import SAMPLES, calibrated, range_findings
 from .compilers.constants import Constant
 from .compilers.fields import wide_sums
+from .compilers.lower_s4d import lower_s4d
+from .compilers.lower_stock import Lowered
 from .compilers.placement.place import moved, place
 from .compilers.quantise import quantise_with_units
 from .compilers.rounding import rounding
@@ -20,6 +22,7 @@ from .compilers.wide_thresholds import with_wide_thresholds
 from .errors import DoesNotFit, Finding, InputError
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile
+from .model.s4d_graph import has_fixed_decays
 from .nodes import measured
 from .nodes.arithmetic import Array
 from .stopwatch import Stopwatch
@@ -38,6 +41,8 @@ class Placed:
     """Each constant in float and as the integers hold it."""
     exponents: dict[str, float]
     """Scale of each layer's message: its real value is message * 2^-exponent."""
+    lowered: FloatGraph | None
+    """The float graph that was made integers, where it is not that of the model."""
 
 
 def to_cores(
@@ -46,17 +51,21 @@ def to_cores(
     watch: Stopwatch,
     effort: float = 1.0,
     before: PlacedGraph | None = None,
+    lowered: Lowered | None = None,
 ) -> Placed:
     """Quantise, align and place; `DoesNotFit` holds every finding, first that of the stage that failed.
 
     ``effort`` bounds the search for good places of the cores; cores of ``before`` are reused if they are the same.
+    Integers are made of what the graph was ``lowered`` to; an S4D has none of its own and is lowered here.
     """
-    findings = list(range_findings(reference))
-    reference = with_wide_thresholds(reference)
+    if has_fixed_decays(reference):
+        lowered = lowered or lower_s4d(reference)
+    findings = list(range_findings(reference)) if lowered is None or reference.encoder.unmeasured else []
+    floats = with_wide_thresholds(lowered.graph if lowered else reference)
     try:
         with watch.stage("quantise"):
-            integer, units = quantise_with_units(reference)
-            constants = rounding(reference, integer, units)
+            integer, units = quantise_with_units(floats)
+            constants = rounding(floats, integer, units)
             findings += [finding for _, finding in constants if finding]
         with watch.stage("align"):
             aligned = align(integer)
@@ -65,7 +74,11 @@ def to_cores(
             placed = (before and moved(before, aligned, profile)) or place(aligned, profile, effort=effort)
     except DoesNotFit as refusal:  # a warning may be the cause of the error
         raise DoesNotFit((*refusal.findings, *findings)) from None
-    return Placed(placed, tuple(findings), tuple(constant for constant, _ in constants), units.exponents)
+    listed = tuple(constant for constant, _ in constants)
+    if lowered is None:
+        return Placed(placed, tuple(findings), listed, units.exponents, None)
+    left = tuple(found for found in findings if (found.rule, found.layer) not in lowered.cleared)
+    return Placed(placed, left, listed, {**units.exponents, **lowered.exponents}, lowered.graph)
 
 
 def calibrate_on(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:
@@ -102,6 +115,11 @@ def sequences_in(graph: FloatGraph, given: Any, layout: str | None, events: Mapp
     if events:
         raise InputError(f"{next(iter(events))} has no effect on an array", "it says how a file of events is read")
     return sequences_for(graph, as_sequences(given, layout, reads.shape, "input"))
+
+
+def float_input(reference: FloatGraph, raw: Any) -> Array:
+    """Return what a graph's float law reads for raw sequences, (samples, steps, lines)."""
+    return reference.encoder.assumed.for_float(sequences_for(reference, raw))
 
 
 def sequences_for(graph: FloatGraph | IntegerGraph, raw: Any) -> Array:

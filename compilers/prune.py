@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
+from ..model.s4d_graph import has_fixed_decays
 from ..nodes import Conv, Dense, Sparse
 from ..nodes.arithmetic import Array
 
@@ -20,6 +21,8 @@ def pruned(graph: FloatGraph, share: float) -> FloatGraph:
     """Return the graph whose dense, sparse and convolutional weights have their smallest ``share`` set to 0."""
     if not 0 <= share < 1:
         raise InputError(f"a share of {share:g} of the weights cannot be pruned", "give a share from 0 to less than 1")
+    if has_fixed_decays(graph):
+        raise InputError("the weights of an S4D cannot be pruned after its training", "leave prune.share out")
     edges = tuple(_pruned(edge, share) for edge in graph.edges)
     before, after = (sum(map(_squares, of)) for of in (graph.edges, edges))
     lost = 1 - after / before if before else 0.0

@@ -18,6 +18,7 @@ from ..nodes import LIF, Cuba, Readout
 from ..nodes.node import Node
 
 WIDTHS = (8, 16)
+_HINT = "leave quantise.weight_bits out"
 
 
 def with_weight_bits(graph: FloatGraph, bits: int) -> FloatGraph:
@@ -29,6 +30,8 @@ def with_weight_bits(graph: FloatGraph, bits: int) -> FloatGraph:
     nodes = {name: _wide(node) for name, node in graph.nodes.items()}
     wide = [name for name, node in nodes.items() if isinstance(node, Cuba)]
     edges = tuple(replace(edge, port="a") if edge.target in wide else edge for edge in graph.edges)
+    if not wide:
+        raise InputError("no weights of this model can have 16 bits: none lead to a spiking neuron or a readout", _HINT)
     said = f"the weights into {', '.join(wide)} have 16 bits, in two lists: twice the synapses, neurons in microcode"
     assumptions = [*graph.extra.get("assumptions", []), said]
     wider = FloatGraph(nodes, edges, graph.dt, graph.encoder, graph.task, graph.labels, graph.extra)

@@ -16,9 +16,9 @@ import typer
 
 from .. import arguments
 from ..errors import InputError
-from ..intake import is_hdf5, opened
 from ..jobs.settings import EVENTS
 from ..nodes.switches import SWITCHES
+from .model_kind import is_nir, is_s4d, says_less
 
 Values = Mapping[str, Any]
 """What an option or argument was given as, or its default, by its name in Python."""
@@ -94,18 +94,9 @@ def _shown(parameter: Any) -> str:
     return next(str(option) for option in parameter.opts if option.startswith("--"))
 
 
-def _is_nir(path: Path) -> bool:
-    """Whether a file is one for the NIR reader; one that cannot be opened may be."""
-    try:
-        with opened(path) as file:
-            return path.suffix in (".nir", ".net") or is_hdf5(file)
-    except InputError:  # the reader raises the error
-        return True
-
-
-def _foreign(why: str, mend: str = "leave it out") -> Condition:
+def _foreign(why: str, mend: str = "leave it out", kind: Callable[[Path], bool] = says_less) -> Condition:
     """Hold for the files of others."""
-    return needs(lambda v: v["model"] is None or _is_nir(v["model"]), f"with a model.pt, {why}", mend)
+    return needs(lambda v: v["model"] is None or kind(v["model"]), f"with a model.pt, {why}", mend)
 
 
 def _without(name: str, option: str) -> Condition:
@@ -128,8 +119,11 @@ def _has_static_power(target: str) -> bool:
 _SIMULATES = during(RUN)
 _BUILDS = during(RUN, CHECK)
 _NIR = _foreign("which says how long its steps are", "leave --dt out")
-_FOREIGN = _foreign("which brings its own dialect")
+_FOREIGN = _foreign("which brings its own dialect", kind=is_nir)
 _ENCODES = _foreign("which brings its own encoder")
+_S4D = needs(
+    lambda v: v["model"] is None or is_s4d(v["model"]), "with a model that is no S4D's state dict", "leave it out"
+)
 _RECORDED = needs(lambda v: v["expect"] is not None, "without --expect", "name a recording, as --expect io.npz")
 _LEARN = needs(lambda v: v["learn"] != "none", "without --learn", "name a rule, as --learn rtrl")
 _LAVA = needs(
@@ -204,6 +198,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "lowering": (_BUILDS, _STATIC),
     "lowering.segments": (_BUILDS, _LOWERED),
     "lowering.decay_bits": (_BUILDS, _LOWERED),
+    "s4d.activation": (_BUILDS, _S4D),
     **dict.fromkeys(("prune.share", "nir.for", "netx.write"), (_BUILDS,)),
     "learn.test": (_SIMULATES, _LEARN),
     "learn.samples": (_SIMULATES, _LEARN),

@@ -24,7 +24,7 @@ from ..program import BATCH, Program
 from ..simulation.beside import simulate_beside, steady
 from ..simulation.narrow import narrowed
 from ..simulation.ties import Compared, charged_voltages, compared, fires
-from ..stages import sequences_for
+from ..stages import float_input, sequences_for
 from .recording import CURRENT, MOMENTS, SENT, VOLTAGE, Recorded, Recording, recording_of
 
 NAMES = {SENT: SENT, VOLTAGE: "voltage", CURRENT: "current"}
@@ -60,7 +60,7 @@ def against(
     recording = recording_of(recorded, graph.nodes, graph.output).with_samples_first(None).at(moments)
     if recording.integers:
         return integer_rows(program, raw, recording)
-    x = program.graph.encoder.for_float(raw)
+    x = float_input(program.reference, raw)
     return float_rows(graph, x, recording, NO_UNITS, bits)
 
 

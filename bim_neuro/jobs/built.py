@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ..choices import SEGMENTS
 from ..compilers.lower_stock import StockSettings
 from ..compilers.prune import pruned
-from ..errors import Finding
+from ..errors import Finding, InputError
 from ..hardware import at_boundary
 from ..lowering import with_lowering
+from ..model.s4d_graph import has_fixed_decays
 from ..pipeline import compile_model
 from ..program import Program
 from ..reading import read_model
@@ -29,7 +31,7 @@ def program_of(request: Request, watch: Stopwatch) -> Program:
 
 
 def _compiled(request: Request, watch: Stopwatch) -> Program:
-    reading: dict[str, Any] = {"dt": request.dt, "dialect": request.dialect, "encoder": request.encoder}
+    reading: dict[str, Any] = {name: getattr(request, name) for name in ("dt", "dialect", "encoder", "activation")}
     model: Any = request.model
     if request.prune:
         with watch.stage("prune"):
@@ -38,6 +40,8 @@ def _compiled(request: Request, watch: Stopwatch) -> Program:
     fused = replace(compiled, profile=at_boundary(compiled.profile, request.boundary))
     if request.lowering is None:
         return fused
+    if has_fixed_decays(fused.reference) and request.segments != SEGMENTS:
+        raise InputError("lowering.segments has no effect on an S4D, whose decays are fixed", "leave it out")
     settings = StockSettings(request.segments, request.decay_bits)
     return with_lowering(fused, settings, training_input(fused, request.wanted), watch, effort=0.0)
 

@@ -17,6 +17,7 @@ from ..compilers.wider_weights import WIDTHS
 from ..errors import DoesNotFit, Finding
 from ..estimates.optimise import optimise
 from ..graph import PlacedGraph
+from ..model.s4d_graph import has_fixed_decays
 from ..nodes.arithmetic import Array
 from ..program import Program
 from ..ran import Ran
@@ -166,11 +167,14 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options[name]
     thresholds = options.pop("thresholds")
     options["learn"] = options.pop("plasticity")
-    for name in ("dialect", "encoder", "events", "moments", "importer", "netx", "boundary", "sample_rate"):
+    for name in ("dialect", "encoder", "events", "moments", "importer", "netx", "boundary", "sample_rate",
+                 "activation"):  # fmt: skip
         if options[name] is None:
             del options[name]
     if request.lowering is None:
-        del options["lowering"], options["segments"], options["decay_bits"]
+        del options["lowering"], options["segments"]
+    if not request.decay_bits:
+        del options["decay_bits"]
     if request.weight_bits == WIDTHS[0]:
         del options["weight_bits"]
     if not request.prune:
@@ -236,6 +240,8 @@ def _write_program(artefact: Artefact, request: Request, folder: Path) -> None:
 def _write_nir(program: Program, path: Path, importer: str | None) -> None:
     from ..nir_bridge import write_nir
 
+    if has_fixed_decays(program.reference):
+        return  # NIR has no node for its rectified vector
     write_nir(program.reference, path, importer=importer)
 
 

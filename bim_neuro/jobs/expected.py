@@ -11,12 +11,14 @@ from ..expect import against
 from ..expect.recording import Recording, head_of, recording_of
 from ..expect.search import NOT_SEARCHED, Found, dialect_in_force, search
 from ..graph import Graph
+from ..model.s4d_graph import has_fixed_decays
 from ..nir_bridge import ForeignFile, foreign_file
 from ..nodes.arithmetic import Array
 from ..printable import counted
 from ..program import Program
 from ..report import models
 from ..simulation.ties import Compared
+from ..stages import float_input
 from .chosen import Chosen
 from .request import Request
 
@@ -58,7 +60,7 @@ def beside(request: Request, program: Program, recording: Recording, raw: Array)
     if recording.integers:
         rows = against.integer_rows(program, raw, recording)
         return _expect(request, program, recording, rows, NOT_SEARCHED), list(_integer_findings(rows))
-    x = program.graph.encoder.for_float(raw)
+    x = float_input(program.reference, raw)
     foreign = foreign_file(request.model, request.dt, request.encoder)
     units = foreign.with_dialect(dialect_in_force(request.dialect))[1] if foreign else against.NO_UNITS
     rows = against.float_rows(program.reference, x, recording, units, request.float_bits)
@@ -85,7 +87,7 @@ def _expect(
     differing = sum(row.differ for row in in_force)
     output = program.reference.output
     spikes = sum(row.theirs for row in in_force if row.layer == output and row.what == "message")
-    foreign = program.reference.extra.get("read_as") is not None and not recording.integers
+    foreign = _has_dialect(program) and not recording.integers
     name = str(dialect_in_force(request.dialect)) if foreign else None
     mine = {name: differing} if name else {}
     return models.Expect(
@@ -102,6 +104,10 @@ def _expect(
         undecided=tuple(models.Undecided(switch, values) for switch, values in found.undecided.items()),
         layers=tuple(map(_layer, rows)),
     )
+
+
+def _has_dialect(program: Program) -> bool:
+    return "read_as" in program.reference.extra and not has_fixed_decays(program.reference)
 
 
 def _layer(row: Compared) -> models.ExpectLayer:
@@ -132,6 +138,8 @@ def _float_findings(expect: models.Expect, rows: Sequence[Compared]) -> list[Fin
 
 def _differs(row: Compared, expect: models.Expect) -> Finding:
     hint = "is --dialect the framework's, are its switches those of the model, is --dt right?"
+    if expect.dialect is None:
+        hint = "is the recorded input that of the run, is s4d.activation that of the model?"
     if expect.consistent:
         hint = f"no bin differs under {expect.consistent[0]}"
     message = f"the float law is not its framework's: {row}"

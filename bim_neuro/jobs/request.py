@@ -45,6 +45,7 @@ class Request:
     lowering: str | None = None  # 'stock': processes that Lava ships; see `lowering`
     segments: int = SEGMENTS
     decay_bits: int = 0
+    activation: str | None = None  # between the states of an S4D and its readout; see choices.ACTIVATIONS
     prune: float = 0.0  # share of each list of weights set to 0; see compilers.prune
     netx: str | None = None  # whether model.net is written; see choices.NETX_FILES
     importer: str | None = None  # whose is to play model.nir; see nir_bridge.importers

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any
 
-from ..choices import BINS, BOUNDARIES, IMPORTERS, NETX_FILES, SEGMENTS, TIME_UNITS
+from ..choices import ACTIVATIONS, BINS, BOUNDARIES, IMPORTERS, NETX_FILES, SEGMENTS, TIME_UNITS
 from ..errors import InputError
 from ..nodes.switches import SWITCHES
 from ..plasticity.request import GROUPS, LIMITS, PLACEMENTS, ROUNDINGS, Plasticity
@@ -153,6 +153,8 @@ COMPILE = (
     Setting("lowering.segments", int, SEGMENTS, "Straight pieces of a lowered model's decays.", "pieces", 2, 64),
     Setting("lowering.decay_bits", int, None, "Bits of a lowered model's decays; by default from the slowest.", "bits",
             6, 14),
+    Setting("s4d.activation", str, None, "Between the states of an S4D and its readout; by default relu.",
+            choices=ACTIVATIONS),
     *EVENTS,
     *POWER,
     Setting("board.kit", str, "yes", "Write OUT/board: the program as a script for Lava alone.", choices=("yes", "no")),

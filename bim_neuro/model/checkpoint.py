@@ -136,7 +136,11 @@ def save_atomically(content: dict[str, Any], path: Path) -> None:
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read model.pt; anything that is not one is refused with an `InputError`, and nothing in it is executed."""
     path = arguments.path(path)
-    content = load_plain(path)
+    return checkpoint_in(load_plain(path), path)
+
+
+def checkpoint_in(content: dict[str, Any], path: Path) -> Checkpoint:
+    """Return the model of what a file holds."""
     if not is_same(content.get("format"), FORMAT):
         raise InputError(f"{path} is a PyTorch file, but not a bim-neuro model", "bim-train writes model.pt files")
     if not is_same(content.get("version"), VERSION):

@@ -37,7 +37,6 @@ class Wires:
     nodes: dict[str, Node] = field(default_factory=dict)
     _parts: dict[_Key, list[_Part]] = field(default_factory=lambda: defaultdict(list))
     _constants: dict[tuple[str, str], Array] = field(default_factory=dict)
-    _rests: dict[tuple[str, str], Array] = field(default_factory=dict)
 
     def connect(
         self, source: str, target: str, port: str, mantissa: Array, exponent: Array | int = 0, *,
@@ -58,25 +57,20 @@ class Wires:
         lines = np.arange(self.nodes[source].neurons)
         self.connect(source, target, port, np.ones(len(lines)), exponent, places=(lines, lines), delay=delay)
 
-    def constant(self, target: str, port: str, values: Array, *, exact: bool = False) -> Array:
-        """Add a constant to each neuron of a port while a sample lasts; return the values as they are held.
-
-        ``exact``: the float graph keeps what rounding takes away.
-        """
+    def constant(self, target: str, port: str, values: Array) -> Array:
+        """Add a constant to each neuron of a port while a sample lasts; return the values as they are held."""
         whole = np.rint(values).astype(np.int64)
-        if exact:
-            self._rests[target, port] = values - whole
         spare = np.maximum(0, np.ceil(np.log2(np.maximum(np.abs(whole), 1) / CONSTANT_MAX)).astype(np.int64))
         held = np.rint(whole / 2.0**spare).astype(np.int64) << spare
         self._constants[target, port] = held + self._constants.get((target, port), 0)
         return np.asarray(held)
 
-    def finish(self, *, exact: bool = False) -> None:
-        """Write the constants; each makes up for half of what shifts and products cut off, unless ``exact``."""
+    def finish(self) -> None:
+        """Write the constants; each makes up for half of what shifts and products cut off."""
         for name, node in self.nodes.items():
             for port, neurons in node.ports.items():
                 held = self._constants.get((name, port), np.zeros(neurons, np.int64))
-                lost = np.rint(self._lost(name, port, neurons) * (not exact)).astype(np.int64)
+                lost = np.rint(self._lost(name, port, neurons)).astype(np.int64)
                 self._write(name, port, np.where(np.abs(held) + lost <= CONSTANT_MAX, held + lost, held))
 
     def _lost(self, target: str, port: str, neurons: int) -> Array:
@@ -101,8 +95,6 @@ class Wires:
             digit = left if last else ((left + 2 ** (DIGIT_BITS - 1)) & (2**DIGIT_BITS - 1)) - 2 ** (DIGIT_BITS - 1)
             left = (left - digit) >> DIGIT_BITS
             columns = np.full(len(rows), self.lines + line)
-            if line == 0:
-                digit = digit + self._rests.get((target, port), 0)
             self.connect(self.source, target, port, digit, spare + line * DIGIT_BITS, places=(rows, columns))
 
     def edges(self) -> tuple[Edge, ...]:

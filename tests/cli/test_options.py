@@ -44,6 +44,7 @@ VALUES = {
     "steps": 3, "backend": "engine",
     "quantise.weight_bits": 16, "lowering": "stock",
     "prune.share": 0.5, "lowering.segments": 8, "lowering.decay_bits": 10, "nir.for": "norse", "netx.write": "yes",
+    "s4d.activation": "none",
     "verify": "reference", "learn": "rtrl", "learn.test": "test.npz", "learn.samples": 2000, "learn.placement": "auto",
     "learn.bits": 12, "learn.rate": 0.1, "learn.rounding": "nearest", "learn.synapses": "w_o", "learn.prune": 0.5,
     "learn.seed": 0, "listed": "targets",
