@@ -1,4 +1,4 @@
-"""Links: loads of the mesh equal a walk of every single message, one hop after another."""
+"""Links: loads of the mesh equal a walk of every message; a step is the longest of all single events and loads."""
 
 from __future__ import annotations
 
@@ -107,24 +107,94 @@ def drawn(seed: int) -> tuple[PlacedGraph, RunRecord, HardwareProfile]:
     return PlacedGraph(graph, "drawn", tuple(cores), tuple(flows)), record, profile
 
 
+def crossed(placed: PlacedGraph, record: RunRecord, profile: HardwareProfile, step: int) -> Counter[Link]:
+    """Return a sample's messages over each link in a step of the chip, by a walk of every flow."""
+    graph, found = placed.graph, Counter[Link]()
+    for flow in placed.flows:
+        sent = record.layers[flow.layer].messages[(step - graph.depth[flow.layer]) % record.period]
+        for link in walk(profile, flow.source, flow.target):
+            found[link] += sent * flow.neurons / graph.nodes[flow.layer].neurons / record.samples
+    return found
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_the_longest_link_of_every_step_is_that_of_a_walk_of_every_message(seed: int) -> None:
     placed, record, profile = drawn(seed)
-    per_chip, graph = int(profile.capacity.cores.number), placed.graph
-    sample = 0.0
+    per_chip, sample = int(profile.capacity.cores.number), 0.0
     for step in range(record.period):
-        crossed: Counter[Link] = Counter()
-        for flow in placed.flows:
-            sent = record.layers[flow.layer].messages[(step - graph.depth[flow.layer]) % record.period]
-            neurons = graph.nodes[flow.layer].neurons
-            for link in walk(profile, flow.source, flow.target):
-                crossed[link] += sent * flow.neurons / neurons / record.samples
         times = [
             load * (7.0 if source // per_chip == target // per_chip else 31.0)
-            for (source, target), load in crossed.items()
+            for (source, target), load in crossed(placed, record, profile, step).items()
         ]
         sample += max(times) / 1000
     assert latency(placed, record, profile).sample_us.value == pytest.approx(sample, rel=1e-12)
+
+
+TIMES = {
+    "step_us": known(0.05, 0.2, 0.3, "us"),
+    "barrier_us": known(0.1, 0.25, 0.4, "us"),
+    "lif_update_ns": known(20, 30, 40, "ns"),
+    "update_pass_ns": known(10, 50, 80, "ns"),
+    "synop_ns": known(1, 9, 12, "ns"),
+    "read_ns": known(2, 17, 40, "ns"),
+}
+"""So that each term is the longest in some step of some drawn run."""
+
+
+def busy(seed: int) -> tuple[PlacedGraph, RunRecord, HardwareProfile]:
+    """Return a drawn run whose neurons and synapses take time as well, two halves of different layers on one core."""
+    placed, record, profile = drawn(seed)
+    draw = np.random.default_rng(1000 + seed)
+    shared = placed.cores[0].index, placed.cores[-1].index
+    cores = tuple(replace(core, index=shared[1] if core.index == shared[0] else core.index) for core in placed.cores)
+    moved = [flow._replace(source=shared[1] if flow.source == shared[0] else flow.source) for flow in placed.flows]
+    flows = tuple(flow for flow in moved if flow.source != flow.target)
+    layers = {
+        name: replace(
+            counts,
+            **dict.fromkeys(("synops_hardware", "synops_effective"), draw.integers(0, 120, record.period)),
+            updates=draw.integers(0, 14, record.period),
+        )
+        for name, counts in record.layers.items()
+    }
+    timing = replace(profile.timing, **TIMES)
+    return replace(placed, cores=cores, flows=flows), replace(record, layers=layers), replace(profile, timing=timing)
+
+
+def worked(placed: PlacedGraph, record: RunRecord, step: int) -> dict[int, Counter[str]]:
+    """Return {core: the work of each of its units in ns}, one event after another; a sample's, so half of the run's."""
+    done: dict[int, Counter[str]] = {}
+    for core in placed.cores:
+        node, counts = placed.graph.nodes[core.layer], record.layers[core.layer]
+        at = (step - placed.graph.depth[core.layer]) % record.period
+        share = (core.last - core.first + 1) / node.neurons / record.samples
+        units = done.setdefault(core.index, Counter())
+        for _ in range(int(counts.updates[at])):
+            units["neurons"] += share * (30.0 if isinstance(node, IntegerLIF) else 2.2 * 50.0)
+        held = max(1, round(node.neurons / 2))
+        words = -(-(held * (1 + 12) + 10) // 64)  # all weights are 1, which takes a bit
+        for _ in range(int(counts.synops_hardware[at])):
+            units["synapses"] += share * 9.0
+            units["memory"] += share * 17.0 * words / held
+    return done
+
+
+def test_a_step_is_the_longest_of_every_event_on_every_core_and_every_message_on_every_link() -> None:
+    waited = set()
+    for seed in range(24):
+        placed, record, profile = busy(seed)
+        per_chip, sample = int(profile.capacity.cores.number), 0.0
+        for step in range(record.period):
+            times = {"floor": 200.0, "barrier": 250.0}
+            for units in worked(placed, record, step).values():
+                times |= {unit: max(ns, times.get(unit, 0.0)) for unit, ns in units.items()}
+            for (source, target), load in crossed(placed, record, profile, step).items():
+                each = 7.0 if source // per_chip == target // per_chip else 31.0
+                times["link"] = max(times.get("link", 0.0), load * each)
+            waited.add(max(times, key=lambda term: times[term]))
+            sample += max(times.values()) / 1000
+        assert latency(placed, record, profile).sample_us.value == pytest.approx(sample, rel=1e-12)
+    assert waited == {"barrier", "neurons", "synapses", "memory", "link"}
 
 
 def test_every_link_is_named_by_the_cores_at_its_ends() -> None:
