@@ -68,7 +68,7 @@ def _show(found: PriceFit) -> None:
         out.print(f"keep their numbers: {', '.join(found.kept)}", highlight=False, soft_wrap=True)
     for row in found.residuals:
         out.print(
-            f"  {row.name}: measured {row.measured:.4g}, fitted {row.fitted:.4g} ({row.share:+.1%})",
+            f"  {row.name}: measured {row.measured:.4g} {row.unit}, fitted {row.fitted:.4g} ({row.share:+.1%})",
             highlight=False,
             soft_wrap=True,
             markup=False,

@@ -90,11 +90,12 @@ class FittedPrice:
 
 @dataclass(frozen=True)
 class Residual:
-    """A measurement beside what the fit gives, in pJ or us; ``share`` is their difference over the measurement."""
+    """A measurement beside what the fit gives, in ``unit``; ``share`` is their difference over the measurement."""
 
     name: str
     measured: float
     fitted: float
+    unit: str
 
     @property
     def share(self) -> float:
@@ -203,7 +204,7 @@ class _Problem:
     def residuals(self, free: Sequence[str], numbers: Array) -> tuple[Residual, ...]:
         fitted = self.predicted({**self.start, **dict(zip(free, numbers.tolist(), strict=True))})
         pairs = zip(self.measurements, fitted.tolist(), strict=True)
-        return tuple(Residual(one.name, one.measured, value) for one, value in pairs)
+        return tuple(Residual(one.name, one.measured, value, "us" if one.of_time else "pJ") for one, value in pairs)
 
 
 def _sum(one: Measurement, prices: Mapping[str, float]) -> float:

@@ -1,6 +1,7 @@
 """Measurements of a chip, read for `bim-report fit`: a CSV, or what Loihi 2's profiler printed beside a summary.json.
 
-CSV, a row each:   out, <counts>, uj, us, boundary, sigma
+CSV, a row each:   name, out, <counts>, uj, us, boundary, sigma
+    name           what the row is called in the residuals (default: file and line)
     out            a folder of bim-compile: its counts are a sample's; or columns of counts named as the profile's
                    prices, without their unit or with it: synop, update_pass, hop_east_west, ...
     uj, us         a sample's energy and time; us is needed for static power
@@ -30,7 +31,7 @@ from ..report.models import Summary
 
 _LARGEST = 2**24  # bytes of a file of measurements
 _PRINTED = re.compile(r"^\s*(Total Power|Static Power|Time per timestep|Throughput)\s*:\s*([-+.\deE]+)", re.MULTILINE)
-_MEANT = ("out", "uj", "us", "step_us", "boundary", "sigma")
+_MEANT = ("name", "out", "uj", "us", "step_us", "boundary", "sigma")
 _UNITS = ("_pj", "_ns", "_us")
 # Events of a summary and the price each is counted in; hops of both directions are counted as hops east and west.
 _EVENTS = {"synops": "energy.synop_pj", "updates": "energy.update_pass_pj", "learning": "energy.learning_update_pj",
@@ -56,7 +57,8 @@ def _rows(file: Path, text: str, profile: HardwareProfile) -> Iterator[Measureme
     for line, row in enumerate(csv.DictReader(io.StringIO(text), skipinitialspace=True), start=2):
         given = {(name or "").strip(): (value or "").strip() for name, value in row.items() if isinstance(value, str)}
         try:
-            yield _row(file, {name: value for name, value in given.items() if value}, profile)
+            given = {"name": f"{file.name}, line {line}", **{name: value for name, value in given.items() if value}}
+            yield _row(file, given, profile)
         except InputError as error:
             raise InputError(f"{file}, line {line}: {error.message}", error.hint) from None
 
@@ -66,17 +68,17 @@ def _row(file: Path, given: Mapping[str, str], profile: HardwareProfile) -> Meas
     columns = {name: _number(given, name) for name in given if name not in _MEANT}
     if "step_us" in given:
         counts = {_price(name, "timing", profile): count for name, count in columns.items()}
-        return Measurement.step(file.name, counts, _number(given, "step_us"), sigma)
+        return Measurement.step(given["name"], counts, _number(given, "step_us"), sigma)
     counts = {_price(name, "energy", profile): count for name, count in columns.items()}
-    us, boundary, name = _number(given, "us") if "us" in given else None, given.get("boundary", "cores"), file.name
+    us, boundary = _number(given, "us") if "us" in given else None, given.get("boundary", "cores")
     if "out" in given:
         summary = read_summary(file.parent / given["out"])
-        counts, us, name = {**_counted(summary, profile), **counts}, us or summary.latency.sample_us.value, given["out"]
+        counts, us = {**_counted(summary, profile), **counts}, us or summary.latency.sample_us.value
     if "uj" not in given:
         raise InputError("there is no uj and no step_us", "give what was measured of a sample, or of a step")
     if us is None and boundary != "dynamic":
         raise InputError("there is no us, the time of a sample, for static power", "give it, or boundary = dynamic")
-    return Measurement.energy(name, counts, _number(given, "uj"), us or 0.0, boundary, sigma)
+    return Measurement.energy(given["name"], counts, _number(given, "uj"), us or 0.0, boundary, sigma)
 
 
 def _printed(file: Path, text: str, profile: HardwareProfile) -> Iterator[Measurement]:
@@ -113,7 +115,7 @@ def _price(name: str, section: str, profile: HardwareProfile) -> str:
     found = next((key for key in (name, *keys) if key in known), None)
     if found is None:
         allowed = (key.split(".")[1] for key in known if key.startswith(f"{section}."))
-        raise InputError(f"unknown column '{name:.40}'", f"allowed: {', '.join((*_MEANT, *allowed))}")
+        raise InputError(f"unknown column '{name:.40}'", f"allowed: {', '.join(dict.fromkeys((*_MEANT, *allowed)))}")
     return found
 
 

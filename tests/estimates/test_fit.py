@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import bim_neuro
 from bim_neuro.errors import InputError
 from bim_neuro.estimates.fit import Measurement, PriceFit, fit
 from bim_neuro.hardware import load_profile
+from bim_neuro.jobs.measurements import read_measurements
 
 LOIHI = load_profile("loihi2")
 TRUE = {"energy.synop_pj": 17.0, "energy.update_pass_pj": 95.0, "energy.static_mw": 260.0}
@@ -63,6 +65,19 @@ def test_intervals_hold_the_true_price_as_often_as_they_say(sigma: float | None)
             inside += one.low <= TRUE[one.price] <= one.high
             of += 1
     assert 0.91 <= inside / of <= 0.98  # 95 % of 360
+
+
+def test_published_runs_of_two_neurons_give_the_energy_of_a_step_and_the_static_power_they_read() -> None:
+    """NECOTIS/TemporalLearningInRSNNs, loihi_experiment/res.json, no delay: means of 100 runs of 10^7 steps each.
+
+    They report 212.6 to 214.6 mW static, and 26.7 to 32.6 nJ dynamic a step.
+    """
+    runs = read_measurements(Path(__file__).parent / "published_runs.csv", LOIHI)
+    found = fit(runs, LOIHI, ["energy.barrier_pj", "energy.static_mw"])
+    assert [one.name for one in runs][:2] == ["25 Hz dynamic", "50 Hz dynamic"]
+    assert 212.6 < prices(found)["energy.static_mw"] < 214.6
+    assert 26_700 < prices(found)["energy.barrier_pj"] < 32_600
+    assert max(abs(one.share) for one in found.residuals[3:]) < 0.012
 
 
 def steps(seed: int, noise: float) -> list[Measurement]:
