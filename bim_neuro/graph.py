@@ -50,6 +50,7 @@ class Extra(TypedDict, total=False):
     plastic_nodes: dict[str, dict[str, Any]]  # the same a node, as NIR's metadata have it
     shapes: dict[str, tuple[int, ...]]  # of feature maps: channels, rows, columns, or channels and columns
     trained_on: dict[str, Any]  # which samples it was trained on: trained_on.TrainedOn
+    training: dict[str, Any]  # the record of its training, as model.pt has it
 
 
 @dataclass(frozen=True)

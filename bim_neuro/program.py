@@ -245,8 +245,8 @@ class Program:
         placed = arrange(self.placed, self.profile, traffic=facts.record)
         request = report.asked({}, None, self.profile, data.x, data.y, None)
         summary = report.summarise(replace(facts, placed=placed, request=request))
-        first = self.first_sample(data.x)
-        report.write_files(summary, placed, report.series(facts.record, first, placed, self.profile), folder)
+        series = report.series(facts.record, self.first_sample(data.x), placed, self.profile)
+        report.write_files(summary, placed, series | report.training_curves(self.reference), folder)
         return summary.as_dict()
 
     def verify(self, raw: Array, backend: str = "lava", *, time_limit: float | None = None) -> dict[str, Any]:

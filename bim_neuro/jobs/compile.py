@@ -67,6 +67,7 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
     with watch.stage("price"):
         facts = _facts(request, program, chosen, learned, placed, ran)
         series = report.series(record, first_sample(program, raw, played), placed, program.profile)
+        series |= report.training_curves(program.reference)
     if recording is not None:
         stage("expect", None)
         with watch.stage("expect"):

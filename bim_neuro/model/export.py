@@ -31,7 +31,9 @@ def export(checkpoint: Checkpoint) -> FloatGraph:
     nodes["readout"] = Readout(decay, weights["b_o"], checkpoint.ranges.get("readout.v", 0.0))
     edges.append(Edge(x, "readout", "a", Dense(weights["w_o"])))
     seen = checkpoint.trained_on
-    extra = Extra() if seen is None else Extra(trained_on=seen.plain)
+    extra = Extra(training=checkpoint.training)
+    if seen is not None:
+        extra["trained_on"] = seen.plain
     return FloatGraph(nodes, tuple(edges), checkpoint.dt, checkpoint.encoder, checkpoint.task, checkpoint.labels, extra)
 
 

@@ -8,6 +8,7 @@ from .over_time import RASTER_STEPS, series
 from .side_by_side import render_comparison
 from .summary import Facts, known, summarise
 from .sweep_text import render_sweep, show_sweep
+from .training_curves import training_curves
 
 __all__ = [
     "DAMAGE",
@@ -25,5 +26,6 @@ __all__ = [
     "series",
     "show_sweep",
     "summarise",
+    "training_curves",
     "write_files",
 ]
