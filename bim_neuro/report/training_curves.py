@@ -45,4 +45,4 @@ def _is_row(row: Any) -> bool:
     if not isinstance(row, Mapping):
         return False
     values = [row.get(name) for name in ("epoch", "loss", "score")]
-    return all(type(value) in (int, float) and isfinite(value) for value in values)
+    return all(isinstance(value, int | float) and isfinite(value) for value in values)
