@@ -274,6 +274,7 @@ TRAIN: dict[str, tuple[Condition, ...]] = {
     "rule": (),
     "train.lambda": (needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid"),),
     "train.credit": (_GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
+    "train.traces": (_GRADIENT,),
     "train.online": (),  # `Learning` refuses it where it cannot be done
     "config": (),
     "settings": (),

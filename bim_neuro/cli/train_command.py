@@ -30,7 +30,7 @@ train_app = new_app(Command("bim-train", TRAIN))
 _OPTIONS = ("data", "layout", "seed", "epochs", "batch", "learning_rate", "channels", "states", "blocks", "encoder",
             "rule", "prune", "restart", "test", "baseline", "json")  # fmt: skip
 """The options that are fields of a `TrainRequest` as they are."""
-_OF_SETTINGS = {"train.lambda": "mix", "train.credit": "credit", "train.online": "online",
+_OF_SETTINGS = {"train.lambda": "mix", "train.credit": "credit", "train.traces": "traces", "train.online": "online",
                 "train.patience": "patience", "train.taps": "taps"}  # fmt: skip
 """Which settings are, and which."""
 

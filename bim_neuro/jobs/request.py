@@ -93,6 +93,7 @@ class TrainRequest:
     rule: str = "bptt"
     mix: float | None = None
     credit: str | None = None
+    traces: str | None = None
     online: int | None = None
     prune: float | None = None
     restart: bool = False

@@ -93,7 +93,7 @@ def train_to_file(
     ``begins`` is called with the plan before training, ``epoch`` with each epoch, ``tested`` with the number of samples
     tested since the last call.
     """
-    learning = Learning(request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "online"))
+    learning = Learning(request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "traces", "online"))
     for file in (request.output, request_beside(request.output), request.json):
         check_file(file)
     with training_place(request.output, request.restart) as resume_file:
@@ -191,6 +191,7 @@ def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
         "learning": asdict(plan.learning),
         "implementation": run.implementation,
         "trace_bytes": run.trace_bytes,
+        "traces": run.traces,
         "sparsity": run.sparsity,
         "epochs": run.epoch,
         "best_epoch": run.best_epoch + 1,

@@ -26,6 +26,8 @@ from .traces import Keep, Traces, parameters
 class ClassTraces(Traces):
     """Scan and membrane traces of a lower block, and one readout trace a class."""
 
+    form = "dense, by class"
+
     def __init__(self, block: BIMBlock, batch: int, classes: int, keep: Keep | None = None) -> None:
         super().__init__(block, batch, keep, levels=2)
         zeros, shapes = self.memory.new_zeros, self.layout.shapes

@@ -22,6 +22,7 @@ from ..errors import InputError
 from ..model.block import BIMBlock, _projection
 from ..model.network import BIMNetwork
 from .depth import ClassTraces, through
+from .events import EventTraces
 from .fused import FusedTraces
 from .readout import Head, Loss, ReadoutTraces, discounted, even_shares
 from .steps import BlockMemory, BlockWeights, Steps, begin, record
@@ -37,6 +38,8 @@ Finisher = Callable[[int, Tensor], None]
 RECORD_NUMBERS, RECORD_STEPS = 2**17, 64
 """Limits of a segment: numbers of scan states, and steps; it has at least `LEAST_STEPS` steps."""
 LEAST_STEPS = 8
+EVENT_STEPS = 2
+"""With event-driven traces also at least so many steps a line of input: its record is then smaller than the traces."""
 
 
 class LocalReadouts(nn.Module):
@@ -54,10 +57,11 @@ class LocalReadouts(nn.Module):
         return [Head(*parts) for parts in zip(self.w_o, self.b_o, self.readout_logit, strict=True)]
 
 
-def _record_steps(network: BIMNetwork, batch: int) -> int:
+def _record_steps(network: BIMNetwork, batch: int, events: bool) -> int:
     """Return the number of steps of a segment, independent of the length of the sequence."""
     states = batch * network.config.channels * network.config.states
-    return max(LEAST_STEPS, min(RECORD_STEPS, RECORD_NUMBERS // states))
+    least = EVENT_STEPS * network.config.inputs if events else 0
+    return max(LEAST_STEPS, min(RECORD_STEPS, max(RECORD_NUMBERS // states, least)))
 
 
 class ForwardGradient:
@@ -71,19 +75,23 @@ class ForwardGradient:
         keep: Keep | None = None,
         local: LocalReadouts | None = None,
         fused: bool = True,
+        events: bool = False,
         record_steps: int | None = None,
     ) -> None:
         self.network, self.batch = network, batch
-        self.record_steps = record_steps or _record_steps(network, batch)
         self.blocks = [block for block in network.blocks if isinstance(block, BIMBlock)]
         self.keep = keep or Keep()
         fused = fused and network.w_o.device.type == "cpu"
+        events = events and fused and self.keep == Keep()
+        self.record_steps = record_steps or _record_steps(network, batch, events)
         heads = local.heads() if local is not None else []
         heads = [*heads, Head(network.w_o, network.b_o, network.readout_logit)]
         self.heads: list[Head | None] = [*[None] * (len(self.blocks) - len(heads)), *heads]
         self.traces: list[Traces] = [
             ClassTraces(block, batch, network.config.classes, self.keep)
             if head is None
+            else EventTraces(block, batch)
+            if events
             else (FusedTraces if fused else Traces)(block, batch, self.keep)
             for block, head in zip(self.blocks, self.heads, strict=True)
         ]

@@ -33,6 +33,7 @@ from ..errors import InputError
 from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
 from . import operator
+from .events import pays
 from .online import ForwardGradient, LocalReadouts
 from .readout import Loss
 from .stdp import PairTraces, PairWindow, ThreeFactorTraces
@@ -66,11 +67,15 @@ RULES: dict[str, Rule] = {
 
 @dataclass(frozen=True)
 class Learning:
-    """Which rule, and how. ``mix`` is the paper's lambda; ``online`` updates the weights every that many steps."""
+    """Which rule, and how. ``mix`` is the paper's lambda; ``online`` updates the weights every that many steps.
+
+    ``traces`` is how exact traces are computed: dense, events (events.py), or auto, by the input's activity.
+    """
 
     rule: str = "bptt"
     mix: float = 0.9
     credit: str = "spatial"
+    traces: str = "auto"
     online: int | None = None
     stdp_rate: float = 1.0
     window: PairWindow = field(default_factory=PairWindow)
@@ -79,6 +84,11 @@ class Learning:
     def __post_init__(self) -> None:
         arguments.choice(self.rule, tuple(RULES), "rule")
         arguments.choice(self.credit, ("spatial", "local"), "credit")
+        arguments.choice(self.traces, ("auto", "dense", "events"), "traces")
+        if self.traces == "events" and self.law.keep != Keep():
+            raise InputError(
+                f"rule {self.rule} has no event-driven traces: they keep every trace", "choose --rule rtrl"
+            )
         arguments.instance(self.window, PairWindow, "window")
         if not 0 <= arguments.number(self.mix, "lambda") <= 1:
             raise InputError(f"lambda is {self.mix}, it must lie in [0, 1]", "1 uses only the gradient, 0 only STDP")
@@ -115,7 +125,8 @@ class Learner:
             block.reset_gradient = law.reset_gradient
         local = learning.credit == "local" and network.config.blocks > 1
         self.local = LocalReadouts(network) if local else None
-        self._passes: dict[int, ForwardGradient] = {}
+        self._passes: dict[tuple[int, bool], ForwardGradient] = {}
+        self.traces: list[str] = []
         self._omega: dict[int, Tensor] = {}
 
     @property
@@ -137,7 +148,8 @@ class Learner:
         if self.learning.rule == "bptt":
             return self._backpropagate(x, y, smoothing)
         online = self.learning.online
-        forward = self._forward(x.shape[1])
+        forward = self._forward(x)
+        self.traces = [traces.form for traces in forward.traces]
         spikes = _Spikes(self, x.shape[1])
         records = math.ceil(len(x) / forward.record_steps)
 
@@ -174,11 +186,15 @@ class Learner:
         if self.local is not None:
             self.local.load_state_dict(state)
 
-    def _forward(self, batch: int) -> ForwardGradient:
-        if batch not in self._passes:
-            online, keep = self.learning.online, self.learning.law.keep
-            self._passes[batch] = ForwardGradient(self.network, batch, keep=keep, local=self.local, record_steps=online)
-        return self._passes[batch]
+    def _forward(self, x: Tensor) -> ForwardGradient:
+        learning, batch = self.learning, x.shape[1]
+        events = learning.traces == "events" or (learning.traces == "auto" and pays(x))
+        if (batch, events) not in self._passes:
+            self._passes[batch, events] = ForwardGradient(
+                self.network, batch, keep=learning.law.keep, local=self.local, events=events,
+                record_steps=learning.online,
+            )  # fmt: skip
+        return self._passes[batch, events]
 
     def _backpropagate(self, x: Tensor, y: Tensor, smoothing: float) -> float:
         self.network.zero_grad(set_to_none=True)

@@ -88,6 +88,8 @@ class Traces:
     ``memory`` is all there is, (batch, D, width): its bytes do not depend on how long the sequence is.
     """
 
+    form = "dense"
+
     def __init__(self, block: BIMBlock, batch: int, keep: Keep | None = None, levels: int = 3) -> None:
         self.keep = keep or Keep()
         self.layout = Layout(block.w_u.shape[1], block.states, block.taps, levels)

@@ -86,6 +86,7 @@ class Progress:
     trace_bytes: int = 0
     sparsity: float | None = None
     implementation: str = ""
+    traces: list[str] = field(default_factory=list)
 
 
 Score = Callable[[Array, Array], float]
@@ -132,7 +133,7 @@ def train(
             _judge(run.network, validation, score, progress, loss, eligible=run.final)
         progress.epoch += 1
         progress.implementation = operator.chosen(run.network.w_o)
-        progress.trace_bytes = run.learner.trace_bytes
+        progress.trace_bytes, progress.traces = run.learner.trace_bytes, run.learner.traces
         progress.sparsity = run.pruner.sparsity if run.pruner else None
         if resume_file is not None:
             _save(resume_file, identity, run, progress)
