@@ -89,7 +89,10 @@ def power_lines(summary: Summary) -> list[str]:
         kept = f"computes {scaled(duty, ((0.01, '%'),))} of the time"
     boundary = summary.boundary or "cores"
     whose = _BOUNDARIES.get(boundary, escape(boundary))
-    lines = [f"at {rate:,.4g} samples/s it {kept}; a sample costs {scaled(at_rate.energy_uj, MICROJOULES)} ({whose})"]
+    lines = [
+        f"at {rate:,.6g} samples/s it {kept}; a sample costs {scaled(at_rate.energy_uj, MICROJOULES)} ({whose}), "
+        f"energy times delay {scaled(at_rate.edp_uj_ms, ((1.0, 'uJ ms'),))}"
+    ]
     lines += [
         f"  {_BOUNDARIES.get(name, escape(name))}: static {scaled(line.static_mw, MILLIWATTS)}, "
         f"mean {scaled(line.mean_mw, MILLIWATTS)}, "

@@ -43,6 +43,8 @@ def test_a_rate_and_a_boundary_are_counted_and_a_program_too_slow_is_told_the_fa
         "cores": 230, "chip": 560, "board": 2000,
     }  # fmt: skip
     assert "times too slow" in ended.out
+    assert f"energy times delay {found['at_rate']['edp_uj_ms']['value']:.3g} uJ ms" in ended.out
+    assert "assumed, and moves nothing here: timing.hop_ns" in ended.out
     assert (found["request"]["options"]["boundary"], found["request"]["options"]["sample rate"]) == ("board", 1e6)
 
 

@@ -13,8 +13,11 @@ const WHISKER = "whisker"; // the shape of a range in a legend
 
 /** The scale over rows of bars: ticks from 0 to `most`. */
 function axis(marks, most, format) {
+  const text = marks.map((mark) => (mark === 0 ? "0" : format(mark)));
+  const last = text.length - 1;
+  if (last > 2 && text[last].length > 4) text[last - 1] = ""; // the last one is written to its left
   return h("div", { class: "row axis", "aria-hidden": "true" }, h("span"),
-    h("div", { class: "ticks" }, marks.map((mark) => h("span", { style: { left: at(share(mark, most)) } }, mark === 0 ? "0" : format(mark)))));
+    h("div", { class: "ticks" }, marks.map((mark, index) => h("span", { style: { left: at(share(mark, most)) } }, text[index]))));
 }
 
 function barRow(label, drawing, text, tip, aside) {

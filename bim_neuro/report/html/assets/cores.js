@@ -50,6 +50,10 @@ const COLOUR_BY = {
 };
 
 const tint = (part) => shade(0.12 + 0.88 * part);
+/** The colour of a link by its share of the heaviest load; none of the cores' colours. */
+const linkTint = (share) => `color-mix(in oklab, var(--c2) ${Math.round(100 * share)}%, transparent)`;
+const linkScale = (most) => ["links: 0", h("span", { class: "gradient", style: { background: `linear-gradient(90deg, ${linkTint(0)}, ${linkTint(1)})` } }), `${digits(most)} messages a sample`];
+
 const scaleOf = (most) => ["0", h("span", { class: "gradient", style: { background: `linear-gradient(90deg, ${tint(0)}, ${tint(1)})` } }), most];
 
 function coreMap() {
@@ -77,7 +81,7 @@ function coreMap() {
     const aside = 0.12 * (Math.sign(to.x - from.x) + Math.sign(to.y - from.y)); // each direction of a link is drawn apart
     const [dx, dy] = to.y === from.y ? [0, aside] : [aside, 0];
     drawing.append(s("line", { x1: from.x + 0.5 + dx, y1: from.y + 0.5 + dy, x2: to.x + 0.5 + dx, y2: to.y + 0.5 + dy,
-      "stroke-width": 0.1, "pointer-events": "none", style: { stroke: `color-mix(in oklab, var(--c1) ${Math.round((100 * messages) / heaviest)}%, transparent)` } }));
+      "stroke-width": 0.1, "pointer-events": "none", style: { stroke: linkTint(messages / heaviest) } }));
   }
   const arcs = s("g", { class: "arcs" });
   drawing.append(arcs);
@@ -102,8 +106,8 @@ function coreMap() {
   colour("fill");
   const tools = choice("Colour of the map", Object.entries(COLOUR_BY).map(([key, [name]]) => [key, name]), "fill", colour);
   const chipsText = chips > 1 ? `${count(shownChips)} of ${plural(chips, "chip")}` : `one chip of ${count(per_chip)} cores`;
-  return card("Core map", { tools, wide: width > 30, note: `${plural(data.cores.length, "core")} in use, drawn on ${chipsText}.${heaviest ? ` Lines are the links of the mesh, the stronger the more messages: at most ${digits(heaviest)} a sample.` : ""}` },
-    walkable(h("div", { class: "map-box" }, drawing), `Core map: ${plural(data.cores.length, "core")} in use`), scale, said);
+  return card("Core map", { tools, wide: width > 30, note: `${plural(data.cores.length, "core")} in use, drawn on ${chipsText}.${heaviest ? " Lines are the links of the mesh, coloured by how many messages cross them." : ""}` },
+    walkable(h("div", { class: "map-box" }, drawing), `Core map: ${plural(data.cores.length, "core")} in use`), scale, heaviest ? h("div", { class: "scale" }, linkScale(heaviest)) : "", said);
 }
 
 /** Many chips: a tile a chip. */

@@ -56,8 +56,12 @@ function powerCard({ power, boundary, sample_rate_hz: rate, duty, at_rate: sampl
   }));
   const restsOn = h("ul", { class: "note" }, Object.entries(power).map(([name, line]) => h("li", {}, `${capital(BOUNDARY_NAMES[name])}, static: ${line.source}.`)));
   const kept = sample.behind ? `It is ${digits(sample.behind)} times too slow for that.` : `It computes ${percent(duty.value)} of the time.`;
+  const fast = run.energy.energy_uj;
+  const facts = factList([["energy of a sample at this rate", scaled(sample.energy_uj.value, MICROJOULES), rangeText(sample.energy_uj, MICROJOULES)],
+    ...(fast.value === null ? [] : [["as fast as it goes", scaled(fast.value, MICROJOULES), rangeText(fast, MICROJOULES)]]),
+    ["energy times delay, at this rate", `${digits(sample.edp_uj_ms.value)} \u00b5J ms`, rangeText(sample.edp_uj_ms, PLAIN)]]);
   return card("Power at the task's rate", { note: `${digits(rate)} samples a second. ${kept} A boundary contains the one before: they are not added.` },
-    rangeBars("Mean power by boundary", rows, (mark) => scaled(mark, MILLIWATTS)), restsOn);
+    rangeBars("Mean power by boundary", rows, (mark) => scaled(mark, MILLIWATTS)), facts, restsOn);
 }
 
 /** A tornado: the energy of a sample with one price at its ends. */
@@ -71,7 +75,7 @@ function swingCard({ sensitivity, interval_pj: interval, energy }) {
   }));
   if (!rows.length) return null;
   const idle = still.length ? ` Assumed, and moves nothing here: ${still.join(", ")}.` : "";
-  return card("What decides the energy", { note: `Energy of a sample with one price at its ends, the others likely; measure the first first. With all prices drawn at random, 90 % lie in ${rangeText(interval, ENERGY)}.${idle}` },
+  return card("What decides the energy", { note: `Energy of a sample with one price at its ends, the others likely; measure the first first. With all prices drawn at random, 90 % lie around ${withRange(interval, ENERGY)}.${idle}` },
     rangeBars("What decides the energy", rows, (mark) => scaled(mark, ENERGY)));
 }
 
