@@ -135,21 +135,25 @@ def ends_of(price: Range) -> Array:
 def counted(counts: Mapping[str, float], profile: HardwareProfile) -> dict[str, Range]:
     """Return the terms of one step in us, from the counts of the fullest core and of the busiest link.
 
-    ``counts`` has any of: lif, passes, synops, reads, link (messages), chip_link; the others are 0.
+    ``counts`` has any of: lif, passes, synops, reads, link (messages), chip_link; the others are 0. A LIF without a time
+    of its own takes its passes.
     """
-    timing = profile.timing
+    timing, a_pass = profile.timing, _ends(profile.timing.update_pass_ns)
+    lif = _ends(timing.lif_update_ns)
+    if not timing.lif_update_ns.published and HARD_WIRED in profile.passes_per_update:
+        lif = _ends(profile.passes_per_update[HARD_WIRED]) * a_pass
 
-    def us(*pairs: tuple[str, Quantity]) -> Range:
-        sums = np.sum([counts.get(name, 0.0) * _ends(price) for name, price in pairs], axis=0)
+    def us(**each: Array) -> Range:
+        sums = np.sum([counts.get(name, 0.0) * ns for name, ns in each.items()], axis=0)
         return Range(*(sums / NS_PER_US).tolist())
 
     links = np.maximum(
         counts.get("link", 0.0) * _ends(timing.hop_ns), counts.get("chip_link", 0.0) * _ends(timing.chip_hop_ns)
     )
     return {
-        "neurons": us(("lif", timing.lif_update_ns), ("passes", timing.update_pass_ns)),
-        "synapses": us(("synops", timing.synop_ns)),
-        "memory": us(("reads", timing.read_ns)),
+        "neurons": us(lif=lif, passes=a_pass),
+        "synapses": us(synops=_ends(timing.synop_ns)),
+        "memory": us(reads=_ends(timing.read_ns)),
         "link": Range(*(links / NS_PER_US).tolist()),
         "barrier": Range(*_ends(timing.barrier_us).tolist()),
         "floor": Range(*_ends(timing.step_us).tolist()),

@@ -58,6 +58,17 @@ def test_cases_that_were_held_out_are_covered_no_worse_than_before_and_score_bet
     assert all(name in text for name in outside)
 
 
+def test_a_case_of_another_chip_is_predicted_by_its_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    """Davies 2018: 8.4 ns (to 9.7) an update, 81 pJ (52 to 85); a LIF has no circuit of its own in that profile."""
+    common = {"low": 1, "high": 1, "grade": "P2", "source": "a case of a test", "target": "loihi1"}
+    busy = silicon.Case("busy", "step_us", core={"lif": 2000}, **common)
+    assert silicon.now(busy) == Range(pytest.approx(10.6), pytest.approx(16.8), pytest.approx(19.4))
+    dear = silicon.Case("dear", "energy_pj", chip={"lif": 10}, **common)
+    assert silicon.now(dear) == Range(520, 810, 850)
+    silicon.report([busy, dear], "Loihi 1")
+    assert "version 0.2.0" not in capsys.readouterr().out
+
+
 def test_the_benchmark_prints_held_out_cases_apart(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
