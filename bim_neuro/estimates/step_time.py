@@ -135,8 +135,8 @@ def ends_of(price: Range) -> Array:
 def counted(counts: Mapping[str, float], profile: HardwareProfile) -> dict[str, Range]:
     """Return the terms of one step in us, from the counts of the fullest core and of the busiest link.
 
-    ``counts`` has any of: lif, passes, synops, reads, link (messages), chip_link; the others are 0. A LIF without a time
-    of its own takes its passes.
+    ``counts`` has any of: lif, passes, synops, reads, link (messages), chip_link; the others are 0. A LIF without a
+    time of its own takes its passes.
     """
     timing, a_pass = profile.timing, _ends(profile.timing.update_pass_ns)
     lif = _ends(timing.lif_update_ns)
