@@ -78,6 +78,9 @@ def _whole(costs: Energy) -> str:
 _BOUNDARIES = {"cores": "neurocores", "chip": "chip with its processors", "board": "board"}
 
 
+_ENERGY_DELAY = ((1e6, "J ms"), (1e3, "mJ ms"), (1.0, "uJ ms"))
+
+
 def power_lines(summary: Summary) -> list[str]:
     """Say what is drawn at the task's rate: by boundary, each with the one before in it."""
     rate, duty, at_rate = summary.sample_rate_hz, summary.duty, summary.at_rate
@@ -91,7 +94,7 @@ def power_lines(summary: Summary) -> list[str]:
     whose = _BOUNDARIES.get(boundary, escape(boundary))
     lines = [
         f"at {rate:,.6g} samples/s it {kept}; a sample costs {scaled(at_rate.energy_uj, MICROJOULES)} ({whose}), "
-        f"energy times delay {scaled(at_rate.edp_uj_ms, ((1.0, 'uJ ms'),))}"
+        f"energy times delay {scaled(at_rate.edp_uj_ms, _ENERGY_DELAY)}"
     ]
     lines += [
         f"  {_BOUNDARIES.get(name, escape(name))}: static {scaled(line.static_mw, MILLIWATTS)}, "

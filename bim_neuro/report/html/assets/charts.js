@@ -15,7 +15,7 @@ const WHISKER = "whisker"; // the shape of a range in a legend
 function axis(marks, most, format) {
   const text = marks.map((mark) => (mark === 0 ? "0" : format(mark)));
   const last = text.length - 1;
-  if (last > 2 && text[last].length > 4) text[last - 1] = ""; // the last one is written to its left
+  if (last > 2 && text[last - 1].length + text[last].length > 7) text[last - 1] = ""; // the last one is written to its left
   return h("div", { class: "row axis", "aria-hidden": "true" }, h("span"),
     h("div", { class: "ticks" }, marks.map((mark, index) => h("span", { style: { left: at(share(mark, most)) } }, text[index]))));
 }

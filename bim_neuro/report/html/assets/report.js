@@ -45,6 +45,7 @@ function timeSection() {
 const TERM_NAMES = { neurons: "neurons of the slowest core", synapses: "its synaptic operations", memory: "its reads of synapse memory", link: "the busiest link", barrier: "the barrier", floor: "the least a step takes" };
 
 const BOUNDARY_NAMES = { cores: "neurocores", chip: "chip with its processors", board: "whole board" };
+const ENERGY_DELAY = [[1e6, "J ms"], [1e3, "mJ ms"], [1, "\u00b5J ms"]];
 const MILLIWATTS = [[1e3, "W"], [1, "mW"], [1e-3, "\u00b5W"]];
 
 /** Mean power at the task's rate, by boundary: each contains the one before. */
@@ -59,7 +60,7 @@ function powerCard({ power, boundary, sample_rate_hz: rate, duty, at_rate: sampl
   const fast = run.energy.energy_uj;
   const facts = factList([["energy of a sample at this rate", scaled(sample.energy_uj.value, MICROJOULES), rangeText(sample.energy_uj, MICROJOULES)],
     ...(fast.value === null ? [] : [["as fast as it goes", scaled(fast.value, MICROJOULES), rangeText(fast, MICROJOULES)]]),
-    ["energy times delay, at this rate", `${digits(sample.edp_uj_ms.value)} \u00b5J ms`, rangeText(sample.edp_uj_ms, PLAIN)]]);
+    ["energy times delay, at this rate", scaled(sample.edp_uj_ms.value, ENERGY_DELAY), rangeText(sample.edp_uj_ms, ENERGY_DELAY)]]);
   return card("Power at the task's rate", { note: `${digits(rate)} samples a second. ${kept} A boundary contains the one before: they are not added.` },
     rangeBars("Mean power by boundary", rows, (mark) => scaled(mark, MILLIWATTS)), facts, restsOn);
 }
@@ -75,7 +76,7 @@ function swingCard({ sensitivity, interval_pj: interval, energy }) {
   }));
   if (!rows.length) return null;
   const idle = still.length ? ` Assumed, and moves nothing here: ${still.join(", ")}.` : "";
-  return card("What decides the energy", { note: `Energy of a sample with one price at its ends, the others likely; measure the first first. With all prices drawn at random, 90 % lie around ${withRange(interval, ENERGY)}.${idle}` },
+  return card("What decides the energy", { note: `Energy of a sample with one price at its ends, the others likely; measure the first first. With all prices drawn at random it is ${scaled(interval.value, ENERGY)}, 90 % of draws in ${rangeText(interval, ENERGY)}.${idle}` },
     rangeBars("What decides the energy", rows, (mark) => scaled(mark, ENERGY)));
 }
 
