@@ -58,6 +58,14 @@ def test_cases_that_were_held_out_are_covered_no_worse_than_before_and_score_bet
     assert all(name in text for name in outside)
 
 
+def test_the_printed_run_of_an_s4d_is_predicted_as_the_docs_say() -> None:
+    time, energy, power = silicon.read_cases(silicon.CASES.with_name("silicon_s4d.json"))
+    assert all(silicon.inside(case, silicon.now(case)) for case in (time, energy, power))
+    assert silicon.now(energy).value == pytest.approx(2785 * 81 + 19082 * 22)
+    text = (Path(__file__).parents[2] / "docs" / "hardware.md").read_text()
+    assert "| dynamic energy a token | .660 uJ | .645 uJ (.34-1.09)" in text
+
+
 def test_a_case_of_another_chip_is_predicted_by_its_profile(capsys: pytest.CaptureFixture[str]) -> None:
     """Davies 2018: 8.4 ns (to 9.7) an update, 81 pJ (52 to 85); a LIF has no circuit of its own in that profile."""
     common = {"low": 1, "high": 1, "grade": "P2", "source": "a case of a test", "target": "loihi1"}
