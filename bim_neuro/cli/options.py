@@ -101,7 +101,7 @@ def _foreign(why: str, mend: str = "leave it out", kind: Callable[[Path], bool] 
 
 def _without(name: str, option: str) -> Condition:
     """Hold where an option that says the same is not given; it wins over a setting of a file."""
-    return needs(lambda v: v[name] is None, f"beside {option}", "leave one of the two out", of_mode=True)
+    return needs(lambda v: v.get(name) is None, f"beside {option}", "leave one of the two out", of_mode=True)
 
 
 def _has_cores(target: str) -> bool:

@@ -80,6 +80,13 @@ def test_the_csv_has_a_row_a_trial_with_its_settings(swept: Path) -> None:
     assert lost["0.5"] != ""
 
 
+def test_a_boundary_of_static_power_is_varied(files: tuple[Path, Path], tmp_path: Path) -> None:
+    ended = sweep(files, "--vary", "power.boundary=cores,board", "power.sample_rate=10", out=tmp_path / "out")
+    assert ended.code == 0, ended.err
+    used = [row["metrics"]["energy_uj"] for row in table(tmp_path / "out")["trials"]]
+    assert min(used) * 4 < max(used)  # a board draws 2,000 mW, the cores 230
+
+
 def test_the_same_command_computes_nothing_again(files: tuple[Path, Path], swept: Path) -> None:
     before = {file: file.stat().st_mtime_ns for file in (swept / "trials").rglob("trial.json")}
     assert sweep(files, *VARIED, out=swept).code == 0
