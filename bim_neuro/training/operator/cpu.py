@@ -78,7 +78,7 @@ class _Scan(torch.autograd.Function):
         by_h, by_v, by_s = (_copied(part) for part in (after[0].transpose(1, 2), *after[1:]))
         by_w = torch.cat([w.new_zeros(steps, batch, channels), by_taps.flip(0)])
         by_delta, by_bc = w.new_zeros(steps, batch, channels), w.new_zeros(2, groups, steps, batch, states)
-        by_channel = w.new_empty(batch, states + taps + 4, channels)
+        by_channel = w.new_zeros(batch, states + taps + 4, channels)
         inputs, constants, soma = _arguments(w, delta, given, ctx.law, ctx.mask)
         kept, mine = kernels.ScanRecord(*_read(v, s, s[:0], h, h[0])), _written(by_h, by_v, by_s, by_w, by_delta)
 

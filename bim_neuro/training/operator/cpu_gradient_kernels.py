@@ -179,15 +179,15 @@ def backward(
     begin, end, first, last = part
     rows, width = scratch(weights, drive.delta, part, SEGMENT, True), last - first
     mode = flush_denormals()
-    for i in range(begin, end):
-        rows.sums[:] = 0
-        copy(given.h[i, :, first:last], rows.by_h, width)
-        rows.by_v[:width] = given.v[i, first:last]
-        rows.by_s[:width] = given.s[i, first:last]
-        for segment in range(len(kept.h) - 1, -1, -1):
+    for segment in range(len(kept.h) - 1, -1, -1):
+        for i in range(begin, end):
+            copy(given.channel[i, :, first:last], rows.sums, width)
+            copy(given.h[i, :, first:last], rows.by_h, width)
+            rows.by_v[:width] = given.v[i, first:last]
+            rows.by_s[:width] = given.s[i, first:last]
             _segment_back(drive, weights, soma, kept, given, rows, segment * SEGMENT, i, first, last)
-        copy(rows.by_h, given.h[i, :, first:last], width)
-        given.v[i, first:last] = rows.by_v[:width]
-        given.s[i, first:last] = rows.by_s[:width]
-        copy(rows.sums, given.channel[i, :, first:last], width)
+            copy(rows.sums, given.channel[i, :, first:last], width)
+            copy(rows.by_h, given.h[i, :, first:last], width)
+            given.v[i, first:last] = rows.by_v[:width]
+            given.s[i, first:last] = rows.by_s[:width]
     restore_denormals(mode)

@@ -132,28 +132,41 @@ def copy(source: Array, target: Array, width: int) -> None:
             target[n, j] = source[n, j]
 
 
+@section
+def _run_segment(
+    drive: ScanInput, weights: ScanConstants, soma: SomaKind, kept: ScanRecord, rows: Scratch, start: int, i: int,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """Run the steps from ``start`` on, `SEGMENT` at most, from the state rows.h[0], which is replaced."""
+    h = rows.h[0]
+    for t in range(start, min(len(drive.delta), start + SEGMENT)):
+        if len(drive.happens) > 0 and not drive.happens[t, i]:
+            _pass_by(kept, t, i, first, last)
+            continue
+        for j in range(0, last - first, BYTES // drive.delta.itemsize):
+            u, delta = hear(drive, weights, t, i, first + j, last), load_part(drive.delta[t, i], first + j, last)
+            x, y = delta * u, load_part(weights.d_skip, first + j, last) * u
+            for n in range(len(h)):
+                now = exponential(delta * load(rows.a[n], j)) * load(h[n], j) + x * drive.b[t, i, n]
+                store(h[n], j, now)
+                y = y + now * drive.c[t, i, n]
+            _fire(weights, soma, kept, y, t, i, first + j, last)
+
+
 @vectorised
 def forward(drive: ScanInput, weights: ScanConstants, soma: SomaKind, kept: ScanRecord, part: Any) -> None:
-    """Run sequences and channels ``part``, four numbers: from which to which of each."""
+    """Run sequences and channels ``part``, four numbers: from which to which of each.
+
+    All sequences run a segment before the next begins: their steps lie side by side in memory.
+    """
     begin, end, first, last = part
-    rows, width, lanes = scratch(weights, drive.delta, part, 0, False), last - first, BYTES // drive.delta.itemsize
-    h = rows.h[0]
+    rows, width = scratch(weights, drive.delta, part, 0, False), last - first
     mode = flush_denormals()
-    for i in range(begin, end):
-        copy(kept.last[i, :, first:last], h, width)
-        for t in range(len(drive.delta)):
-            if t % SEGMENT == 0 and len(kept.h) > 0:
-                copy(h, kept.h[t // SEGMENT, i, :, first:last], width)
-            if len(drive.happens) > 0 and not drive.happens[t, i]:
-                _pass_by(kept, t, i, first, last)
-                continue
-            for j in range(0, width, lanes):
-                u, delta = hear(drive, weights, t, i, first + j, last), load_part(drive.delta[t, i], first + j, last)
-                x, y = delta * u, load_part(weights.d_skip, first + j, last) * u
-                for n in range(len(h)):
-                    now = exponential(delta * load(rows.a[n], j)) * load(h[n], j) + x * drive.b[t, i, n]
-                    store(h[n], j, now)
-                    y = y + now * drive.c[t, i, n]
-                _fire(weights, soma, kept, y, t, i, first + j, last)
-        copy(h, kept.last[i, :, first:last], width)
+    for start in range(0, len(drive.delta), SEGMENT):
+        for i in range(begin, end):
+            copy(kept.last[i, :, first:last], rows.h[0], width)
+            if len(kept.h) > 0:
+                copy(rows.h[0], kept.h[start // SEGMENT, i, :, first:last], width)
+            _run_segment(drive, weights, soma, kept, rows, start, i, first, last)
+            copy(rows.h[0], kept.last[i, :, first:last], width)
     restore_denormals(mode)
