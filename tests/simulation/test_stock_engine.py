@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import random_input, random_stock_graph
 
+from bim_neuro.compilers.align import align
 from bim_neuro.errors import InputError
 from bim_neuro.graph import Edge, IntegerGraph
-from bim_neuro.nodes import Dense, Encoder, IntegerGraded, Source
+from bim_neuro.nodes import Dense, Encoder, IntegerGraded, IntegerProd, Source
+from bim_neuro.nodes.synapses import shifted_of
 from bim_neuro.record import LayerCount
 from bim_neuro.simulation import Engine, Tuning, simulate
 
@@ -67,6 +69,23 @@ def test_loud_graphs_wrap_and_are_counted() -> None:
         record = simulate(graph, random_input(graph, seed, samples=2, steps=6, activity=1.0))
         wrapped += sum(int(count.saturations.sum()) for count in record.layers.values())
     assert wrapped > 100
+
+
+def test_a_sum_beyond_32_bits_wraps_and_is_counted_in_the_engine_too() -> None:
+    """Random graphs have few of them in graded neurons, whose messages rarely grow so large."""
+    nodes = {"input": Source(2), "sum": IntegerGraded(3), "product": IntegerProd(3, 8)}
+    rows, columns = np.repeat(range(3), 2), np.tile(range(2), 3)
+    wide = shifted_of(np.array([127, 127, -127, -127, 127, 1]), np.array([16, 17] * 3), (rows, columns), (3, 2))
+    same = shifted_of(np.ones(3, int), np.zeros(3, int), (np.arange(3), np.arange(3)), (3, 3))
+    edges = (Edge("input", "sum", "a", wide), *(Edge("sum", "product", port, same) for port in ("a1", "a2")))
+    graph = align(IntegerGraph(nodes, edges, 1e-3, Encoder("graded", np.ones(2), np.zeros(2))))
+    x = np.full((1, 2, 2), 127)
+    law, engine = simulate(graph, x, probe=True), Engine(graph).run(x, probe=True)
+    assert law.layers["sum"].saturations.sum() == 4  # the first two neurons in both steps
+    assert law.probes["sum.message"][0, 1, 0] == 3 * 127 * 127 * 2**16 - 2**32
+    for name in ("sum", "product"):
+        np.testing.assert_array_equal(engine.layers[name].saturations, law.layers[name].saturations)
+        np.testing.assert_array_equal(engine.probes[f"{name}.message"], law.probes[f"{name}.message"])
 
 
 def test_messages_of_32_bits_over_a_plain_synapse_are_refused() -> None:
