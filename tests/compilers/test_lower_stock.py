@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,9 +82,7 @@ def test_the_sum_into_a_soma_is_cut_exactly() -> None:
     The range of y is said to be a quarter of what it is, so that y leaves the LIF's input on both sides.
     """
     checkpoint = small_checkpoint(0)
-    ranges = {
-        name: value / 4 if name == "block1.scan.message" else value for name, value in checkpoint.ranges.items()
-    }
+    ranges = {name: value / 4 if name == "block1.scan.message" else value for name, value in checkpoint.ranges.items()}
     fused = bim_neuro.compile(export(replace(checkpoint, ranges=ranges)))
     typical = Typical(small_input(samples=32, seed=1), "its input")
     graph = with_lowering(fused, StockSettings(16), typical, Stopwatch(), effort=0.0).graph
@@ -250,13 +249,20 @@ def test_digits_keep_their_accuracy() -> None:
 
 
 @pytest.mark.lava
-def test_no_class_of_the_built_network_is_ours(lava_graph_of_digits: Program) -> None:
-    network = lava_graph_of_digits.to_lava(bim_neuro.load_task("digits").test.x[:1])
-    made = [*network.processes.values(), *network.synapses.values()]
-    assert len(made) > 100
-    assert {type(process).__module__.split(".")[0] for process in made} == {"lava"}
-
-
-@pytest.fixture
-def lava_graph_of_digits() -> Program:
-    return bim_neuro.compile(ROOT / "examples/digits.pt", lowering="stock")
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_no_class_of_the_built_network_is_ours(blocks: int) -> None:
+    """Nor of what its ports lead to, input and output included, nor of how it is run."""
+    program = lowered(blocks=blocks)
+    network = program.to_lava(small_input(samples=1))
+    found: dict[int, Any] = {}
+    waiting: list[Any] = [*network.processes.values(), *network.synapses.values()]
+    while waiting:
+        process = waiting.pop()
+        if id(process) not in found:
+            found[id(process)] = process
+            ports = [*process.in_ports, *process.out_ports]
+            waiting += [end.process for port in ports for end in (*port.in_connections, *port.out_connections)]
+    assert len(found) > 50 * blocks
+    kinds = {type(part) for part in (*found.values(), network.run_config)}
+    assert {kind.__module__.split(".")[0] for kind in kinds} == {"lava"}
+    assert {"RingBuffer"} < {kind.__name__ for kind in kinds}
