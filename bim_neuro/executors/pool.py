@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
@@ -19,7 +20,6 @@ _CLUSTERS = ("slurm", "local", "debug")
 _MOST = 4096
 _PATIENCE = 600.0  # seconds that a lost scheduler may take to come back
 _PAUSE = 2.0
-_AHEAD = 2  # calls handed out for each worker, so that none waits for the next
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,14 @@ class Pool:
     workers: Callable[[], int]
     scatter: Callable[[bytes], Any] = lambda content: content
     """Sends bytes to all workers once, where the library can; what it returns may stand for them in a call."""
+    ahead: int = 2
+    """Calls that are handed out for each worker, so that none waits for the next; a job of a cluster is its own worker."""
     _executor: Executor | None = None
 
     @property
     def most(self) -> int:
         """How many calls to hand out before one has ended."""
-        return _AHEAD * max(1, self.workers())
+        return self.ahead * max(1, self.workers())
 
     def submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
         """Hand out a call; an executor that takes none any more is made anew."""
@@ -127,7 +129,8 @@ def _pool(name: str, folder: Path, slurm: Slurm) -> Pool:
         check_extra("sweep", "submitit", f"--executor {name}")
         from .jobs import Jobs
 
-        return Pool(name, lambda: Jobs(what, folder / ".jobs", slurm.parameters), lambda: slurm.array)
+        most = slurm.array if what == "slurm" else os.cpu_count() or 1
+        return Pool(name, lambda: Jobs(what, folder / ".jobs", slurm.parameters), lambda: most, ahead=1)
     return _of_module(name, kind, what)
 
 
