@@ -129,6 +129,9 @@ _LEARN = needs(lambda v: v["learn"] != "none", "without --learn", "name a rule, 
 _LAVA = needs(
     lambda v: "lava" in (v["backend"], v["verify"]), "without the lava backend", "add --verify lava or --backend lava"
 )
+_IN_SHARDS = needs(
+    lambda v: v["verify"] is None and v["backend"] != "lava", "with --verify or Lava, which runs whole", "leave it out"
+)
 _READS = needs(
     lambda v: not v["check"] or v["input"] is not None or v["expect"] is not None,
     "with --check where there is no --input",
@@ -225,6 +228,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "expect.voltages": (_SIMULATES, _RECORDED),
     "expect.currents": (_SIMULATES, _RECORDED),
     "run.lava_timeout": (_SIMULATES, _LAVA),
+    "run.executor": (_SIMULATES, _IN_SHARDS),
     "run.max_memory": (during(RUN, CHECK, SELF_TEST),),
     "self_test": (during(SELF_TEST),),
     "config": (),

@@ -180,6 +180,7 @@ def _asked(request: Request, program: Program, chosen: Chosen) -> dict[str, Any]
         del options["weight_bits"]
     if not request.prune:
         del options["prune"]
+    del options["executor"]  # says where, not what
     if request.board:
         del options["board"]
     if request.expect is None:

@@ -37,7 +37,7 @@ _WORDS = (
 _FIELDS = {
     "run.lava_timeout": "lava_timeout", "learn.samples": "learn_samples", "quantise.weight_bits": "weight_bits",
     "lowering.segments": "segments", "lowering.decay_bits": "decay_bits", "nir.for": "importer",
-    "netx.write": "netx", "prune.share": "prune", "s4d.activation": "activation",
+    "netx.write": "netx", "run.executor": "executor", "prune.share": "prune", "s4d.activation": "activation",
     "power.boundary": "boundary", "power.sample_rate": "sample_rate",
 }  # fmt: skip
 """Which settings are fields of a `Request`, and which."""

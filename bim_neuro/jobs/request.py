@@ -53,6 +53,7 @@ class Request:
     float_bits: int = 64
     moments: Mapping[str, str] | None = None  # of a step at which its states were recorded: voltages, currents
     board: bool = True  # whether the result holds a board kit
+    executor: str | None = None  # whose workers compute the shards of a long run; see `executors`
     boundary: str | None = None  # of static power: cores, chip, board; None: the profile's
     sample_rate: float | None = None  # samples a second; None: 1 / (steps * dt)
     file: str = ""  # the same for --config, as it is written beside the result

@@ -145,6 +145,7 @@ COMPILE = (
     *EXPECT,
     _MEMORY,
     Setting("quantise.weight_bits", int, 8, "Bits of a weight: 8, or 16 in two lists, in microcode.", "bits", 8, 16),
+    Setting("run.executor", str, None, "Whose workers compute a long run's shards, as processes:2 (docs/sweep.md)."),
     Setting("prune.share", float, 0.0, "Share of each list's smallest weights set to 0, without training.", "share",
             0, 0.99),
     Setting("netx.write", str, "auto", "Write model.net for lava-dl: where it can hold the program, or must, or never.",

@@ -20,6 +20,7 @@ from ..stopwatch import Stopwatch
 from .request import Request
 from .shards import Shards, from_arrays, run_key, to_arrays
 
+_GOES_ON = "run the same command again to resume"
 SHARD = 2048  # samples; a longer run leaves its finished shards beside the output until that is written
 SHARD_STEPS = 2**20  # steps of all samples of a shard: long samples come in smaller ones
 
@@ -35,6 +36,8 @@ def run_request(
     """Run the integers and the float model; an interrupted run with shards resumes where it stopped."""
     if shards is None:
         return _run_part(program, raw, request, watch, advance)
+    if request.executor is not None:
+        _run_on_workers(program, raw, request, advance, shards)
     parts: list[Ran] = []
     size = _shard_size(raw, request)
     starts = range(0, len(raw), size)
@@ -46,12 +49,31 @@ def run_request(
             shards.save(index, arrays)
             done = _parsed(arrays)
             assert done is not None
-        else:
+        elif request.executor is None:
             advance(len(part))
-        goes_on = "run the same command again to resume"
-        kept.say("shards", f"{index + 1} of {len(starts)} shards are kept in {shards.folder}: {goes_on}")
+        kept.say("shards", f"{index + 1} of {len(starts)} shards are kept in {shards.folder}: {_GOES_ON}")
         parts.append(done)
     return joined(parts)
+
+
+def _run_on_workers(
+    program: Program, raw: Array, request: Request, advance: Callable[[int], None], shards: Shards
+) -> None:
+    """Let the workers of an executor compute the shards that are not there yet."""
+    from ..executors import open_pool
+    from .shard_workers import computed
+
+    size = _shard_size(raw, request)
+    parts = [slice(first, min(first + size, len(raw))) for first in range(0, len(raw), size)]
+    wanted = [(index, part) for index, part in enumerate(parts) if _parsed(shards.load(index)) is None]
+    advance(len(raw) - sum(part.stop - part.start for _, part in wanted))
+    assert request.executor is not None
+    with open_pool(request.executor, shards.folder) as pool:
+        for index, ran in computed(pool, program, raw, request.backend, wanted, shards.folder):
+            shards.save(index, _to_arrays(*ran))
+            done = parts[index].stop - parts[index].start
+            advance(done)
+            kept.say("shards", f"{len(parts)} shards are computed by workers and kept in {shards.folder}: {_GOES_ON}")
 
 
 def _to_arrays(record: RunRecord, reference: RunRecord, agreement: Agreement, counted: Activity) -> dict[str, Array]:
@@ -88,7 +110,8 @@ def _run_part(program: Program, raw: Array, request: Request, watch: Stopwatch, 
 def shards_for(program: Program, raw: Array, request: Request) -> Shards | None:
     """Return where the parts of a long run are kept until the folder is written; None for a run of one part."""
     size = _shard_size(raw, request)
-    if request.verify or (len(raw) <= size and request.backend != "lava"):
+    whole = len(raw) <= size and request.backend != "lava" and request.executor is None
+    if request.verify or whole:
         return None
     key = run_key((program.graph, program.reference), raw, request.backend, LAYOUT, str(size))
     return Shards(request.output.with_name(request.output.name + ".resume"), key)
