@@ -48,7 +48,7 @@ class Pool:
     scatter: Callable[[bytes], Any] = lambda content: content
     """Sends bytes to all workers once, where the library can; what it returns may stand for them in a call."""
     ahead: int = 2
-    """Calls that are handed out for each worker, so that none waits for the next; a job of a cluster is its own worker."""
+    """Calls that are handed out for each worker, so that none waits for the next; a job is its own worker."""
     _executor: Executor | None = None
 
     @property

@@ -274,3 +274,34 @@ def test_processes_end_with_the_sweep_that_is_killed(tmp_path: Path) -> None:
     while Path(f"/proc/{worker}").exists() and time.monotonic() < until:
         time.sleep(0.1)
     assert not Path(f"/proc/{worker}").exists()
+
+
+def test_shards_on_workers_give_the_summary_of_one_process(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bim_neuro.jobs import simulate
+
+    monkeypatch.setattr(simulate, "SHARD", 2)
+    model, samples = files
+    summaries = []
+    for name, more in (("one", ()), ("two", ("--set", "run.executor=made_executors:threads"))):
+        ended = bim_compile(model, "--input", samples, *more, "-o", tmp_path / name)
+        assert ended.code == 0, ended.err
+        summaries.append(json.loads((tmp_path / name / "summary.json").read_text()))
+    for changing in ("seconds", "command"):
+        assert all(summary.pop(changing) for summary in summaries)
+    for summary in summaries:
+        assert all(summary["placement"].pop(measured) for measured in ("seconds", "peak_memory_mib"))
+    assert summaries[0] == summaries[1]
+    assert not (tmp_path / "two.resume").exists()
+
+
+def test_a_shard_runs_on_a_worker_that_sees_no_folder(files: tuple[Path, Path]) -> None:
+    import bim_neuro
+    from bim_neuro.jobs.shard_workers import _packed, play_shard
+
+    program = bim_neuro.compile(files[0])
+    raw = np.load(files[1])["x"]
+    content = _packed(program)
+    made = play_shard(content, "", raw[2:5], "reference", os.getpid())
+    assert np.array_equal(made.record.output, program.run(raw[2:5], backend="reference").output)
