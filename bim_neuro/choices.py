@@ -4,6 +4,8 @@ from __future__ import annotations
 
 BACKENDS = ("engine", "reference", "lava")
 """Where the integers are computed."""
+DEVICES = ("auto", "cpu", "cuda")
+"""Where a network is trained; auto is cuda where there is one."""
 OBJECTIVES = ("energy", "latency", "cores")
 """What a placement minimises."""
 BOUNDARIES = ("cores", "chip", "board")

@@ -260,37 +260,21 @@ _GRADIENT = needs(
     "choose --rule rtrl or hybrid",
 )
 
+_ALWAYS = (
+    "task", "output", "seed", "epochs", "train.patience", "batch", "learning_rate", "channels", "states", "blocks",
+    "train.taps", "encoder", "rule", "device", "config", "settings", "listed", "prune", "restart", "test", "baseline",
+    "json", "run.max_memory", "debug", "version",
+)  # fmt: skip
+
 TRAIN: dict[str, tuple[Condition, ...]] = {
-    "task": (),
+    **dict.fromkeys(_ALWAYS, ()),
     "data": (),  # `load_task` refuses it for a task that makes its own
     "layout": (),  # and this one for every task but 'own'
-    "output": (),
-    "seed": (),
-    "epochs": (),
-    "train.patience": (),
-    "batch": (),
-    "learning_rate": (),
-    "channels": (),
-    "states": (),
-    "blocks": (),
-    "train.taps": (),
-    "encoder": (),
-    "rule": (),
+    "train.accumulate": (),  # `train` refuses it with online updates
     "train.lambda": (needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid"),),
     "train.credit": (_GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
     "train.traces": (_GRADIENT,),
     "train.online": (),  # `Learning` refuses it where it cannot be done
-    "config": (),
-    "settings": (),
-    "listed": (),
-    "prune": (),
-    "restart": (),
-    "test": (),
-    "baseline": (),
-    "json": (),
-    "run.max_memory": (),
-    "debug": (),
-    "version": (),
 }
 
 _OF_REPORTS = ("output", "config", "json_output", "debug")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .._version import __version__
-from ..choices import BACKENDS, BOUNDARIES, DIALECTS, ENCODERS, LAYOUTS, LOWERINGS, OBJECTIVES, SPLITS
+from ..choices import BACKENDS, BOUNDARIES, DEVICES, DIALECTS, ENCODERS, LAYOUTS, LOWERINGS, OBJECTIVES, SPLITS
 from ..plasticity.request import RULES
 from .console import out
 from .streams import print_json
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     Backend = str
     Boundary = str
+    Device = str
     Dialect = str
     Encoder = str
     Layout = str
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 else:
     Backend = _one_of("Backend", *BACKENDS)
     Boundary = _one_of("Boundary", *BOUNDARIES)
+    Device = _one_of("Device", *DEVICES)
     Encoder = _one_of("Encoder", *ENCODERS)
     Dialect = _one_of("Dialect", *DIALECTS, "nir")
     Layout = _one_of("Layout", *LAYOUTS)
@@ -60,7 +62,7 @@ else:
     Objective = _one_of("Objective", *OBJECTIVES)
     Split = _one_of("Split", *SPLITS, "all")
 
-ENGINE, NO_RULE = Backend("engine"), Learn("none")
+ENGINE, NO_RULE, AUTO = Backend("engine"), Learn("none"), Device("auto")
 
 
 def word(choice: str | None) -> str | None:

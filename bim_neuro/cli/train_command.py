@@ -17,21 +17,21 @@ from . import options
 from .asked import Asked, carry_out
 from .config import Command, Config, Listed, Settings, print_settings
 from .console import Paced, out, progress_bar, remark
-from .shared import INPUT, LEARNING, MODEL, OUTPUT, TRAINING, Debug, Layout, Version, in_panel, new_app
+from .shared import AUTO, INPUT, LEARNING, MODEL, OUTPUT, TRAINING, Debug, Device, Layout, Version, in_panel, new_app
 from .streams import run_app
 
 if TYPE_CHECKING:
     from ..jobs.request import TrainRequest
     from ..jobs.train import TrainingPlan
-    from ..training.trainer import Epoch
+    from ..training.progress import Epoch
 
 train_app = new_app(Command("bim-train", TRAIN))
 
 _OPTIONS = ("data", "layout", "seed", "epochs", "batch", "learning_rate", "channels", "states", "blocks", "encoder",
-            "rule", "prune", "restart", "test", "baseline", "json")  # fmt: skip
+            "rule", "device", "prune", "restart", "test", "baseline", "json")  # fmt: skip
 """The options that are fields of a `TrainRequest` as they are."""
 _OF_SETTINGS = {"train.lambda": "mix", "train.credit": "credit", "train.traces": "traces", "train.online": "online",
-                "train.patience": "patience", "train.taps": "taps"}  # fmt: skip
+                "train.patience": "patience", "train.accumulate": "accumulate", "train.taps": "taps"}  # fmt: skip
 """Which settings are, and which."""
 
 
@@ -61,6 +61,7 @@ def train_command(
     rule: Annotated[
         str, in_panel(LEARNING, help="Learning rule: bptt, rtrl, hybrid, s-tllr, stdp, e-prop-like or no-trace.")
     ] = "bptt",
+    device: Annotated[Device, in_panel(TRAINING, help="Where to train: auto is cuda where there is one.")] = AUTO,
     prune: Annotated[float | None, in_panel(TRAINING, help="Share of the synapses to prune, for example 0.7.")] = None,
     restart: Annotated[
         bool, in_panel(TRAINING, "--restart", help="Start anew instead of resuming an interrupted run.")
@@ -105,7 +106,8 @@ def _act(asked: Asked) -> None:
     with progress_bar() as bar:
         course = _Course(bar)
         record = train_to_file(request, begins=course.begins, epoch=course.epoch, tested=course.tested)
-    _print_training(record, request.output)
+    if record:
+        _print_training(record, request.output)
 
 
 def _list_settings(asked: Asked) -> None:

@@ -45,7 +45,7 @@ def check_file(file: Path | None) -> None:
 @contextmanager
 def training_place(model: Path, restart: bool) -> Iterator[Path]:
     """Lock a model's file for one training; give the path of its resume file, deleted first with ``restart``."""
-    resume_file = model.with_name(model.name + ".resume")
+    resume_file = resume_file_of(model)
     with alone(model) as locked:
         if locked:
             sweep(model)
@@ -53,6 +53,11 @@ def training_place(model: Path, restart: bool) -> Iterator[Path]:
         if restart:
             resume_file.unlink(missing_ok=True)
         yield resume_file
+
+
+def resume_file_of(model: Path) -> Path:
+    """Return the file that an interrupted training of a model goes on from."""
+    return model.with_name(model.name + ".resume")
 
 
 def request_beside(file: Path) -> Path:

@@ -92,10 +92,12 @@ class TrainRequest:
     taps: int | None = None
     encoder: str | None = None
     rule: str = "bptt"
+    device: str = "auto"
     mix: float | None = None
     credit: str | None = None
     traces: str | None = None
     online: int | None = None
+    accumulate: int | None = None
     prune: float | None = None
     restart: bool = False
     test: bool = True

@@ -183,6 +183,8 @@ TRAIN = (
             choices=("auto", "dense", "events")),
     Setting("train.online", int, None, "Steps between weight updates inside a sequence.", "steps", 1),
     Setting("train.patience", int, None, "Training stops after so many epochs without a better score.", "epochs", 1),
+    Setting("train.accumulate", int, 1, "Parts of a batch, one after another: the same updates in less memory.",
+            "parts", 1),
     Setting("train.taps", int, None, "K, taps of the causal convolution.", "taps", 1),
 )  # fmt: skip
 """Settings of bim-train, in addition to its options."""

@@ -25,17 +25,21 @@ from ..printable import as_json
 from ..simulation import simulate_engine
 from ..simulation.reference import Progress
 from ..tasks import Dataset, Task, logistic_regression_baseline, majority, metrics
+from ..training.device import find_device
 from ..training.predict import predict
+from ..training.processes import rank_of_environment
+from ..training.progress import Epoch
+from ..training.progress import Progress as TrainingProgress
 from ..training.recipes import DEFAULTS, Default
 from ..training.rules import Learning
-from ..training.trainer import Epoch, Recipe, accuracy, train
-from ..training.trainer import Progress as TrainingProgress
-from .places import check_file, request_beside, training_place, write_text
+from ..training.trainer import Recipe, accuracy, train
+from .places import check_file, request_beside, resume_file_of, training_place, write_text
 from .request import TrainRequest
 from .sequences import task_for, trained_on
 
 CALIBRATION_SAMPLES = 2048
-_CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", "channels", "states", "blocks", "taps", "encoder")
+_CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", "channels", "states", "blocks", "taps", "encoder",
+            "accumulate", "device")  # fmt: skip
 """Fields of a request that change a task's default."""
 
 
@@ -64,7 +68,10 @@ class TrainingPlan:
 
 
 def plan_for(
-    task: Task, resume_file: Path | None = None, learning: Learning | None = None, **changes: Any
+    task: Task,
+    resume_file: Path | None = None,
+    learning: Learning | None = None,
+    **changes: Any,
 ) -> TrainingPlan:
     """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
     default = DEFAULTS[arguments.choice(arguments.instance(task, Task, "task").name, tuple(DEFAULTS), "task")]
@@ -77,7 +84,10 @@ def plan_for(
     given = {name: value for name, value in changes.items() if value is not None}
     shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
     return TrainingPlan(
-        task, replace(default, recipe=replace(default.recipe, **given), **shape), resume_file, learning or Learning()
+        task,
+        replace(default, recipe=replace(default.recipe, **given), **shape),
+        resume_file,
+        learning or Learning(),
     )
 
 
@@ -90,10 +100,17 @@ def train_to_file(
 ) -> dict[str, Any]:
     """Train as requested; write the model, its request beside it and, if asked, the log; return the log.
 
+    Of several processes that torchrun started, all but the first only help, and return nothing.
+
     ``begins`` is called with the plan before training, ``epoch`` with each epoch, ``tested`` with the number of samples
     tested since the last call.
     """
+    find_device(request.device)  # refused before any data is read
     learning = Learning(request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "traces", "online"))
+    if rank_of_environment():  # one of several processes, of which the first alone writes
+        task = task_for(request.task, request.data, request.layout)
+        _train(plan_for(task, resume_file_of(request.output), learning, **_given(request, *_CHANGES)))
+        return {}
     for file in (request.output, request_beside(request.output), request.json):
         check_file(file)
     with training_place(request.output, request.restart) as resume_file:
@@ -144,21 +161,7 @@ def train_task(
     path = arguments.new_file(path)
     start = time.perf_counter()
     task, encoder = plan.task, plan.encoder
-    training, validation = (_encoded(encoder, part) for part in (task.train, task.validation))
-    shape = plan.default
-    config = NetworkConfig(
-        encoder.source.neurons, len(task.class_names), shape.channels, shape.states, shape.taps, shape.blocks
-    )
-    network, run = train(
-        config,
-        shape.recipe,
-        training,
-        validation,
-        score=_score(plan),
-        learning=plan.learning,
-        resume_file=plan.resume_file,
-        report=report,
-    )
+    config, network, run, x = _train(plan, report)
     record = {"command": command, **_record(plan, run), "seconds": time.perf_counter() - start}
     checkpoint = Checkpoint(
         config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task)
@@ -167,7 +170,7 @@ def train_task(
     if file:
         write_text(request_beside(path), file)
     kept.say("training", f"the trained model is kept in {path}, not calibrated yet: run the same command again")
-    ranges = calibrate(export(checkpoint), training[0][_spread(len(training[0]))])
+    ranges = calibrate(export(checkpoint), x[_spread(len(x))])
     checkpoint = replace(checkpoint, ranges=ranges)
     save_checkpoint(checkpoint, path)
     if test:
@@ -181,6 +184,28 @@ def train_task(
     return checkpoint
 
 
+def _train(
+    plan: TrainingPlan, report: Callable[[Epoch], None] = lambda epoch: None
+) -> tuple[NetworkConfig, BIMNetwork, TrainingProgress, Array]:
+    """Return the shape, the trained network, its progress and the encoded training input."""
+    task, encoder, shape = plan.task, plan.encoder, plan.default
+    training, validation = (_encoded(encoder, part) for part in (task.train, task.validation))
+    config = NetworkConfig(
+        encoder.source.neurons, len(task.class_names), shape.channels, shape.states, shape.taps, shape.blocks
+    )
+    network, run = train(
+        config,
+        shape.recipe,
+        training,
+        validation,
+        score=_score(plan),
+        learning=plan.learning,
+        resume_file=plan.resume_file,
+        report=report,
+    )
+    return config, network, run, training[0]
+
+
 def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
     """Return the training log: the settings and the scores."""
     recipe = plan.default.recipe
@@ -190,6 +215,7 @@ def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
         "recipe": asdict(recipe),
         "learning": asdict(plan.learning),
         "implementation": run.implementation,
+        "device": run.device,
         "trace_bytes": run.trace_bytes,
         "traces": run.traces,
         "sparsity": run.sparsity,

@@ -28,7 +28,7 @@ def predict(network: BIMNetwork, x: Array, batch: int = 512) -> Array:
     steps = max(1, allowed // (samples * a_step))
     with torch.no_grad():
         parts = [_logits(network, part, steps) for part in _chunks(x, samples)]
-    return np.asarray(torch.cat(parts).argmax(1).numpy())
+    return np.asarray(torch.cat(parts).argmax(1).cpu().numpy())
 
 
 def _logits(network: BIMNetwork, x: Array, at_a_time: int) -> Tensor:
@@ -37,7 +37,7 @@ def _logits(network: BIMNetwork, x: Array, at_a_time: int) -> Tensor:
     blocks, r, total = list(state.blocks), state.r, torch.zeros_like(state.r)
     gamma = float(network.readout_decay)
     for first in range(0, x.shape[1], at_a_time):
-        steps = torch.as_tensor(x[:, first : first + at_a_time], dtype=torch.float32).transpose(0, 1)
+        steps = torch.as_tensor(x[:, first : first + at_a_time], dtype=torch.float32).to(r.device).transpose(0, 1)
         *_, spikes = operator.advance(network, steps, blocks)
         readings = leak_on(r, spikes @ network.w_o.T + network.b_o, gamma)
         r, total = readings[-1], total + readings.sum(0)

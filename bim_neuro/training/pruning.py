@@ -108,4 +108,5 @@ class Pruner:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from `state`."""
-        self.hard, self.theta, self.masks = state["hard"], dict(state["theta"]), dict(state["masks"])
+        self.hard, self.theta = state["hard"], dict(state["theta"])
+        self.masks = {name: state["masks"][name].to(weight) for name, weight in self.weights.items()}

@@ -41,7 +41,7 @@ class Loss(NamedTuple):
         """Return the loss, weighted by share (..., batch), and its gradient by r (..., batch, C)."""
         classes = r.shape[-1]
         target = r.new_full((len(self.y), classes), self.smoothing / classes)
-        target[torch.arange(len(self.y)), self.y] += 1 - self.smoothing
+        target[torch.arange(len(self.y), device=r.device), self.y] += 1 - self.smoothing
         logs = torch.log_softmax(r, -1)
         scale = share / len(self.y)
         return float((-(target * logs).sum(-1) * scale).sum()), (logs.exp() - target) * scale[..., None]

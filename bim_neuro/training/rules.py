@@ -124,7 +124,7 @@ class Learner:
         for block in self.blocks:
             block.reset_gradient = law.reset_gradient
         local = learning.credit == "local" and network.config.blocks > 1
-        self.local = LocalReadouts(network) if local else None
+        self.local = LocalReadouts(network).to(network.w_o.device) if local else None
         self._passes: dict[tuple[int, bool], ForwardGradient] = {}
         self.traces: list[str] = []
         self._omega: dict[int, Tensor] = {}
@@ -133,6 +133,11 @@ class Learner:
     def trainable(self) -> list[nn.Parameter]:
         """All parameters the optimiser steps, the network's first."""
         return [*self.network.parameters(), *(self.local.parameters() if self.local is not None else ())]
+
+    @property
+    def omegas(self) -> list[Tensor]:
+        """The STDP term of each block for the next step; none without pair STDP."""
+        return list(self._omega.values())
 
     @property
     def trace_bytes(self) -> int:

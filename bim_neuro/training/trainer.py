@@ -6,27 +6,28 @@ same batches and ends with the same weights as one that was not.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .. import arguments, kept
+from .. import arguments
+from ..choices import DEVICES
 from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..intake import check_available
-from ..model.checkpoint import is_same, load_plain, save_atomically
 from ..model.network import BIMNetwork, NetworkConfig
 from ..nodes.arithmetic import Array
 from . import operator
+from .device import describe, find_device, memory_told
+from .parts import BatchParts
 from .predict import predict
+from .processes import ProcessGroup
+from .progress import Epoch, Progress, digest, read, resume, save, say_kept
 from .pruning import EVERY, HARD_FROM, Pruner
 from .rules import Learner, Learning
 
@@ -36,6 +37,7 @@ class Recipe:
     """How to train. ``augment_gain`` and ``augment_noise`` are relative to the encoded range; ``patience`` in epochs.
 
     ``balance`` draws classes with weight count^-balance: 0 as they come, 1 all alike; ``epoch_samples`` caps an epoch.
+    ``accumulate`` splits each batch into so many parts, one after another, for the same update in less memory;
     ``keep`` is 'best' (the weights of the best validation epoch) or 'last' (the end of the one-cycle schedule).
     """
 
@@ -51,42 +53,24 @@ class Recipe:
     patience: int = 60
     keep: str = "best"
     seed: int = 0
+    accumulate: int = 1
+    device: str = "auto"
+
+    def largest_part(self, samples: int, processes: int = 1) -> int:
+        """Return how many samples are computed at a time."""
+        return math.ceil(math.ceil(min(self.batch, samples) / processes) / self.accumulate)
 
     def __post_init__(self) -> None:
         arguments.numbers_of(self, _LIMITS, "recipe")
         arguments.choice(self.keep, ("best", "last"), "keep")
+        arguments.choice(self.device, DEVICES, "device")
 
 
 _LIMITS = (
     ("epochs", 1, 10**9), ("batch", 1, 10**9), ("learning_rate", 1e-9, 1e300), ("weight_decay", 0, 1e6),
     ("augment_gain", 0, 1e6), ("augment_noise", 0, 1e6), ("label_smoothing", 0, 1), ("balance", 0, 1e3),
-    ("epoch_samples", 1, 10**12), ("patience", 0, 10**9), ("seed", 0, 2**63 - 1),
+    ("epoch_samples", 1, 10**12), ("patience", 0, 10**9), ("seed", 0, 2**63 - 1), ("accumulate", 1, 10**9),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the training log."""
-
-    epoch: int
-    loss: float
-    score: float
-    best: float
-
-
-@dataclass
-class Progress:
-    """Progress of a run: everything resume needs besides the recipe and the data."""
-
-    epoch: int = 0
-    best_score: float = -math.inf
-    best_epoch: int = -1
-    best_state: dict[str, Tensor] = field(default_factory=dict)
-    log: list[dict[str, float]] = field(default_factory=list)
-    trace_bytes: int = 0
-    sparsity: float | None = None
-    implementation: str = ""
-    traces: list[str] = field(default_factory=list)
 
 
 Score = Callable[[Array, Array], float]
@@ -110,46 +94,66 @@ def train(
 ) -> tuple[BIMNetwork, Progress]:
     """Train on (x, y), x float (samples, steps, lines) as the encoder gives it; return the best network on validation.
 
-    ``resume_file`` is written after every epoch and, where it exists, continued from.
+    ``resume_file`` is written after every epoch and, where it exists, continued from, on whatever device. The network
+    returned is on the CPU.
     """
-    learning = learning or Learning()
-    if learning.rule == "bptt":
-        batch, steps = min(recipe.batch, len(training[0])), training[0].shape[1]
+    learning, place = learning or Learning(), find_device(recipe.device)
+    processes = ProcessGroup.joined(place)
+    if learning.online is not None and recipe.accumulate > 1:
+        raise InputError("online updates and train.accumulate cannot be combined", "leave out one of the two")
+    if learning.rule == "bptt" and place.type == "cpu":
+        batch, steps = recipe.largest_part(len(training[0]), processes.count), training[0].shape[1]
         a_step = operator.step_bytes(config, operator.chosen(torch.empty(0)), learns=True)
         what = f"the states of {batch} samples of {steps:,} steps, which bptt keeps,"
         check_available(what, batch * steps * a_step, "choose a smaller --batch, or --rule rtrl")
     torch.manual_seed(recipe.seed)
-    run = Run(BIMNetwork(config), recipe, learning, len(training[1]))
+    run = Run(BIMNetwork(config).to(place), recipe, learning, len(training[1]), processes)
     progress = Progress()
-    given = {"config": asdict(config), "recipe": asdict(recipe), "learning": asdict(learning)}
-    identity = {**given, "data": _digest(*training, *validation)}
-    if resume_file is not None and resume_file.exists():
-        progress = _resume(resume_file, identity, run)
-        _say_kept(progress, resume_file)
+    anywhere = replace(recipe, device="auto")
+    given = {"config": asdict(config), "recipe": asdict(anywhere), "learning": asdict(learning)}
+    identity = {**given, "data": digest(*training, *validation)}
+    saved = None
+    if processes.rank == 0 and resume_file is not None and resume_file.exists():
+        saved = read(resume_file, identity)
+    if resume_file is not None and (saved := processes.of_first(saved)) is not None:
+        progress = resume(saved, run, resume_file)
+        say_kept(progress, resume_file)
     x, y = torch.as_tensor(training[0], dtype=torch.float32), torch.as_tensor(training[1])
     while progress.epoch < recipe.epochs and progress.epoch - progress.best_epoch <= recipe.patience:
-        loss = run.epoch(x, y, progress.epoch)
+        with memory_told(place, min(recipe.batch, len(y)), x.shape[1]):
+            loss = run.epoch(x, y, progress.epoch)
         with run.masked():
-            _judge(run.network, validation, score, progress, loss, eligible=run.final)
+            value = score(validation[1], predict(run.network.eval(), validation[0])) if processes.rank == 0 else 0.0
+        _judge(run.network, processes.of_first(value), progress, loss, eligible=run.final)
         progress.epoch += 1
         progress.implementation = operator.chosen(run.network.w_o)
         progress.trace_bytes, progress.traces = run.learner.trace_bytes, run.learner.traces
         progress.sparsity = run.pruner.sparsity if run.pruner else None
-        if resume_file is not None:
-            _save(resume_file, identity, run, progress)
-            _say_kept(progress, resume_file)
+        progress.device = describe(place)
+        if resume_file is not None and processes.rank == 0:
+            save(resume_file, identity, run, progress)
+            say_kept(progress, resume_file)
         report(Epoch(progress.epoch, loss, progress.log[-1]["score"], max(progress.best_score, 0.0)))
     if recipe.keep == "best":
         run.network.load_state_dict(progress.best_state)
-    return run.network, progress
+    processes.leave()
+    return run.network.cpu(), progress
 
 
 class Run:
     """A network in training: its rule, its optimiser, its masks."""
 
-    def __init__(self, network: BIMNetwork, recipe: Recipe, learning: Learning, samples: int) -> None:
+    def __init__(
+        self,
+        network: BIMNetwork,
+        recipe: Recipe,
+        learning: Learning,
+        samples: int,
+        processes: ProcessGroup | None = None,
+    ) -> None:
         self.network, self.recipe = network, recipe
         self.learner = Learner(network, learning)
+        self.parts = BatchParts(self.learner, processes or ProcessGroup(), recipe.accumulate)
         self.pruner = None if learning.sparsity is None else Pruner(network, learning.sparsity)
         self.optimiser = torch.optim.AdamW(
             self.learner.trainable, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -181,9 +185,10 @@ class Run:
         for number, chosen in enumerate(order.split(recipe.batch)):
             if self.pruner is not None and number % EVERY == 0:
                 self.pruner.update(generator)
-            noisy = _augment(x[chosen], recipe, generator).transpose(0, 1)
+            device = self.network.w_o.device
+            noisy = _augment(x[chosen], recipe, generator).to(device).transpose(0, 1)
             with self.masked():
-                loss = self.learner.gradients(noisy, y[chosen], recipe.label_smoothing, self._step)
+                loss = self.parts.gradients(noisy, y[chosen].to(device), recipe.label_smoothing, self._step)
             self._step()
             self.schedule.step()
             total += loss * len(chosen)
@@ -215,17 +220,7 @@ def _augment(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     return x * gain + recipe.augment_noise * torch.randn(x.shape, generator=generator)
 
 
-def _judge(
-    network: BIMNetwork,
-    validation: tuple[Array, Array],
-    score: Score,
-    progress: Progress,
-    loss: float,
-    *,
-    eligible: bool,
-) -> None:
-    network.eval()
-    value = score(validation[1], predict(network, validation[0]))
+def _judge(network: BIMNetwork, value: float, progress: Progress, loss: float, *, eligible: bool) -> None:
     if not math.isfinite(loss):
         raise InputError(f"training diverged in epoch {progress.epoch + 1}: loss is {loss}", "lower --learning-rate")
     progress.log.append({"epoch": progress.epoch + 1, "loss": loss, "score": value})
@@ -233,52 +228,4 @@ def _judge(
         progress.best_epoch = progress.epoch  # patience begins when the masks are final
     elif value > progress.best_score:
         progress.best_score, progress.best_epoch = value, progress.epoch
-        progress.best_state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def _save(path: Path, identity: dict[str, Any], run: Run, progress: Progress) -> None:
-    schedule = run.schedule.state_dict()
-    save_atomically(
-        {
-            "format": "bim-neuro training",
-            "identity": identity,
-            "network": run.network.state_dict(),
-            "optimiser": run.optimiser.state_dict(),
-            "schedule": {k: v for k, v in schedule.items() if isinstance(v, (int, float, bool, list))},
-            "learner": run.learner.state(),
-            "pruner": run.pruner.state() if run.pruner else {},
-            "progress": asdict(progress),
-        },
-        path,
-    )
-
-
-def _say_kept(progress: Progress, path: Path) -> None:
-    goes_on = "run the same command again to resume, --restart starts anew"
-    kept.say("training", f"training is kept at epoch {progress.epoch} in {path}: {goes_on}")
-
-
-def _resume(path: Path, identity: dict[str, Any], run: Run) -> Progress:
-    saved = load_plain(path)
-    if not is_same(saved.get("identity"), identity):
-        hint = "use the same options and data, or start anew with --restart"
-        raise InputError(f"{path} belongs to a run with other options or data", hint)
-    try:
-        run.network.load_state_dict(saved["network"])
-        run.optimiser.load_state_dict(saved["optimiser"])
-        run.schedule.load_state_dict(saved["schedule"])
-        run.learner.load_state(saved["learner"])
-        if run.pruner is not None:
-            run.pruner.load_state(saved["pruner"])
-        return Progress(**saved["progress"])
-    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
-        raise InputError(f"{path} is damaged: {type(error).__name__}", "start anew with --restart") from None
-
-
-def _digest(*arrays: Array) -> str:
-    """Return a short name of the arrays' content."""
-    content = hashlib.sha256()
-    for array in arrays:
-        content.update(f"{array.dtype}{array.shape}".encode())
-        content.update(np.ascontiguousarray(array).data)
-    return content.hexdigest()
+        progress.best_state = {name: tensor.cpu().clone() for name, tensor in network.state_dict().items()}

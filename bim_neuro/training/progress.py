@@ -1,0 +1,113 @@
+"""Progress of a training run, and the file that resumes it, on whatever device: its tensors lie on the CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from .. import kept
+from ..errors import InputError
+from ..model.checkpoint import is_same, load_plain, save_atomically
+from ..nodes.arithmetic import Array
+
+if TYPE_CHECKING:
+    from .trainer import Run
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training log."""
+
+    epoch: int
+    loss: float
+    score: float
+    best: float
+
+
+@dataclass
+class Progress:
+    """Progress of a run: everything resume needs besides the recipe and the data."""
+
+    epoch: int = 0
+    best_score: float = -math.inf
+    best_epoch: int = -1
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    log: list[dict[str, float]] = field(default_factory=list)
+    trace_bytes: int = 0
+    sparsity: float | None = None
+    device: str = ""
+    implementation: str = ""
+    traces: list[str] = field(default_factory=list)
+
+
+def save(path: Path, identity: dict[str, Any], run: Run, progress: Progress) -> None:
+    """Write all that `read` and `resume` need."""
+    schedule = run.schedule.state_dict()
+    save_atomically(
+        on_cpu(
+            {
+                "format": "bim-neuro training",
+                "identity": identity,
+                "network": run.network.state_dict(),
+                "optimiser": run.optimiser.state_dict(),
+                "schedule": {k: v for k, v in schedule.items() if isinstance(v, (int, float, bool, list))},
+                "learner": run.learner.state(),
+                "pruner": run.pruner.state() if run.pruner else {},
+                "progress": asdict(progress),
+            }
+        ),
+        path,
+    )
+
+
+def on_cpu(value: Any) -> Any:
+    """Return plain values with every tensor on the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    if isinstance(value, dict):
+        return {key: on_cpu(part) for key, part in value.items()}
+    return [on_cpu(part) for part in value] if isinstance(value, list) else value
+
+
+def say_kept(progress: Progress, path: Path) -> None:
+    """Tell whoever stops the run what is kept."""
+    goes_on = "run the same command again to resume, --restart starts anew"
+    kept.say("training", f"training is kept at epoch {progress.epoch} in {path}: {goes_on}")
+
+
+def read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """Return what `save` wrote, or refuse a file of another run."""
+    saved = load_plain(path)
+    if not is_same(saved.get("identity"), identity):
+        hint = "use the same options and data, or start anew with --restart"
+        raise InputError(f"{path} belongs to a run with other options or data", hint)
+    return saved
+
+
+def resume(saved: dict[str, Any], run: Run, path: Path) -> Progress:
+    """Set a run to where a file left it."""
+    try:
+        run.network.load_state_dict(saved["network"])
+        run.optimiser.load_state_dict(saved["optimiser"])
+        run.schedule.load_state_dict(saved["schedule"])
+        run.learner.load_state(saved["learner"])
+        if run.pruner is not None:
+            run.pruner.load_state(saved["pruner"])
+        return Progress(**saved["progress"])
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
+        raise InputError(f"{path} is damaged: {type(error).__name__}", "start anew with --restart") from None
+
+
+def digest(*arrays: Array) -> str:
+    """Return a short name of the arrays' content."""
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(f"{array.dtype}{array.shape}".encode())
+        content.update(np.ascontiguousarray(array).data)
+    return content.hexdigest()
