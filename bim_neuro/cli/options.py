@@ -260,21 +260,25 @@ _GRADIENT = needs(
     "choose --rule rtrl or hybrid",
 )
 
+_ANEW = needs(lambda v: v["more_epochs"] is None, "with --more-epochs, which keeps the model's own", "leave it out")
 _ALWAYS = (
-    "task", "output", "seed", "epochs", "train.patience", "batch", "learning_rate", "channels", "states", "blocks",
-    "train.taps", "encoder", "rule", "device", "config", "settings", "listed", "prune", "restart", "test", "baseline",
+    "task", "output", "seed", "train.patience", "batch", "learning_rate", "device", "more_epochs", "train.csv",
+    "train.tensorboard", "config", "settings", "listed", "restart", "test", "baseline",
     "json", "run.max_memory", "debug", "version",
 )  # fmt: skip
 
 TRAIN: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(_ALWAYS, ()),
+    **dict.fromkeys(
+        ("epochs", "seeds", "channels", "states", "blocks", "train.taps", "encoder", "rule", "prune"), (_ANEW,)
+    ),
     "data": (),  # `load_task` refuses it for a task that makes its own
     "layout": (),  # and this one for every task but 'own'
     "train.accumulate": (),  # `train` refuses it with online updates
-    "train.lambda": (needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid"),),
-    "train.credit": (_GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
-    "train.traces": (_GRADIENT,),
-    "train.online": (),  # `Learning` refuses it where it cannot be done
+    "train.lambda": (_ANEW, needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid")),
+    "train.credit": (_ANEW, _GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
+    "train.traces": (_ANEW, _GRADIENT),
+    "train.online": (_ANEW,),  # `Learning` refuses it where it cannot be done
 }
 
 _OF_REPORTS = ("output", "config", "json_output", "debug")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from ..extras import check_extra
 from ..jobs.settings import TRAIN, rows
@@ -17,7 +18,20 @@ from . import options
 from .asked import Asked, carry_out
 from .config import Command, Config, Listed, Settings, print_settings
 from .console import Paced, out, progress_bar, remark
-from .shared import AUTO, INPUT, LEARNING, MODEL, OUTPUT, TRAINING, Debug, Device, Layout, Version, in_panel, new_app
+from .shared import (
+    AUTO,
+    INPUT,
+    LEARNING,
+    MODEL,
+    OUTPUT,
+    TRAINING,
+    Device,
+    HiddenDebug,
+    Layout,
+    Version,
+    in_panel,
+    new_app,
+)
 from .streams import run_app
 
 if TYPE_CHECKING:
@@ -28,10 +42,11 @@ if TYPE_CHECKING:
 train_app = new_app(Command("bim-train", TRAIN))
 
 _OPTIONS = ("data", "layout", "seed", "epochs", "batch", "learning_rate", "channels", "states", "blocks", "encoder",
-            "rule", "device", "prune", "restart", "test", "baseline", "json")  # fmt: skip
+            "rule", "device", "prune", "seeds", "more_epochs", "restart", "test", "baseline", "json")  # fmt: skip
 """The options that are fields of a `TrainRequest` as they are."""
 _OF_SETTINGS = {"train.lambda": "mix", "train.credit": "credit", "train.traces": "traces", "train.online": "online",
-                "train.patience": "patience", "train.accumulate": "accumulate", "train.taps": "taps"}  # fmt: skip
+                "train.patience": "patience", "train.accumulate": "accumulate", "train.taps": "taps",
+                "train.csv": "csv", "train.tensorboard": "tensorboard"}  # fmt: skip
 """Which settings are, and which."""
 
 
@@ -63,6 +78,12 @@ def train_command(
     ] = "bptt",
     device: Annotated[Device, in_panel(TRAINING, help="Where to train: auto is cuda where there is one.")] = AUTO,
     prune: Annotated[float | None, in_panel(TRAINING, help="Share of the synapses to prune, for example 0.7.")] = None,
+    more_epochs: Annotated[
+        int | None, in_panel(TRAINING, min=1, help="Train the finished model of -o for so many epochs more.")
+    ] = None,
+    seeds: Annotated[
+        int | None, in_panel(TRAINING, min=1, help="Train with so many seeds, a file each; print mean and spread.")
+    ] = None,
     restart: Annotated[
         bool, in_panel(TRAINING, "--restart", help="Start anew instead of resuming an interrupted run.")
     ] = False,
@@ -70,13 +91,13 @@ def train_command(
         bool, in_panel(OUTPUT, "--test/--no-test", help="Measure accuracy on the test split once, at the end.")
     ] = True,
     baseline: Annotated[
-        bool, in_panel(OUTPUT, "--baseline", help="Also train and measure a logistic regression.")
+        bool, in_panel(OUTPUT, "--baseline", hidden=True, help="Also train and measure a logistic regression.")
     ] = False,
     json: Annotated[Path | None, in_panel(OUTPUT, "--json", help="Write the training log to this JSON file.")] = None,
     config: Config = None,
     settings: Settings = None,
     listed: Listed = None,
-    debug: Debug = False,
+    debug: HiddenDebug = False,
     version: Version = False,
 ) -> None:
     """Train a Bio-Inspired Mamba and write model.pt; an interrupted run resumes where it stopped.
@@ -98,16 +119,21 @@ def _act(asked: Asked) -> None:
         return
     check_extra("train", "torch", "training")
     from ..intake import allow_memory
+    from ..jobs.seeds import train_seeds
     from ..jobs.train import train_to_file
+    from ..report.training import show_seeds, show_training
 
     asked.check(options.TRAIN)
     allow_memory(asked.settings.get("run.max_memory"))
     request = _request(asked)
     with progress_bar() as bar:
         course = _Course(bar)
-        record = train_to_file(request, begins=course.begins, epoch=course.epoch, tested=course.tested)
-    if record:
-        _print_training(record, request.output)
+        train_one = partial(train_to_file, begins=course.begins, epoch=course.epoch, tested=course.tested)
+        record = train_one(request) if request.seeds is None else train_seeds(request, train_one)
+    if "summary" in record:
+        show_seeds(record, out)
+    elif record:
+        show_training(record, request.output, out)
 
 
 def _list_settings(asked: Asked) -> None:
@@ -132,8 +158,13 @@ def _request(asked: Asked) -> TrainRequest:
         command=shlex.join(["bim-train", *sys.argv[1:]]),
         file=asked.file(task=task, output=output),
         **asked.words(*_OPTIONS),
-        **asked.given(_OF_SETTINGS),
+        **_paths(asked.given(_OF_SETTINGS)),
     )
+
+
+def _paths(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with paths as such."""
+    return {name: Path(value) if name in ("csv", "tensorboard") else value for name, value in given.items()}
 
 
 class _Course:
@@ -141,15 +172,19 @@ class _Course:
 
     def __init__(self, bar: Progress) -> None:
         self.bar, self.tell = bar, Paced()
+        self.tasks: list[TaskID] = []
 
     def begins(self, plan: TrainingPlan) -> None:
-        for note in plan.task.notes:
+        for note in plan.notes:
             remark(note)
         for finding in plan.findings:
             remark(finding.message, finding.hint, kind="warning")
-        self.most = plan.default.recipe.epochs
+        self.most = plan.start.epochs + plan.default.recipe.epochs
+        for task in self.tasks:  # of the seed before
+            self.bar.remove_task(task)
         self.training = self.bar.add_task("train", total=self.most, note="")
         self.testing = self.bar.add_task("test", total=len(plan.task.test), note="", visible=False)
+        self.tasks = [self.training, self.testing]
 
     def epoch(self, epoch: Epoch) -> None:
         note = f"loss {epoch.loss:.3f}  validation {epoch.score:.3f}  best {epoch.best:.3f}"
@@ -158,12 +193,6 @@ class _Course:
 
     def tested(self, done: int) -> None:
         self.bar.update(self.testing, advance=done, visible=True)
-
-
-def _print_training(record: dict[str, Any], model: Path) -> None:
-    from ..report.training import show_training
-
-    show_training(record, model, out)
 
 
 def train_main() -> None:

@@ -99,10 +99,14 @@ class TrainRequest:
     online: int | None = None
     accumulate: int | None = None
     prune: float | None = None
+    seeds: int | None = None  # how many, a model each, from ``seed`` on
+    more_epochs: int | None = None  # of the model in ``output``
     restart: bool = False
     test: bool = True
     baseline: bool = False
     json: Path | None = None  # where the training record goes
+    csv: Path | None = None
+    tensorboard: Path | None = None
     command: str = ""
     file: str = ""  # the same for --config, as it is written beside the model
 

@@ -186,6 +186,8 @@ TRAIN = (
     Setting("train.accumulate", int, 1, "Parts of a batch, one after another: the same updates in less memory.",
             "parts", 1),
     Setting("train.taps", int, None, "K, taps of the causal convolution.", "taps", 1),
+    Setting("train.csv", str, None, "Also write loss, score and learning rate of each epoch to this CSV file.", "path"),
+    Setting("train.tensorboard", str, None, "The same as curves for TensorBoard, in this folder.", "path"),
 )  # fmt: skip
 """Settings of bim-train, in addition to its options."""
 

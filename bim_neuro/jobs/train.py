@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,18 +26,21 @@ from ..simulation import simulate_engine
 from ..simulation.reference import Progress
 from ..tasks import Dataset, Task, logistic_regression_baseline, majority, metrics
 from ..training.device import find_device
+from ..training.logs import CsvLog, TensorBoardLog, each_of
 from ..training.predict import predict
 from ..training.processes import rank_of_environment
-from ..training.progress import Epoch
+from ..training.progress import OnEpoch, Start
 from ..training.progress import Progress as TrainingProgress
 from ..training.recipes import DEFAULTS, Default
 from ..training.rules import Learning
 from ..training.trainer import Recipe, accuracy, train
+from .more_epochs import begun, said
 from .places import check_file, request_beside, resume_file_of, training_place, write_text
 from .request import TrainRequest
 from .sequences import task_for, trained_on
 
 CALIBRATION_SAMPLES = 2048
+_OF_MORE = ("seed", "patience", "batch", "learning_rate", "accumulate", "device")
 _CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", "channels", "states", "blocks", "taps", "encoder",
             "accumulate", "device")  # fmt: skip
 """Fields of a request that change a task's default."""
@@ -51,15 +54,24 @@ class TrainingPlan:
     default: Default
     resume_file: Path | None = None
     learning: Learning = field(default_factory=Learning)
+    begun: Checkpoint | None = None  # the model that gets more epochs
+    start: Start = field(default_factory=Start)
 
     @cached_property
     def fit(self) -> Fit:
-        """The encoder, fitted to the training split, and warnings about the data."""
+        """The encoder, fitted to the training split or that of the model, and warnings about the data."""
+        if self.begun is not None:
+            return Fit(self.begun.encoder, ())
         return fit(self.default.encoder, self.task.train.x, self.task.train.place)
 
     @property
     def encoder(self) -> Encoder:
         return self.fit.encoder
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing of the data and of the schedule."""
+        return (*self.task.notes, *((said(self.start, self.default.recipe),) if self.begun is not None else ()))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -95,7 +107,7 @@ def train_to_file(
     request: TrainRequest,
     *,
     begins: Callable[[TrainingPlan], None],
-    epoch: Callable[[Epoch], None],
+    epoch: OnEpoch,
     tested: Callable[[int], None],
 ) -> dict[str, Any]:
     """Train as requested; write the model, its request beside it and, if asked, the log; return the log.
@@ -106,32 +118,51 @@ def train_to_file(
     tested since the last call.
     """
     find_device(request.device)  # refused before any data is read
-    learning = Learning(request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "traces", "online"))
     if rank_of_environment():  # one of several processes, of which the first alone writes
-        task = task_for(request.task, request.data, request.layout)
-        _train(plan_for(task, resume_file_of(request.output), learning, **_given(request, *_CHANGES)))
+        _train(_plan(request, resume_file_of(request.output)))
         return {}
-    for file in (request.output, request_beside(request.output), request.json):
+    for file in (request.output, request_beside(request.output), request.json, request.csv):
         check_file(file)
+    on_epoch = each_of(epoch, *_logs(request))
     with training_place(request.output, request.restart) as resume_file:
-        task = task_for(request.task, request.data, request.layout)
-        plan = plan_for(task, resume_file, learning, **_given(request, *_CHANGES))
+        plan = _plan(request, resume_file)
         begins(plan)
         checkpoint = train_task(
             plan,
             request.output,
             command=request.command,
             file=request.file,
-            report=epoch,
+            on_epoch=on_epoch,
             progress=tested,
             test=request.test,
         )
     record = dict(checkpoint.training)
     _write_record(record, request.json)
     if request.baseline:
-        record["baseline"] = dict(logistic_regression_baseline(task))
+        record["baseline"] = dict(logistic_regression_baseline(plan.task))
         _write_record(record, request.json)
     return record
+
+
+def _plan(request: TrainRequest, resume_file: Path) -> TrainingPlan:
+    """Return what is to be trained."""
+    task = task_for(request.task, request.data, request.layout)
+    if request.more_epochs is None:
+        learning = Learning(
+            request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "traces", "online")
+        )
+        return plan_for(task, resume_file, learning, **_given(request, *_CHANGES))
+    checkpoint, default, learning, start = begun(request.output, task, resume_file)
+    recipe = replace(default.recipe, **_given(request, *_OF_MORE), epochs=request.more_epochs)
+    return TrainingPlan(task, replace(default, recipe=recipe), resume_file, learning, checkpoint, start)
+
+
+def _logs(request: TrainRequest) -> Iterator[OnEpoch]:
+    """Give the logs that are asked for beside the record."""
+    if request.csv is not None:
+        yield CsvLog(request.csv)
+    if request.tensorboard is not None:
+        yield TensorBoardLog(request.tensorboard)
 
 
 def _given(request: TrainRequest, *names: str) -> dict[str, Any]:
@@ -149,19 +180,20 @@ def train_task(
     *,
     command: str = "",
     file: str = "",
-    report: Callable[[Epoch], None] = lambda epoch: None,
+    on_epoch: OnEpoch = lambda epoch: None,
     progress: Progress | None = None,
     test: bool = True,
 ) -> Checkpoint:
     """Train, calibrate, measure on the test split, and write model.pt; return what was written.
 
+    ``on_epoch`` is called with each `Epoch`; where it returns True the training ends, with the best weights so far.
     ``file`` is the request as --config reads it; it is written beside the model.
     """
     arguments.instance(plan, TrainingPlan, "plan")
     path = arguments.new_file(path)
     start = time.perf_counter()
     task, encoder = plan.task, plan.encoder
-    config, network, run, x = _train(plan, report)
+    config, network, run, x = _train(plan, on_epoch)
     record = {"command": command, **_record(plan, run), "seconds": time.perf_counter() - start}
     checkpoint = Checkpoint(
         config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task)
@@ -185,7 +217,7 @@ def train_task(
 
 
 def _train(
-    plan: TrainingPlan, report: Callable[[Epoch], None] = lambda epoch: None
+    plan: TrainingPlan, on_epoch: OnEpoch = lambda epoch: None
 ) -> tuple[NetworkConfig, BIMNetwork, TrainingProgress, Array]:
     """Return the shape, the trained network, its progress and the encoded training input."""
     task, encoder, shape = plan.task, plan.encoder, plan.default
@@ -200,8 +232,8 @@ def _train(
         validation,
         score=_score(plan),
         learning=plan.learning,
-        resume_file=plan.resume_file,
-        report=report,
+        start=replace(plan.start, resume_file=plan.resume_file),
+        on_epoch=on_epoch,
     )
     return config, network, run, training[0]
 
@@ -219,12 +251,13 @@ def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
         "trace_bytes": run.trace_bytes,
         "traces": run.traces,
         "sparsity": run.sparsity,
-        "epochs": run.epoch,
-        "best_epoch": run.best_epoch + 1,
+        "epochs": run.before + run.epoch,
+        "best_epoch": run.before + run.best_epoch + 1,
         "validation": {plan.default.score: run.best_score, "samples": len(plan.task.validation)},
         "log": run.log,
         "findings": [asdict(finding) for finding in plan.findings],
-        "notes": list(plan.task.notes),
+        "notes": list(plan.notes),
+        **({"start": plan.start.name} if plan.begun is not None else {}),
     }
 
 

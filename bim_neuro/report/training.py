@@ -34,3 +34,21 @@ def show_training(record: dict[str, Any], model: Path, console: Console) -> None
 def _score_rows(record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     rows = [(f"test, {side}", record["test"][side]) for side in ("float", "integer")] if "test" in record else []
     return rows + ([("logistic regression", record["baseline"])] if "baseline" in record else [])
+
+
+def show_seeds(table: dict[str, Any], console: Console) -> None:
+    """Print a line a seed, then mean and spread of each score."""
+    table = marked(table)
+    for row in table["seeds"]:
+        scores = "  ".join(f"{escape(name)} {value:.4f}" for name, value in row["scores"].items())
+        console.print(
+            f"seed {row['seed']}: {scores}  {counted(row['epochs'], 'epoch')}, {row['seconds']:.0f} s  "
+            f"{escape(row['model'])}",
+            soft_wrap=True,
+        )
+    for name, found in table["summary"].items():
+        console.print(
+            f"{escape(name):<24} mean {found['mean']:.4f}  spread {found['spread']:.4f} "
+            f"({found['smallest']:.4f} to {found['largest']:.4f}), deviation {found['deviation']:.4f}",
+            soft_wrap=True,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,13 +29,44 @@ class Epoch:
     loss: float
     score: float
     best: float
+    learning_rate: float = 0.0  # after it
+
+
+OnEpoch = Callable[[Epoch], object]
+"""Called after each epoch; training ends where it returns True."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training begins: at new weights, or with more epochs of a model; ``resume_file`` outdoes both.
+
+    Of a model: its weights ``state`` and their ``name``, the ``epochs`` it has had, which was best, and their log.
+    """
+
+    resume_file: Path | None = None
+    state: dict[str, Tensor] | None = None
+    name: str = ""
+    epochs: int = 0
+    best_epoch: int = 0
+    log: tuple[dict[str, float], ...] = ()
+
+    @property
+    def progress(self) -> Progress:
+        """The progress before the first epoch."""
+        return Progress(before=self.epochs, best_epoch=self.best_epoch - self.epochs - 1, log=list(self.log))
 
 
 @dataclass
 class Progress:
-    """Progress of a run: everything resume needs besides the recipe and the data."""
+    """Progress of a run: everything resume needs besides the recipe and the data.
+
+    ``epoch`` and ``best_epoch`` count from ``before``, the epochs of an earlier training that this one goes on from;
+    ``stopped``: a callback has ended it.
+    """
 
     epoch: int = 0
+    before: int = 0
+    stopped: bool = False
     best_score: float = -math.inf
     best_epoch: int = -1
     best_state: dict[str, Tensor] = field(default_factory=dict)
@@ -44,6 +76,11 @@ class Progress:
     device: str = ""
     implementation: str = ""
     traces: list[str] = field(default_factory=list)
+
+    def goes_on(self, epochs: int, patience: int) -> bool:
+        """Whether another epoch follows."""
+        patient = self.epoch - max(self.best_epoch, -1) <= patience
+        return self.epoch < epochs and patient and not self.stopped
 
 
 def save(path: Path, identity: dict[str, Any], run: Run, progress: Progress) -> None:

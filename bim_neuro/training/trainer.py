@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ from .device import describe, find_device, memory_told
 from .parts import BatchParts
 from .predict import predict
 from .processes import ProcessGroup
-from .progress import Epoch, Progress, digest, read, resume, save, say_kept
+from .progress import Epoch, OnEpoch, Progress, Start, digest, read, resume, save, say_kept
 from .pruning import EVERY, HARD_FROM, Pruner
 from .rules import Learner, Learning
 
@@ -89,14 +89,15 @@ def train(
     *,
     score: Score = accuracy,
     learning: Learning | None = None,
-    resume_file: Path | None = None,
-    report: Callable[[Epoch], None] = lambda epoch: None,
+    start: Start | None = None,
+    on_epoch: OnEpoch = lambda epoch: None,
 ) -> tuple[BIMNetwork, Progress]:
     """Train on (x, y), x float (samples, steps, lines) as the encoder gives it; return the best network on validation.
 
-    ``resume_file`` is written after every epoch and, where it exists, continued from, on whatever device. The network
-    returned is on the CPU.
+    The resume file of ``start`` is written after every epoch and, where it exists, continued from, on whatever device.
+    ``on_epoch`` is called after every epoch and ends the training by returning True. The network is on the CPU again.
     """
+    start = start or Start()
     learning, place = learning or Learning(), find_device(recipe.device)
     processes = ProcessGroup.joined(place)
     if learning.online is not None and recipe.accumulate > 1:
@@ -108,36 +109,72 @@ def train(
         check_available(what, batch * steps * a_step, "choose a smaller --batch, or --rule rtrl")
     torch.manual_seed(recipe.seed)
     run = Run(BIMNetwork(config).to(place), recipe, learning, len(training[1]), processes)
-    progress = Progress()
     anywhere = replace(recipe, device="auto")
     given = {"config": asdict(config), "recipe": asdict(anywhere), "learning": asdict(learning)}
     identity = {**given, "data": digest(*training, *validation)}
-    saved = None
-    if processes.rank == 0 and resume_file is not None and resume_file.exists():
-        saved = read(resume_file, identity)
-    if resume_file is not None and (saved := processes.of_first(saved)) is not None:
-        progress = resume(saved, run, resume_file)
-        say_kept(progress, resume_file)
-    x, y = torch.as_tensor(training[0], dtype=torch.float32), torch.as_tensor(training[1])
-    while progress.epoch < recipe.epochs and progress.epoch - progress.best_epoch <= recipe.patience:
-        with memory_told(place, min(recipe.batch, len(y)), x.shape[1]):
-            loss = run.epoch(x, y, progress.epoch)
+    if start.name:
+        identity["start"] = start.name
+
+    def judged() -> float:
         with run.masked():
             value = score(validation[1], predict(run.network.eval(), validation[0])) if processes.rank == 0 else 0.0
-        _judge(run.network, processes.of_first(value), progress, loss, eligible=run.final)
+        return processes.of_first(value)
+
+    progress = _begun(run, start, identity, judged)
+    x, y = torch.as_tensor(training[0], dtype=torch.float32), torch.as_tensor(training[1])
+    while progress.goes_on(recipe.epochs, recipe.patience):
+        with memory_told(place, min(recipe.batch, len(y)), x.shape[1]):
+            loss = run.epoch(x, y, progress)
+        _judge(run.network, judged(), progress, loss, eligible=run.final)
         progress.epoch += 1
         progress.implementation = operator.chosen(run.network.w_o)
         progress.trace_bytes, progress.traces = run.learner.trace_bytes, run.learner.traces
         progress.sparsity = run.pruner.sparsity if run.pruner else None
         progress.device = describe(place)
-        if resume_file is not None and processes.rank == 0:
-            save(resume_file, identity, run, progress)
-            say_kept(progress, resume_file)
-        report(Epoch(progress.epoch, loss, progress.log[-1]["score"], max(progress.best_score, 0.0)))
+        _keep(run, start, identity, progress)
+        progress.stopped = processes.of_first(on_epoch(_line(run, progress)) is True)
+        if progress.stopped:
+            _keep(run, start, identity, progress)
     if recipe.keep == "best":
         run.network.load_state_dict(progress.best_state)
     processes.leave()
     return run.network.cpu(), progress
+
+
+def _begun(run: Run, start: Start, identity: dict[str, Any], judged: Callable[[], float]) -> Progress:
+    """Set a run to its start, or to where its resume file left it; return its progress."""
+    processes, file = run.parts.processes, start.resume_file
+    saved = None
+    if processes.rank == 0 and file is not None and file.exists():
+        saved = read(file, identity)
+    if file is not None and (saved := processes.of_first(saved)) is not None:
+        progress = resume(saved, run, file)
+        say_kept(progress, file)
+        return progress
+    progress = start.progress
+    if start.state is not None:
+        run.network.load_state_dict(start.state)
+        if run.final:
+            progress.best_score, progress.best_state = judged(), _weights(run.network)
+    return progress
+
+
+def _keep(run: Run, start: Start, identity: dict[str, Any], progress: Progress) -> None:
+    """Write the resume file, if there is to be one."""
+    if start.resume_file is not None and run.parts.processes.rank == 0:
+        save(start.resume_file, identity, run, progress)
+        say_kept(progress, start.resume_file)
+
+
+def _line(run: Run, progress: Progress) -> Epoch:
+    """Return the last epoch as a line of the training log."""
+    last, rate = progress.log[-1], float(run.optimiser.param_groups[0]["lr"])
+    return Epoch(progress.before + progress.epoch, last["loss"], last["score"], max(progress.best_score, 0.0), rate)
+
+
+def _weights(network: BIMNetwork) -> dict[str, Tensor]:
+    """Return a copy of the weights, on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 
 class Run:
@@ -173,10 +210,10 @@ class Run:
         return nullcontext() if self.pruner is None else self.pruner.masked()
 
     @denormals_flushed()
-    def epoch(self, x: Tensor, y: Tensor, epoch: int) -> float:
+    def epoch(self, x: Tensor, y: Tensor, progress: Progress) -> float:
         """Train one epoch; return the mean loss."""
-        recipe = self.recipe
-        generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
+        recipe, epoch = self.recipe, progress.epoch
+        generator = torch.Generator().manual_seed(recipe.seed * 100_003 + progress.before + epoch)
         total = 0.0
         order = _draw(y, recipe, generator)
         if self.pruner is not None and not self.pruner.hard and epoch >= int(HARD_FROM * recipe.epochs):
@@ -189,6 +226,9 @@ class Run:
             noisy = _augment(x[chosen], recipe, generator).to(device).transpose(0, 1)
             with self.masked():
                 loss = self.parts.gradients(noisy, y[chosen].to(device), recipe.label_smoothing, self._step)
+            if not math.isfinite(loss):
+                where = f"epoch {progress.before + epoch + 1}, batch {number + 1}"
+                raise InputError(f"training diverged in {where}: the loss is {loss}", "lower --learning-rate")
             self._step()
             self.schedule.step()
             total += loss * len(chosen)
@@ -221,11 +261,9 @@ def _augment(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
 
 
 def _judge(network: BIMNetwork, value: float, progress: Progress, loss: float, *, eligible: bool) -> None:
-    if not math.isfinite(loss):
-        raise InputError(f"training diverged in epoch {progress.epoch + 1}: loss is {loss}", "lower --learning-rate")
-    progress.log.append({"epoch": progress.epoch + 1, "loss": loss, "score": value})
+    progress.log.append({"epoch": progress.before + progress.epoch + 1, "loss": loss, "score": value})
     if not eligible:
         progress.best_epoch = progress.epoch  # patience begins when the masks are final
     elif value > progress.best_score:
         progress.best_score, progress.best_epoch = value, progress.epoch
-        progress.best_state = {name: tensor.cpu().clone() for name, tensor in network.state_dict().items()}
+        progress.best_state = _weights(network)

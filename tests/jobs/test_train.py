@@ -116,7 +116,7 @@ def interrupted(data: Path, model: Path, after: int, **changes: Any) -> None:
     small = {"channels": 8, "states": 2, "taps": 2, "batch": 16, "learning_rate": 0.03}
     plan = plan_for(load_task("own", data), Path(f"{model}.resume"), **small, **changes)
     with pytest.raises(Killed):
-        train_task(plan, model, report=report)
+        train_task(plan, model, on_epoch=report)
 
 
 @pytest.mark.parametrize("after", [1, 4, 5])
@@ -256,7 +256,7 @@ def test_early_stopping_counts_epochs_without_a_better_score() -> None:
 
 def test_the_weights_kept_are_the_best_on_validation(tmp_path: Path) -> None:
     seen: list[Epoch] = []
-    run = toy(Recipe(epochs=6, learning_rate=0.05, patience=50), report=seen.append)
+    run = toy(Recipe(epochs=6, learning_rate=0.05, patience=50), on_epoch=seen.append)
     assert run.best_score == max(epoch.score for epoch in seen) == seen[-1].best
     assert all(math.isfinite(epoch.loss) for epoch in seen)
 
@@ -264,5 +264,5 @@ def test_the_weights_kept_are_the_best_on_validation(tmp_path: Path) -> None:
 def test_training_that_diverges_stops_with_a_hint(tmp_path: Path, data: Path) -> None:
     ended = own(data, tmp_path / "own.pt", "--epochs", 3, "--learning-rate", 1e30)
     assert ended.code == 2
-    assert re.search(r"training diverged in epoch \d: .*\n.*--learning-rate", ended.err)
+    assert re.search(r"training diverged in epoch \d, batch \d+: .*\n.*--learning-rate", ended.err)
     assert not (tmp_path / "own.pt").exists()

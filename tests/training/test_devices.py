@@ -20,7 +20,7 @@ from bim_neuro.model.network import NetworkConfig
 from bim_neuro.model.selective_scan import BlockState, Drive, ScanWeights, SomaLaw, selective_scan
 from bim_neuro.training import trainer
 from bim_neuro.training.device import find_device, memory_told
-from bim_neuro.training.progress import Epoch
+from bim_neuro.training.progress import Epoch, Start
 from bim_neuro.training.rules import RULES, Learning
 from bim_neuro.training.trainer import Recipe, train
 
@@ -87,9 +87,9 @@ def test_a_run_goes_on_on_another_device(first: str, then: str, elsewhere: Secon
     learning, recipe = Learning("rtrl", sparsity=0.6), replace(RECIPE, epochs=2)
     resume = tmp_path / "run.resume"
     with elsewhere, pytest.raises(Killed):
-        trained(learning, recipe, resume_file=resume, report=killed, device=first)
+        trained(learning, recipe, start=Start(resume), on_epoch=killed, device=first)
     with elsewhere:
-        finished = trained(learning, recipe, resume_file=resume, device=then)
+        finished = trained(learning, recipe, start=Start(resume), device=then)
     assert farthest(finished, trained(learning, recipe, device="cpu")) < 1e-5
 
 

@@ -20,6 +20,7 @@ from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nodes import Dense
 from bim_neuro.tasks import load_task
 from bim_neuro.training.online import ForwardGradient
+from bim_neuro.training.progress import Start
 from bim_neuro.training.readout import Loss
 from bim_neuro.training.rules import RULES, Learner, Learning
 from bim_neuro.training.trainer import Epoch, Recipe, train
@@ -44,7 +45,7 @@ def trained(learning: Learning, resume: Path | None = None, kill_after: int | No
             raise Killed
 
     config = replace(CONFIG, blocks=blocks)
-    network, _ = train(config, RECIPE, data(), data(), learning=learning, resume_file=resume, report=report)
+    network, _ = train(config, RECIPE, data(), data(), learning=learning, start=Start(resume), on_epoch=report)
     return {name: value.numpy().tobytes() for name, value in network.state_dict().items()}
 
 
