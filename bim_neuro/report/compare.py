@@ -110,6 +110,11 @@ def _ours(summary: Summary) -> int:
     return sum(layer.judge == "own" for layer in summary.layers)
 
 
+def _messages_price(summary: Summary) -> str | None:
+    """Say that no energy counts the sending of messages, where that is so."""
+    return "none published" if "sending messages" in summary.energy.unpriced else None
+
+
 def _verified(summary: Summary) -> str | None:
     check = summary.verify
     if not check:
@@ -154,6 +159,7 @@ ROWS = (
     Row("neurons", "neurons", "count", _neurons, False),
     Row("ours", "layers of our law", "count", _ours, False),
     Row("messages", "messages sent", "count", _a_sample(lambda layer: layer.spikes), False),
+    Row("messages_price", "price of sending them", "text", _messages_price),
 )
 
 

@@ -36,6 +36,7 @@ def test_both_programs_stand_side_by_side(folder: Path) -> None:
     assert rows["neurons"][1] > 5 * rows["neurons"][0]
     assert rows["messages"][1] > rows["messages"][0]
     assert rows["latency_steps"] == [3, 11]
+    assert rows["messages_price"] == ["none published"] * 2  # of 13 times the messages
 
 
 def test_the_artefact_of_a_stock_program_passes_its_self_test(folder: Path) -> None:
