@@ -6,6 +6,8 @@ bptt         backpropagation by the operator, as `bim-train` runs it
 checkpointed the same, with only each segment's first state kept and the segment computed again
 tbptt        backpropagation truncated to segments of `SEGMENT` steps
 rtrl         forward traces: exact, memory constant in T (of the top block)
+dense        the same, its traces touched at every step
+events       the same, its traces touched where the input has events
 segment      forward traces with credit over depth by segments of `SEGMENT` steps
 """
 
@@ -118,6 +120,8 @@ METHODS: dict[str, Callable[[BIMNetwork], Call]] = {
     "checkpointed": _checkpointed,
     "tbptt": _by_rule(rule="tbptt", segment=SEGMENT),
     "rtrl": _by_rule(rule="rtrl"),
+    "dense": _by_rule(rule="rtrl", traces="dense"),
+    "events": _by_rule(rule="rtrl", traces="events"),
     "segment": _by_rule(rule="rtrl", credit="segment", segment=SEGMENT),
 }
 

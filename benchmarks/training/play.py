@@ -80,13 +80,25 @@ def rival(data: Path, gradient: Path, variants: Iterable[str] = UNROLLS) -> list
 
 
 def play(
-    cell: Cell, methods: Iterable[str], core: int, *, exact: bool, variants: Iterable[str] = UNROLLS
+    cell: Cell,
+    methods: Iterable[str],
+    core: int,
+    *,
+    exact: bool,
+    variants: Iterable[str] = UNROLLS,
+    sequences: tuple[Array, Array] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return for every method ms, peak_bytes, loss and the cosine to float64, or why it was skipped."""
+    """Return for every method ms, peak_bytes, loss and the cosine to float64, or why it was skipped.
+
+    ``sequences``, x (T, batch, M) and y (batch,), stand in for the random ones of the cell.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data, truth = folder / "data.npz", folder / "reference.npz"
         subprocess.run(ours("data", cell, data), check=True, cwd=ROOT)
+        if sequences is not None:
+            with np.load(data) as made:
+                np.savez(data, **{**made, "x": sequences[0], "y": sequences[1]})
         if exact:
             subprocess.run(ours("reference", cell, data, truth), check=True, cwd=ROOT)
         gradients = {method: folder / f"{method}.npz" for method in methods}

@@ -39,7 +39,7 @@ RECORD_NUMBERS, RECORD_STEPS = 2**17, 64
 """Limits of a segment: numbers of scan states, and steps; it has at least `LEAST_STEPS` steps."""
 LEAST_STEPS = 8
 EVENT_STEPS = 2
-"""With event-driven traces also at least so many steps a line of input: its record is then smaller than the traces."""
+"""With event-driven traces at least so many steps a line of input: its record is then smaller than the traces."""
 
 
 class LocalReadouts(nn.Module):
@@ -60,8 +60,8 @@ class LocalReadouts(nn.Module):
 def _record_steps(network: BIMNetwork, batch: int, events: bool) -> int:
     """Return the number of steps of a segment, independent of the length of the sequence."""
     states = batch * network.config.channels * network.config.states
-    least = EVENT_STEPS * network.config.inputs if events else 0
-    return max(LEAST_STEPS, min(RECORD_STEPS, max(RECORD_NUMBERS // states, least)))
+    least, most = (EVENT_STEPS * network.config.inputs, 2 * RECORD_STEPS) if events else (0, RECORD_STEPS)
+    return max(LEAST_STEPS, min(most, max(RECORD_NUMBERS // states, least)))
 
 
 class ForwardGradient:

@@ -55,10 +55,7 @@ def even_shares(steps: int, batch: int, like: Tensor, mask: Tensor | None = None
 
 def discounted(p: Tensor, gamma: float) -> Tensor:
     """Return omega (T, batch): omega_t = p_t + gamma omega_{t+1}."""
-    omega = p.clone()
-    for t in range(len(p) - 2, -1, -1):
-        omega[t] += gamma * omega[t + 1]
-    return omega
+    return leak_on(torch.zeros_like(p[0]), p.flip(0), gamma).flip(0)
 
 
 def leak_on(before: Tensor, drive: Tensor, leak: float) -> Tensor:
