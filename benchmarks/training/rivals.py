@@ -14,7 +14,7 @@ GPU_ONLY = {
 
 def elsewhere() -> dict[str, str]:
     """Return why each does not play."""
-    found = {"braintrace": "it cannot express the block: python -m benchmarks.training.braintrace_try shows it"}
+    found = {"braintrace": "it cannot express the block; docs/learning.md, Beside others, has what was measured"}
     for name, what in GPU_ONLY.items():
         if not torch.cuda.is_available():
             found[name] = f"{what} runs on CUDA alone, and there is none"
