@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from commands import Ended, bim_train
 
+from bim_neuro.jobs import train
 from bim_neuro.model.checkpoint import load_checkpoint
 
 SMALL = ("--channels", 6, "--states", 2, "--batch", 16)
@@ -113,3 +114,23 @@ def test_data_without_samples_or_steps_are_refused(tmp_path: Path, shape: tuple[
 
 def test_a_batch_of_nothing_is_refused(data: Path, tmp_path: Path) -> None:
     refused(own(data, tmp_path / "own.pt", "--batch", 0), "--batch")
+
+
+def test_more_epochs_stopped_while_tested_are_not_trained_twice(
+    data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model is written before it is tested: the same command then tests it, and adds no further epochs."""
+    longer = copy_of(model, tmp_path)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "evaluate", stopped)
+        assert own(data, longer, "--more-epochs", 3).code != 0
+    weights = load_checkpoint(longer).state
+    assert own(data, longer, "--more-epochs", 3).code == 0
+    after = load_checkpoint(longer)
+    assert after.training["epochs"] == 5
+    assert "test" in after.training
+    assert all((after.state[name] == value).all() for name, value in weights.items())
