@@ -1,4 +1,4 @@
-"""Traces on the CPU by the merged kernels: the same state and numbers as `Traces`, many times faster.
+"""Traces on the CPU by compiled products of segments: the same state and numbers as `Traces`, many times faster.
 
 Channels are distributed to threads in fixed groups, and sums are taken group by group in order: the result does not
 depend on the number of threads. Why numba and why in this order: docs/decisions/0005-traces.md.
@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from ..model.block import BIMBlock
-from .kernels import Law, Record, Sums, advance
+from .segment_kernels import Law, Record, Sums, advance_segment
+from .segments import Adjoint, SegmentTraces
 from .steps import BlockWeights, Steps
-from .traces import Keep, Traces, parameters
+from .traces import Keep, parameters
 
 GROUP = 32
 """Channels per call: enough to outweigh the cost of a call, few enough to use two cores."""
@@ -25,11 +26,11 @@ THREADS_FROM = 50_000_000
 """Trace updates per segment (about 10 ms on one core) above which threads pay off."""
 
 
-class FusedTraces(Traces):
-    """`Traces` whose `run` is one compiled pass."""
+class FusedTraces(SegmentTraces):
+    """`SegmentTraces` whose `run` is one compiled pass."""
 
-    def __init__(self, block: BIMBlock, batch: int, keep: Keep | None = None) -> None:
-        super().__init__(block, batch, keep)
+    def __init__(self, block: BIMBlock, batch: int, keep: Keep | None = None, levels: int = 3) -> None:
+        super().__init__(block, batch, keep, levels)
         layout = self.layout
         zeros = self.memory.new_zeros
         one, local = layout.inputs + 1, layout.states + 2 * (layout.inputs + 1) + layout.taps + 3
@@ -37,11 +38,13 @@ class FusedTraces(Traces):
         self._local = zeros(block.channels, local)
         self._shared = zeros(len(self.groups), 2, layout.states, one)
 
-    def run(self, steps: Steps, weights: BlockWeights, rho: float, omega: Tensor, signal: Tensor | None = None) -> None:
+    def run(
+        self, steps: Steps, weights: BlockWeights, rho: float, omega: Tensor, signal: Tensor | None = None
+    ) -> Adjoint:
         emit = omega[..., None] * steps.psi
         kappa = steps.kappa * float(self.keep.membrane)
         if signal is None:
-            signal = emit[:0]
+            signal = torch.zeros_like(emit)
         number = self.memory.numpy().dtype.type
         arrays = [
             part.contiguous().numpy()
@@ -55,12 +58,16 @@ class FusedTraces(Traces):
         constant = [part.contiguous().numpy() for part in weights[:3]]
         record, law = Record(*arrays), Law(*constant, *(number(scalar) for scalar in scalars))
         memory, local, shared = self.memory.numpy(), self._local.numpy(), self._shared.numpy()
+        rate, by_u = (torch.empty_like(emit) for _ in range(2))
+        by_b, by_c = (emit.new_empty(len(self.groups), *steps.b.shape) for _ in range(2))
 
         def work(group: int) -> None:
-            advance(memory, record, law, Sums(local, shared[group]), *self.groups[group])
+            sums = Sums(local, shared[group], rate.numpy(), by_u.numpy(), by_b[group].numpy(), by_c[group].numpy())
+            advance_segment(memory, record, law, sums, *self.groups[group])
 
         worth_threads = self.memory.numel() * len(steps) > THREADS_FROM
         share_out(work, range(len(self.groups)), torch.get_num_threads() if worth_threads else 1)
+        return Adjoint(rate, by_u, by_b.sum(0), by_c.sum(0))
 
     def take_gradient(self) -> dict[str, Tensor]:
         layout = self.layout

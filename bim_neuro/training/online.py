@@ -25,6 +25,7 @@ from .depth import ClassTraces, through
 from .events import EventTraces
 from .fused import FusedTraces
 from .readout import Head, Loss, ReadoutTraces, discounted, even_shares
+from .segments import SegmentTraces
 from .steps import BlockMemory, BlockWeights, Steps, begin, record
 from .traces import Keep, Traces
 
@@ -81,8 +82,9 @@ class ForwardGradient:
         self.network, self.batch = network, batch
         self.blocks = [block for block in network.blocks if isinstance(block, BIMBlock)]
         self.keep = keep or Keep()
-        fused = fused and network.w_o.device.type == "cpu"
-        events = events and fused and self.keep == Keep()
+        on_cpu = network.w_o.device.type == "cpu"
+        products = FusedTraces if on_cpu else SegmentTraces
+        events = events and fused and on_cpu and self.keep == Keep()
         self.record_steps = record_steps or _record_steps(network, batch, events)
         heads = local.heads() if local is not None else []
         heads = [*heads, Head(network.w_o, network.b_o, network.readout_logit)]
@@ -92,7 +94,7 @@ class ForwardGradient:
             if head is None
             else EventTraces(block, batch)
             if events
-            else (FusedTraces if fused else Traces)(block, batch, self.keep)
+            else (products if fused else Traces)(block, batch, self.keep)
             for block, head in zip(self.blocks, self.heads, strict=True)
         ]
         self.begin()

@@ -1,0 +1,480 @@
+r"""The compiled trace update of a segment: `segments.py`'s maths, one channel at a time, in products of few, long loops.
+
+All traces of one channel of one sequence lie side by side (`traces.Layout`): 7 N (M + 1) numbers, 30 KiB at M = 64 and
+N = 16. A segment reads and writes them once. Loops run over contiguous arrays of one channel, (T, N), so that each is
+a run of vector instructions; `_add_products` takes eight steps at a time, as then a number of the traces is loaded and
+stored once for eight products. The functions release the GIL: threads split the channels. Traces of silent input decay
+towards 0, so denormals are flushed to 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..denormals import flush_denormals, restore_denormals
+from ..jit import section, vectorised
+from ..nodes.arithmetic import Array
+
+
+class Record(NamedTuple):
+    """`steps.Steps` as the kernel reads them, time first, with what the readout sends and asks."""
+
+    x: Array  # (taps - 1 + T, batch, M)
+    w: Array  # (taps - 1 + T, batch, D)
+    delta: Array  # (T, batch, D)
+    slope: Array  # (T, batch, D)
+    u: Array  # (T, batch, D)
+    b: Array  # (T, batch, N)
+    c: Array  # (T, batch, N)
+    decay: Array  # (T, batch, D, N)
+    h: Array  # (T + 1, batch, D, N)
+    kappa: Array  # (T, batch, D), 0 where the membrane is not kept
+    emit: Array  # (T, batch, D), omega psi
+    direct: Array  # (T, batch, D, 3)
+    signal: Array  # (T, batch, D), 0 where the loss is at the end
+
+
+class Law(NamedTuple):
+    """Constants of all steps: weights of the block, and which traces are kept from step to step."""
+
+    a: Array  # (D, N)
+    conv: Array  # (D, K)
+    d_skip: Array  # (D,)
+    keep_scan: Any
+    keep_shared: Any
+    rho: Any  # 0 where the readout is not kept
+    threshold: Any
+
+
+class Sums(NamedTuple):
+    """Accumulators: the gradient, and the loss's gradient by what the projections gave, which a block below asks for."""
+
+    local: Array  # (D, N + M + 1 + M + 1 + K + 3)
+    shared: Array  # (2, N, M + 1)
+    rate: Array  # (T, batch, D)
+    u: Array  # (T, batch, D)
+    b: Array  # (T, batch, N)
+    c: Array  # (T, batch, N)
+
+
+class Immediate(NamedTuple):
+    """dh_t/dp at fixed h_{t-1} but for the line that p weighs, of one channel; beside it what the chains read."""
+
+    decay: Array  # (T, N)
+    h: Array  # (T, N), after the step
+    c: Array  # (T, N)
+    by_a: Array  # (T, N)
+    by_dt: Array  # (T, N)
+    by_u: Array  # (T, N)
+    by_b: Array  # (T,)
+
+
+class Reach(NamedTuple):
+    """How far a trace at step t reaches, of one channel: into S, E and R at the end, and into the gradient."""
+
+    by_s: Array  # (4, T, N), of S_t into S, E, R and the gradient
+    by_e: Array  # (3, T), of E_t into E, R and the gradient
+    old_s: Array  # (4, N), of S before the segment into S, E, R and the gradient
+    old_e: Array  # (3,), of E before it into E, R and the gradient
+    old_r: Array  # (2,), of R before it into R and the gradient
+
+
+class Lines(NamedTuple):
+    """The right factors of the products, and the block's constants, of one channel."""
+
+    x: Array  # (T, M), steps padded as in Rows
+    heard: Array  # (taps - 1 + T, M)
+    w: Array  # (taps - 1 + T,)
+    conv: Array  # (taps,)
+    d_skip: Any
+    sums: Array  # (3, M + 1 + taps), for E, R and the gradient of families dt and u
+
+
+class Channel(NamedTuple):
+    """The traces and gradients of one channel by level and family; E, R and gradients of dt and u have one row."""
+
+    s_a: Array
+    s_dt: Array
+    s_u: Array
+    s_b: Array
+    e_a: Array
+    e_dt: Array
+    e_u: Array
+    e_b: Array
+    e_c: Array
+    e_soma: Array
+    r_a: Array
+    r_dt: Array
+    r_u: Array
+    r_b: Array
+    r_c: Array
+    r_soma: Array
+    gradient_a: Array
+    gradient_dt: Array
+    gradient_u: Array
+    gradient_b: Array
+    gradient_c: Array
+    gradient_soma: Array
+
+
+class Rows(NamedTuple):
+    """Left factors of the products; their steps are padded with 0 to a multiple of eight."""
+
+    wide: Array  # (T, N), of one family and level
+    heard: Array  # (taps - 1 + T, N), the same through the taps
+    thin: Array  # (T, 3), of E, R and the gradient of one family
+    thin_heard: Array  # (taps - 1 + T, 3)
+    b: Array  # (T, N), the loss's gradient by B, all channels
+    c: Array  # (T, N)
+
+
+@section
+def _padded(steps: int) -> int:
+    return (steps + 7) // 8 * 8
+
+
+@vectorised
+def _add_products(into: Array, q: Array, x: Array) -> None:
+    """into[r, :M] += sum_t q[t, r] x[t], two rows and eight steps at a time; q (T, rows), x (T, M), T a multiple of 8."""
+    rows, inputs = q.shape[1], x.shape[1]
+    for r in range(0, rows - 1, 2):
+        for t in range(0, len(q), 8):
+            a0, a1, a2, a3, a4, a5, a6, a7 = (
+                q[t, r], q[t + 1, r], q[t + 2, r], q[t + 3, r], q[t + 4, r], q[t + 5, r], q[t + 6, r], q[t + 7, r]
+            )  # fmt: skip
+            r1 = r + 1
+            b0, b1, b2, b3, b4, b5, b6, b7 = (
+                q[t, r1], q[t + 1, r1], q[t + 2, r1], q[t + 3, r1], q[t + 4, r1], q[t + 5, r1], q[t + 6, r1],
+                q[t + 7, r1],
+            )  # fmt: skip
+            for j in range(inputs):
+                x0, x1, x2, x3, x4, x5, x6, x7 = (
+                    x[t, j], x[t + 1, j], x[t + 2, j], x[t + 3, j], x[t + 4, j], x[t + 5, j], x[t + 6, j], x[t + 7, j]
+                )  # fmt: skip
+                into[r, j] += a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3 + a4 * x4 + a5 * x5 + a6 * x6 + a7 * x7
+                into[r1, j] += b0 * x0 + b1 * x1 + b2 * x2 + b3 * x3 + b4 * x4 + b5 * x5 + b6 * x6 + b7 * x7
+    if rows % 2:
+        r = rows - 1
+        for t in range(0, len(q), 8):
+            a0, a1, a2, a3, a4, a5, a6, a7 = (
+                q[t, r], q[t + 1, r], q[t + 2, r], q[t + 3, r], q[t + 4, r], q[t + 5, r], q[t + 6, r], q[t + 7, r]
+            )  # fmt: skip
+            for j in range(inputs):
+                into[r, j] += (
+                    a0 * x[t, j] + a1 * x[t + 1, j] + a2 * x[t + 2, j] + a3 * x[t + 3, j]
+                    + a4 * x[t + 4, j] + a5 * x[t + 5, j] + a6 * x[t + 6, j] + a7 * x[t + 7, j]
+                )  # fmt: skip
+
+
+@section
+def _immediate(record: Record, law: Law, now: Immediate, i: int, d: int) -> None:
+    """Gather one channel's steps side by side, and how each parameter's line enters h."""
+    for t in range(len(now.by_b)):
+        delta, u, slope = record.delta[t, i, d], record.u[t, i, d], record.slope[t, i, d]
+        now.by_b[t] = delta * u
+        for n in range(now.c.shape[1]):
+            now.decay[t, n] = record.decay[t, i, d, n]
+            now.h[t, n] = record.h[t + 1, i, d, n]
+            now.c[t, n] = record.c[t, i, n]
+        for n in range(now.c.shape[1]):
+            through_a = law.a[d, n] * now.decay[t, n] * record.h[t, i, d, n]
+            now.by_a[t, n] = delta * through_a
+            now.by_dt[t, n] = (through_a + record.b[t, i, n] * u) * slope
+            now.by_u[t, n] = delta * record.b[t, i, n]
+    if law.keep_scan != 1:
+        now.decay[:] = now.decay * law.keep_scan
+
+
+@section
+def _chains(record: Record, law: Law, now: Immediate, reach: Reach, i: int, d: int) -> None:
+    """Run backwards through the segment: what a change of S, E and R at each step is worth at its end."""
+    steps, states = now.c.shape
+    by_s, by_e, old = reach.by_s, reach.by_e, reach.old_e
+    power, signalled = old[0] * 0 + 1, old[0] * 0
+    old[0], old[1:] = 1, 0
+    reach.old_s[0], reach.old_s[1:] = 1, 0
+    for t in range(steps - 1, -1, -1):
+        emit, kappa = record.emit[t, i, d], record.kappa[t, i, d]
+        signalled = law.rho * signalled + record.signal[t, i, d]
+        old[1] += power * emit
+        old[2] += signalled * emit
+        power *= law.rho
+        for n in range(states):
+            by_s[0, t, n] = reach.old_s[0, n]
+            reach.old_s[0, n] *= now.decay[t, n]
+        for part in range(3):
+            value = by_e[part, t] = old[part]
+            for n in range(states):
+                by_s[part + 1, t, n] = reach.old_s[part + 1, n] + value * now.c[t, n]
+            for n in range(states):
+                reach.old_s[part + 1, n] = by_s[part + 1, t, n] * now.decay[t, n]
+            old[part] = kappa * value
+    reach.old_r[0], reach.old_r[1] = power, law.rho * signalled
+
+
+@section
+def _forgetting(record: Record, now: Immediate, reach: Reach, i: int, d: int) -> None:
+    """`_chains` where every step forgets the one before."""
+    last = len(now.by_b) - 1
+    reach.by_s[0], reach.by_e[:] = 0, 0
+    reach.old_s[:], reach.old_e[:], reach.old_r[:] = 0, 0, 0
+    reach.by_s[0, last], reach.by_e[0, last], reach.by_e[1, last] = 1, 1, record.emit[last, i, d]
+    for t in range(last + 1):
+        reach.by_e[2, t] = record.signal[t, i, d] * record.emit[t, i, d]
+        for part in range(3):
+            for n in range(now.c.shape[1]):
+                reach.by_s[part + 1, t, n] = reach.by_e[part, t] * now.c[t, n]
+
+
+@section
+def _mix(reach: Reach, s: Array, e: Array, r: Array, gradient: Array) -> None:
+    """Replace the traces before a segment by what is left of them after it; row n of S goes to row n of the others.
+
+    E, R and gradient have N rows, or one to which all of S go.
+    """
+    for n in range(len(e)):
+        for j in range(e.shape[1]):
+            gradient[n, j] += reach.old_e[2] * e[n, j] + reach.old_r[1] * r[n, j]
+            r[n, j] = reach.old_r[0] * r[n, j] + reach.old_e[1] * e[n, j]
+            e[n, j] *= reach.old_e[0]
+    for n in range(len(s)):
+        to = min(n, len(e) - 1)
+        kept, to_e, to_r, to_gradient = reach.old_s[0, n], reach.old_s[1, n], reach.old_s[2, n], reach.old_s[3, n]
+        for j in range(s.shape[1]):
+            value = s[n, j]
+            e[to, j] += to_e * value
+            r[to, j] += to_r * value
+            gradient[to, j] += to_gradient * value
+            s[n, j] = kept * value
+
+
+@section
+def _gather(reach: Reach, by: Array, rows: Rows) -> None:
+    """Fill ``wide`` with what step t adds to S at the end, ``thin`` with what it adds to E, R and the gradient."""
+    steps, states = by.shape
+    for t in range(steps):
+        to_e, to_r, to_gradient = by[t, 0] * 0, by[t, 0] * 0, by[t, 0] * 0
+        for n in range(states):
+            rows.wide[t, n] = reach.by_s[0, t, n] * by[t, n]
+        for n in range(states):
+            to_e += reach.by_s[1, t, n] * by[t, n]
+            to_r += reach.by_s[2, t, n] * by[t, n]
+            to_gradient += reach.by_s[3, t, n] * by[t, n]
+        rows.thin[t, 0], rows.thin[t, 1], rows.thin[t, 2] = to_e, to_r, to_gradient
+
+
+@section
+def _through_taps(conv: Array, q: Array, heard: Array) -> None:
+    """What each line weighs where a step hears lines of the K - 1 steps before it too."""
+    taps = len(conv)
+    heard[:] = 0
+    for k in range(taps):
+        for t in range(min(len(q), len(heard) - taps + 1)):  # further rows are padding
+            for n in range(q.shape[1]):
+                heard[taps - 1 + t - k, n] += conv[k] * q[t, n]
+
+
+@section
+def _add_rows(q: Array, into: Array, x: Array, bias: int) -> None:
+    """Add the products with the lines, and those with the line that is always 1, whose weight is the bias."""
+    _add_products(into, q, x)
+    for t in range(len(q)):
+        for n in range(q.shape[1]):
+            into[n, bias] += q[t, n]
+
+
+@section
+def _add_taps(q: Array, into: Array, w: Array, bias: int, taps: int) -> None:
+    """Add the columns of b_u and of the taps: what channel w gave in each of the K steps."""
+    for t in range(len(w) - taps + 1):
+        for n in range(q.shape[1]):
+            into[n, bias] += q[t, n]
+        for k in range(taps):
+            for n in range(q.shape[1]):
+                into[n, bias + 1 + k] += q[t, n] * w[taps - 1 + t - k]
+
+
+@section
+def _times(by: Array, each: Array, into: Array) -> None:
+    for t in range(len(each)):
+        for n in range(by.shape[1]):
+            into[t, n] = by[t, n] * each[t]
+
+
+@section
+def _mix_each(reach: Reach, s: Array, e: Array, r: Array, gradient: Array) -> None:
+    for n in range(len(s)):
+        gradient[n] += reach.old_s[3, n] * s[n] + reach.old_e[2] * e[n] + reach.old_r[1] * r[n]
+        r[n] = reach.old_s[2, n] * s[n] + reach.old_e[1] * e[n] + reach.old_r[0] * r[n]
+        e[n] = reach.old_s[1, n] * s[n] + reach.old_e[0] * e[n]
+        s[n] *= reach.old_s[0, n]
+
+
+@section
+def _advance_dt(traces: Channel, reach: Reach, now: Immediate, rows: Rows, lines: Lines, rate: Array) -> None:
+    _mix(reach, traces.s_dt, traces.e_dt, traces.r_dt, traces.gradient_dt)
+    _gather(reach, now.by_dt, rows)
+    rate[:] = rows.thin[: len(rate), 2]
+    _add_rows(rows.wide, traces.s_dt, lines.x, lines.x.shape[1])
+    lines.sums[:] = 0
+    _add_rows(rows.thin, lines.sums, lines.x, lines.x.shape[1])
+    one = lines.x.shape[1] + 1
+    for j in range(one):
+        traces.e_dt[0, j] += lines.sums[0, j]
+        traces.r_dt[0, j] += lines.sums[1, j]
+        traces.gradient_dt[0, j] += lines.sums[2, j]
+
+
+@section
+def _advance_u(traces: Channel, reach: Reach, now: Immediate, rows: Rows, lines: Lines, u: Array) -> None:
+    """As `_advance_dt`; lines are heard through the taps, D_skip leads to E directly, and conv has columns of its own."""
+    inputs, taps = lines.x.shape[1], len(lines.conv)
+    _mix(reach, traces.s_u, traces.e_u, traces.r_u, traces.gradient_u)
+    _gather(reach, now.by_u, rows)
+    for t in range(len(u)):
+        for part in range(3):
+            rows.thin[t, part] += reach.by_e[part, t] * lines.d_skip
+        u[t] = rows.thin[t, 2]
+    _through_taps(lines.conv, rows.wide, rows.heard)
+    _add_products(traces.s_u, rows.heard, lines.heard)
+    _add_taps(rows.wide, traces.s_u, lines.w, inputs, taps)
+    lines.sums[:] = 0
+    _through_taps(lines.conv, rows.thin, rows.thin_heard)
+    _add_products(lines.sums, rows.thin_heard, lines.heard)
+    _add_taps(rows.thin, lines.sums, lines.w, inputs, taps)
+    for j in range(inputs + 1 + taps):
+        traces.e_u[0, j] += lines.sums[0, j]
+        traces.r_u[0, j] += lines.sums[1, j]
+        traces.gradient_u[0, j] += lines.sums[2, j]
+
+
+@section
+def _advance_shared(traces: Channel, reach: Reach, now: Immediate, rows: Rows, lines: Lines, readout: bool) -> None:
+    """The traces of B and C, whose weights every channel reads; their gradients add up in ``rows``."""
+    bias, steps = lines.x.shape[1], len(now.by_b)
+    _mix(reach, traces.s_b, traces.e_b, traces.r_b, traces.gradient_b)
+    _mix(reach, traces.s_b[:0], traces.e_c, traces.r_c, traces.gradient_c)
+    _times(reach.by_s[0], now.by_b, rows.wide)
+    _add_rows(rows.wide, traces.s_b, lines.x, bias)
+    _times(reach.by_s[1], now.by_b, rows.wide)
+    _add_rows(rows.wide, traces.e_b, lines.x, bias)
+    _times(now.h, reach.by_e[0], rows.wide)
+    _add_rows(rows.wide, traces.e_c, lines.x, bias)
+    if readout:
+        _times(reach.by_s[2], now.by_b, rows.wide)
+        _add_rows(rows.wide, traces.r_b, lines.x, bias)
+        _times(now.h, reach.by_e[1], rows.wide)
+        _add_rows(rows.wide, traces.r_c, lines.x, bias)
+    for t in range(steps):
+        for n in range(now.h.shape[1]):
+            rows.b[t, n] += reach.by_s[3, t, n] * now.by_b[t]
+            rows.c[t, n] += reach.by_e[2, t] * now.h[t, n]
+
+
+@section
+def _advance_rest(
+    record: Record, law: Law, traces: Channel, reach: Reach, now: Immediate, i: int, d: int
+) -> None:
+    """Families a and soma, which no line enters."""
+    _mix_each(reach, traces.s_a, traces.e_a, traces.r_a, traces.gradient_a)
+    for t in range(len(now.by_b)):
+        for n in range(len(traces.s_a)):
+            traces.s_a[n] += reach.by_s[0, t, n] * now.by_a[t, n]
+            traces.e_a[n] += reach.by_s[1, t, n] * now.by_a[t, n]
+            traces.r_a[n] += reach.by_s[2, t, n] * now.by_a[t, n]
+            traces.gradient_a[n] += reach.by_s[3, t, n] * now.by_a[t, n]
+    e, r, gradient = traces.e_soma, traces.r_soma, traces.gradient_soma
+    for j in range(3):
+        gradient[j] += reach.old_e[2] * e[j] + reach.old_r[1] * r[j]
+        r[j] = reach.old_r[0] * r[j] + reach.old_e[1] * e[j]
+        e[j] *= reach.old_e[0]
+    power, signalled = reach.old_r[0] * 0 + 1, reach.old_r[0] * 0
+    for t in range(len(now.by_b) - 1, -1, -1):
+        signalled = law.rho * signalled + record.signal[t, i, d]
+        for j in range(3):
+            direct = record.direct[t, i, d, j]
+            e[j] += reach.by_e[0, t] * direct
+            r[j] += reach.by_e[1, t] * direct
+            gradient[j] += reach.by_e[2, t] * direct
+        r[2] -= power * record.emit[t, i, d] * law.threshold
+        gradient[2] -= signalled * record.emit[t, i, d] * law.threshold
+        power *= law.rho
+
+
+@section
+def _channel(row: Array, spare: Array, local: Array, shared: Array, states: int, one: int, reach: int) -> Channel:
+    """Name the parts of one channel's numbers without copying; ``spare`` stands for R where there is none."""
+    wide = states * one
+    dt, u, b = states, states + wide, states + wide + states * reach  # where families of S begin
+    s, rest = row[: b + wide], row[b + wide :]
+    later = states + one + reach + 2 * wide + 3  # numbers of E, and of R
+    e = rest[:later]
+    r = rest[later:] if len(rest) > later else spare
+    dt2, u2, b2 = states, states + one, states + one + reach
+    c2, soma = b2 + wide, b2 + 2 * wide
+    return Channel(
+        s[:dt], s[dt:u].reshape(states, one), s[u:b].reshape(states, reach), s[b:].reshape(states, one),
+        e[:dt2], e[dt2:u2].reshape(1, one), e[u2:b2].reshape(1, reach), e[b2:c2].reshape(states, one),
+        e[c2:soma].reshape(states, one), e[soma:],
+        r[:dt2], r[dt2:u2].reshape(1, one), r[u2:b2].reshape(1, reach), r[b2:c2].reshape(states, one),
+        r[c2:soma].reshape(states, one), r[soma:],
+        local[:dt2], local[dt2:u2].reshape(1, one), local[u2:b2].reshape(1, reach), shared[0], shared[1], local[b2:],
+    )  # fmt: skip
+
+
+@vectorised
+def advance_segment(memory: Array, record: Record, law: Law, sums: Sums, first: int, last: int) -> None:
+    """Take the traces of channels first to last from the segment's beginning to its end, and add up the gradient.
+
+    memory (batch, D, width) is changed in place; its order is `traces.Layout`'s, of two levels or three.
+    """
+    steps, batch, _, states = record.decay.shape
+    taps, inputs, number = law.conv.shape[1], record.x.shape[2], memory.dtype
+    one, reach_u = inputs + 1, inputs + 1 + taps
+    padded, heard = _padded(steps), _padded(steps + taps - 1)
+    later = states + one + reach_u + 2 * states * one + 3
+    scan_width = states * (1 + 2 * one + reach_u)
+    readout, spare = memory.shape[2] > scan_width + later, np.zeros(later, number)
+    now = Immediate(
+        np.empty((steps, states), number), np.empty((steps, states), number), np.empty((steps, states), number),
+        np.empty((steps, states), number), np.empty((steps, states), number), np.empty((steps, states), number),
+        np.empty(steps, number),
+    )  # fmt: skip
+    reach, forgetting = _reaches(steps, states, number), _reaches(steps, states, number)
+    rows = Rows(
+        np.zeros((padded, states), number), np.zeros((heard, states), number), np.zeros((padded, 3), number),
+        np.zeros((heard, 3), number), np.zeros((padded, states), number), np.zeros((padded, states), number),
+    )  # fmt: skip
+    x, x_heard = np.zeros((padded, inputs), number), np.zeros((heard, inputs), number)
+    total = np.zeros((3, reach_u), number)
+    mode = flush_denormals()
+    for i in range(batch):
+        rows.b[:], rows.c[:] = 0, 0
+        x[:steps], x_heard[: steps + taps - 1] = record.x[taps - 1 :, i], record.x[:, i]
+        for d in range(first, last):
+            lines = Lines(x, x_heard, record.w[:, i, d].copy(), law.conv[d], law.d_skip[d], total)
+            traces = _channel(memory[i, d], spare, sums.local[d], sums.shared, states, one, reach_u)
+            _immediate(record, law, now, i, d)
+            _chains(record, law, now, reach, i, d)
+            _advance_dt(traces, reach, now, rows, lines, sums.rate[:, i, d])
+            _advance_u(traces, reach, now, rows, lines, sums.u[:, i, d])
+            _advance_rest(record, law, traces, reach, now, i, d)
+            if law.keep_shared == 0:
+                _forgetting(record, now, forgetting, i, d)
+                _advance_shared(traces, forgetting, now, rows, lines, readout)
+            else:
+                _advance_shared(traces, reach, now, rows, lines, readout)
+        sums.b[:, i], sums.c[:, i] = rows.b[:steps], rows.c[:steps]
+        _add_rows(rows.b, sums.shared[0], x, inputs)
+        _add_rows(rows.c, sums.shared[1], x, inputs)
+    restore_denormals(mode)
+
+
+@section
+def _reaches(steps: int, states: int, number: Any) -> Reach:
+    return Reach(
+        np.empty((4, steps, states), number), np.empty((3, steps), number),
+        np.empty((4, states), number), np.empty(3, number), np.empty(2, number),
+    )  # fmt: skip
