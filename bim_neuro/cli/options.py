@@ -255,11 +255,14 @@ def _several_blocks(values: Values) -> bool:
 
 
 _GRADIENT = needs(
-    lambda v: v["rule"] != "bptt" and _rule(v).gradient,
+    lambda v: _rule(v).keep is not None and _rule(v).gradient,
     "with this rule, which keeps no forward traces",
     "choose --rule rtrl or hybrid",
 )
 
+_SEGMENTED = needs(
+    lambda v: v["rule"] == "tbptt" or v["train.credit"] == "segment", "without segments", "add --rule tbptt"
+)
 _ANEW = needs(lambda v: v["more_epochs"] is None, "with --more-epochs, which keeps the model's own", "leave it out")
 _ALWAYS = (
     "task", "output", "seed", "train.patience", "batch", "learning_rate", "device", "more_epochs", "train.csv",
@@ -278,6 +281,7 @@ TRAIN: dict[str, tuple[Condition, ...]] = {
     "train.lambda": (_ANEW, needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid")),
     "train.credit": (_ANEW, _GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
     "train.traces": (_ANEW, _GRADIENT),
+    "train.segment": (_ANEW, _SEGMENTED),
     "train.online": (_ANEW,),  # `Learning` refuses it where it cannot be done
 }
 

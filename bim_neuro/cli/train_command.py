@@ -45,6 +45,7 @@ _OPTIONS = ("data", "layout", "seed", "epochs", "batch", "learning_rate", "chann
             "rule", "device", "prune", "seeds", "more_epochs", "restart", "test", "baseline", "json")  # fmt: skip
 """The options that are fields of a `TrainRequest` as they are."""
 _OF_SETTINGS = {"train.lambda": "mix", "train.credit": "credit", "train.traces": "traces", "train.online": "online",
+                "train.segment": "segment",
                 "train.patience": "patience", "train.accumulate": "accumulate", "train.taps": "taps",
                 "train.csv": "csv", "train.tensorboard": "tensorboard"}  # fmt: skip
 """Which settings are, and which."""
@@ -74,7 +75,7 @@ def train_command(
         str | None, in_panel(MODEL, help="Input encoder: graded (8-bit values) or delta (send-on-delta events).")
     ] = None,
     rule: Annotated[
-        str, in_panel(LEARNING, help="Learning rule: bptt, rtrl, hybrid, s-tllr, stdp, e-prop-like or no-trace.")
+        str, in_panel(LEARNING, help="Learning rule: bptt, tbptt, rtrl, hybrid, s-tllr, stdp, e-prop-like or no-trace.")
     ] = "bptt",
     device: Annotated[Device, in_panel(TRAINING, help="Where to train: auto is cuda where there is one.")] = AUTO,
     prune: Annotated[float | None, in_panel(TRAINING, help="Share of the synapses to prune, for example 0.7.")] = None,

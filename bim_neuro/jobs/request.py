@@ -96,6 +96,7 @@ class TrainRequest:
     mix: float | None = None
     credit: str | None = None
     traces: str | None = None
+    segment: int | None = None
     online: int | None = None
     accumulate: int | None = None
     prune: float | None = None

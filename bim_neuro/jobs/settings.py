@@ -176,8 +176,9 @@ COMPILE = (
 TRAIN = (
     _MEMORY,
     Setting("train.lambda", float, 0.9, "Rule hybrid: share of the gradient; STDP has the rest.", "share", 0, 1),
-    Setting("train.credit", str, "spatial", "Credit below the top block: spatial, or local (one readout per block).",
-            choices=("spatial", "local")),
+    Setting("train.credit", str, "spatial", "Credit below the top block: segment (flows back inside a segment), spatial "
+            "(inside a step), or local (one readout per block).", choices=("segment", "spatial", "local")),
+    Setting("train.segment", int, 32, "Steps of a segment, for credit by segments and for rule tbptt.", "steps", 1),
     Setting("train.traces", str, "auto",
             "Exact traces: dense, events (work where the input has events), or auto: by its activity.",
             choices=("auto", "dense", "events")),

@@ -149,7 +149,7 @@ def _plan(request: TrainRequest, resume_file: Path) -> TrainingPlan:
     task = task_for(request.task, request.data, request.layout)
     if request.more_epochs is None:
         learning = Learning(
-            request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "traces", "online")
+            request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "segment", "traces", "online")
         )
         return plan_for(task, resume_file, learning, **_given(request, *_CHANGES))
     checkpoint, default, learning, start = begun(request.output, task, resume_file)

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from ..model.block import BIMBlock
 from .segment_kernels import Law, Record, Sums, advance_segment
-from .segments import Adjoint, SegmentTraces
+from .segments import SegmentTraces
 from .steps import BlockWeights, Steps
-from .traces import Keep, parameters
+from .traces import Adjoint, Keep, parameters
 
 GROUP = 32
 """Channels per call: enough to outweigh the cost of a call, few enough to use two cores."""

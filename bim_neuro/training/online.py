@@ -5,8 +5,14 @@
     gradients.take()                                      {parameter name: gradient}, by the network's names
 
 What is exact: a network of one block, with a loss at the end or at every step, whatever T. Of several blocks the top
-one and the readout are; below, credit is ``spatial`` (`bim_neuro.training.depth`) or comes from a ``local`` readout of
-each block, whose loss it then is the exact gradient of.
+one and the readout are. Below it credit is
+
+    segment   backpropagated through the blocks above within a segment, whose own loss it is; the block's own memory is
+              exact. What its spikes do to later segments through memory above is lost: a longer segment loses less. A
+              loss at the end needs its signal before, so the sequence is run through twice, the first time without
+              traces
+    spatial   segments of one step (`bim_neuro.training.depth`), and the readout's memory a class
+    local     from a readout of each block, whose loss it then is the exact gradient of
 """
 
 from __future__ import annotations
@@ -25,11 +31,11 @@ from .depth import ClassTraces, through
 from .events import EventTraces
 from .fused import FusedTraces
 from .readout import Head, Loss, ReadoutTraces, discounted, even_shares
-from .segments import SegmentTraces
+from .segments import SegmentTraces, to_inputs
 from .steps import BlockMemory, BlockWeights, Steps, begin, record
-from .traces import Keep, Traces
+from .traces import Adjoint, Keep, Traces
 
-Credit = Literal["spatial", "local"]
+Credit = Literal["segment", "spatial", "local"]
 Listener = Callable[[int, Steps, float | None, Tensor, Tensor | None], None]
 """Called for every block: its index, the record, rho (None: no readout of its own), omega (T, batch), the signal
 (T, batch, D) where the loss is at every step."""
@@ -75,6 +81,7 @@ class ForwardGradient:
         *,
         keep: Keep | None = None,
         local: LocalReadouts | None = None,
+        credit: Credit = "spatial",
         fused: bool = True,
         events: bool = False,
         record_steps: int | None = None,
@@ -84,19 +91,22 @@ class ForwardGradient:
         self.keep = keep or Keep()
         on_cpu = network.w_o.device.type == "cpu"
         products = FusedTraces if on_cpu else SegmentTraces
-        events = events and fused and on_cpu and self.keep == Keep()
+        self.by_segment = credit == "segment" and len(self.blocks) > 1
+        events = events and fused and on_cpu and not self.by_segment and self.keep == Keep()
         self.record_steps = record_steps or _record_steps(network, batch, events)
         heads = local.heads() if local is not None else []
         heads = [*heads, Head(network.w_o, network.b_o, network.readout_logit)]
         self.heads: list[Head | None] = [*[None] * (len(self.blocks) - len(heads)), *heads]
-        self.traces: list[Traces] = [
-            ClassTraces(block, batch, network.config.classes, self.keep)
-            if head is None
-            else EventTraces(block, batch)
-            if events
-            else (products if fused else Traces)(block, batch, self.keep)
-            for block, head in zip(self.blocks, self.heads, strict=True)
-        ]
+        self.traces: list[Traces] = []
+        for block, head in zip(self.blocks, self.heads, strict=True):
+            if head is not None and events:
+                self.traces.append(EventTraces(block, batch))
+            elif head is not None:
+                self.traces.append((products if fused or self.by_segment else Traces)(block, batch, self.keep))
+            elif self.by_segment:
+                self.traces.append(products(block, batch, self.keep, levels=2))
+            else:
+                self.traces.append(ClassTraces(block, batch, network.config.classes, self.keep))
         self.begin()
 
     @property
@@ -136,13 +146,38 @@ class ForwardGradient:
         self.begin()
         p = even_shares(len(x), self.batch, x, mask)
         omegas = {i: discounted(p, readout.gamma) for i, readout in self.readouts.items()} if not loss.every else {}
-        total = 0.0
+        total, error = 0.0, None
+        if self.by_segment and not loss.every:
+            error = self._look_ahead(x, loss, p, omegas)
         for first in range(0, len(x), self.record_steps):
             now = slice(first, first + self.record_steps)
-            total += self.advance(x[now], loss, p[now], {i: omega[now] for i, omega in omegas.items()}, listeners)
+            part = {i: omega[now] for i, omega in omegas.items()}
+            total += self.advance(x[now], loss, p[now], part, listeners, error)
             if after_record is not None:
                 after_record()
         return total + (0.0 if loss.every else self._finish(loss, finish))
+
+    @denormals_flushed()
+    def _look_ahead(self, x: Tensor, loss: Loss, p: Tensor, omegas: dict[int, Tensor]) -> Tensor:
+        """Run the sequence without traces; return dL/dlogits (batch, C) of its loss at the end, and begin anew."""
+        ((top, readout),) = self.readouts.items()
+        for first in range(0, len(x), self.record_steps):
+            now = slice(first, first + self.record_steps)
+            readout.at_end(self._record(x[now])[-1][0].s, p[now], omegas[top][now])
+        error = readout.finish(loss)[1]
+        readout.take_gradient()
+        self.begin()
+        return error
+
+    def _record(self, x: Tensor) -> list[tuple[Steps, BlockWeights]]:
+        """Run a segment x (T, batch, inputs) through all blocks."""
+        records = []
+        for index, block in enumerate(self.blocks):
+            weights = BlockWeights.of(block)
+            steps, self.memory[index] = record(block, x, self.memory[index], weights)
+            records.append((steps, weights))
+            x = steps.s
+        return records
 
     @denormals_flushed()
     def advance(
@@ -152,17 +187,16 @@ class ForwardGradient:
         p: Tensor,
         omegas: dict[int, Tensor] | None = None,
         listeners: Sequence[Listener] = (),
+        error: Tensor | None = None,
     ) -> float:
-        """Process one segment x (T, batch, inputs), shares p (T, batch); return the loss of its steps."""
-        weights = [BlockWeights.of(block) for block in self.blocks]
-        records: list[Steps] = []
-        for index, block in enumerate(self.blocks):
-            steps, self.memory[index] = record(block, x, self.memory[index], weights[index])
-            records.append(steps)
-            x = steps.s
+        """Process one segment x (T, batch, inputs), shares p (T, batch); return the loss of its steps.
+
+        ``error`` is dL/dlogits (batch, C) of a loss at the end where it is known already, for credit by segments.
+        """
+        records = self._record(x)
         total, rho = 0.0, 1.0
-        error = omega = x
-        for index, steps in enumerate(records):
+        errors = omega = p
+        for index, (steps, weights) in enumerate(records):
             readout = self.readouts.get(index)
             if readout is None:
                 for listen in listeners:
@@ -171,17 +205,24 @@ class ForwardGradient:
             signal = None
             if loss.every:
                 rho, omega = readout.gamma, torch.ones_like(p)
-                value, error = readout.every_step(steps.s, loss, p)
+                value, errors = readout.every_step(steps.s, loss, p)
                 total += value
-                signal = error @ readout.head.w_o.detach()
+                signal = errors @ readout.head.w_o.detach()
             else:
                 assert omegas is not None
                 rho, omega = 1.0, omegas[index]
                 readout.at_end(steps.s, p, omega)
-            self.traces[index].run(steps, weights[index], rho, omega, signal)
+            if error is None:
+                adjoint = self.traces[index].run(steps, weights, rho, omega, signal)
+            else:
+                known = omega[..., None] * (error @ readout.head.w_o.detach())
+                adjoint = self.traces[index].run(steps, weights, 0.0, torch.ones_like(p), known)
             for listen in listeners:
                 listen(index, steps, rho, omega, signal)
-        self._advance_below(records, weights, rho, omega, error if loss.every else None)
+        if self.by_segment:
+            self._run_below(records, adjoint, torch.ones_like(p))
+        else:
+            self._advance_below(records, rho, omega, errors if loss.every else None)
         return total
 
     def take(self) -> dict[str, Tensor]:
@@ -204,7 +245,8 @@ class ForwardGradient:
             value, error = readout.finish(loss)
             total += value
             signal = error @ readout.head.w_o.detach()
-            self.traces[index].collect(signal)
+            if not self.by_segment:
+                self.traces[index].collect(signal)
             if finish is not None:
                 finish(index, signal)
         for traces in self.traces:
@@ -212,20 +254,27 @@ class ForwardGradient:
                 traces.collect(error)
         return total
 
+    def _run_below(self, records: list[tuple[Steps, BlockWeights]], adjoint: Adjoint | None, ones: Tensor) -> None:
+        """Run the blocks below the top through the segment with the signal that comes from the block above."""
+        for index in range(len(self.blocks) - 1, 0, -1):
+            assert adjoint is not None
+            signal = to_inputs(self.blocks[index], adjoint)
+            adjoint = self.traces[index - 1].run(*records[index - 1], 0.0, ones, signal)
+
     def _advance_below(
-        self, records: list[Steps], weights: list[BlockWeights], rho: float, omega: Tensor, error: Tensor | None
+        self, records: list[tuple[Steps, BlockWeights]], rho: float, omega: Tensor, error: Tensor | None
     ) -> None:
         """Run the blocks without their own readout through the segment, from the top down in each step."""
         if all(head is not None for head in self.heads):
             return
         top = self.network.w_o.detach().expand(self.batch, -1, -1)
-        for t in range(len(records[0])):
+        for t in range(len(records[0][0])):
             reach = top
             for index in range(len(self.blocks) - 1, 0, -1):
-                reach = through(self.blocks[index], records[index], t, reach, weights[index])
-                below = self.traces[index - 1]
+                (steps, weights), below = records[index - 1], self.traces[index - 1]
+                reach = through(self.blocks[index], records[index][0], t, reach, records[index][1])
                 assert isinstance(below, ClassTraces)
-                below.advance(records[index - 1], t, weights[index - 1])
-                below.read_classes(records[index - 1], t, weights[index - 1], rho, omega[t], reach)
+                below.advance(steps, t, weights)
+                below.read_classes(steps, t, weights, rho, omega[t], reach)
                 if error is not None:
                     below.collect(error[t])

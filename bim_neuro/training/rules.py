@@ -4,7 +4,8 @@ r"""The learning rules, by name: what each keeps of the exact gradient, and what
 
     name         gradient of the blocks                                                 w_u besides
     bptt         autograd through time                                                  -
-    rtrl         exact forward traces (of the top block; credit below it: depth.py)     -
+    tbptt        the same within segments, no memory of the blocks between them         -
+    rtrl         exact forward traces (of the top block; credit below it: online.py)    -
     hybrid       as rtrl                                                                eq 4 with pair STDP
     s-tllr       as rtrl                                                                S-TLLR instead
     stdp         none: readout by its gradient, the rest of the blocks stays            pair STDP alone
@@ -21,7 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -34,13 +35,17 @@ from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
 from . import operator
 from .events import pays
-from .online import ForwardGradient, LocalReadouts
+from .online import Credit, ForwardGradient, LocalReadouts
 from .readout import Loss
 from .stdp import PairTraces, PairWindow, ThreeFactorTraces
 from .steps import Steps
 from .traces import Keep
+from .truncated import truncated_gradient
 
 BOUND = 4.0
+CREDITS: tuple[str, ...] = get_args(Credit)
+SEGMENT = 32
+"""Steps of a segment: the lower of two blocks then has a cosine of .99 and more to the truth (docs/learning.md)."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Rule:
 
 RULES: dict[str, Rule] = {
     "bptt": Rule(),
+    "tbptt": Rule(),
     "rtrl": Rule(Keep()),
     "hybrid": Rule(Keep(), spikes="pair", mixes=True),
     "s-tllr": Rule(Keep(), spikes="three-factor"),
@@ -70,11 +76,13 @@ class Learning:
     """Which rule, and how. ``mix`` is the paper's lambda; ``online`` updates the weights every that many steps.
 
     ``traces`` is how exact traces are computed: dense, events (events.py), or auto, by the input's activity.
+    ``segment`` is the length of a segment, for truncated backpropagation and for credit by segments.
     """
 
     rule: str = "bptt"
     mix: float = 0.9
     credit: str = "spatial"
+    segment: int = SEGMENT
     traces: str = "auto"
     online: int | None = None
     stdp_rate: float = 1.0
@@ -83,7 +91,8 @@ class Learning:
 
     def __post_init__(self) -> None:
         arguments.choice(self.rule, tuple(RULES), "rule")
-        arguments.choice(self.credit, ("spatial", "local"), "credit")
+        arguments.choice(self.credit, CREDITS, "credit")
+        arguments.whole(self.segment, "segment: give its number of steps", 1)
         arguments.choice(self.traces, ("auto", "dense", "events"), "traces")
         if self.traces == "events" and self.law.keep != Keep():
             raise InputError(
@@ -99,9 +108,10 @@ class Learning:
             arguments.whole(self.online, "give the number of steps between updates", 1)
         if self.online is not None and self.sparsity is not None:
             raise InputError("online updates and pruning cannot be combined", "leave out one of the two")
-        if self.rule == "bptt" and (self.online is not None or self.credit == "local"):
+        if self.law.keep is None and (self.online is not None or self.credit == "local"):
             raise InputError(
-                "bptt needs the whole sequence for each update", "choose --rule rtrl for online or local credit"
+                f"{self.rule} needs the whole sequence for each update",
+                "choose --rule rtrl for online or local credit",
             )
 
     @property
@@ -152,6 +162,8 @@ class Learner:
         """
         if self.learning.rule == "bptt":
             return self._backpropagate(x, y, smoothing)
+        if self.learning.rule == "tbptt":
+            return self._backpropagate_segments(x, Loss(y, smoothing=smoothing))
         online = self.learning.online
         forward = self._forward(x)
         self.traces = [traces.form for traces in forward.traces]
@@ -195,9 +207,11 @@ class Learner:
         learning, batch = self.learning, x.shape[1]
         events = learning.traces == "events" or (learning.traces == "auto" and pays(x))
         if (batch, events) not in self._passes:
+            by_segment = learning.credit == "segment" and len(self.blocks) > 1
             self._passes[batch, events] = ForwardGradient(
                 self.network, batch, keep=learning.law.keep, local=self.local, events=events,
-                record_steps=learning.online,
+                credit=cast("Credit", learning.credit),
+                record_steps=learning.online or (learning.segment if by_segment else None),
             )  # fmt: skip
         return self._passes[batch, events]
 
@@ -206,6 +220,12 @@ class Learner:
         loss = F.cross_entropy(self.network.read(operator.spikes(self.network, x)[-1]), y, label_smoothing=smoothing)
         loss.backward()
         return float(loss.detach())
+
+    def _backpropagate_segments(self, x: Tensor, loss: Loss) -> float:
+        value, gradients = truncated_gradient(self.network, x, loss, self.learning.segment)
+        for name, parameter in self.network.named_parameters():
+            parameter.grad = gradients[name]
+        return value
 
     def _set(self, gradients: dict[str, Tensor], spikes: _Spikes) -> None:
         """Hand the gradients to the parameters; what a rule leaves alone gets none."""

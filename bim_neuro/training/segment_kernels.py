@@ -192,7 +192,7 @@ def _chains(record: Record, law: Law, now: Immediate, reach: Reach, i: int, d: i
     """Run backwards through the segment: what a change of S, E and R at each step is worth at its end."""
     steps, states = now.c.shape
     by_s, by_e, old = reach.by_s, reach.by_e, reach.old_e
-    power, signalled = old[0] * 0 + 1, old[0] * 0
+    power, signalled = law.rho * 0 + 1, law.rho * 0
     old[0], old[1:] = 1, 0
     reach.old_s[0], reach.old_s[1:] = 1, 0
     for t in range(steps - 1, -1, -1):
@@ -390,7 +390,7 @@ def _advance_rest(
         gradient[j] += reach.old_e[2] * e[j] + reach.old_r[1] * r[j]
         r[j] = reach.old_r[0] * r[j] + reach.old_e[1] * e[j]
         e[j] *= reach.old_e[0]
-    power, signalled = reach.old_r[0] * 0 + 1, reach.old_r[0] * 0
+    power, signalled = law.rho * 0 + 1, law.rho * 0
     for t in range(len(now.by_b) - 1, -1, -1):
         signalled = law.rho * signalled + record.signal[t, i, d]
         for j in range(3):

@@ -19,19 +19,7 @@ from torch import Tensor
 
 from ..model.block import BIMBlock
 from .steps import BlockWeights, Steps
-from .traces import Keep, Traces, parameters
-
-_FAMILIES = ("dt", "u", "b", "c")
-
-
-class Adjoint(NamedTuple):
-    """The gradient of a segment's loss by what the projections give in each step."""
-
-    rate: Tensor  # (T, batch, D), W_dt x + b_dt
-    u: Tensor  # (T, batch, D), after the taps
-    b: Tensor  # (T, batch, N)
-    c: Tensor  # (T, batch, N)
-
+from .traces import Adjoint, Keep, Traces, parameters
 
 def to_inputs(block: BIMBlock, adjoint: Adjoint) -> Tensor:
     """Return the gradient of the segment's loss by the block's inputs (T, batch, M) within the segment."""

@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -82,6 +83,15 @@ class Layout:
         return {name: part.unflatten(-1, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
 
+class Adjoint(NamedTuple):
+    """The gradient of a segment's loss by what the projections give in each step."""
+
+    rate: Tensor  # (T, batch, D), W_dt x + b_dt
+    u: Tensor  # (T, batch, D), after the taps
+    b: Tensor  # (T, batch, N)
+    c: Tensor  # (T, batch, N)
+
+
 class Traces:
     """The traces of one block: `advance` through recorded steps, `contract` with the learning signal.
 
@@ -97,13 +107,19 @@ class Traces:
         self.views = self.layout.views(self.memory)
         self._gradient: dict[str, Tensor] = {}
 
-    def run(self, steps: Steps, weights: BlockWeights, rho: float, omega: Tensor, signal: Tensor | None = None) -> None:
-        """Advance through all steps; omega (T, batch). Where ``signal`` (T, batch, D) is given, add up the gradient."""
+    def run(
+        self, steps: Steps, weights: BlockWeights, rho: float, omega: Tensor, signal: Tensor | None = None
+    ) -> Adjoint | None:
+        """Advance through all steps; omega (T, batch). Where ``signal`` (T, batch, D) is given, add up the gradient.
+
+        Where whole segments are taken at a time, return the gradient of the segment's loss by the projections.
+        """
         for t in range(len(steps)):
             self.advance(steps, t, weights)
             self.read(steps, t, weights, rho, omega[t])
             if signal is not None:
                 self.collect(signal[t])
+        return None
 
     def collect(self, signal: Tensor) -> None:
         """Add `contract` of this signal to the gradient."""

@@ -1,0 +1,65 @@
+"""Backpropagation truncated to segments: the rival of exact traces, in memory that does not grow with the sequence.
+
+Gradients of the blocks flow inside a segment and stop at its beginning; the readout's own are exact, as forward traces
+give them at no cost. A loss at the end needs its signal before: the sequence is run through twice.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..model.network import BIMNetwork
+from .operator import advance
+from .readout import Head, Loss, ReadoutTraces, discounted, even_shares
+
+
+def truncated_gradient(network: BIMNetwork, x: Tensor, loss: Loss, length: int) -> tuple[float, dict[str, Tensor]]:
+    """Return the loss of x (T, batch, inputs) and its gradient by the network's names, in segments of ``length``."""
+    if not len(x):
+        raise InputError("a sequence of 0 steps has no gradient", "give at least one step")
+    head = Head(network.w_o, network.b_o, network.readout_logit)
+    readout = ReadoutTraces(head, x.shape[1])
+    p = even_shares(len(x), x.shape[1], x)
+    omega, total = discounted(p, readout.gamma), 0.0
+    if not loss.every:
+        total, error = _look_ahead(network, x, loss, p, length)
+    network.zero_grad(set_to_none=True)
+    states = list(network.initial(x.shape[1]).blocks)
+    for first in range(0, len(x), length):
+        now = slice(first, first + length)
+        top = advance(network, x[now], states)[-1]
+        states = [type(state)(*(part.detach() for part in state)) for state in states]
+        with torch.no_grad():
+            if loss.every:
+                value, errors = readout.every_step(top.detach(), loss, p[now])
+                total += value
+                signal = _remembered(errors, readout.gamma) @ head.w_o
+            else:
+                readout.at_end(top.detach(), p[now], omega[now])
+                signal = omega[now, :, None] * (error @ head.w_o)
+        top.backward(signal)  # type: ignore[no-untyped-call]
+    if not loss.every:
+        readout.finish(loss)
+    found = {n: torch.zeros_like(w) if w.grad is None else w.grad for n, w in network.named_parameters()}
+    return total, {**found, **readout.take_gradient()}
+
+
+@torch.no_grad()
+def _look_ahead(network: BIMNetwork, x: Tensor, loss: Loss, p: Tensor, length: int) -> tuple[float, Tensor]:
+    """Return the loss at the end and dL/dlogits (batch, C)."""
+    readout = ReadoutTraces(Head(network.w_o, network.b_o, network.readout_logit), x.shape[1])
+    states = list(network.initial(x.shape[1]).blocks)
+    for first in range(0, len(x), length):
+        now = slice(first, first + length)
+        readout.at_end(advance(network, x[now], states)[-1], p[now], torch.zeros_like(p[now]))
+    return readout.finish(loss)
+
+
+def _remembered(errors: Tensor, gamma: float) -> Tensor:
+    """What each step's reading is worth within the segment: e_t + gamma e_{t+1} + ..."""
+    worth = errors.clone()
+    for t in range(len(worth) - 2, -1, -1):
+        worth[t] += gamma * worth[t + 1]
+    return worth
