@@ -255,7 +255,7 @@ def _several_blocks(values: Values) -> bool:
 
 
 _GRADIENT = needs(
-    lambda v: _rule(v).keep is not None and _rule(v).gradient,
+    lambda v: v["rule"] not in ("bptt", "tbptt") and _rule(v).gradient,
     "with this rule, which keeps no forward traces",
     "choose --rule rtrl or hybrid",
 )

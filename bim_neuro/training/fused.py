@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ..model.block import BIMBlock
-from .segment_kernels import Law, Record, Sums, advance_segment
+from .segment_kernels import advance_segment
+from .segment_records import Law, Record, Sums
 from .segments import SegmentTraces
 from .steps import BlockWeights, Steps
 from .traces import Adjoint, Keep, parameters

@@ -1,4 +1,4 @@
-r"""The compiled trace update of a segment: `segments.py`'s maths, one channel at a time, in products of few, long loops.
+r"""The compiled trace update of a segment: the maths of `segments.py`, one channel at a time.
 
 All traces of one channel of one sequence lie side by side (`traces.Layout`): 7 N (M + 1) numbers, 30 KiB at M = 64 and
 N = 16. A segment reads and writes them once. Loops run over contiguous arrays of one channel, (T, N), so that each is
@@ -9,125 +9,13 @@ towards 0, so denormals are flushed to 0.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from ..denormals import flush_denormals, restore_denormals
 from ..jit import section, vectorised
 from ..nodes.arithmetic import Array
-
-
-class Record(NamedTuple):
-    """`steps.Steps` as the kernel reads them, time first, with what the readout sends and asks."""
-
-    x: Array  # (taps - 1 + T, batch, M)
-    w: Array  # (taps - 1 + T, batch, D)
-    delta: Array  # (T, batch, D)
-    slope: Array  # (T, batch, D)
-    u: Array  # (T, batch, D)
-    b: Array  # (T, batch, N)
-    c: Array  # (T, batch, N)
-    decay: Array  # (T, batch, D, N)
-    h: Array  # (T + 1, batch, D, N)
-    kappa: Array  # (T, batch, D), 0 where the membrane is not kept
-    emit: Array  # (T, batch, D), omega psi
-    direct: Array  # (T, batch, D, 3)
-    signal: Array  # (T, batch, D), 0 where the loss is at the end
-
-
-class Law(NamedTuple):
-    """Constants of all steps: weights of the block, and which traces are kept from step to step."""
-
-    a: Array  # (D, N)
-    conv: Array  # (D, K)
-    d_skip: Array  # (D,)
-    keep_scan: Any
-    keep_shared: Any
-    rho: Any  # 0 where the readout is not kept
-    threshold: Any
-
-
-class Sums(NamedTuple):
-    """Accumulators: the gradient, and the loss's gradient by what the projections gave, which a block below asks for."""
-
-    local: Array  # (D, N + M + 1 + M + 1 + K + 3)
-    shared: Array  # (2, N, M + 1)
-    rate: Array  # (T, batch, D)
-    u: Array  # (T, batch, D)
-    b: Array  # (T, batch, N)
-    c: Array  # (T, batch, N)
-
-
-class Immediate(NamedTuple):
-    """dh_t/dp at fixed h_{t-1} but for the line that p weighs, of one channel; beside it what the chains read."""
-
-    decay: Array  # (T, N)
-    h: Array  # (T, N), after the step
-    c: Array  # (T, N)
-    by_a: Array  # (T, N)
-    by_dt: Array  # (T, N)
-    by_u: Array  # (T, N)
-    by_b: Array  # (T,)
-
-
-class Reach(NamedTuple):
-    """How far a trace at step t reaches, of one channel: into S, E and R at the end, and into the gradient."""
-
-    by_s: Array  # (4, T, N), of S_t into S, E, R and the gradient
-    by_e: Array  # (3, T), of E_t into E, R and the gradient
-    old_s: Array  # (4, N), of S before the segment into S, E, R and the gradient
-    old_e: Array  # (3,), of E before it into E, R and the gradient
-    old_r: Array  # (2,), of R before it into R and the gradient
-
-
-class Lines(NamedTuple):
-    """The right factors of the products, and the block's constants, of one channel."""
-
-    x: Array  # (T, M), steps padded as in Rows
-    heard: Array  # (taps - 1 + T, M)
-    w: Array  # (taps - 1 + T,)
-    conv: Array  # (taps,)
-    d_skip: Any
-    sums: Array  # (3, M + 1 + taps), for E, R and the gradient of families dt and u
-
-
-class Channel(NamedTuple):
-    """The traces and gradients of one channel by level and family; E, R and gradients of dt and u have one row."""
-
-    s_a: Array
-    s_dt: Array
-    s_u: Array
-    s_b: Array
-    e_a: Array
-    e_dt: Array
-    e_u: Array
-    e_b: Array
-    e_c: Array
-    e_soma: Array
-    r_a: Array
-    r_dt: Array
-    r_u: Array
-    r_b: Array
-    r_c: Array
-    r_soma: Array
-    gradient_a: Array
-    gradient_dt: Array
-    gradient_u: Array
-    gradient_b: Array
-    gradient_c: Array
-    gradient_soma: Array
-
-
-class Rows(NamedTuple):
-    """Left factors of the products; their steps are padded with 0 to a multiple of eight."""
-
-    wide: Array  # (T, N), of one family and level
-    heard: Array  # (taps - 1 + T, N), the same through the taps
-    thin: Array  # (T, 3), of E, R and the gradient of one family
-    thin_heard: Array  # (taps - 1 + T, 3)
-    b: Array  # (T, N), the loss's gradient by B, all channels
-    c: Array  # (T, N)
+from .segment_chains import chains, forgetting_chains, immediate, reaches
+from .segment_records import Channel, ChannelReach, Immediate, Law, LeftRows, Lines, Record, Sums, channel
 
 
 @section
@@ -137,7 +25,7 @@ def _padded(steps: int) -> int:
 
 @vectorised
 def _add_products(into: Array, q: Array, x: Array) -> None:
-    """into[r, :M] += sum_t q[t, r] x[t], two rows and eight steps at a time; q (T, rows), x (T, M), T a multiple of 8."""
+    """into[r, :M] += sum_t q[t, r] x[t], two rows, eight steps at a time; q (T, rows), x (T, M), T in eights."""
     rows, inputs = q.shape[1], x.shape[1]
     for r in range(0, rows - 1, 2):
         for t in range(0, len(q), 8):
@@ -169,67 +57,7 @@ def _add_products(into: Array, q: Array, x: Array) -> None:
 
 
 @section
-def _immediate(record: Record, law: Law, now: Immediate, i: int, d: int) -> None:
-    """Gather one channel's steps side by side, and how each parameter's line enters h."""
-    for t in range(len(now.by_b)):
-        delta, u, slope = record.delta[t, i, d], record.u[t, i, d], record.slope[t, i, d]
-        now.by_b[t] = delta * u
-        for n in range(now.c.shape[1]):
-            now.decay[t, n] = record.decay[t, i, d, n]
-            now.h[t, n] = record.h[t + 1, i, d, n]
-            now.c[t, n] = record.c[t, i, n]
-        for n in range(now.c.shape[1]):
-            through_a = law.a[d, n] * now.decay[t, n] * record.h[t, i, d, n]
-            now.by_a[t, n] = delta * through_a
-            now.by_dt[t, n] = (through_a + record.b[t, i, n] * u) * slope
-            now.by_u[t, n] = delta * record.b[t, i, n]
-    if law.keep_scan != 1:
-        now.decay[:] = now.decay * law.keep_scan
-
-
-@section
-def _chains(record: Record, law: Law, now: Immediate, reach: Reach, i: int, d: int) -> None:
-    """Run backwards through the segment: what a change of S, E and R at each step is worth at its end."""
-    steps, states = now.c.shape
-    by_s, by_e, old = reach.by_s, reach.by_e, reach.old_e
-    power, signalled = law.rho * 0 + 1, law.rho * 0
-    old[0], old[1:] = 1, 0
-    reach.old_s[0], reach.old_s[1:] = 1, 0
-    for t in range(steps - 1, -1, -1):
-        emit, kappa = record.emit[t, i, d], record.kappa[t, i, d]
-        signalled = law.rho * signalled + record.signal[t, i, d]
-        old[1] += power * emit
-        old[2] += signalled * emit
-        power *= law.rho
-        for n in range(states):
-            by_s[0, t, n] = reach.old_s[0, n]
-            reach.old_s[0, n] *= now.decay[t, n]
-        for part in range(3):
-            value = by_e[part, t] = old[part]
-            for n in range(states):
-                by_s[part + 1, t, n] = reach.old_s[part + 1, n] + value * now.c[t, n]
-            for n in range(states):
-                reach.old_s[part + 1, n] = by_s[part + 1, t, n] * now.decay[t, n]
-            old[part] = kappa * value
-    reach.old_r[0], reach.old_r[1] = power, law.rho * signalled
-
-
-@section
-def _forgetting(record: Record, now: Immediate, reach: Reach, i: int, d: int) -> None:
-    """`_chains` where every step forgets the one before."""
-    last = len(now.by_b) - 1
-    reach.by_s[0], reach.by_e[:] = 0, 0
-    reach.old_s[:], reach.old_e[:], reach.old_r[:] = 0, 0, 0
-    reach.by_s[0, last], reach.by_e[0, last], reach.by_e[1, last] = 1, 1, record.emit[last, i, d]
-    for t in range(last + 1):
-        reach.by_e[2, t] = record.signal[t, i, d] * record.emit[t, i, d]
-        for part in range(3):
-            for n in range(now.c.shape[1]):
-                reach.by_s[part + 1, t, n] = reach.by_e[part, t] * now.c[t, n]
-
-
-@section
-def _mix(reach: Reach, s: Array, e: Array, r: Array, gradient: Array) -> None:
+def _mix(reach: ChannelReach, s: Array, e: Array, r: Array, gradient: Array) -> None:
     """Replace the traces before a segment by what is left of them after it; row n of S goes to row n of the others.
 
     E, R and gradient have N rows, or one to which all of S go.
@@ -251,7 +79,7 @@ def _mix(reach: Reach, s: Array, e: Array, r: Array, gradient: Array) -> None:
 
 
 @section
-def _gather(reach: Reach, by: Array, rows: Rows) -> None:
+def _gather(reach: ChannelReach, by: Array, rows: LeftRows) -> None:
     """Fill ``wide`` with what step t adds to S at the end, ``thin`` with what it adds to E, R and the gradient."""
     steps, states = by.shape
     for t in range(steps):
@@ -304,7 +132,7 @@ def _times(by: Array, each: Array, into: Array) -> None:
 
 
 @section
-def _mix_each(reach: Reach, s: Array, e: Array, r: Array, gradient: Array) -> None:
+def _mix_each(reach: ChannelReach, s: Array, e: Array, r: Array, gradient: Array) -> None:
     for n in range(len(s)):
         gradient[n] += reach.old_s[3, n] * s[n] + reach.old_e[2] * e[n] + reach.old_r[1] * r[n]
         r[n] = reach.old_s[2, n] * s[n] + reach.old_e[1] * e[n] + reach.old_r[0] * r[n]
@@ -313,7 +141,9 @@ def _mix_each(reach: Reach, s: Array, e: Array, r: Array, gradient: Array) -> No
 
 
 @section
-def _advance_dt(traces: Channel, reach: Reach, now: Immediate, rows: Rows, lines: Lines, rate: Array) -> None:
+def _advance_dt(
+    traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftRows, lines: Lines, rate: Array
+) -> None:
     _mix(reach, traces.s_dt, traces.e_dt, traces.r_dt, traces.gradient_dt)
     _gather(reach, now.by_dt, rows)
     rate[:] = rows.thin[: len(rate), 2]
@@ -328,8 +158,8 @@ def _advance_dt(traces: Channel, reach: Reach, now: Immediate, rows: Rows, lines
 
 
 @section
-def _advance_u(traces: Channel, reach: Reach, now: Immediate, rows: Rows, lines: Lines, u: Array) -> None:
-    """As `_advance_dt`; lines are heard through the taps, D_skip leads to E directly, and conv has columns of its own."""
+def _advance_u(traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftRows, lines: Lines, u: Array) -> None:
+    """As `_advance_dt`; lines come through the taps, D_skip leads to E at once, conv has columns of its own."""
     inputs, taps = lines.x.shape[1], len(lines.conv)
     _mix(reach, traces.s_u, traces.e_u, traces.r_u, traces.gradient_u)
     _gather(reach, now.by_u, rows)
@@ -351,7 +181,9 @@ def _advance_u(traces: Channel, reach: Reach, now: Immediate, rows: Rows, lines:
 
 
 @section
-def _advance_shared(traces: Channel, reach: Reach, now: Immediate, rows: Rows, lines: Lines, readout: bool) -> None:
+def _advance_shared(
+    traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftRows, lines: Lines, readout: bool
+) -> None:
     """The traces of B and C, whose weights every channel reads; their gradients add up in ``rows``."""
     bias, steps = lines.x.shape[1], len(now.by_b)
     _mix(reach, traces.s_b, traces.e_b, traces.r_b, traces.gradient_b)
@@ -375,7 +207,7 @@ def _advance_shared(traces: Channel, reach: Reach, now: Immediate, rows: Rows, l
 
 @section
 def _advance_rest(
-    record: Record, law: Law, traces: Channel, reach: Reach, now: Immediate, i: int, d: int
+    record: Record, law: Law, traces: Channel, reach: ChannelReach, now: Immediate, i: int, d: int
 ) -> None:
     """Families a and soma, which no line enters."""
     _mix_each(reach, traces.s_a, traces.e_a, traces.r_a, traces.gradient_a)
@@ -403,27 +235,6 @@ def _advance_rest(
         power *= law.rho
 
 
-@section
-def _channel(row: Array, spare: Array, local: Array, shared: Array, states: int, one: int, reach: int) -> Channel:
-    """Name the parts of one channel's numbers without copying; ``spare`` stands for R where there is none."""
-    wide = states * one
-    dt, u, b = states, states + wide, states + wide + states * reach  # where families of S begin
-    s, rest = row[: b + wide], row[b + wide :]
-    later = states + one + reach + 2 * wide + 3  # numbers of E, and of R
-    e = rest[:later]
-    r = rest[later:] if len(rest) > later else spare
-    dt2, u2, b2 = states, states + one, states + one + reach
-    c2, soma = b2 + wide, b2 + 2 * wide
-    return Channel(
-        s[:dt], s[dt:u].reshape(states, one), s[u:b].reshape(states, reach), s[b:].reshape(states, one),
-        e[:dt2], e[dt2:u2].reshape(1, one), e[u2:b2].reshape(1, reach), e[b2:c2].reshape(states, one),
-        e[c2:soma].reshape(states, one), e[soma:],
-        r[:dt2], r[dt2:u2].reshape(1, one), r[u2:b2].reshape(1, reach), r[b2:c2].reshape(states, one),
-        r[c2:soma].reshape(states, one), r[soma:],
-        local[:dt2], local[dt2:u2].reshape(1, one), local[u2:b2].reshape(1, reach), shared[0], shared[1], local[b2:],
-    )  # fmt: skip
-
-
 @vectorised
 def advance_segment(memory: Array, record: Record, law: Law, sums: Sums, first: int, last: int) -> None:
     """Take the traces of channels first to last from the segment's beginning to its end, and add up the gradient.
@@ -442,8 +253,8 @@ def advance_segment(memory: Array, record: Record, law: Law, sums: Sums, first: 
         np.empty((steps, states), number), np.empty((steps, states), number), np.empty((steps, states), number),
         np.empty(steps, number),
     )  # fmt: skip
-    reach, forgetting = _reaches(steps, states, number), _reaches(steps, states, number)
-    rows = Rows(
+    reach, forgetting = reaches(steps, states, number), reaches(steps, states, number)
+    rows = LeftRows(
         np.zeros((padded, states), number), np.zeros((heard, states), number), np.zeros((padded, 3), number),
         np.zeros((heard, 3), number), np.zeros((padded, states), number), np.zeros((padded, states), number),
     )  # fmt: skip
@@ -455,14 +266,14 @@ def advance_segment(memory: Array, record: Record, law: Law, sums: Sums, first: 
         x[:steps], x_heard[: steps + taps - 1] = record.x[taps - 1 :, i], record.x[:, i]
         for d in range(first, last):
             lines = Lines(x, x_heard, record.w[:, i, d].copy(), law.conv[d], law.d_skip[d], total)
-            traces = _channel(memory[i, d], spare, sums.local[d], sums.shared, states, one, reach_u)
-            _immediate(record, law, now, i, d)
-            _chains(record, law, now, reach, i, d)
+            traces = channel(memory[i, d], spare, sums.local[d], sums.shared, states, one, reach_u)
+            immediate(record, law, now, i, d)
+            chains(record, law, now, reach, i, d)
             _advance_dt(traces, reach, now, rows, lines, sums.rate[:, i, d])
             _advance_u(traces, reach, now, rows, lines, sums.u[:, i, d])
             _advance_rest(record, law, traces, reach, now, i, d)
             if law.keep_shared == 0:
-                _forgetting(record, now, forgetting, i, d)
+                forgetting_chains(record, now, forgetting, i, d)
                 _advance_shared(traces, forgetting, now, rows, lines, readout)
             else:
                 _advance_shared(traces, reach, now, rows, lines, readout)
@@ -470,11 +281,3 @@ def advance_segment(memory: Array, record: Record, law: Law, sums: Sums, first: 
         _add_rows(rows.b, sums.shared[0], x, inputs)
         _add_rows(rows.c, sums.shared[1], x, inputs)
     restore_denormals(mode)
-
-
-@section
-def _reaches(steps: int, states: int, number: Any) -> Reach:
-    return Reach(
-        np.empty((4, steps, states), number), np.empty((3, steps), number),
-        np.empty((4, states), number), np.empty(3, number), np.empty(2, number),
-    )  # fmt: skip

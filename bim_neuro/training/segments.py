@@ -21,6 +21,7 @@ from ..model.block import BIMBlock
 from .steps import BlockWeights, Steps
 from .traces import Adjoint, Keep, Traces, parameters
 
+
 def to_inputs(block: BIMBlock, adjoint: Adjoint) -> Tensor:
     """Return the gradient of the segment's loss by the block's inputs (T, batch, M) within the segment."""
     steps, w = len(adjoint.u), torch.zeros_like(adjoint.u)

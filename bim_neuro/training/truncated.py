@@ -39,7 +39,7 @@ def truncated_gradient(network: BIMNetwork, x: Tensor, loss: Loss, length: int) 
             else:
                 readout.at_end(top.detach(), p[now], omega[now])
                 signal = omega[now, :, None] * (error @ head.w_o)
-        top.backward(signal)  # type: ignore[no-untyped-call]
+        top.backward(signal)
     if not loss.every:
         readout.finish(loss)
     found = {n: torch.zeros_like(w) if w.grad is None else w.grad for n, w in network.named_parameters()}

@@ -183,7 +183,10 @@ def test_pruned_synapses_are_no_synapses_of_the_graph(tmp_path: Path) -> None:
         (("--rule", "backprop"), "unknown rule 'backprop'"),
         (("--rule", "hybrid", "--set", "train.lambda=1.5"), "train.lambda is 1.5, allowed: a number from 0 to 1"),
         (("--rule", "hybrid", "--set", "train.lambda=nan"), "train.lambda is nan"),
-        (("--rule", "rtrl", "--set", "train.credit=global"), "train.credit is global, allowed: one of spatial, local"),
+        (
+            ("--rule", "rtrl", "--set", "train.credit=global"),
+            "train.credit is global, allowed: one of segment, spatial, local",
+        ),
         (("--prune", "1"), "sparsity 1.0 is outside"),
         (("--set", "train.online=5"), "bptt needs the whole sequence"),
         (("--rule", "rtrl", "--set", "train.online=5", "--prune", "0.5"), "cannot be combined"),
