@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..jit import section
+from ..jit import section, vectorised
 from .segment_records import ChannelReach, Immediate, Law, Record
 
 
-@section
+@vectorised
 def immediate(record: Record, law: Law, now: Immediate, i: int, d: int) -> None:
     """Gather one channel's steps side by side, and how each parameter's line enters h."""
     for t in range(len(now.by_b)):
@@ -29,7 +29,7 @@ def immediate(record: Record, law: Law, now: Immediate, i: int, d: int) -> None:
         now.decay[:] = now.decay * law.keep_scan
 
 
-@section
+@vectorised
 def chains(record: Record, law: Law, now: Immediate, reach: ChannelReach, i: int, d: int) -> None:
     """Run backwards through the segment: what a change of S, E and R at each step is worth at its end."""
     steps, states = now.c.shape
@@ -56,7 +56,7 @@ def chains(record: Record, law: Law, now: Immediate, reach: ChannelReach, i: int
     reach.old_r[0], reach.old_r[1] = power, law.rho * signalled
 
 
-@section
+@vectorised
 def forgetting_chains(record: Record, now: Immediate, reach: ChannelReach, i: int, d: int) -> None:
     """`chains` where every step forgets the one before."""
     last = len(now.by_b) - 1

@@ -56,7 +56,7 @@ def _add_products(into: Array, q: Array, x: Array) -> None:
                 )  # fmt: skip
 
 
-@section
+@vectorised
 def _mix(reach: ChannelReach, s: Array, e: Array, r: Array, gradient: Array) -> None:
     """Replace the traces before a segment by what is left of them after it; row n of S goes to row n of the others.
 
@@ -78,7 +78,7 @@ def _mix(reach: ChannelReach, s: Array, e: Array, r: Array, gradient: Array) -> 
             s[n, j] = kept * value
 
 
-@section
+@vectorised
 def _gather(reach: ChannelReach, by: Array, rows: LeftRows) -> None:
     """Fill ``wide`` with what step t adds to S at the end, ``thin`` with what it adds to E, R and the gradient."""
     steps, states = by.shape
@@ -93,7 +93,7 @@ def _gather(reach: ChannelReach, by: Array, rows: LeftRows) -> None:
         rows.thin[t, 0], rows.thin[t, 1], rows.thin[t, 2] = to_e, to_r, to_gradient
 
 
-@section
+@vectorised
 def _through_taps(conv: Array, q: Array, heard: Array) -> None:
     """What each line weighs where a step hears lines of the K - 1 steps before it too."""
     taps = len(conv)
@@ -104,7 +104,7 @@ def _through_taps(conv: Array, q: Array, heard: Array) -> None:
                 heard[taps - 1 + t - k, n] += conv[k] * q[t, n]
 
 
-@section
+@vectorised
 def _add_rows(q: Array, into: Array, x: Array, bias: int) -> None:
     """Add the products with the lines, and those with the line that is always 1, whose weight is the bias."""
     _add_products(into, q, x)
@@ -113,7 +113,7 @@ def _add_rows(q: Array, into: Array, x: Array, bias: int) -> None:
             into[n, bias] += q[t, n]
 
 
-@section
+@vectorised
 def _add_taps(q: Array, into: Array, w: Array, bias: int, taps: int) -> None:
     """Add the columns of b_u and of the taps: what channel w gave in each of the K steps."""
     for t in range(len(w) - taps + 1):
@@ -124,7 +124,7 @@ def _add_taps(q: Array, into: Array, w: Array, bias: int, taps: int) -> None:
                 into[n, bias + 1 + k] += q[t, n] * w[taps - 1 + t - k]
 
 
-@section
+@vectorised
 def _times(by: Array, each: Array, into: Array) -> None:
     for t in range(len(each)):
         for n in range(by.shape[1]):
@@ -140,7 +140,7 @@ def _mix_each(reach: ChannelReach, s: Array, e: Array, r: Array, gradient: Array
         s[n] *= reach.old_s[0, n]
 
 
-@section
+@vectorised
 def _advance_dt(
     traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftRows, lines: Lines, rate: Array
 ) -> None:
@@ -157,7 +157,7 @@ def _advance_dt(
         traces.gradient_dt[0, j] += lines.sums[2, j]
 
 
-@section
+@vectorised
 def _advance_u(traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftRows, lines: Lines, u: Array) -> None:
     """As `_advance_dt`; lines come through the taps, D_skip leads to E at once, conv has columns of its own."""
     inputs, taps = lines.x.shape[1], len(lines.conv)
@@ -180,7 +180,7 @@ def _advance_u(traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftR
         traces.gradient_u[0, j] += lines.sums[2, j]
 
 
-@section
+@vectorised
 def _advance_shared(
     traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftRows, lines: Lines, readout: bool
 ) -> None:
@@ -205,7 +205,7 @@ def _advance_shared(
             rows.c[t, n] += reach.by_e[2, t] * now.h[t, n]
 
 
-@section
+@vectorised
 def _advance_rest(
     record: Record, law: Law, traces: Channel, reach: ChannelReach, now: Immediate, i: int, d: int
 ) -> None:
