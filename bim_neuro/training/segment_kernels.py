@@ -140,7 +140,7 @@ def _mix_each(reach: ChannelReach, s: Array, e: Array, r: Array, gradient: Array
         s[n] *= reach.old_s[0, n]
 
 
-@vectorised
+@section
 def _advance_dt(
     traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftRows, lines: Lines, rate: Array
 ) -> None:
@@ -157,7 +157,7 @@ def _advance_dt(
         traces.gradient_dt[0, j] += lines.sums[2, j]
 
 
-@vectorised
+@section
 def _advance_u(traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftRows, lines: Lines, u: Array) -> None:
     """As `_advance_dt`; lines come through the taps, D_skip leads to E at once, conv has columns of its own."""
     inputs, taps = lines.x.shape[1], len(lines.conv)
@@ -180,7 +180,7 @@ def _advance_u(traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftR
         traces.gradient_u[0, j] += lines.sums[2, j]
 
 
-@vectorised
+@section
 def _advance_shared(
     traces: Channel, reach: ChannelReach, now: Immediate, rows: LeftRows, lines: Lines, readout: bool
 ) -> None:
@@ -205,7 +205,7 @@ def _advance_shared(
             rows.c[t, n] += reach.by_e[2, t] * now.h[t, n]
 
 
-@vectorised
+@section
 def _advance_rest(
     record: Record, law: Law, traces: Channel, reach: ChannelReach, now: Immediate, i: int, d: int
 ) -> None:
@@ -272,11 +272,11 @@ def advance_segment(memory: Array, record: Record, law: Law, sums: Sums, first: 
             _advance_dt(traces, reach, now, rows, lines, sums.rate[:, i, d])
             _advance_u(traces, reach, now, rows, lines, sums.u[:, i, d])
             _advance_rest(record, law, traces, reach, now, i, d)
+            of_shared = reach
             if law.keep_shared == 0:
                 forgetting_chains(record, now, forgetting, i, d)
-                _advance_shared(traces, forgetting, now, rows, lines, readout)
-            else:
-                _advance_shared(traces, reach, now, rows, lines, readout)
+                of_shared = forgetting
+            _advance_shared(traces, of_shared, now, rows, lines, readout)
         sums.b[:, i], sums.c[:, i] = rows.b[:steps], rows.c[:steps]
         _add_rows(rows.b, sums.shared[0], x, inputs)
         _add_rows(rows.c, sums.shared[1], x, inputs)
