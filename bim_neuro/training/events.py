@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from ..model.block import BIMBlock
 from .event_kernels import advance
 from .event_worth import TiledSteps, TiledWeights
-from .fused import share_out
+from .fused import share_out, threads
 from .operator.lanes import BYTES
 from .steps import BlockWeights, Steps
 from .traces import Traces, parameters
@@ -79,8 +79,8 @@ class EventTraces(Traces):
         def work(first: int) -> None:
             advance(memory, sums, segment, law, first, min(first + share, self.tiles))
 
-        threads = torch.get_num_threads() if self.memory.numel() * len(steps) > THREADS_FROM else 1
-        share = -(-self.tiles // threads)
+        at_once = threads() if self.memory.numel() * len(steps) > THREADS_FROM else 1
+        share = -(-self.tiles // at_once)
         share_out(work, range(0, self.tiles, share), threads)
 
     def contract(self, signal: Tensor) -> dict[str, Tensor]:

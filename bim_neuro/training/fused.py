@@ -7,8 +7,9 @@ depend on the number of threads. Why numba and why in this order: docs/decisions
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -67,7 +68,7 @@ class FusedTraces(SegmentTraces):
             advance_segment(memory, record, law, sums, *self.groups[group])
 
         worth_threads = self.memory.numel() * len(steps) > THREADS_FROM
-        share_out(work, range(len(self.groups)), torch.get_num_threads() if worth_threads else 1)
+        share_out(work, range(len(self.groups)), threads() if worth_threads else 1)
         return Adjoint(rate, by_u, by_b.sum(0), by_c.sum(0))
 
     def take_gradient(self) -> dict[str, Tensor]:
@@ -79,6 +80,26 @@ class FusedTraces(SegmentTraces):
         self._shared.zero_()
         every_step, at_end = parameters({**local, "b": b, "c": c}), super().take_gradient()
         return {name: value + at_end[name] if at_end else value for name, value in every_step.items()}
+
+
+_given: list[int] = []
+"""How many threads kernels have where PyTorch itself has one."""
+
+
+def threads() -> int:
+    """Return on how many threads to distribute channels."""
+    return _given[-1] if _given else torch.get_num_threads()
+
+
+@contextmanager
+def torch_in_one_thread() -> Iterator[None]:
+    """Leave the threads to our kernels: sums of PyTorch depend on how many it has."""
+    _given.append(threads())
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(_given.pop())
 
 
 def share_out(work: Callable[[int], None], items: Sequence[int], threads: int) -> None:

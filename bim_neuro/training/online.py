@@ -42,7 +42,7 @@ Listener = Callable[[int, Steps, float | None, Tensor, Tensor | None], None]
 Finisher = Callable[[int, Tensor], None]
 """Called for the same blocks at the end, with the learning signal (batch, D) of a loss at the end."""
 
-RECORD_NUMBERS, RECORD_STEPS = 2**17, 64
+RECORD_NUMBERS, RECORD_STEPS = 2**20, 64
 """Limits of a segment: numbers of scan states, and steps; it has at least `LEAST_STEPS` steps."""
 LEAST_STEPS = 8
 EVENT_STEPS = 2

@@ -35,6 +35,7 @@ from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
 from . import operator
 from .events import pays
+from .fused import torch_in_one_thread
 from .online import Credit, ForwardGradient, LocalReadouts
 from .readout import Loss
 from .stdp import PairTraces, PairWindow, ThreeFactorTraces
@@ -178,7 +179,10 @@ class Learner:
                 step()
 
         loss = Loss(y, online is not None, smoothing)
-        value = forward.sequence(x, loss, listeners=[spikes.listen], finish=spikes.finish, after_record=after_record)
+        with torch_in_one_thread():
+            value = forward.sequence(
+                x, loss, listeners=[spikes.listen], finish=spikes.finish, after_record=after_record
+            )
         self._set(forward.take(), spikes)
         return value
 
