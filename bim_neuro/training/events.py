@@ -81,7 +81,7 @@ class EventTraces(Traces):
 
         at_once = threads() if self.memory.numel() * len(steps) > THREADS_FROM else 1
         share = -(-self.tiles // at_once)
-        share_out(work, range(0, self.tiles, share), threads)
+        share_out(work, range(0, self.tiles, share), at_once)
 
     def contract(self, signal: Tensor) -> dict[str, Tensor]:
         n = self.states
