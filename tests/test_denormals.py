@@ -19,6 +19,7 @@ from bim_neuro.simulation.reference import simulate_float
 from bim_neuro.training import fused, kernels
 from bim_neuro.training.online import ForwardGradient
 from bim_neuro.training.predict import predict
+from bim_neuro.training.progress import Progress
 from bim_neuro.training.readout import Loss
 from bim_neuro.training.rules import Learner, Learning
 from bim_neuro.training.trainer import Recipe, Run
@@ -113,7 +114,7 @@ def test_training_and_prediction_flush(monkeypatch: pytest.MonkeyPatch, rule: st
     run = Run(network(), Recipe(epochs=2, batch=2), Learning(rule), 2)
     project = BIMBlock.project
     monkeypatch.setattr(BIMBlock, "project", lambda block, x: seen.append(flushes()) or project(block, x))
-    run.epoch(x, y, 0)
+    run.epoch(x, y, Progress())
     Learner(run.network, Learning(rule)).gradients(x.transpose(0, 1), y)
     predict(run.network, x.numpy())
     assert len(seen) >= 2

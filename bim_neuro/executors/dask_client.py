@@ -30,11 +30,12 @@ class _Client:
         self.end()
         if isinstance(self.where, int):
             with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-                self.cluster = LocalCluster(
+                self.cluster = LocalCluster(  # type: ignore[no-untyped-call,unused-ignore]
                     n_workers=self.where, threads_per_worker=1, dashboard_address=None, silence_logs=50
                 )
         try:
-            self.client = Client(self.cluster or self.where, timeout=_TIMEOUT)
+            made = Client(self.cluster or self.where, timeout=_TIMEOUT)  # type: ignore[no-untyped-call,unused-ignore]
+            self.client = made
         except OSError as error:
             raise InputError(f"no dask scheduler answers at {self.where}: {first_line(error)}") from None
         return _Closing(self)

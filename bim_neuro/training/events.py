@@ -25,9 +25,9 @@ from torch.nn import functional as F
 from ..model.block import BIMBlock
 from .event_kernels import advance
 from .event_worth import TiledSteps, TiledWeights
-from .fused import share_out, threads
 from .operator.lanes import BYTES
 from .steps import BlockWeights, Steps
+from .threads import share_out, threads
 from .traces import Traces, parameters
 
 DENSE_FROM = 0.9

@@ -6,12 +6,6 @@ depend on the number of threads. Why numba and why in this order: docs/decisions
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import cache
-
 import torch
 from torch import Tensor
 
@@ -20,6 +14,7 @@ from .segment_kernels import advance_segment
 from .segment_records import Law, Record, Sums
 from .segments import SegmentTraces
 from .steps import BlockWeights, Steps
+from .threads import share_out, threads
 from .traces import Adjoint, Keep, parameters
 
 GROUP = 32
@@ -80,39 +75,3 @@ class FusedTraces(SegmentTraces):
         self._shared.zero_()
         every_step, at_end = parameters({**local, "b": b, "c": c}), super().take_gradient()
         return {name: value + at_end[name] if at_end else value for name, value in every_step.items()}
-
-
-_given: list[int] = []
-"""How many threads kernels have where PyTorch itself has one."""
-
-
-def threads() -> int:
-    """Return on how many threads to distribute channels."""
-    return _given[-1] if _given else torch.get_num_threads()
-
-
-@contextmanager
-def torch_in_one_thread() -> Iterator[None]:
-    """Leave the threads to our kernels: sums of PyTorch depend on how many it has."""
-    _given.append(threads())
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(_given.pop())
-
-
-def share_out(work: Callable[[int], None], items: Sequence[int], threads: int) -> None:
-    """Do ``work`` on every item, on at most so many threads."""
-    threads = min(threads, len(items))
-    if threads == 1:
-        for item in items:
-            work(item)
-    else:
-        list(_pool(threads, os.getpid()).map(work, items))
-
-
-@cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """Return the pool of this process: a forked child has none of its parent's threads."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="traces")

@@ -14,11 +14,13 @@ from ..model.network import BIMNetwork
 from ..nodes.arithmetic import Array
 from . import operator
 from .readout import leak_on
+from .threads import torch_in_one_thread
 
 AT_ONCE = 2**25
 """Bytes of the steps that are computed at a time: few enough to stay near the core, many for products of matrices."""
 
 
+@torch_in_one_thread()
 @denormals_flushed()
 def predict(network: BIMNetwork, x: Array, batch: int = 512) -> Array:
     """Return the predicted classes of x (samples, steps, lines)."""

@@ -35,11 +35,11 @@ from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
 from . import operator
 from .events import pays
-from .fused import torch_in_one_thread
 from .online import Credit, ForwardGradient, LocalReadouts
 from .readout import Loss
 from .stdp import PairTraces, PairWindow, ThreeFactorTraces
 from .steps import Steps
+from .threads import torch_in_one_thread
 from .traces import Keep
 from .truncated import truncated_gradient
 
@@ -155,6 +155,7 @@ class Learner:
         """Bytes of traces of the largest batch so far; 0 for bptt, which keeps the whole sequence instead."""
         return max((gradient.nbytes for gradient in self._passes.values()), default=0)
 
+    @torch_in_one_thread()
     @denormals_flushed()
     def gradients(self, x: Tensor, y: Tensor, smoothing: float = 0.0, step: Callable[[], None] | None = None) -> float:
         """Set .grad of every trainable parameter for x (T, batch, inputs), y (batch,); return the loss.
@@ -179,10 +180,7 @@ class Learner:
                 step()
 
         loss = Loss(y, online is not None, smoothing)
-        with torch_in_one_thread():
-            value = forward.sequence(
-                x, loss, listeners=[spikes.listen], finish=spikes.finish, after_record=after_record
-            )
+        value = forward.sequence(x, loss, listeners=[spikes.listen], finish=spikes.finish, after_record=after_record)
         self._set(forward.take(), spikes)
         return value
 

@@ -30,6 +30,7 @@ from .processes import ProcessGroup
 from .progress import Epoch, OnEpoch, Progress, Start, digest, read, resume, save, say_kept
 from .pruning import EVERY, HARD_FROM, Pruner
 from .rules import Learner, Learning
+from .threads import torch_in_one_thread
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,7 @@ class Run:
         """Compute with the masked weights."""
         return nullcontext() if self.pruner is None else self.pruner.masked()
 
+    @torch_in_one_thread()
     @denormals_flushed()
     def epoch(self, x: Tensor, y: Tensor, progress: Progress) -> float:
         """Train one epoch; return the mean loss."""

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ...jit import may_compile
 from ...model.selective_scan import BlockState, Drive, ScanWeights, SomaLaw
 from ...nodes.arithmetic import ceil_div
-from ..fused import share_out
+from ..threads import share_out, threads
 from . import cpu_kernels as kernels
 from .cpu_gradient_kernels import ScanGradients, backward
 
@@ -139,9 +139,9 @@ def _share(
     work: Callable[[int, tuple[int, int, int, int]], None], batch: int, channels: int, inputs: kernels.ScanInput
 ) -> None:
     """Do work(group, (first sequence, last, first channel, last)) for all sequences and channels."""
-    threads = torch.get_num_threads() if inputs.delta.size * inputs.b.shape[2] > THREADS_FROM else 1
-    parts = list(_parts(batch, channels, threads))
-    share_out(lambda index: work(*parts[index]), range(len(parts)), threads)
+    at_once = threads() if inputs.delta.size * inputs.b.shape[2] > THREADS_FROM else 1
+    parts = list(_parts(batch, channels, at_once))
+    share_out(lambda index: work(*parts[index]), range(len(parts)), at_once)
 
 
 def _parts(batch: int, channels: int, threads: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
