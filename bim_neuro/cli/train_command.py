@@ -25,8 +25,8 @@ from .shared import (
     MODEL,
     OUTPUT,
     TRAINING,
+    Debug,
     Device,
-    HiddenDebug,
     Layout,
     Version,
     in_panel,
@@ -60,7 +60,8 @@ def train_command(
         Path | None, in_panel(OUTPUT, "--output", "-o", help="Model file to write (default: TASK.pt).")
     ] = None,
     layout: Annotated[
-        Layout | None, in_panel(INPUT, help="Axis order of x for 'own': BTC (samples first) or TBC (time first).")
+        Layout | None,
+        in_panel(INPUT, hidden=True, help="Axes of x for 'own': BTC (samples first) or TBC."),
     ] = None,
     seed: Annotated[int | None, in_panel(TRAINING, min=0, help="Seed of initial weights, batches and noise.")] = None,
     epochs: Annotated[int | None, in_panel(TRAINING, min=1, help="Most epochs to train.")] = None,
@@ -98,7 +99,7 @@ def train_command(
     config: Config = None,
     settings: Settings = None,
     listed: Listed = None,
-    debug: HiddenDebug = False,
+    debug: Debug = False,
     version: Version = False,
 ) -> None:
     """Train a Bio-Inspired Mamba and write model.pt; an interrupted run resumes where it stopped.

@@ -176,7 +176,7 @@ COMPILE = (
 TRAIN = (
     _MEMORY,
     Setting("train.lambda", float, 0.9, "Rule hybrid: share of the gradient; STDP has the rest.", "share", 0, 1),
-    Setting("train.credit", str, "spatial", "Credit below the top block: segment (back through its steps), spatial "
+    Setting("train.credit", str, "segment", "Credit below the top block: segment (back through its steps), spatial "
             "(inside a step), or local (one readout per block).", choices=("segment", "spatial", "local")),
     Setting("train.segment", int, 32, "Steps of a segment, for credit by segments and for rule tbptt.", "steps", 1),
     Setting("train.traces", str, "auto",

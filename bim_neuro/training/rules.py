@@ -82,7 +82,7 @@ class Learning:
 
     rule: str = "bptt"
     mix: float = 0.9
-    credit: str = "spatial"
+    credit: str = "segment"
     segment: int = SEGMENT
     traces: str = "auto"
     online: int | None = None

@@ -141,7 +141,7 @@ def _backwards(source: Tensor, factor: Tensor) -> Tensor:
 def _powers(left: float, steps: Steps) -> Tensor:
     """left^(T - 1 - t) for each step, (T, 1, 1)."""
     powers = [left**t for t in reversed(range(len(steps)))]
-    return torch.tensor(powers, dtype=steps.u.dtype, device=steps.u.device)[:, None, None]
+    return torch.tensor(powers, dtype=steps.u.dtype).to(steps.u.device)[:, None, None]
 
 
 def _reaches(steps: Steps, keep: Keep, rho: float, omega: Tensor, signal: Tensor | None) -> tuple[Reach, ...]:

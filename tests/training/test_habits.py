@@ -40,7 +40,7 @@ def samples() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 def trained(
     learning: Learning, start: Start | None = None, on_epoch: OnEpoch = lambda epoch: None, **changes: Any
 ) -> tuple[BIMNetwork, Progress]:
-    blocks = 2 if learning.credit != "spatial" or learning.rule == "rtrl" else 1
+    blocks = 2 if learning.rule == "rtrl" else 1
     config, recipe = NetworkConfig(2, 2, channels=4, states=2, blocks=blocks), replace(RECIPE, **changes)
     return train(config, recipe, samples(), samples(), learning=learning, start=start, on_epoch=on_epoch)
 
