@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatch
-from math import floor, log, log2
+from math import e, floor, log, log2
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def _(node: Scan, scales: Scales, name: str, finest: int) -> Quantised:
     y_exponent = min(exponent_for(ranges.y, Y_MAX), h_exponent + c_exponent)
     u_multiplier, u_shift = as_factor(scales["u"] * 2.0**u_exponent)
     dt_multiplier, dt_shift = as_factor(scales["dt"] * 2.0**Z_BITS)
-    alpha, alpha_shift = as_factor(-node.a * np.log2(np.e))
+    alpha, alpha_shift = as_factor(-node.a * np.log2(e))
     d_exponent = exponent_for(float(np.abs(node.d_skip).max()), WORD_MAX, headroom=1.0)
     d_exponent = max(d_exponent - max(0, d_exponent + u_exponent - y_exponent - _MAX_SHIFT), y_exponent - u_exponent)
     return Quantised(

@@ -7,7 +7,7 @@ process takes its constants from the scan, and the unit of every trace from its 
 from __future__ import annotations
 
 from dataclasses import astuple, replace
-from math import floor, log2
+from math import e, floor, log2
 
 import numpy as np
 
@@ -138,5 +138,5 @@ def _omega(readout: IntegerReadout, steps: int) -> Array:
 def _error_factor(readout: Readout, steps: int) -> tuple[int, int]:
     """Return the factor and shift from the summed readout to log2 odds of the mean readout, in units of 2^-20."""
     exponent = min(exponent_for(readout.v_range, WORD_MAX), 20)
-    factor, shift = as_factor(np.asarray(2.0 ** (FRACTION_BITS - exponent) * np.log2(np.e) / steps))
+    factor, shift = as_factor(np.asarray(2.0 ** (FRACTION_BITS - exponent) * np.log2(e) / steps))
     return int(factor), shift

@@ -118,6 +118,7 @@ torch.save(weights, sys.argv[1])
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_processes_end_with_the_weights_of_one(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -129,8 +130,15 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path: Path) -> None:
         command = [sys.executable, "-c", PROCESS, str(tmp_path / name), *paths]
         return subprocess.Popen(command, env={**os.environ, **environment})
 
-    both = [start(f"of two, {rank}", {**torchrun, "RANK": str(rank)}) for rank in range(2)]
-    assert [process.wait(100) for process in [*both, start("alone", {})]] == [0, 0, 0]
+    started = [start("alone", {})]
+    try:
+        assert started[0].wait(300) == 0  # and the kernels are compiled
+        started += [start(f"of two, {rank}", {**torchrun, "RANK": str(rank)}) for rank in range(2)]
+        assert [process.wait(300) for process in started] == [0, 0, 0]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
     first, second, alone = (torch.load(tmp_path / name) for name in ("of two, 0", "of two, 1", "alone"))
     for rule, weights in alone.items():
         assert farthest(first[rule], second[rule]) == 0
