@@ -49,6 +49,8 @@ NAMES = (*Drive._fields, *ScanWeights._fields, *BlockState._fields)
 def outcome(case: Case, scan: Scan, dtype: torch.dtype, apart: bool = False) -> tuple[list[Tensor], dict[str, Tensor]]:
     """Return spikes and states, and all gradients of a random weighted sum of them, from random states.
 
+    C and the taps are as large as a new block's.
+
     ``apart``: with a leak and a threshold a channel, of the same value.
     """
     seeded = torch.Generator().manual_seed(case.seed)
@@ -57,9 +59,12 @@ def outcome(case: Case, scan: Scan, dtype: torch.dtype, apart: bool = False) -> 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=seeded, dtype=torch.float64)
 
-    drive = normal(steps, batch, channels), normal(steps, batch, channels) - 1, *normal(2, steps, batch, states)
+    drive = (
+        normal(steps, batch, channels), normal(steps, batch, channels) - 1,
+        normal(steps, batch, states), normal(steps, batch, states) / states**0.5,
+    )  # fmt: skip
     weights = (
-        normal(channels, taps) / 2, normal(channels) / 3, normal(channels, states) / 2, normal(channels),
+        normal(channels, taps) / taps**0.5, normal(channels) / 3, normal(channels, states) / 2, normal(channels),
         *(torch.full((channels,) if apart else (), value).double() for value in (0.8, 0.9)),
     )  # fmt: skip
     v = normal(batch, channels)
