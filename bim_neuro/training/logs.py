@@ -75,7 +75,7 @@ class TensorBoardLog:
 
     def __call__(self, epoch: Epoch) -> None:
         """Add a point to each curve; the first begins where an interrupted run was."""
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined,unused-ignore]
 
         if self._writer is None:
             self._writer = SummaryWriter(str(self.folder), purge_step=epoch.epoch)

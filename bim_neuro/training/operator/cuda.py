@@ -114,7 +114,7 @@ class CudaScan(torch.autograd.Function):
         return (outputs[0], taps, *outputs[1:])
 
     @staticmethod
-    @once_differentiable
+    @once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         saved = ctx.saved_tensors
         drive, weights, state = Drive(*saved[:4]), ScanWeights(*saved[4:10]), BlockState(*saved[10:14])
