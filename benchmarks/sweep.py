@@ -1,6 +1,7 @@
 """Sweeps: two workers against one, what planning costs in memory, and at how many workers the seam saturates.
 
-python -m benchmarks.sweep speed MODEL       one process and two in turn, five times; run it on an idle machine
+python -m benchmarks.sweep speed [MODEL]     one process and two in turn, five times, on an idle machine: a sweep of
+                                             12 trainings of digits, or of 24 compiles of MODEL
 python -m benchmarks.sweep memory            ten thousand trials planned, handed out and heard
 python -m benchmarks.sweep saturation FOLDER trials of a finished sweep at their measured seconds, on more workers
 """
@@ -30,25 +31,30 @@ from bim_neuro.sweep.trial import Maker
 ROUNDS = 5
 SWING = 1.15
 """Slowest over fastest of one process alone; above, this machine is too busy to measure a ratio."""
-VARY = ("weight_bits=8,16", "prune=0:.55:.05")
+COMPILES = ("--vary", "lowering=fused,stock", "prune=0:.55:.05", "--fix", "samples=all")
+"""Trials of one or two seconds: what a worker takes to start, some eight, counts as much."""
+TRAININGS = ("--train", "digits", "--vary", "channels=64,128", "states=4,8,16", "--seeds", "2", "--fix", "samples=all",
+             "epochs=40")  # fmt: skip
 COMMAND = "import sys; from bim_neuro.cli import sweep_main; sweep_main()"
 
 
-def speed(model: str) -> None:
-    """Print the median of the ratios of one process to two, alternated; the start of the workers counts."""
+def speed(*model: str) -> None:
+    """Print the median of the ratios of one process to two, alternated; start and end of the workers count."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
+    sweep = [*model, *(COMPILES if model else TRAININGS)]
     for _ in range(ROUNDS):
         for workers, times in seconds.items():
             with tempfile.TemporaryDirectory() as folder:
-                options = ["--vary", *VARY, "--fix", "samples=all", "--executor", f"processes:{workers}", "-o", folder]
+                options = ["--executor", f"processes:{workers}", "-o", folder]
                 started = time.perf_counter()
-                subprocess.run([sys.executable, "-c", COMMAND, model, *options], check=True, capture_output=True)
+                subprocess.run([sys.executable, "-c", COMMAND, *sweep, *options], check=True, capture_output=True)
                 times.append(time.perf_counter() - started)
+                trials = len(list(Path(folder, "trials").iterdir()))
     swing = max(seconds[1]) / min(seconds[1])
     ratio = statistics.median(one / two for one, two in zip(seconds[1], seconds[2], strict=True))
     said = "" if swing < SWING else f"; not measurable: one process alone swings by {swing:.2f}"
-    print(f"24 trials: one process {statistics.median(seconds[1]):.1f} s, two {statistics.median(seconds[2]):.1f} s, "
-          f"ratio {ratio:.2f}{said}")  # fmt: skip
+    one, two = (statistics.median(times) for times in seconds.values())
+    print(f"{trials} trials: one process {one:.1f} s, two {two:.1f} s, ratio {ratio:.2f}{said}")
 
 
 class _AtOnce(Executor):
@@ -101,8 +107,8 @@ def saturation(folder: str, own: float) -> None:
 def main() -> None:
     """Run what the command line names."""
     match sys.argv[1:]:
-        case ["speed", model]:
-            speed(model)
+        case ["speed", *model] if len(model) < 2:
+            speed(*model)
         case ["memory"]:
             memory()
         case ["saturation", folder, *own]:

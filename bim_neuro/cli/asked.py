@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from ..errors import InputError
-from ..jobs.settings import Setting, chosen
+from ..jobs.settings import Setting, chosen, defaults
 from .config import Command, as_toml, sections
 from .console import guarded
 from .options import Condition, refuse_without_effect
@@ -62,7 +62,7 @@ class Asked:
 
     def check(self, conditions: Mapping[str, tuple[Condition, ...]]) -> None:
         """Refuse options and settings that have no effect beside the others."""
-        refuse_without_effect(self.context, conditions, self.settings)
+        refuse_without_effect(self.context, conditions, self.settings, defaults(self.table))
 
     def file(self, **named: str | Path | None) -> str:
         """Return the file for --config that asks the same again; ``named`` are options to write though not given."""

@@ -1,4 +1,4 @@
-"""Options: where each option of the three commands has an effect; one that has none there is refused, not ignored.
+"""Options: where each of bim-compile and bim-report has an effect; one that has none there is refused, not ignored.
 
     COMPILE["run.lava_timeout"] = (during(RUN), _LAVA)      has an effect if a model is run, and if Lava is used
 
@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import typer
 
-from .. import arguments
 from ..errors import InputError
 from ..jobs.settings import EVENTS
 from ..nodes.switches import SWITCHES
@@ -40,12 +39,12 @@ RUN, CHECK, SELF_TEST, LIST = "a run", "--check", "--self-test", "--list"
 
 
 def refuse_without_effect(
-    context: typer.Context, conditions: Mapping[str, tuple[Condition, ...]], settings: Values | None = None
+    context: typer.Context, conditions: Mapping[str, tuple[Condition, ...]], settings: Values, defaults: Values
 ) -> None:
     """Refuse, all in one `InputError`, the options and settings that were given and have no effect there."""
-    values = {**context.params, **(settings or {})}
+    values = {**defaults, **context.params, **settings}
     refused: dict[str, Lack] = {}
-    for name, shown, typed in _given(context, settings or {}):
+    for name, shown, typed in _given(context, settings):
         lacks = (condition(values) for condition in conditions[name])
         lack = next((lack for lack in lacks if lack is not None and (typed or not lack.of_mode)), None)
         if lack is not None:
@@ -237,52 +236,6 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "json_output": (),
     "debug": (),
     "version": (),
-}
-
-
-def _rule(values: Values) -> Any:
-    """Return the learning rule, which must be one by now."""
-    from ..training.rules import RULES
-
-    return RULES[arguments.choice(values["rule"], tuple(RULES), "rule")]
-
-
-def _several_blocks(values: Values) -> bool:
-    from ..training.recipes import DEFAULTS
-
-    default = DEFAULTS.get(values["task"])
-    return (values["blocks"] or (default.blocks if default else 1)) > 1
-
-
-_GRADIENT = needs(
-    lambda v: v["rule"] not in ("bptt", "tbptt") and _rule(v).gradient,
-    "with this rule, which keeps no forward traces",
-    "choose --rule rtrl or hybrid",
-)
-
-_SEGMENTED = needs(
-    lambda v: v["rule"] == "tbptt" or v["train.credit"] == "segment", "without segments", "add --rule tbptt"
-)
-_ANEW = needs(lambda v: v["more_epochs"] is None, "with --more-epochs, which keeps the model's own", "leave it out")
-_ALWAYS = (
-    "task", "output", "seed", "train.patience", "batch", "learning_rate", "device", "more_epochs", "train.csv",
-    "train.tensorboard", "config", "settings", "listed", "restart", "test", "baseline",
-    "json", "run.max_memory", "debug", "version",
-)  # fmt: skip
-
-TRAIN: dict[str, tuple[Condition, ...]] = {
-    **dict.fromkeys(_ALWAYS, ()),
-    **dict.fromkeys(
-        ("epochs", "seeds", "channels", "states", "blocks", "train.taps", "encoder", "rule", "prune"), (_ANEW,)
-    ),
-    "data": (),  # `load_task` refuses it for a task that makes its own
-    "layout": (),  # and this one for every task but 'own'
-    "train.accumulate": (),  # `train` refuses it with online updates
-    "train.lambda": (_ANEW, needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid")),
-    "train.credit": (_ANEW, _GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
-    "train.traces": (_ANEW, _GRADIENT),
-    "train.segment": (_ANEW, _SEGMENTED),
-    "train.online": (_ANEW,),  # `Learning` refuses it where it cannot be done
 }
 
 _OF_REPORTS = ("output", "config", "json_output", "debug")

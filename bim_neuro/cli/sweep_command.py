@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress as Bar
 
 from ..errors import InputError
-from ..jobs.settings import SWEEP, rows
+from ..jobs.settings import COMPILE, SWEEP, TRAIN, defaults, rows
 from . import options
 from .asked import Asked, carry_out
 from .config import Command, Config, Listed, Settings, print_settings
@@ -19,6 +19,7 @@ from .console import Paced, out, progress_bar
 from .shared import INPUT, MODEL, OUTPUT, SIMULATION, Debug, Json, Version, in_panel, new_app
 from .streams import print_json, run_app
 from .sweep_options import OPTIONS as SWEEP_OPTIONS
+from .train_options import OPTIONS as TRAIN_OPTIONS
 
 if TYPE_CHECKING:
     from ..sweep.run import Tally
@@ -139,17 +140,18 @@ def _request(asked: Asked) -> SweepRequest:
 def _without_effect(request: SweepRequest, asked: Values) -> frozenset[str]:
     """Return the names that bim-compile, or bim-train, would refuse beside the others as having no effect."""
     from ..jobs.compose import OPTIONS
+    from ..jobs.request import TrainRequest
     from ..sweep.names import names
 
     known = names(request.train is not None)
     compiled = {name: value for name, value in asked.items() if not known[name].trains}
     modes = {"listed": None, "self_test": False, "check": False, "settings": None}
-    values: dict[str, Any] = {**OPTIONS, **modes, "model": request.model, **compiled}
+    values: dict[str, Any] = {**defaults(COMPILE), **OPTIONS, **modes, "model": request.model, **compiled}
     values["lowering"] = None if values["lowering"] == "fused" else values["lowering"]
-    trained = {"rule": "bptt", "blocks": None, "task": request.train, **asked}
+    trained = {**defaults(TRAIN), **vars(TrainRequest(request.train or "", Path())), **asked}
     lacks = {name for name in compiled if any(condition(values) for condition in options.COMPILE[name])}
     return frozenset(
-        lacks | {name for name in asked if known[name].trains and any(c(trained) for c in options.TRAIN[name])}
+        lacks | {name for name in asked if known[name].trains and any(c(trained) for c in TRAIN_OPTIONS[name])}
     )
 
 

@@ -6,7 +6,7 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress, TaskID
@@ -14,7 +14,6 @@ from rich.progress import Progress, TaskID
 from ..extras import check_extra
 from ..jobs.settings import TRAIN, rows
 from ..printable import as_json
-from . import options
 from .asked import Asked, carry_out
 from .config import Command, Config, Listed, Settings, print_settings
 from .console import Paced, out, progress_bar, remark
@@ -33,6 +32,7 @@ from .shared import (
     new_app,
 )
 from .streams import run_app
+from .train_options import OPTIONS
 
 if TYPE_CHECKING:
     from ..jobs.request import TrainRequest
@@ -41,14 +41,9 @@ if TYPE_CHECKING:
 
 train_app = new_app(Command("bim-train", TRAIN))
 
-_OPTIONS = ("data", "layout", "seed", "epochs", "batch", "learning_rate", "channels", "states", "blocks", "encoder",
+_FIELDS = ("data", "layout", "seed", "epochs", "batch", "learning_rate", "channels", "states", "blocks", "encoder",
             "rule", "device", "prune", "seeds", "more_epochs", "restart", "test", "baseline", "json")  # fmt: skip
 """The options that are fields of a `TrainRequest` as they are."""
-_OF_SETTINGS = {"train.lambda": "mix", "train.credit": "credit", "train.traces": "traces", "train.online": "online",
-                "train.segment": "segment",
-                "train.patience": "patience", "train.accumulate": "accumulate", "train.taps": "taps",
-                "train.csv": "csv", "train.tensorboard": "tensorboard"}  # fmt: skip
-"""Which settings are, and which."""
 
 
 @train_app.command()
@@ -125,7 +120,7 @@ def _act(asked: Asked) -> None:
     from ..jobs.train import train_to_file
     from ..report.training import show_seeds, show_training
 
-    asked.check(options.TRAIN)
+    asked.check(OPTIONS)
     allow_memory(asked.settings.get("run.max_memory"))
     request = _request(asked)
     with progress_bar() as bar:
@@ -150,23 +145,18 @@ def _list_settings(asked: Asked) -> None:
 
 def _request(asked: Asked) -> TrainRequest:
     """Return the typed request."""
-    from ..jobs.request import TrainRequest
+    from ..jobs.compose import compose_training
 
     task = asked.needs("task", "TASK", "name one, as digits; bim-train --help shows them")
     output = asked.options["output"] or Path(f"{task}.pt")
-    return TrainRequest(
-        task=task,
-        output=output,
+    return compose_training(
+        task,
+        output,
+        asked.words(*_FIELDS),
+        asked.settings,
         command=shlex.join(["bim-train", *sys.argv[1:]]),
         file=asked.file(task=task, output=output),
-        **asked.words(*_OPTIONS),
-        **_paths(asked.given(_OF_SETTINGS)),
     )
-
-
-def _paths(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings with paths as such."""
-    return {name: Path(value) if name in ("csv", "tensorboard") else value for name, value in given.items()}
 
 
 class _Course:

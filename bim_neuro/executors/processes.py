@@ -47,8 +47,10 @@ class Processes(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._threads.shutdown(wait=wait and not cancel_futures, cancel_futures=cancel_futures)
         for pool in self._all:
-            if cancel_futures:
-                for process in list((pool._processes or {}).values()):  # there is no public way to end a call
+            if (
+                wait or cancel_futures
+            ):  # nothing runs, or nothing is wanted: a worker with torch takes seconds to end by itself
+                for process in list((pool._processes or {}).values()):  # there is no public way to end one
                     process.kill()
             pool.shutdown(wait=wait, cancel_futures=cancel_futures)
 

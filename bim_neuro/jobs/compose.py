@@ -1,4 +1,4 @@
-"""A request to bim-compile, made of options and settings by their names, as a command line or a sweep gives them."""
+"""Requests to bim-compile and bim-train, made of options and settings by name, as a command or a sweep gives them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..nodes.switches import SWITCHES
 from ..report.thresholds import Thresholds
 from .learn_stream import plasticity_for
-from .request import Request
+from .request import Request, TrainRequest
 from .sequences import count_or_all
 
 OPTIONS: Mapping[str, Any] = {
@@ -41,6 +41,14 @@ _FIELDS = {
     "power.boundary": "boundary", "power.sample_rate": "sample_rate",
 }  # fmt: skip
 """Which settings are fields of a `Request`, and which."""
+_OF_TRAINING = {
+    "train.lambda": "mix", "train.credit": "credit", "train.segment": "segment", "train.traces": "traces",
+    "train.online": "online", "train.patience": "patience", "train.accumulate": "accumulate", "train.taps": "taps",
+    "train.csv": "csv", "train.tensorboard": "tensorboard",
+}  # fmt: skip
+"""Which settings are fields of a `TrainRequest`, and which."""
+_PATHS = ("csv", "tensorboard")
+"""Those that are paths."""
 
 
 def compose(model: Path, output: Path, options: Mapping[str, Any], settings: Mapping[str, Any], **more: Any) -> Request:
@@ -64,6 +72,15 @@ def compose(model: Path, output: Path, options: Mapping[str, Any], settings: Map
         **_named(settings, _FIELDS),
         **more,
     )
+
+
+def compose_training(
+    task: str, output: Path, options: Mapping[str, Any], settings: Mapping[str, Any], **more: Any
+) -> TrainRequest:
+    """Return the request of a training; ``options`` are fields of `TrainRequest`, ``more`` as for `compose`."""
+    named: dict[str, Any] = _named(settings, _OF_TRAINING)
+    named |= {field: Path(named[field]) for field in _PATHS if field in named}
+    return TrainRequest(task=task, output=output, **options, **named, **more)
 
 
 def _named(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

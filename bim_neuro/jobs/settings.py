@@ -206,6 +206,11 @@ SWEEP = (
 """Settings of bim-sweep, in addition to its options."""
 
 
+def defaults(table: Iterable[Setting]) -> dict[str, Any]:
+    """Return every setting of a command as it is where nobody gives it."""
+    return {setting.name: setting.default for setting in table}
+
+
 def chosen(table: Iterable[Setting], sections: Mapping[str, Mapping[str, Any]], pairs: Iterable[str]) -> dict[str, Any]:
     """Return the settings that were given, by name: first those of a file's sections, then of --set."""
     known = {setting.name: setting for setting in table}

@@ -82,7 +82,8 @@ def names(training: bool) -> dict[str, Knob]:
     found = {setting.name: Knob(setting) for setting in (*numbers, *words, *COMPILE)}
     if training:
         own = [Setting(name, kind, None, "", "", low, high) for name, kind, low, high in _OF_TRAINING]
-        found |= {setting.name: Knob(setting, trains=True) for setting in (*own, *TRAIN) if setting.name[:4] != "run."}
+        settings = [setting for setting in TRAIN if setting.unit != "path" and setting.name[:4] != "run."]
+        found |= {setting.name: Knob(setting, trains=True) for setting in (*own, *settings)}
     return found
 
 

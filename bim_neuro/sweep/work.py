@@ -25,7 +25,7 @@ from ..atomic import write
 from ..errors import DoesNotFit, InputError, first_line
 from ..executors import one_thread
 from ..jobs.compile import compile_to_folder
-from ..jobs.compose import OPTIONS, compose
+from ..jobs.compose import OPTIONS, compose, compose_training
 from ..jobs.request import Request, TrainRequest
 from ..report.models import Summary
 from .names import PATHS
@@ -35,8 +35,6 @@ from .trial import request_toml
 
 SUMMARY = ("summary.json", "request.toml", TRIAL)
 """The files that a trial keeps where only summaries are asked for."""
-_OF_TRAINING = {"train.lambda": "mix", "train.credit": "credit", "train.online": "online",
-                "train.patience": "patience", "train.taps": "taps"}  # fmt: skip
 
 
 class Broken(Exception):
@@ -117,11 +115,10 @@ def _model(trial: Mapping[str, Any], store: Store) -> tuple[Path, dict[str, Any]
 
 
 def _training(trial: Mapping[str, Any], output: Path) -> TrainRequest:
-    asked: dict[str, Any] = dict(trial["trained"])
-    data = asked.pop("data", None)
-    named: dict[str, Any] = {_OF_TRAINING.get(name, name): value for name, value in asked.items()}
-    log, place = output.with_name("log.json"), None if data is None else Path(data)
-    return TrainRequest(trial["task"], output, data=place, json=log, test=False, command="bim-sweep", **named)
+    asked = {name: Path(value) if name in PATHS else value for name, value in trial["trained"].items()}
+    options = {name: value for name, value in asked.items() if "." not in name}
+    options |= {"json": output.with_name("log.json"), "test": False}
+    return compose_training(trial["task"], output, options, asked, command="bim-sweep")
 
 
 def _request(trial: Mapping[str, Any], model: Path, output: Path, store: Store) -> Request:

@@ -22,15 +22,16 @@ from bim_neuro.cli import (
     sweep_command,
     sweep_options,
     train_command,
+    train_options,
 )
 from bim_neuro.estimates.optimise import OBJECTIVES
-from bim_neuro.jobs.settings import COMPILE, SWEEP, TRAIN
+from bim_neuro.jobs.settings import COMPILE, SWEEP, TRAIN, defaults
 from bim_neuro.nodes.switches import SWITCHES
 from bim_neuro.plasticity.request import RULES
 
 COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
     "compile": (compile_command.compile_app, options.COMPILE),
-    "train": (train_command.train_app, options.TRAIN),
+    "train": (train_command.train_app, train_options.OPTIONS),
     "report": (report_command.report_app, options.REPORT),
     "compare": (report_command.compare_app, options.COMPARE),
     "fit": (fit_command.fit_app, options.FIT),
@@ -114,6 +115,16 @@ def test_every_option_says_where_it_has_an_effect(command: str) -> None:
     assert sorted(conditions) == sorted(names)
 
 
+@pytest.mark.parametrize(("conditions", "table"), [(options.COMPILE, COMPILE), (train_options.OPTIONS, TRAIN)])
+def test_a_condition_reads_settings_that_nobody_gave(conditions: Mapping[str, Any], table: Any) -> None:
+    """Each as its default: none is missing."""
+    app = train_command.train_app if table == TRAIN else compile_command.compile_app
+    given = {str(parameter.name): parameter.default for parameter in typer.main.get_command(app).params}
+    values = {**defaults(table), **given, "rule": "rtrl", "model": None}
+    lacks = {name: [condition(values) for condition in conditions[name]] for name in conditions}
+    assert set(lacks) == set(conditions)
+
+
 def test_the_values_above_are_of_every_option() -> None:
     assert {"model", *VALUES, *FLAGS, *ALWAYS} == set(options.COMPILE)
 
@@ -189,6 +200,10 @@ def test_options_with_an_effect_pass(tmp_path: Path, model: Path) -> None:
         ),
         (("--rule", "stdp", "--set", "train.credit=local", "--blocks", 2), ("train.credit has no effect",)),
         (("--rule", "rtrl", "--set", "train.credit=local"), ("train.credit has no effect with one", "add --blocks 2")),
+        (
+            ("--rule", "rtrl", "--set", "train.credit=local", "--set", "train.segment=8", "--blocks", 2),
+            ("train.segment has no effect without segments", "add --rule tbptt"),
+        ),
     ],
 )
 def test_an_option_of_training_without_effect_is_refused(

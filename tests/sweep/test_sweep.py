@@ -80,6 +80,20 @@ def test_the_csv_has_a_row_a_trial_with_its_settings(swept: Path) -> None:
     assert lost["0.5"] != ""
 
 
+def test_settings_of_a_training_are_varied_and_only_where_they_have_an_effect(tmp_path: Path) -> None:
+    """Each is a field of the training's request under a name of its own; --seeds trains again."""
+    rules = ("rule=tbptt,bptt", "train.segment=4,8", "--seeds", 1)
+    same = ("--fix", "epochs=1", "channels=4", "states=2", "train.patience=1", "train.accumulate=2", "samples=4")
+    ended = bim_sweep("--train", "cue", "--vary", *rules, *same, *THREADS, "-o", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    trials = [row["values"] for row in table(tmp_path / "out")["trials"]]
+    found = sorted((values["rule"], values.get("train.segment")) for values in trials)
+    assert found == [("bptt", None), ("tbptt", 4), ("tbptt", 8)]
+    logs = [json.loads(file.read_text()) for file in (tmp_path / "out").glob("models/*/log.json")]
+    asked = {(log["learning"]["rule"], log["learning"]["segment"], log["recipe"]["accumulate"]) for log in logs}
+    assert asked == {("bptt", 32, 2), ("tbptt", 4, 2), ("tbptt", 8, 2)}
+
+
 def test_a_boundary_of_static_power_is_varied(files: tuple[Path, Path], tmp_path: Path) -> None:
     ended = sweep(files, "--vary", "power.boundary=cores,board", "power.sample_rate=10", out=tmp_path / "out")
     assert ended.code == 0, ended.err

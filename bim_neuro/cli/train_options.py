@@ -1,0 +1,63 @@
+"""Where each option of bim-train has an effect; see `options`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import arguments
+from .options import Condition, Values, needs
+
+
+def _rule(values: Values) -> Any:
+    """Return the learning rule, which must be one by now."""
+    from ..training.rules import RULES
+
+    return RULES[arguments.choice(values["rule"], tuple(RULES), "rule")]
+
+
+def _several_blocks(values: Values) -> bool:
+    from ..training.recipes import DEFAULTS
+
+    default = DEFAULTS.get(values["task"])
+    return (values["blocks"] or (default.blocks if default else 1)) > 1
+
+
+def _keeps_traces(values: Values) -> bool:
+    return values["rule"] not in ("bptt", "tbptt") and _rule(values).gradient
+
+
+def _in_segments(values: Values) -> bool:
+    credit = values["train.credit"] == "segment" and _several_blocks(values)
+    return values["rule"] == "tbptt" or (_keeps_traces(values) and credit)
+
+
+_GRADIENT = needs(
+    _keeps_traces,
+    "with this rule, which keeps no forward traces",
+    "choose --rule rtrl or hybrid",
+)
+
+_SEGMENTED = needs(
+    _in_segments, "without segments", "add --rule tbptt, or --rule rtrl with credit by segment and several --blocks"
+)
+_ANEW = needs(lambda v: v["more_epochs"] is None, "with --more-epochs, which keeps the model's own", "leave it out")
+_ALWAYS = (
+    "task", "output", "seed", "train.patience", "batch", "learning_rate", "device", "more_epochs", "train.csv",
+    "train.tensorboard", "config", "settings", "listed", "restart", "test", "baseline",
+    "json", "run.max_memory", "debug", "version",
+)  # fmt: skip
+
+OPTIONS: dict[str, tuple[Condition, ...]] = {
+    **dict.fromkeys(_ALWAYS, ()),
+    **dict.fromkeys(
+        ("epochs", "seeds", "channels", "states", "blocks", "train.taps", "encoder", "rule", "prune"), (_ANEW,)
+    ),
+    "data": (),  # `load_task` refuses it for a task that makes its own
+    "layout": (),  # and this one for every task but 'own'
+    "train.accumulate": (),  # `train` refuses it with online updates
+    "train.lambda": (_ANEW, needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid")),
+    "train.credit": (_ANEW, _GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
+    "train.traces": (_ANEW, _GRADIENT),
+    "train.segment": (_ANEW, _SEGMENTED),
+    "train.online": (_ANEW,),  # `Learning` refuses it where it cannot be done
+}
