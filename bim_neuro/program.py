@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -195,10 +195,12 @@ class Program:
             advance(len(part))
         return done[0]
 
-    def first_sample(self, raw: Array, backend: str = "engine") -> RunRecord:
-        """Run the first steps of the first sample with probes, for the report's raster plot."""
+    def excerpt(self, raw: Array, samples: Sequence[int] = (0,), backend: str = "engine") -> RunRecord:
+        """Run the first steps of some samples, named by their indices, with all messages, for the report's raster."""
+        raw = sequences_for(self.graph, raw)
+        chosen = [arguments.whole(sample, "samples", 0, len(raw) - 1) for sample in samples]
         shown = [f"{name}.message" for name in self.graph.nodes]
-        return self.run(sequences_for(self.graph, raw)[:1, : report.RASTER_STEPS], backend=backend, probe=shown)
+        return self.run(raw[chosen, : report.RASTER_STEPS], backend=backend, probe=shown)
 
     def facts(self, ran: Ran, y: Array | None) -> report.Facts:
         """Return the contents of a report on sequences given as an array, on cores placed before the run."""
@@ -245,7 +247,7 @@ class Program:
         placed = arrange(self.placed, self.profile, traffic=facts.record)
         request = report.asked({}, None, self.profile, data.x, data.y, None)
         summary = report.summarise(replace(facts, placed=placed, request=request))
-        series = report.series(facts.record, self.first_sample(data.x), placed, self.profile)
+        series = report.series(replace(facts, placed=placed), lambda samples: self.excerpt(data.x, samples))
         report.write_files(summary, placed, series | report.training_curves(self.reference), folder)
         return summary.as_dict()
 

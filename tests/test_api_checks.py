@@ -123,7 +123,7 @@ USES: dict[str, Callable[[Any, Path], object]] = {
     "save": lambda x, folder: program().save(folder / "m.bimn", x),
     "calibrated": lambda x, folder: program().calibrated(x),
     "play": lambda x, folder: program().play(x),
-    "first_sample": lambda x, folder: program().first_sample(x),
+    "excerpt": lambda x, folder: program().excerpt(x),
     "compile": lambda x, folder: bim_neuro.compile(graph(), input=x) if x is not None else program().run(x),
 }
 

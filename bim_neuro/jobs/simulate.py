@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 
 import numpy as np
@@ -122,9 +122,9 @@ def _shard_size(raw: Array, request: Request) -> int:
     return len(raw) if request.backend == "lava" else min(SHARD, max(1, SHARD_STEPS // max(1, raw.shape[1])))
 
 
-def first_sample(program: Program, raw: Array, request: Request) -> RunRecord:
-    """Run the first sample once more, probed, for the report's raster; Lava's integers are the reference's."""
-    return program.first_sample(raw, "reference" if request.backend == "lava" else request.backend)
+def excerpt(program: Program, raw: Array, samples: Sequence[int], request: Request) -> RunRecord:
+    """Run some samples once more, probed, for the report's raster; Lava's integers are the reference's."""
+    return program.excerpt(raw, samples, "reference" if request.backend == "lava" else request.backend)
 
 
 def check_backends(request: Request) -> None:

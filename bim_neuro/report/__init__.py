@@ -4,7 +4,8 @@ from .asked import asked
 from .assumed import READ_AS
 from .compare import compare
 from .files import DAMAGE, FILES, read_summary, render_again, write_files
-from .over_time import RASTER_STEPS, series
+from .over_time import series
+from .rasters import RASTER_STEPS
 from .side_by_side import render_comparison
 from .summary import Facts, known, summarise
 from .sweep_text import render_sweep, show_sweep

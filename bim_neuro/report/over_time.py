@@ -1,8 +1,9 @@
-"""Activity over time: counts per step, a raster of messages, traffic between cores; series.json, of bounded size."""
+"""Activity over time: counts per step, rasters of some samples, traffic between cores; series.json, of bounded size."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,25 +13,26 @@ from ..graph import PlacedGraph
 from ..hardware import HardwareProfile
 from ..nodes.arithmetic import Array, ceil_div
 from ..record import RunRecord
+from .rasters import RASTER_STEPS, rasters, samples_to_show
+from .summary import Facts
 
 STEPS = 512  # values a layer; longer runs are averaged over neighbouring steps
 LAYERS = 200  # the busiest
-RASTER_STEPS = 256
-RASTER_NEURONS = 64  # a layer; of a wider one, every so many
-RASTER_LAYERS = 24
 CORES = 2048  # of a larger placement the flows are left out
 FLOWS = 20_000  # pairs of cores, those with most messages
 LINKS = 8_000  # of the mesh, those with most messages
-MAP_CHANNELS = 32  # drawn of a feature map, the first; of more pixels than this, every so many rows and columns
-MAP_PIXELS = 64
-LARGEST_LEVEL = 9  # a cell is one digit: 0 nothing sent, 9 the layer's largest message
 
 
-def series(record: RunRecord, first: RunRecord, placed: PlacedGraph, profile: HardwareProfile) -> dict[str, Any]:
-    """Return the counts of a run by step, a sample's mean, and the messages of its ``first`` sample, probed."""
-    shapes = {name: placed.graph.shape(name) for name in placed.graph.nodes}
+def series(facts: Facts, excerpt: Callable[[Sequence[int]], RunRecord]) -> dict[str, Any]:
+    """Return the counts of a run by step, a sample's mean, and the messages of some samples.
+
+    ``excerpt`` runs the samples of these indices once more, the first RASTER_STEPS steps, with all messages kept.
+    """
+    record, placed, profile = facts.record, facts.placed, facts.profile
     bin_steps = ceil_div(record.period, STEPS)
     busiest = _busiest(record, LAYERS)
+    words = min(record.period, RASTER_STEPS) * sum(node.neurons for node in placed.graph.nodes.values())
+    samples = samples_to_show(record, facts.floats, facts.y, words)
     return {
         "samples": record.samples,
         "steps": record.steps,
@@ -43,11 +45,25 @@ def series(record: RunRecord, first: RunRecord, placed: PlacedGraph, profile: Ha
             }
             for name in busiest
         },
-        "raster": {"steps": min(first.period, RASTER_STEPS), "layers": _raster(first, busiest[:RASTER_LAYERS], shapes)},
+        "raster": rasters(samples, excerpt(samples), placed, busiest, _said(facts, samples)),
         "mesh": _mesh(profile),
         "flows": _flows(record, placed),
         "links": _links(record, placed, profile),
     }
+
+
+def _said(facts: Facts, samples: Sequence[int]) -> list[dict[str, Any]]:
+    """Return of each sample its class and the answers of both runs, by their names; null where there is none."""
+    graph = facts.placed.graph
+    answers = graph.nodes[graph.output].neurons > 1
+
+    def name(of: Array | None, sample: int) -> str | None:
+        if of is None or not answers:
+            return None
+        return graph.labels[int(of[sample])] if graph.labels else str(of[sample])
+
+    runs = {"label": facts.y, "float": facts.floats.predicted, "integer": facts.record.predicted}
+    return [{key: name(of, sample) for key, of in runs.items()} for sample in samples]
 
 
 def _busiest(record: RunRecord, most: int) -> list[str]:
@@ -63,41 +79,6 @@ def _binned(counts: Array, bin_steps: int, samples: int) -> list[float]:
     widths = np.diff(np.append(starts, len(counts)))
     means = np.add.reduceat(counts, starts) / widths / samples
     return [round(float(mean), 3) for mean in means]
-
-
-def _raster(first: RunRecord, names: list[str], shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Return, for each layer, rows of digits (a neuron each) over the steps of the sample; a feature map's pictures."""
-    excerpt: dict[str, Any] = {}
-    for name in names:
-        probe = first.probes.get(f"{name}.message")
-        if probe is None:
-            continue
-        messages = np.abs(probe[0].reshape(len(probe[0]), -1).astype(np.float64))  # (period, neurons)
-        shape = shapes.get(name, ())
-        if len(shape) > 1:
-            excerpt[name] = _pictures(messages, shape)
-            continue
-        every = ceil_div(messages.shape[1], RASTER_NEURONS)
-        cells = _levels(messages[:RASTER_STEPS, ::every])
-        rows = ["".join(map(str, row)) for row in cells.T]
-        excerpt[name] = {"neurons": messages.shape[1], "every": every, "rows": rows}
-    return excerpt
-
-
-def _pictures(messages: Array, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return a picture for each channel: rows of digits, a pixel the sum of a neuron's messages in the whole sample."""
-    channels, *places = shape
-    every = ceil_div(max(places), MAP_PIXELS)
-    sums = messages.sum(axis=0).reshape(channels, *([1] if len(places) == 1 else []), *places)
-    cells = _levels(sums)[:MAP_CHANNELS, ::every, ::every]
-    pictures = [["".join(map(str, row)) for row in picture] for picture in cells]
-    return {"neurons": messages.shape[1], "shape": list(shape), "every": every, "pictures": pictures}
-
-
-def _levels(messages: Array) -> Array:
-    """Return each message as a digit 0 to 9 of the largest one; whatever was sent is at least 1."""
-    largest = messages.max(initial=0.0) or 1.0
-    return np.ceil(LARGEST_LEVEL * messages / largest).astype(np.int64)
 
 
 def _mesh(profile: HardwareProfile) -> dict[str, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,6 @@ def test_the_charts_are_there(visit: Open) -> None:
     assert wanted <= set(headings)
     assert page.locator("#energy .row[data-tip]").count() >= 6
     assert page.locator(".map .core[data-tip]").count() == page.locator("#chip tbody tr").count()
-    assert page.locator(".raster path").count() >= 1
     assert page.locator(".marks:not([aria-label])").count() == 0
     assert page.locator("svg[role=img]:not([aria-label])").count() == 0
 
@@ -137,7 +137,7 @@ def test_a_mark_tells_its_numbers_to_the_pointer_and_to_the_keyboard(visit: Open
     page.keyboard.press("ArrowDown")
     second = page.locator("#energy .row[data-tip] .row-label").nth(1).inner_text()
     assert tip.inner_text().startswith(second)
-    assert page.locator("[aria-live]").inner_text().startswith(second)
+    assert page.locator("body > [aria-live]").inner_text().startswith(second)
 
 
 def test_a_core_shows_where_it_sends_and_the_map_shows_traffic(visit: Open) -> None:
@@ -159,12 +159,44 @@ def test_learning_is_shown_where_there_was_any(visit: Open) -> None:
     assert visit("loihi2").page.locator("#learning").count() == 0
 
 
-def test_choosing_a_layer_draws_its_raster(visit: Open) -> None:
+def test_the_program_is_drawn_with_its_edges_and_shows_which_cores_hold_a_layer(visit: Open) -> None:
     page = visit("loihi2").page
-    page.locator(".layer-pick", has_text="readout").click()
-    assert page.locator(".stage .marks").first.get_attribute("aria-label").startswith("Messages of readout")  # type: ignore[union-attr]
-    page.locator(".stage .hits rect").first.hover()
-    assert "of the first sample" in page.get_by_role("tooltip").inner_text()
+    assert page.locator(".network .node").count() == 1 + page.locator("#layers tbody tr").count()
+    assert (
+        page.locator(".network .edge").count() == page.locator("#program details >> nth=0").locator("tbody tr").count()
+    )
+    page.locator(".node[data-layer='block1.scan']").hover()
+    assert page.locator(".chip-picture .lit").count() >= 1
+    assert "energy a sample" in page.get_by_role("tooltip").inner_text()
+
+
+LIT = """canvas => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((value, at) => at % 4 === 3 && value > 0).length;
+}"""
+
+
+def test_a_sample_is_chosen_by_its_class_and_drawn_cell_by_cell(visit: Open, pages: Path) -> None:
+    page = visit("loihi2").page
+    series = json.loads((pages / "loihi2" / "series.json").read_text())
+    layers = list(series["raster"]["layers"])
+    page.get_by_label("Class", exact=True).select_option("c")
+    chosen = next(one for one in series["raster"]["samples"] if one["label"] == "c")
+    assert f"Sample {chosen['sample']}" in page.locator("#program [aria-live]").inner_text()
+    sent = np.unpackbits(np.frombuffer(b64decode(chosen["cells"]["block1.lif"]), np.uint8)).sum()
+    canvas = page.locator(".lanes canvas").nth(layers.index("block1.lif"))
+    assert canvas.evaluate(LIT) == sent
+    page.locator(".lane-hits rect").first.hover()
+    assert "send" in page.get_by_role("tooltip").inner_text()
+
+
+def test_the_raster_keeps_its_hues_in_the_other_theme(visit: Open) -> None:
+    page = visit("loihi2", color_scheme="dark").page
+    colour = "canvas => canvas.toDataURL()"
+    readout = page.locator(".lanes canvas").nth(1)
+    before = readout.evaluate(colour)
+    page.get_by_role("button", name="Switch to the light theme").click()
+    assert readout.evaluate(colour) != before
 
 
 def background(page: Any) -> int:

@@ -7,18 +7,24 @@ import io
 import json
 import re
 import shutil
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from commands import bim_compile, bim_report, save_input, save_model
 from pages import CORES_A_CHIP, hostile, html_of, many_cores, many_layers
+from small_models import small_graphs
 
 from bim_neuro.record import LayerCount, RunRecord
 from bim_neuro.report.html.page import inert
-from bim_neuro.report.over_time import RASTER_NEURONS, RASTER_STEPS, STEPS, series
+from bim_neuro.report.over_time import STEPS, series
+from bim_neuro.report.rasters import RASTER_STEPS, RASTER_TEXT
 
 ASSETS = Path(__file__).resolve().parents[2] / "bim_neuro" / "report" / "html" / "assets"
 
@@ -95,42 +101,77 @@ def test_a_thousand_layers_on_a_board_of_chips_stay_a_small_page_that_says_what_
 
 
 def test_a_long_run_of_wide_layers_leaves_a_bounded_series(out: Path) -> None:
-    period, neurons = 10_000, 1000
-    counts = np.arange(period)
-    layer = LayerCount(counts, counts, counts, counts, counts)
-    record = RunRecord("engine", 2, period, period, {"x": layer}, np.zeros((2, 1)))
-    probes = {"x.message": np.ones((1, period, neurons), dtype=np.int32)}
-    first = RunRecord("engine", 1, period, period, {"x": layer}, np.zeros((1, 1)), probes)
-    placed, profile = _placed()
-    made = series(record, first, placed, profile)
+    made = series(_wide_facts(period := 10_000, neurons := 100_000), _all_sending(period, neurons))
     assert len(made["layers"]["x"]["messages"]) <= STEPS
-    assert np.mean(made["layers"]["x"]["messages"]) == pytest.approx(counts.mean() / 2, rel=1e-2)
-    raster = made["raster"]["layers"]["x"]
-    assert (len(raster["rows"]), len(raster["rows"][0])) <= (RASTER_NEURONS, RASTER_STEPS)
-    assert raster["neurons"] == neurons
-    assert set("".join(raster["rows"])) == {"9"}
+    assert np.mean(made["layers"]["x"]["messages"]) == pytest.approx(np.arange(period).mean() / 2, rel=1e-2)
+    raster = made["raster"]
+    assert (raster["layers"]["x"]["neurons"], raster["steps"]) == (neurons, RASTER_STEPS)
+    drawn = [sample["cells"]["x"] for sample in raster["samples"]]
+    assert 0 < sum(map(len, drawn)) <= RASTER_TEXT
+    levels = unpacked(drawn[0], raster["layers"]["x"]["bits"])
+    shown = -(-neurons // raster["layers"]["x"]["every"])
+    assert set(levels[: shown * RASTER_STEPS].tolist()) == {1}
 
 
-def _placed() -> tuple[Any, Any]:
-    from small_models import small_graphs
-
+def _wide_facts(period: int, neurons: int) -> Any:
+    """What a report knows of two samples of one wide layer that always sends."""
     from bim_neuro.graph import PlacedGraph
     from bim_neuro.hardware import load_profile
+    from bim_neuro.nodes import IntegerLIF
 
     _, graph = small_graphs()
-    return PlacedGraph(graph, "lava_cpu", ()), load_profile("lava_cpu")
+    lif = IntegerLIF(neurons, 0, 0, 1, np.zeros(neurons, np.int64))
+    placed = PlacedGraph(replace(graph, nodes={"x": lif}, edges=()), "lava_cpu", ())
+    counts = np.arange(period)
+    record = RunRecord("engine", 2, period, period, {"x": LayerCount(*[counts] * 5)}, np.zeros((2, 1)))
+    facts = SimpleNamespace(record=record, floats=record, y=None, placed=placed, profile=load_profile("lava_cpu"))
+    return facts
 
 
-def test_the_raster_is_that_of_the_first_sample(out: Path, files: dict[str, Any]) -> None:
+def _all_sending(period: int, neurons: int) -> Callable[[Sequence[int]], RunRecord]:
+    def excerpt(samples: Sequence[int]) -> RunRecord:
+        sent = np.ones((len(samples), RASTER_STEPS, neurons), bool)
+        return RunRecord("engine", len(samples), period, period, {}, np.zeros((len(samples), 1)), {"x.message": sent})
+
+    return excerpt
+
+
+def unpacked(text: str, bits: int) -> np.ndarray:
+    """Return the cells of a raster, as the page reads them."""
+    raw = np.frombuffer(b64decode(text), np.uint8)
+    return np.unpackbits(raw) if bits == 1 else np.stack([raw >> 4, raw & 15], axis=1).reshape(-1)
+
+
+def test_the_rasters_are_of_a_right_and_a_wrong_sample_of_each_class(out: Path, files: dict[str, Any]) -> None:
     import bim_neuro
 
     program = bim_neuro.compile(out / "small.pt", target="loihi2")
-    record = program.run(np.load(out / "xy.npz")["x"], probe=True)
-    sent = record.probes["block1.lif.message"][0] != 0  # (period, neurons)
-    rows = files["series"]["raster"]["layers"]["block1.lif"]["rows"]
-    assert [[cell != "0" for cell in row] for row in rows] == sent.T.tolist()
+    given = np.load(out / "xy.npz")
+    record, raster = program.run(given["x"], probe=True), files["series"]["raster"]
+    names = program.graph.labels
+    answers = [names[answer] for answer in record.predicted]
+    kinds = {(names[label], names[label] == answer) for label, answer in zip(given["y"], answers, strict=True)}
+    shown = {(one["label"], one["label"] == one["integer"]) for one in raster["samples"]}
+    assert shown == kinds
+    for one in raster["samples"]:
+        sent = record.probes["block1.lif.message"][one["sample"]]  # (period, neurons)
+        assert one["integer"] == answers[one["sample"]]
+        cells = unpacked(one["cells"]["block1.lif"], 1)[: sent.size]
+        assert cells.reshape(sent.T.shape).tolist() == sent.T.astype(int).tolist()
+        graded = np.abs(record.probes["readout.message"][one["sample"]]).T
+        levels = unpacked(one["cells"]["readout"], 4)[: graded.size].reshape(graded.shape)
+        assert levels.tolist() == np.ceil(9 * graded / raster["layers"]["readout"]["largest"]).tolist()
     steps = files["series"]["layers"]["block1.lif"]["messages"]
     np.testing.assert_allclose(steps, record.layers["block1.lif"].messages / record.samples, atol=1e-3)
+
+
+def test_a_page_of_a_thousand_full_cores_is_small(files: dict[str, Any]) -> None:
+    made = many_cores(many_layers(files, 100), 1100)
+    made["series"] |= {"flows": [[core, core // 2, 1.5] for core in range(20_000)], "links": made["series"]["flows"]}
+    made["series"]["raster"]["samples"][0]["cells"]["readout"] = "A" * RASTER_TEXT
+    page = html_of(made)
+    assert len(page.encode()) < 400_000
+    assert json.loads(Tags(page).data)["left_out"]["flows"].startswith("The 2,000 pairs of cores")
 
 
 def test_a_report_is_made_again_from_its_folder(out: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ CORES = 2048  # drawn one by one; above, chip by chip
 FULLEST = 200  # cores listed where the map shows chips
 ROWS = 400  # of a verification, those that differ first
 CHANNELS = 300  # of the input, those that were clipped most
+FLOWS = 2000  # pairs of cores and links of the mesh, those with most messages
 
 
 def bounded(summary: Summary, mapping: dict[str, Any], series: dict[str, Any]) -> dict[str, Any]:
@@ -23,14 +24,43 @@ def bounded(summary: Summary, mapping: dict[str, Any], series: dict[str, Any]) -
         "summary": kept,
         "input": _input(summary.encoder, left_out),
         "resources": resources,
-        "cores": cores,
+        "cores": [list(core.values()) for core in cores],  # core, members, used
         "chips": chips,
-        "flows": series.get("flows", []),
-        "links": series.get("links", []),
+        "flows": _carrying("flows", series, left_out),
+        "links": _carrying("links", series, left_out),
         "mesh": series.get("mesh"),
-        "series": series,
+        "edges": _edges(mapping),
+        "series": {name: value for name, value in series.items() if name not in ("flows", "links", "mesh")},
         "left_out": left_out,
     }
+
+
+def _carrying(name: str, series: dict[str, Any], left_out: dict[str, str]) -> list[list[float]]:
+    """Return the pairs of cores, or links of the mesh, that carry most messages."""
+    rows: list[list[float]] = series.get(name, [])
+    if len(rows) > FLOWS:
+        what = {"flows": "pairs of cores", "links": "links"}[name]
+        left_out[name] = f"The {FLOWS:,} {what} that carry most messages, of {len(rows):,}."
+    return rows[:FLOWS]
+
+
+def _edges(mapping: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the edges of the network, those side by side as one; a loop is an edge that ends no deeper than it begins.
+
+    The wire inside a microcode neuron takes no step, and is no loop.
+    """
+    depth, found = mapping["depth"], dict[tuple[str, str], dict[str, Any]]()
+    for edge in mapping["edges"]:
+        source, target = edge["from"], edge["to"]
+        wire = edge["kind"] == "soma"
+        one = found.setdefault((source, target), {
+            "from": source, "to": target, "ports": [], "wire": wire, "delays": [],
+            "loop": not wire and depth[source] >= depth[target],
+        })  # fmt: skip
+        for key, value in (("ports", edge["port"]), ("delays", edge["delay"])):
+            if value not in one[key]:
+                one[key].append(value)
+    return list(found.values())
 
 
 def _layers(summary: Summary, left_out: dict[str, str]) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def inert(data: Any) -> str:
 
 
 def _asset(name: str) -> str:
-    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
+    """Return an asset without the indentation of its lines, a tenth of a page; none has text of several lines."""
+    text = (files(__package__) / "assets" / name).read_text(encoding="utf-8")
+    return "\n".join(line.lstrip() for line in text.splitlines()) + "\n"
 
 
 def _digest(content: str) -> str:

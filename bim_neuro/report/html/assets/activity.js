@@ -1,5 +1,5 @@
 "use strict";
-// What the layers did over time: rates of the whole run, and who sent when in its first sample.
+// What the layers did over time: rates of the whole run, and the feature maps of its first sample.
 
 const series = data.series;
 
@@ -23,7 +23,7 @@ function activity() {
       title: layer.name,
       rows: [["mean rate", percent(layer.spike_rate)], ["busiest step", percent(largest(rates))]],
       note: layer.message_bits === 1 ? "spikes" : `graded messages of ${layer.message_bits} bits`,
-    } }, h("span", {}, layer.name), strip(rates, 1, "var(--c1)", 26), h("span", { class: "number" }, percent(layer.spike_rate)));
+    } }, h("span", {}, layer.name), strip(rates, 1, layerHue(layer.name), 26), h("span", { class: "number" }, percent(layer.spike_rate)));
   });
   function pick(layer) {
     buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(layers[index] === layer)));
@@ -38,7 +38,7 @@ function activity() {
   const fallback = table("Share of neurons that send, by step", columns, steps, { most: 20 });
   return card("Activity over time", {
     wide: true, fallback,
-    note: `The list: which share of a layer's neurons sends, step by step, mean of ${plural(series.samples, "sample")}. Choose a layer to see who sent when.`,
+    note: `The list: which share of a layer's neurons sends, step by step, mean of ${plural(series.samples, "sample")}. Choose a layer for its rates and its synaptic operations.`,
   }, h("div", { class: "split" }, h("div", { class: "picks" }, buttons), stage));
 }
 
@@ -52,9 +52,9 @@ function layerStage(layer) {
     note: "mean of the run, a step of a sample",
   });
   return [
-    rasterFigure(layer),
-    stripFigure(`Share that sends, ${layer.name}`, "sending", rates, largest(rates), percent, "var(--c1)", tip),
-    largest(synops) > 0 && stripFigure(`Synaptic operations, ${layer.name}`, "synops", synops, largest(synops), digits, "var(--c2)", tip),
+    mapFigure(layer),
+    stripFigure(`Share that sends, ${layer.name}`, "sending", rates, largest(rates), percent, layerHue(layer.name), tip),
+    largest(synops) > 0 && stripFigure(`Synaptic operations, ${layer.name}`, "synops", synops, largest(synops), digits, layerHue(layer.name), tip),
     timeAxis(series.period),
   ].filter(Boolean);
 }
@@ -72,7 +72,9 @@ function timeAxis(steps) {
 }
 
 /** A feature map: a picture a channel, a pixel a neuron. */
-function mapFigure(layer, own) {
+function mapFigure(layer) {
+  const own = ((series.raster && series.raster.pictures) || {})[layer.name];
+  if (!own) return null;
   const what = layer.message_bits === 1 ? "spikes" : "messages";
   const [channels, ...places] = own.shape;
   const pictures = own.pictures.map((rows, channel) => {
@@ -87,25 +89,4 @@ function mapFigure(layer, own) {
   const label = `${capital(what)} of ${layer.name} in the first sample, a picture a channel`;
   return h("div", {}, walkable(h("div", { class: "pictures" }, pictures), label),
     h("p", { class: "note" }, `${capital(what)} of the first sample, summed over its steps: ${cut} of ${places.map(count).join(" x ")}${thinned}. Darker is more.`));
-}
-
-function rasterFigure(layer) {
-  const own = series.raster && series.raster.layers[layer.name];
-  if (!own) return h("p", { class: "note" }, "No excerpt of this layer was kept.");
-  if (own.pictures) return mapFigure(layer, own);
-  const steps = own.rows.length ? own.rows[0].length : 0;
-  const height = Math.min(260, Math.max(72, own.rows.length * 4));
-  const which = own.rows.length < own.neurons ? `${count(own.rows.length)} of ${count(own.neurons)} neurons, one in ${count(own.every)}` : plural(own.neurons, "neuron");
-  const tip = (step) => {
-    const sent = own.rows.flatMap((cells, row) => (cells[step] === "0" ? [] : [row * own.every]));
-    const names = sent.slice(0, 8).join(", ") + (sent.length > 8 ? ` and ${count(sent.length - 8)} more` : "");
-    return { title: `Step ${step} of the first sample`, rows: [["shown neurons that send", `${sent.length} of ${own.rows.length}`]], note: sent.length ? `neurons ${names}` : "silence" };
-  };
-  const label = layer.message_bits === 1 ? `Spikes of ${layer.name} in the first sample` : `Messages of ${layer.name} in the first sample`;
-  return h("div", {},
-    h("div", { class: "timed" },
-      h("div", { class: "timed-label" }, h("span", {}, layer.message_bits === 1 ? "spikes" : "messages"), h("small", {}, "first sample")),
-      walkable(h("div", { class: "timed-chart" }, raster(own.rows, height), columns(steps, height, tip)), label)),
-    h("div", { class: "timed" }, h("span"), h("p", { class: "note" },
-      `${which}${steps < series.period ? `, the first ${count(steps)} of ${count(series.period)} steps` : ""}.${layer.message_bits === 1 ? "" : " Darker is larger."}`)));
 }

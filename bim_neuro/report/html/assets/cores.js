@@ -1,6 +1,7 @@
 "use strict";
 // The core map and the cores' memory.
 
+data.cores = data.cores.map(([core, members, used]) => ({ core, members, used }));
 const RESOURCES = data.resources; // [{name, limit}]
 const WORDS = RESOURCES.filter(({ name }) => name.endsWith("_words") && name !== "core_words");
 const WORD_COLOURS = ["var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)"];

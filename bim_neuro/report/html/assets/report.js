@@ -189,7 +189,7 @@ function report() {
   const lead = [h("p", { class: "verdict" }, verdict()),
     h("p", { class: "note" }, `${plural(run.samples, "sample")} of ${plural(run.steps, "step")} (${run.input}), ${run.backend} integers.`)];
   page(`${name} on ${run.target}`, lead,
-    [glance(), findingsSection(), energySection(), timeSection(), chipSection(), activitySection(), fixedSection(), expectSection(), learningSection(), section("layers", "Layers", "Layer by layer", null, cards(layerTable())), trainingSection(), furtherSection(), assumptionsSection()],
+    [programSection(), glance(), findingsSection(), energySection(), timeSection(), chipSection(), activitySection(), fixedSection(), expectSection(), learningSection(), section("layers", "Layers", "Layer by layer", null, cards(layerTable())), trainingSection(), furtherSection(), assumptionsSection()],
     [`bim-neuro ${run.bim_neuro}. Counts are of ${plural(run.samples, "sample")}, energy is of one. The same numbers: summary.json, per-layer.csv, mapping.json, series.json.`]);
 }
 
