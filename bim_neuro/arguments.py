@@ -148,17 +148,17 @@ def finite(found: NDArray[Any], name: str) -> None:
         raise InputError(message, "replace or leave out samples that are not finite")
 
 
-def labels(value: Any, name: str, samples: int) -> NDArray[np.int64]:
-    """Return one whole number per sample."""
+def labels(value: Any, name: str, samples: int, *, rows: bool = False) -> NDArray[np.int64]:
+    """Return one whole number per sample, or a row of them where there may be ``rows``."""
     found = array(value, name)
-    if found.shape != (samples,):
+    if found.shape[:1] != (samples,) or found.ndim > 1 + rows:
         hint = f"{name} needs one integer a sample"
         raise InputError(f"{name} has shape {found.shape}, x has {samples} samples", hint)
     if found.dtype.kind == "b" or (found.dtype.kind == "f" and not (found == np.rint(found)).all()):
         raise InputError(f"{name} holds {found.dtype}, a label is a whole number", "0 for the first class")
     if found.size and (float(found.max()) > _WIDEST or float(found.min()) < -_WIDEST):
         raise InputError(f"{name} runs from {found.min()} to {found.max()}, labels are whole numbers of 64 bits")
-    return found.astype(np.int64)
+    return found.astype(np.int64, copy=found.ndim == 1)  # rows may be a file larger than memory
 
 
 def said(value: Any) -> str:

@@ -118,7 +118,7 @@ def _task(program: Program, wanted: Wanted) -> _Given:
         raise InputError("this model has no task with data of its own", "give --input FILE.npz")
     if wanted.layout is not None and wanted.learn_test is None:
         raise InputError("--layout has no effect without --input", "leave it out: the layout of a task is known")
-    task = load_task(name, wanted.data)
+    task = load_task(name, wanted.data).of_classes("compiling")
     return _Given(name, {split: getattr(task, split) for split in SPLITS if len(getattr(task, split))})
 
 

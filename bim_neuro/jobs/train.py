@@ -88,6 +88,7 @@ def plan_for(
     """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
     default = DEFAULTS[arguments.choice(arguments.instance(task, Task, "task").name, tuple(DEFAULTS), "task")]
     known = [field.name for kind in (Recipe, Default) for field in fields(kind)]
+    task.of_classes("training a model")
     for name in changes:
         arguments.choice(name, [setting for setting in known if setting not in ("recipe", "score")], "setting")
     if learning is not None:

@@ -27,9 +27,11 @@ def logistic_regression_baseline(task: Task) -> Metrics:
 
 
 def labels_of(data: Dataset) -> Int64Array:
-    """``data.y``; InputError where it has none."""
+    """``data.y``; InputError where it has none, or not one class a sequence."""
     if data.y is None:
         raise InputError("these sequences have no labels")
+    if data.y.ndim != 1 or data.lengths is not None:
+        raise InputError("the logistic regression needs one class a sequence, and sequences of one length")
     return data.y
 
 

@@ -12,6 +12,8 @@ from .. import arguments
 from ..choices import SPLITS as SPLITS
 from ..errors import Finding, InputError, first_line
 from ..printable import counted
+from .heads import HEADS as HEADS
+from .heads import NOT_ASKED, check_lengths, check_targets
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
@@ -21,11 +23,13 @@ Int64Array = NDArray[np.int64]
 class Dataset:
     """Sequences of one length, their labels and where they come from.
 
-    ``x``      (samples, steps, channels) float32, finite
-    ``y``      (samples,) int64 class index, or None
-    ``group``  (samples,) int64, samples of one group stay in one split (patient, recording), or None
-    ``place``  (samples,) int64, the sample's number in the file it comes from, or None
+    ``x``        (samples, steps, channels) float32, finite; or whole numbers, tokens (samples, steps, 1)
+    ``y``        (samples,) int64 class index, or a row of them a sample as the task's head asks (heads.py), or None
+    ``group``    (samples,) int64, samples of one group stay in one split (patient, recording), or None
+    ``place``    (samples,) int64, the sample's number in the file it comes from, or None
+    ``lengths``  (samples,) int64, the steps that count, the rest of x is padding at its end; None: all of them
 
+    An array may be a file mapped into memory (np.memmap): it stays there, and is read a few samples at a time.
     Raises InputError that names the array, the place and the value.
     """
 
@@ -33,6 +37,7 @@ class Dataset:
     y: Int64Array | None = None
     group: Int64Array | None = None
     place: Int64Array | None = None
+    lengths: Int64Array | None = None
 
     def __repr__(self) -> str:
         samples, steps, channels = self.x.shape
@@ -42,9 +47,17 @@ class Dataset:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "x", check_sequences(self.x, "x"))
-        for name, column in (("y", self.y), ("group", self.group), ("place", self.place)):
+        for name in ("y", "group", "place", "lengths"):
+            column = getattr(self, name)
             if column is not None:
-                object.__setattr__(self, name, arguments.labels(column, name, len(self.x)))
+                object.__setattr__(self, name, arguments.labels(column, name, len(self.x), rows=name == "y"))
+        if self.lengths is not None:
+            check_lengths(self.lengths, self.x.shape[1])
+
+    @property
+    def valid(self) -> Int64Array:
+        """The steps of each sample that count, (samples,)."""
+        return np.full(len(self), self.x.shape[1]) if self.lengths is None else self.lengths
 
     def __len__(self) -> int:
         return len(self.x)
@@ -52,7 +65,8 @@ class Dataset:
     def of_classes(self, classes: int) -> Dataset:
         """Return the dataset; labels that a model of so many classes has no name for are refused."""
         y = self.y
-        if y is not None and len(y) and not 0 <= y.min() <= y.max() < classes:
+        lowest = 0 if y is None or y.ndim == 1 else NOT_ASKED
+        if y is not None and y.size and not lowest <= y.min() <= y.max() < classes:
             hint = f"labels count from 0: subtract {y.min()}" if y.min() and y.max() - y.min() < classes else ""
             raise InputError(f"labels run from {y.min()} to {y.max()}, the model has {classes} classes", hint)
         return self
@@ -60,7 +74,8 @@ class Dataset:
     def take(self, index: Any) -> Dataset:
         """The samples at ``index``: a slice, a mask or an array of positions."""
         try:
-            columns = [None if column is None else column[index] for column in (self.y, self.group, self.place)]
+            every = (self.y, self.group, self.place, self.lengths)
+            columns = [None if column is None else column[index] for column in every]
             return Dataset(self.x[index], *columns)
         except (IndexError, TypeError, ValueError) as error:
             raise InputError(f"no such samples among {len(self)}: {first_line(error)}") from None
@@ -70,6 +85,7 @@ class Dataset:
 class Task:
     """A named problem: the names of classes and channels, the time step in seconds, and three splits.
 
+    ``head`` is what is asked of a sequence: one of `HEADS` (heads.py says what ``y`` then holds).
     A split may be empty if the data has nothing for it (an ECG folder with test recordings only). ``findings`` are
     warnings about the data, ``notes`` say how they were read.
     """
@@ -84,19 +100,29 @@ class Task:
     test: Dataset
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    head: str = "class"
 
     def __post_init__(self) -> None:
+        arguments.choice(self.head, HEADS, "head")
         for split in SPLITS:
             data: Dataset = getattr(self, split)
             who = f"task '{self.name}', {split} split"
             if data.x.shape[2] != len(self.channel_names):
                 raise InputError(f"{who}: {data.x.shape[2]} channels, {len(self.channel_names)} are named")
-            classes = len(self.class_names)
-            if data.y is not None and len(data) and (data.y.min() < 0 or data.y.max() >= classes):
-                raise InputError(
-                    f"{who}: labels run from {data.y.min()} to {data.y.max()}, {classes} classes are named",
-                    hint="labels count from 0: subtract their lowest, y - y.min(), or name every class",
-                )
+            if data.y is not None:
+                try:
+                    check_targets(self.head, data.y, data.valid, data.x.shape[1], len(self.class_names))
+                except InputError as refusal:
+                    raise InputError(f"{who}: {refusal.message}", hint=refusal.hint) from None
+
+    def of_classes(self, who: str) -> Task:
+        """Return the task; one with another head than a class a sequence, or with lengths, is refused."""
+        padded = any(getattr(self, split).lengths is not None for split in SPLITS)
+        if self.head != "class" or padded:
+            what = f"head '{self.head}'" + (" and sequences of several lengths" if padded else "")
+            hint = "ForwardGradient in Python takes a loss at every step and a mask"
+            raise InputError(f"task '{self.name}' has {what}; {who} knows one class a sequence only", hint)
+        return self
 
     def split(self, name: str) -> Dataset:
         """The split called ``name``; InputError where it is unknown or empty."""

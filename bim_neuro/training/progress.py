@@ -146,5 +146,6 @@ def digest(*arrays: Array) -> str:
     content = hashlib.sha256()
     for array in arrays:
         content.update(f"{array.dtype}{array.shape}".encode())
-        content.update(np.ascontiguousarray(array).data)
+        for part in array if array.ndim > 1 else (array,):  # it may be a file larger than memory
+            content.update(np.ascontiguousarray(part).data)
     return content.hexdigest()

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 from bim_neuro.errors import InputError
 from bim_neuro.tasks import Dataset, Task, load_task, logistic_regression_baseline, metrics, read_sequences
 from bim_neuro.tasks import ecg as ecg_task
+from bim_neuro.tasks.dataset import HEADS
 from bim_neuro.tasks.mitbih import DS2, Beats
 
 
@@ -80,6 +81,63 @@ def test_a_task_refuses_a_label_without_a_name_and_an_empty_split() -> None:
         toy.split("test")
     with pytest.raises(InputError, match="no split is called 'valid'"):
         toy.split("valid")
+
+
+def toy(head: str, y: np.ndarray, lengths: np.ndarray | None = None) -> Task:
+    """Two samples of four steps, three classes."""
+    data = Dataset(np.zeros((2, 4, 1), np.float32), y, lengths=lengths)
+    return Task("toy", "", ("a", "b", "c"), ("x",), 0.001, data, data, data, head=head)
+
+
+ANSWERS = {
+    "class": [0, 2],
+    "step": [[0, -1, 2, -1], [1, 1, 1, 1]],
+    "next": [[0, -1, 2, -1], [1, 1, 1, 1]],
+    "labels": [[0, 1, 1], [0, 0, 0]],
+    "ctc": [[1, 1], [2, -1]],
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_takes_its_own_answers(head: str) -> None:
+    assert toy(head, np.array(ANSWERS[head]), np.array([3, 4])).head == head
+
+
+@pytest.mark.parametrize(
+    ("head", "y", "words"),
+    [
+        ("class", [[0], [1]], r"y has shape \(2, 1\), head 'class' asks for \(samples,\)"),
+        ("step", [0, 1], r"y has shape \(2,\), head 'step' asks for \(samples, 4\)"),
+        ("labels", [[0, 1], [1, 0]], r"asks for \(samples, 3\)"),
+        ("labels", [[0, 1, 2], [0, 0, 0]], "y runs from 0 to 2, head 'labels' asks for 0 and 1"),
+        ("next", [[0, 3, 0, 0], [0, 0, 0, 0]], "labels run from 0 to 3, 3 classes are named"),
+        ("step", [[0, 0, 0, 1], [0, 0, 0, 0]], "y asks for class 1 at sample 0, step 3, which has 3 steps"),
+        ("step", [[0, 0, 0, -1], [-1, -1, -1, -1]], "y asks nothing of sample 1"),
+        ("ctc", [[1, 0], [2, 1]], "y of sample 0 holds class 0, which is the blank"),
+        ("ctc", [[1, 2], [-1, 1]], "y of sample 1 goes on after its padding"),
+        ("ctc", [[1, 2], [-1, -1]], "y of sample 1 is empty"),
+        ("ctc", [[1, 1, -1], [2, 2, 2]], "y of sample 1 needs at least 5 steps, it has 4"),
+    ],
+)
+def test_a_task_says_what_its_head_asks_for(head: str, y: list[object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        toy(head, np.array(y), np.array([3, 4]))
+
+
+@pytest.mark.parametrize("lengths", [[0, 4], [4, 5]])
+def test_lengths_lie_within_the_sequence(lengths: list[int]) -> None:
+    with pytest.raises(InputError, match=r"lengths holds . at sample ., x has 4 steps"):
+        toy("class", np.array([0, 1]), np.array(lengths))
+
+
+def test_take_keeps_lengths_and_a_mapped_file_stays_mapped(tmp_path: Path) -> None:
+    x = np.memmap(tmp_path / "x", np.float32, "w+", shape=(3, 4, 1))
+    y = np.memmap(tmp_path / "y", np.int64, "w+", shape=(3, 4))
+    data = Dataset(x, y, lengths=np.array([4, 2, 3]))
+    assert np.shares_memory(data.x, x)
+    assert data.y is not None
+    assert np.shares_memory(data.y, y)
+    assert data.take(np.array([2, 0])).valid.tolist() == [3, 4]
 
 
 # -- metrics and the baseline
