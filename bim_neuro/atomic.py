@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, NoRoom
 
 _RANDOM = "?" * 8  # what tempfile puts into a name
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -72,7 +72,7 @@ def write(path: Path, content: bytes | memoryview | str) -> None:
         raise cannot_write(path, error, len(data)) from None
 
 
-def cannot_write(path: Path, error: OSError, size: int | None = None) -> InputError:
+def cannot_write(path: Path, error: OSError, size: int | None = None) -> NoRoom:
     """Return the refusal for a file that could not be written; ``size``: how many bytes it would have taken."""
     reason, hint = error.strerror or str(error), ""
     if size is not None:
@@ -82,7 +82,7 @@ def cannot_write(path: Path, error: OSError, size: int | None = None) -> InputEr
         reason += ")"
     if error.errno in _FULL:
         hint = "free some disk space, or choose another folder with -o"
-    return InputError(f"cannot write {path}: {reason}", hint)
+    return NoRoom(f"cannot write {path}: {reason}", hint)
 
 
 def sync(path: Path) -> None:

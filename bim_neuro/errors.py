@@ -2,7 +2,8 @@
 
     BimError                    anything we refuse, with a message and a hint
     ├── InputError              exit 2   unreadable, malformed or unknown input
-    │   └── BackendMissing      exit 2   a backend that is not installed here
+    │   ├── BackendMissing      exit 2   a backend that is not installed here
+    │   └── NoRoom              exit 2   this machine's disk or memory does not take it now
     ├── DoesNotFit              exit 1   the chip cannot hold it, or a node is not supported; holds every finding
     ├── ThresholdMissed         exit 3   a verification found a difference, or a limit the user set was missed
     └── BackendFailed           exit 4   a backend broke or ran past its time limit
@@ -44,6 +45,10 @@ class InputError(BimError):
 
 class BackendMissing(InputError):
     """A backend that is not installed in this environment."""
+
+
+class NoRoom(InputError):
+    """A disk or a memory that does not take what is written now: on another day, or another machine, it may."""
 
 
 def not_registered(thing: object, what: str, place: str) -> InputError:

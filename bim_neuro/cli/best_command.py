@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite, nan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,9 +72,12 @@ def _limit(text: str, end: str) -> tuple[str, str, float]:
     name, _, number = text.partition("=")
     (objective, *_) = objectives_of(name)
     try:
-        return objective.name, end, float(number)
+        limit = float(number)
     except ValueError:
-        raise InputError(f"--{end} {text:.60} gives no number", f"write it as --{end} {objective.name}=0.5") from None
+        limit = nan
+    if not isfinite(limit):
+        raise InputError(f"--{end} {text:.60} gives no number", f"write it as --{end} {objective.name}=0.5")
+    return objective.name, end, limit
 
 
 def _show(found: dict[str, Any], place: Path) -> None:

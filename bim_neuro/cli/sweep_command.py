@@ -22,8 +22,8 @@ from .sweep_options import OPTIONS as SWEEP_OPTIONS
 from .train_options import OPTIONS as TRAIN_OPTIONS
 
 if TYPE_CHECKING:
-    from ..sweep.run import Tally
     from ..sweep.sweep import SweepRequest
+    from ..sweep.tally import Tally
     from ..sweep.trial import Values
 
 sweep_app = new_app(Command("bim-sweep", SWEEP))

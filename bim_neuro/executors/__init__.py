@@ -10,7 +10,7 @@ Workers run what the scheduler sends them: they trust it, and whoever may send t
 and plain values are sent; files are opened on the worker by the same safe readers as here.
 """
 
-from .pool import Pool, Slurm, open_pool, visible
+from .pool import Pool, Slurm, open_pool
 from .threads import one_thread
 
-__all__ = ["Pool", "Slurm", "one_thread", "open_pool", "visible"]
+__all__ = ["Pool", "Slurm", "one_thread", "open_pool"]

@@ -70,4 +70,4 @@ class _Closing(Executor):
 def dask_pool(name: str, where: str | int) -> Pool:
     """Return a pool of so many workers here, or of a scheduler by its address."""
     client = _Client(where)
-    return Pool(name, client.make, client.workers, client.scatter)
+    return Pool(name, client.make, client.workers, client.scatter, shared=True if isinstance(where, int) else None)

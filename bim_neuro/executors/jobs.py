@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -20,6 +21,7 @@ class Jobs(Executor):
     def __init__(self, cluster: str, folder: Path, parameters: dict[str, Any]) -> None:
         import submitit
 
+        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at each look where sacct keeps no accounts
         self._made = submitit.AutoExecutor(folder=folder, cluster=cluster)
         self._made.update_parameters(**parameters)
         self._lock, self._ended = threading.Lock(), threading.Event()

@@ -7,12 +7,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
+from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, first_line
+from ..errors import BackendFailed, InputError, first_line
 from ..extras import check_extra
 
 _KINDS = "processes:N, dask:N, dask:tcp://HOST:PORT, submitit:slurm, submitit:local, submitit:debug or module:factory"
@@ -20,6 +21,7 @@ _CLUSTERS = ("slurm", "local", "debug")
 _MOST = 4096
 _PATIENCE = 600.0  # seconds that a lost scheduler may take to come back
 _PAUSE = 2.0
+_ANSWER = 120.0  # seconds that a worker may take to say whether it sees a file
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Pool:
     workers: Callable[[], int]
     scatter: Callable[[bytes], Any] = lambda content: content
     """Sends bytes to all workers once, where the library can; what it returns may stand for them in a call."""
+    shared: bool | None = None
+    """Whether its workers see our files; None: one of them has to be asked."""
+    breaks_whole: bool = False
+    """Whether one worker that dies may end the calls of all, so that none is to blame."""
     ahead: int = 2
     """Calls that are handed out for each worker, so that none waits for the next; a job is its own worker."""
     _executor: Executor | None = None
@@ -63,6 +69,16 @@ class Pool:
         except RuntimeError:  # it was shut down, or its process pool broke
             self.renew()
             return self._ready().submit(call, *args)
+
+    def sees(self, file: Path) -> bool:
+        """Whether the workers see a file: then files travel by their paths."""
+        if self.shared is not None:
+            return self.shared
+        try:
+            return bool(self.submit(_visible, str(file.absolute())).result(_ANSWER))
+        except TookTooLong:
+            said = f"no worker of {self.name} answered within {_ANSWER:.0f} s"
+            raise BackendFailed(said, "start workers, then run the same command again") from None
 
     def renew(self) -> None:
         """Make the executor anew; wait for a scheduler to come back."""
@@ -106,9 +122,9 @@ def open_pool(name: str, folder: Path, slurm: Slurm | None = None) -> Iterator[P
         pool.close(now=not done)
 
 
-def visible(marker: str) -> bool:
-    """Whether a worker sees a file: then files travel by their paths."""
-    return Path(marker).is_file()
+def _visible(file: str) -> bool:
+    """Say, on a worker, whether it sees a file."""
+    return Path(file).is_file()
 
 
 def _pool(name: str, folder: Path, slurm: Slurm) -> Pool:
@@ -117,7 +133,7 @@ def _pool(name: str, folder: Path, slurm: Slurm) -> Pool:
         count = _count(name, what)
         from .processes import Processes
 
-        return Pool(name, lambda: Processes(count), lambda: count)
+        return Pool(name, lambda: Processes(count), lambda: count, shared=True)
     if kind == "dask":
         check_extra("sweep", "distributed", f"--executor {name}")
         from .dask_client import dask_pool
@@ -130,7 +146,7 @@ def _pool(name: str, folder: Path, slurm: Slurm) -> Pool:
         from .jobs import Jobs
 
         most = slurm.array if what == "slurm" else os.cpu_count() or 1
-        return Pool(name, lambda: Jobs(what, folder / ".jobs", slurm.parameters), lambda: most, ahead=1)
+        return Pool(name, lambda: Jobs(what, folder / ".jobs", slurm.parameters), lambda: most, shared=True, ahead=1)
     return _of_module(name, kind, what)
 
 
@@ -157,4 +173,5 @@ def _of_module(name: str, module: str, factory: str) -> Pool:
         made[:] = [found]
         return found
 
-    return Pool(name, executor, lambda: int(getattr(made[0], "_max_workers", 0) or 8) if made else 1)
+    most = lambda: int(getattr(made[0], "_max_workers", 0) or 8) if made else 1  # noqa: E731
+    return Pool(name, executor, most, breaks_whole=True)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, NoRoom
 
 BASE_BYTES = 256 * 2**20
 """Bytes any file may expand to; the setting run.max_memory raises it."""
@@ -58,7 +58,7 @@ def check_run_memory(what: str, size: int) -> None:
 def check_available(what: str, size: int, hint: str = "give fewer samples or steps, or keep less") -> None:
     """Refuse ``size`` bytes for ``what`` if the machine has fewer left."""
     if (left := _available()) is not None and size > left:
-        raise InputError(f"{what} take {size:,} bytes, this machine has {left:,} left", hint)
+        raise NoRoom(f"{what} take {size:,} bytes, this machine has {left:,} left", hint)
 
 
 def _available() -> int | None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..atomic import write
 from ..errors import BackendFailed, first_line
-from ..executors import Pool, one_thread, visible
+from ..executors import Pool, one_thread
 from ..graph import FloatGraph, IntegerGraph, PlacedGraph
 from ..hardware import load_profile
 from ..intake import read_npz
@@ -31,7 +31,6 @@ from ..ran import Ran
 
 PROGRAM, INPUT = "program.npz", "input.npy"
 TRIES = 3
-_PROBE_SECONDS = 120.0
 _SIMULATION = "lava_cpu"  # a profile without cores: a worker only plays
 
 
@@ -43,27 +42,32 @@ def computed(
     write(folder / PROGRAM, content)
     np.save(folder / INPUT, raw)
     try:
-        shared = pool.submit(visible, str((folder / INPUT).absolute())).result(_PROBE_SECONDS)
-        sent = None if shared else pool.scatter(content)
         digest = hashlib.sha256(content).hexdigest()
 
-        def call(part: slice) -> Future[Ran]:
-            place = str(folder.absolute()) if shared else sent
-            samples = (part.start, part.stop) if shared else raw[part]
-            return pool.submit(play_shard, place, digest, samples, backend, os.getpid())
+        def caller() -> Callable[[slice], Future[Ran]]:
+            """Return what hands out a shard to the workers of now, who see the folder or are sent the program."""
+            shared = pool.sees(folder / INPUT)
+            place = str(folder.absolute()) if shared else pool.scatter(content)
 
-        yield from _heard(pool, call, list(reversed(wanted)))
+            def call(part: slice) -> Future[Ran]:
+                samples = (part.start, part.stop) if shared else raw[part]
+                return pool.submit(play_shard, place, digest, samples, backend, os.getpid())
+
+            return call
+
+        yield from _heard(pool, caller, list(reversed(wanted)))
     finally:
         for name in (PROGRAM, INPUT):
             (folder / name).unlink(missing_ok=True)
 
 
 def _heard(
-    pool: Pool, call: Callable[[slice], Future[Ran]], left: list[tuple[int, slice]]
+    pool: Pool, caller: Callable[[], Callable[[slice], Future[Ran]]], left: list[tuple[int, slice]]
 ) -> Iterator[tuple[int, Ran]]:
     """Hand out the shards that are ``left``, the last first, and give their results."""
     flying: dict[Future[Ran], tuple[int, slice]] = {}
     tries: dict[int, int] = {}
+    call = caller()
     while left or flying:
         while left and len(flying) < pool.most:
             index, part = left.pop()
@@ -75,6 +79,7 @@ def _heard(
                 left += [(index, part), *flying.values()]
                 flying.clear()
                 pool.renew()
+                call = caller()
                 break
             if error is None:
                 yield index, future.result()

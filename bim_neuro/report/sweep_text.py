@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from itertools import chain, islice
 from typing import Any
 
 from rich.console import Console
@@ -64,21 +65,33 @@ def _amount(found: Mapping[str, float] | None, unit: str) -> str:
 
 
 def render_sweep(table: dict[str, Any]) -> str:
-    """Return sweep.html; of very many trials it holds those on a front and the first others."""
+    """Return sweep.html; of very many trials it holds points of each front and the first others."""
     text = io.StringIO()
     show_sweep(table, Console(file=text, width=_TEXT_WIDTH, highlight=False, emoji=False))
     return html.render_sweep(_bounded(table), text.getvalue())
 
 
 def _bounded(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table of at most so many trials: of each front evenly spread points, then the first others."""
     if len(table["trials"]) <= MOST_ON_PAGE:
         return table
-    kept = {place for places in table["fronts"].values() for place in places}
-    kept |= set(range(MOST_ON_PAGE))
-    places = {place: index for index, place in enumerate(sorted(kept)) if place < len(table["points"])}
-    points = [table["points"][place] for place in places]
-    keys = {key for point in points for key in point["keys"]}
-    trials = [row for row in table["trials"] if row["key"] in keys][:MOST_ON_PAGE]
-    fronts = {name: [places[place] for place in front] for name, front in table["fronts"].items()}
+    most = MOST_ON_PAGE // (2 * max(1, len(table["fronts"])))
+    fronts = {name: places[:: -(-len(places) // most) or 1] for name, places in table["fronts"].items()}
+    keys: set[str] = set()
+    kept = []
+    for place in dict.fromkeys([*chain(*fronts.values()), *range(len(table["points"]))]):
+        point = table["points"][place]
+        if len(keys) + len(point["keys"]) <= MOST_ON_PAGE:
+            keys.update(point["keys"])
+            kept.append(place)
+    now = {place: index for index, place in enumerate(sorted(kept))}
+    unfinished = (row["key"] for row in table["trials"] if row["status"] != "done")
+    keys.update(islice(unfinished, MOST_ON_PAGE - len(keys)))
+    trials = [row for row in table["trials"] if row["key"] in keys]
     note = f"{len(trials):,} of {len(table['trials']):,} trials; trials.csv has them all."
-    return table | {"points": points, "trials": trials, "fronts": fronts, "note": note}
+    return table | {
+        "points": [table["points"][place] for place in now],
+        "trials": trials,
+        "fronts": {name: [now[place] for place in places if place in now] for name, places in fronts.items()},
+        "note": note,
+    }

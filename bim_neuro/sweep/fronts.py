@@ -39,17 +39,17 @@ def _range(metrics: Sequence[Mapping[str, Any]], column: str) -> dict[str, float
 
 
 def front(found: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]) -> list[int]:
-    """Return the places of the points that no other beats: none is as good in all objectives and better in one."""
+    """Return the places of the points that no other beats in one or two objectives: none is as good in all of them
+    and better in one.
+    """
     losses = {
         place: tuple(-point[one.name]["value"] if one.most else point[one.name]["value"] for one in objectives)
         for place, point in enumerate(found)
         if all(point[one.name] is not None for one in objectives)
     }
-    kept: list[tuple[float, ...]] = []
-    places = []
+    places: list[int] = []
     for place in sorted(losses, key=lambda place: losses[place]):  # whoever beats a point comes before it
-        mine = losses[place]
-        if not any(other != mine and all(a <= b for a, b in zip(other, mine, strict=True)) for other in kept):
-            kept.append(mine)
+        last = losses[places[-1]] if places else None  # the least in the second objective so far
+        if last is None or losses[place] == last or (len(objectives) > 1 and losses[place][1] < last[1]):
             places.append(place)
     return places

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..choices import BACKENDS, DIALECTS, ENCODERS, LAYOUTS, OBJECTIVES, SPLITS
+from ..choices import BACKENDS, DEVICES, DIALECTS, ENCODERS, LAYOUTS, OBJECTIVES, SPLITS
 from ..errors import InputError
+from ..jobs.sequences import count_or_all
 from ..jobs.settings import COMPILE, TRAIN, Setting, nearest
 from ..plasticity.request import RULES
 
@@ -40,6 +41,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("verify", BACKENDS),
     ("learn", ("none", *RULES, "described")),
     ("optimise", OBJECTIVES),
+    ("strict", ("no", "yes")),
 )
 _OF_TRAINING: tuple[tuple[str, type, float | None, float | None], ...] = (
     ("seed", int, 0, 2**31 - 1),
@@ -53,8 +55,9 @@ _OF_TRAINING: tuple[tuple[str, type, float | None, float | None], ...] = (
     ("rule", str, None, None),
     ("encoder", str, None, None),
 )
+_DEVICE = Setting("device", str, None, "", choices=DEVICES)
 PATHS = ("input", "data", "expect", "learn.test")
-"""Names whose values are files or folders; ``target`` may be one too."""
+"""Names whose values are files or folders; ``target`` may be one too: see `is_path`."""
 SHARED = ("data", "layout")
 """What a training takes as well as the compile after it."""
 _SHORT = {"prune": "prune.share"}
@@ -82,9 +85,14 @@ def names(training: bool) -> dict[str, Knob]:
     found = {setting.name: Knob(setting) for setting in (*numbers, *words, *COMPILE)}
     if training:
         own = [Setting(name, kind, None, "", "", low, high) for name, kind, low, high in _OF_TRAINING]
-        settings = [setting for setting in TRAIN if setting.unit != "path" and setting.name[:4] != "run."]
-        found |= {setting.name: Knob(setting, trains=True) for setting in (*own, *settings)}
+        own += [setting for setting in TRAIN if setting.name[:4] != "run." and setting.unit != "path"]
+        found |= {setting.name: Knob(setting, trains=True) for setting in (*own, _DEVICE)}
     return found
+
+
+def is_path(name: str, value: object) -> bool:
+    """Whether a value is the path of a file or folder."""
+    return name in PATHS or (name == "target" and str(value).endswith(".toml"))
 
 
 def find(given: str, known: Mapping[str, Knob]) -> Knob:
@@ -103,4 +111,7 @@ def find(given: str, known: Mapping[str, Knob]) -> Knob:
 
 def read(name: Knob, text: object, shown: str) -> object:
     """Return one value; ``shown`` is the name as it was given."""
-    return replace(name.setting, name=shown).read(text)
+    value = replace(name.setting, name=shown).read(text)
+    if name.full == "samples":
+        count_or_all(str(value))
+    return value == "yes" if name.full == "strict" else value

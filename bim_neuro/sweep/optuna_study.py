@@ -1,7 +1,8 @@
 """Proposals of optuna: NSGA-II for several objectives, TPE for one, kept in a journal file so that a sweep goes on.
 
 A combination is computed once: what optuna proposes again is told the result it has; where it proposes nothing new any
-more, the next untried combination of a drawn order is taken.
+more, the next untried combination of a drawn order is taken. Each space, with what is fixed, and each version of the
+code has a study of its own in the journal: optuna cannot change the values of one, and old results are of another kind.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 from ..extras import check_extra
 from .objectives import Objective
+from .origin import code, content_hash, digest_of
+from .proposals import bounded
 from .space import Space, shuffled
 from .store import Store
 from .trial import Maker, Trial
@@ -20,6 +23,7 @@ from .trial import Maker, Trial
 JOURNAL = "optuna.journal"
 _AGAIN = 32
 """Proposals of combinations that were tried already before another is drawn."""
+_DIGITS = 12  # of a study's name
 
 
 class Study:
@@ -33,7 +37,7 @@ class Study:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._optuna, self._space, self._maker, self._store = optuna, space, maker, store
-        self._objectives, self.total = objectives, min(trials, space.size)
+        self._objectives, self.total = objectives, bounded(min(trials, space.size))
         self._study = self._opened(store.folder / JOURNAL, seed)
         self._axes = {axis.name.full: optuna.distributions.CategoricalDistribution(axis.values) for axis in space.axes}
         self._flying: dict[str, int] = {}
@@ -55,10 +59,16 @@ class Study:
             return optuna.create_study(
                 storage=storage,
                 sampler=sampler,
-                study_name=",".join(one.name for one in self._objectives),
+                study_name=self._name(),
                 directions=["maximize" if one.most else "minimize" for one in self._objectives],
                 load_if_exists=True,
             )
+
+    def _name(self) -> str:
+        maker, axes = self._maker, [(axis.name.full, axis.values) for axis in self._space.axes]
+        model = maker.task if maker.model is None else content_hash(maker.model)
+        asked = digest_of([axes, {name: str(value) for name, value in maker.fixed.items()}, model, code()])
+        return f"{','.join(one.name for one in self._objectives)} {asked[:_DIGITS]}"
 
     def _settle_old(self) -> None:
         """Tell what came of the trials that an earlier sweep had asked for."""

@@ -11,6 +11,8 @@ from .space import Space, shuffled
 from .trial import Maker, Trial
 
 KINDS = ("grid", "random", "optuna")
+MOST = 1_000_000
+"""Trials of a sweep: each is a folder."""
 _COUNTED = 200_000
 """Combinations that are gone through to count the trials among them; of more, all are taken for trials."""
 _CHECKED = 2_000
@@ -37,7 +39,7 @@ class Combinations:
     def __init__(self, space: Space, maker: Maker, seed: int | None = None, trials: int | None = None) -> None:
         self._space, self._maker, self._seed = space, maker, seed
         found = space.size if space.size > _COUNTED else sum(1 for _ in self._distinct())
-        self.total = min(found, trials) if trials else found
+        self.total = bounded(min(found, trials) if trials else found)
         self._left = islice(self._distinct(), self.total)
 
     def _distinct(self) -> Iterator[dict[str, Any]]:
@@ -53,6 +55,15 @@ class Combinations:
 
     def tell(self, key: str, row: Mapping[str, Any]) -> None:
         """Nothing is learnt from a result."""
+
+
+def bounded(trials: int) -> int:
+    """Refuse more trials than a folder holds well."""
+    if trials > MOST:
+        raise InputError(
+            f"these are {trials:,} trials, the limit is {MOST:,}", "give fewer values, or so many --trials"
+        )
+    return trials
 
 
 def check_effects(space: Space, maker: Maker) -> None:

@@ -53,8 +53,8 @@ class Store:
         for name in ("trials", "models", "poisoned", ".claims", ".sweeps", ".work"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.marker.touch()
-        self._clean()
         write(self._sweep(self.id), json.dumps({"host": socket.gethostname(), "process": os.getpid()}))
+        self._clean()
         ended = threading.Event()
         beating = threading.Thread(target=self._beat, args=(ended,), daemon=True)
         beating.start()
@@ -77,12 +77,8 @@ class Store:
         return self.folder / "models" / key / MODEL
 
     def result(self, key: str) -> dict[str, Any] | None:
-        """Return what a finished trial came to; None if it is not finished."""
-        try:
-            found = read_json(self.trial(key) / TRIAL)
-        except InputError:
-            return None
-        return found if isinstance(found, dict) and "status" in found else None
+        """Return what a finished trial came to; None if it is not finished, or its file is damaged."""
+        return _row(self.trial(key) / TRIAL, key)
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Give every finished trial, then the poisoned ones, each in the order of its name."""
@@ -90,8 +86,9 @@ class Store:
             keys = sorted(entry.name for entry in entries)
         yield from (found for key in keys if (found := self.result(key)) is not None)
         for file in sorted((self.folder / "poisoned").glob("*.json")):
-            if not self.trial(file.stem).exists():
-                yield read_json(file)
+            row = _row(file, file.stem)
+            if row is not None and self.result(file.stem) is None:
+                yield row
 
     def attempt(self, key: str) -> Path:
         """Return a new path for an attempt."""
@@ -99,6 +96,8 @@ class Store:
 
     def settle(self, attempt: Path, place: Path) -> bool:
         """Move a finished attempt to its place; False, and it is removed, where another came first."""
+        if place == self.trial(place.name) and place.exists() and self.result(place.name) is None:
+            self._remove(place)  # damaged by whatever befell the disk
         try:
             attempt.rename(place)
         except OSError as error:
@@ -107,6 +106,13 @@ class Store:
             shutil.rmtree(attempt, ignore_errors=True)
             return False
         return True
+
+    def _remove(self, place: Path) -> None:
+        """Remove a folder by a rename first, so that what is there is whole or not there at all."""
+        aside = self.attempt(place.name)
+        with suppress(FileNotFoundError):
+            place.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def poison(self, key: str, row: Mapping[str, Any]) -> None:
         """Note a trial that was given up."""
@@ -128,8 +134,10 @@ class Store:
         return False
 
     def release(self, key: str) -> None:
-        """Give a trial back."""
-        (self.folder / ".claims" / key).unlink(missing_ok=True)
+        """Give a trial back, if this sweep has it."""
+        file = self.folder / ".claims" / key
+        if self._holder(file) == self.id:
+            file.unlink(missing_ok=True)
 
     def _holder(self, claim: Path) -> str:
         with suppress(OSError):
@@ -147,15 +155,17 @@ class Store:
             aside.unlink()
 
     def _runs(self, sweep: str) -> bool:
-        """Whether a sweep runs: by its process on this host, by its last sign of life on another."""
+        """Whether a sweep runs: by its last sign of life, and on this host by its process too.
+
+        The number of a process alone says little: in a container the next one gets the same.
+        """
         file = self._sweep(sweep)
         try:
             said, age = json.loads(file.read_text()), self._now() - file.stat().st_mtime
         except (OSError, ValueError):
             return False
-        if said.get("host") == socket.gethostname():
-            return Path(f"/proc/{said.get('process')}").exists()
-        return bool(age < _SILENT)
+        here = isinstance(said, dict) and said.get("host") == socket.gethostname()
+        return age < _SILENT and (not here or Path(f"/proc/{said.get('process')}").exists())
 
     def _now(self) -> float:
         """Return the time by the clock of the file system, which need not be ours."""
@@ -167,11 +177,12 @@ class Store:
                 os.utime(self._sweep(self.id))
 
     def _clean(self) -> None:
-        """Remove what dead sweeps left; attempts only where no sweep runs, as nothing says whose they are."""
-        for file in (self.folder / ".sweeps").iterdir():
-            if not self._runs(file.name):
-                file.unlink(missing_ok=True)
-        if not any((self.folder / ".sweeps").iterdir()):
+        """Remove what dead sweeps left; attempts only where no other runs, as nothing says whose they are."""
+        others = [file for file in (self.folder / ".sweeps").iterdir() if file.name != self.id]
+        dead = [file for file in others if not self._runs(file.name)]
+        for file in dead:
+            file.unlink(missing_ok=True)
+        if len(dead) == len(others):
             for claim in (self.folder / ".claims").iterdir():
                 claim.unlink(missing_ok=True)
             for attempt in (self.folder / ".work").iterdir():
@@ -182,3 +193,24 @@ class Store:
 
     def _visible(self) -> Iterator[Path]:
         return (entry for entry in self.folder.iterdir() if not entry.name.startswith("."))
+
+
+def _row(file: Path, key: str) -> dict[str, Any] | None:
+    """Return the row of a trial from its file; None where that holds none."""
+    try:
+        found = read_json(file)
+    except InputError:
+        return None
+    return found if is_row(found, key) else None
+
+
+def is_row(found: object, key: str) -> bool:
+    """Whether this is the row of a trial: what it says, the table, the page and `bim-report best` rely on."""
+    if not isinstance(found, dict) or found.get("key") != key:
+        return False
+    texts = all(isinstance(found.get(name), str) for name in ("status", "said", "origin", "model", "source"))
+    return texts and isinstance(found.get("values"), dict) and _are_numbers(found.get("metrics"))
+
+
+def _are_numbers(metrics: object) -> bool:
+    return isinstance(metrics, dict) and all(value is None or type(value) in (int, float) for value in metrics.values())

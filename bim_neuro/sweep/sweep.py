@@ -15,10 +15,11 @@ from ..tasks import TASKS
 from .names import PATHS, Knob, find, names, read
 from .objectives import Objective
 from .proposals import KINDS, Combinations, Proposals, check_effects
-from .run import Sweep, Tally
+from .run import Sweep
 from .space import Space, space_of
 from .store import Store
 from .table import write_table
+from .tally import Tally
 from .trial import Maker, WithoutEffect
 
 REQUEST = "request.toml"

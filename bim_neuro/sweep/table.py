@@ -22,10 +22,11 @@ from ..printable import as_json, csv_cell
 from .fronts import front, points
 from .objectives import OBJECTIVES, Objective
 from .origin import code, libraries
-from .store import Store
+from .store import Store, is_row
 
 JSON, CSV, HTML = "sweep.json", "trials.csv", "sweep.html"
 VERSION = 1
+PAGES = ("report.html", "summary.json")
 
 
 def write_table(store: Store, objectives: Sequence[Objective], command: str) -> dict[str, Any]:
@@ -64,9 +65,12 @@ def read_table(folder: Path) -> dict[str, Any]:
     if not file.exists():
         raise InputError(f"{folder} holds no {JSON}", "give a folder that bim-sweep wrote")
     found = read_json(file)
-    if not isinstance(found, dict) or found.get("schema_version") != VERSION or not isinstance(found["trials"], list):
+    rows = found.get("trials") if isinstance(found, dict) and found.get("schema_version") == VERSION else None
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and is_row(row, str(row.get("key"))) for row in rows
+    ):
         raise InputError(f"{file} is damaged, or of another version", "run bim-sweep again: it computes nothing twice")
-    return found
+    return dict(found)
 
 
 def best(table: Mapping[str, Any], least: str, limits: Sequence[tuple[str, str, float]]) -> dict[str, Any] | None:
@@ -86,8 +90,13 @@ def _within(metrics: Mapping[str, Any], name: str, end: str, number: float) -> b
 
 def _rows(store: Store) -> tuple[list[dict[str, Any]], int]:
     every = list(store.results())
-    rows = [row for row in every if row.get("origin") == code()]
+    rows = [row | {"page": _page(store.trial(row["key"]))} for row in every if row["origin"] == code()]
     return rows, len(every) - len(rows)
+
+
+def _page(place: Path) -> str | None:
+    """Return the file that shows a trial: its report, its summary where no more is kept, None where there is none."""
+    return next((name for name in PAGES if (place / name).exists()), None)
 
 
 def _varied(rows: list[dict[str, Any]]) -> list[str]:

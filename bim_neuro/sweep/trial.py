@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .names import PATHS, SHARED, Knob
+from .names import PATHS, SHARED, Knob, is_path
 from .origin import code, content_hash, key_of, profile_hash
 
 Values = Mapping[str, Any]
@@ -50,26 +50,29 @@ class Trial:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """What a worker needs of it, as plain values."""
+        """What a worker, which may stand in another folder, needs of it, as plain values with whole paths."""
         return {
             "key": self.key,
             "training": self.training,
-            "model": None if self.model is None else str(self.model),
+            "model": None if self.model is None else str(self.model.absolute()),
             "task": self.task,
             "values": self.values,
             "source": self.task or content_hash(Path(str(self.model)))[:_SOURCE],
-            "compiled": dict(self.compiled),
-            "trained": dict(self.trained),
+            "compiled": _whole(self.compiled),
+            "trained": _whole(self.trained),
         }
 
     @property
     def files(self) -> list[Path]:
-        """Every file that it reads."""
-        asked = {**self.compiled, **self.trained}
-        named = [Path(str(asked[name])) for name in PATHS if name in asked]
-        target = str(self.compiled.get("target", ""))
-        chip = [Path(target)] if target.endswith(".toml") else []
-        return [*([self.model] if self.model else []), *named, *chip]
+        """Every file that it reads, by its whole path."""
+        asked = _whole({**self.compiled, **self.trained})
+        named = [Path(value) for name, value in asked.items() if is_path(name, value)]
+        return [*([self.model.absolute()] if self.model else []), *named]
+
+
+def _whole(asked: Values) -> dict[str, Any]:
+    """Return values with whole paths."""
+    return {name: str(Path(value).absolute()) if is_path(name, value) else value for name, value in asked.items()}
 
 
 def _hashed(asked: Values) -> dict[str, Any]:
@@ -106,14 +109,13 @@ class Maker:
         return self.known[name].trains or name in SHARED
 
 
-def request_toml(trial: Mapping[str, Any], model: Path) -> str:
-    """Return the request of a trial as a file for bim-compile --config."""
-    sections: dict[str, dict[str, Any]] = {"run": {"model": str(model.absolute())}}
+def request_toml(trial: Mapping[str, Any], model: str) -> str:
+    """Return the request of a plain trial as a file for bim-compile --config."""
+    sections: dict[str, dict[str, Any]] = {"run": {"model": model}}
     for name, value in trial["compiled"].items():
         section, _, key = name.rpartition(".")
         if (name, value) != ("lowering", "fused"):
-            path = name in PATHS or (name == "target" and str(value).endswith(".toml"))
-            sections.setdefault(section or "run", {})[key] = str(Path(value).absolute()) if path else value
+            sections.setdefault(section or "run", {})[key] = value
     lines = ["# bim-compile --config FILE -o OUT runs this trial again"]
     for section, entries in sections.items():
         lines += ["", f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in sorted(entries.items()))]

@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import write
-from ..errors import DoesNotFit, InputError, first_line
+from ..errors import DoesNotFit, InputError, NoRoom, first_line
 from ..executors import one_thread
+from ..intake import allow_memory
 from ..jobs.compile import compile_to_folder
 from ..jobs.compose import OPTIONS, compose, compose_training
 from ..jobs.request import Request, TrainRequest
 from ..report.models import Summary
-from .names import PATHS
+from .names import PATHS, is_path
 from .origin import code
 from .store import MODEL, TRIAL, Store
-from .trial import request_toml
 
 SUMMARY = ("summary.json", "request.toml", TRIAL)
 """The files that a trial keeps where only summaries are asked for."""
@@ -42,7 +42,7 @@ class Broken(Exception):
 
 
 def run_trial(trial: Mapping[str, Any], folder: str | None, files: bytes | None = None) -> dict[str, Any]:
-    """Compute a trial and return its row; with the zipped ``files`` also its own, under 'files'.
+    """Compute a trial and return its row; with the zipped ``files`` also its own, under 'files' and 'training'.
 
     ``folder`` is the sweep's; None where this worker does not see it.
     """
@@ -50,15 +50,28 @@ def run_trial(trial: Mapping[str, Any], folder: str | None, files: bytes | None 
         one_thread()
     if trial["code"] != code():
         raise Broken(f"{socket.gethostname()} has another version of bim-neuro or of a library than the sweep")
+    allow_memory(trial["compiled"].get("run.max_memory"))
+    if folder is not None:
+        store = Store(Path(folder))
+        return store.result(trial["key"]) or _settled(trial, store)
+    assert files is not None
     with tempfile.TemporaryDirectory() as own:
-        store = Store(Path(folder or own))
-        if folder is None:
-            for name in ("trials", "models", ".work"):
-                (store.folder / name).mkdir(exist_ok=True)
-            assert files is not None
-            trial = _with_paths(trial, _unpacked(files))
-        row = _settled(trial, store)
-        return row if folder else row | {"files": zipped(store.trial(trial["key"]))}
+        return _sent_back(trial, Store(Path(own)), files)
+
+
+def _sent_back(trial: Mapping[str, Any], store: Store, files: bytes) -> dict[str, Any]:
+    """Compute a trial in a store of this worker's own; return its row with the files that were made."""
+    for name in ("trials", "models", ".work"):
+        (store.folder / name).mkdir()
+    sent = _unpacked(files)
+    training = trial["training"]
+    if training is not None and (made := _lies(Path(sent.name), trial["trained_in"])).exists():
+        shutil.copytree(made, store.model(training).parent)
+        training = None
+    row = _settled(_with_paths(trial, Path(sent.name)), store)
+    model = store.model(training).parent if training is not None else None
+    new = {"trained": zipped(model)} if model is not None and model.exists() else {}
+    return row | {"files": zipped(store.trial(trial["key"]))} | new
 
 
 def _settled(trial: Mapping[str, Any], store: Store) -> dict[str, Any]:
@@ -82,13 +95,22 @@ def _row(trial: Mapping[str, Any], store: Store, attempt: Path) -> dict[str, Any
     row = row_of(trial, "done", "")
     try:
         model, metrics = _model(trial, store)
-        outcome = compile_to_folder(_request(trial, model, attempt, store), stage=_quiet, advance=_quiet)
+        outcome = compile_to_folder(_request(trial, model, attempt), stage=_quiet, advance=_quiet)
     except DoesNotFit as error:
         first = next(iter(error.findings), None)
         return row | {"status": "infeasible", "said": first.message if first else error.message}
     except InputError as error:
+        if isinstance(error, NoRoom) or not all(file.exists() for file in _files(trial)):
+            raise  # of this machine now, not of the request
         return row | {"status": "refused", "said": error.message}
     return row | {"metrics": {**metrics, **measured(outcome.summary)}, "said": "; ".join(outcome.missed)}
+
+
+def _files(trial: Mapping[str, Any]) -> list[Path]:
+    """Return the files that a plain trial reads."""
+    asked = {**trial["compiled"], **trial["trained"]}
+    named = [Path(value) for name, value in asked.items() if is_path(name, value)]
+    return [*([Path(trial["model"])] if trial["model"] else []), *named]
 
 
 def row_of(trial: Mapping[str, Any], status: str, said: str) -> dict[str, Any]:
@@ -121,15 +143,13 @@ def _training(trial: Mapping[str, Any], output: Path) -> TrainRequest:
     return compose_training(trial["task"], output, options, asked, command="bim-sweep")
 
 
-def _request(trial: Mapping[str, Any], model: Path, output: Path, store: Store) -> Request:
+def _request(trial: Mapping[str, Any], model: Path, output: Path) -> Request:
     asked = dict(trial["compiled"])
     if asked.get("lowering") == "fused":
         del asked["lowering"]
     options = {name: Path(value) if name in PATHS else value for name, value in asked.items() if name in OPTIONS}
     settings = {name: value for name, value in asked.items() if name not in OPTIONS}
-    file = store.trial(trial["key"]) / "request.toml"
-    toml = request_toml(trial, model)
-    return compose(model, output, options, settings, file=toml, command=f"bim-compile --config {file}")
+    return compose(model, output, options, settings, file=trial["file"], command=trial["command"])
 
 
 def measured(summary: Summary) -> dict[str, Any]:
@@ -177,25 +197,25 @@ def packed(paths: list[Path]) -> bytes:
         for path in dict.fromkeys(paths):
             parts = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
             for part in parts:
-                archive.write(part, _inside(str(path)) + part.relative_to(path.parent).as_posix())
+                archive.write(part, f"{_inside(path)}/{part.relative_to(path.parent).as_posix()}")
     return memory.getvalue()
 
 
-def _inside(path: str) -> str:
+def _inside(path: Path) -> str:
     """Return the folder of an archive that holds what lies at a path."""
-    return hashlib.sha256(path.encode()).hexdigest()[:16] + "/"
+    return hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _unpacked(files: bytes) -> Path:
-    return _kept(hashlib.sha256(files).hexdigest(), files)
+def _lies(folder: Path, path: str) -> Path:
+    """Return where an unpacked archive holds what lay at a path."""
+    return folder / _inside(Path(path)) / Path(path).name
 
 
-@lru_cache(4)
-def _kept(digest: str, files: bytes) -> Path:
-    """Unpack an archive of the sweep's once a process."""
-    folder = Path(tempfile.mkdtemp(prefix=f"bim-sweep-{digest[:8]}-"))
-    with zipfile.ZipFile(io.BytesIO(files)) as archive:
-        archive.extractall(folder)
+@lru_cache(2)
+def _unpacked(files: bytes) -> tempfile.TemporaryDirectory[str]:
+    """Unpack an archive of the sweep's once a process; the folder goes with the last of its trials, or the process."""
+    folder = tempfile.TemporaryDirectory(prefix="bim-sweep-")
+    unpack(files, Path(folder.name))
     return folder
 
 
@@ -203,10 +223,9 @@ def _with_paths(trial: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Return a trial whose files lie in a folder here."""
 
     def here(name: str, value: Any) -> Any:
-        named = name in PATHS or (name == "target" and str(value).endswith(".toml"))
-        return str(folder / _inside(str(value)) / Path(value).name) if named else value
+        return str(_lies(folder, value)) if is_path(name, value) else value
 
-    model = trial["model"] and here(PATHS[0], trial["model"])
+    model = trial["model"] and str(_lies(folder, trial["model"]))
     parts = {part: {name: here(name, value) for name, value in trial[part].items()} for part in ("compiled", "trained")}
     return {**trial, "model": model, **parts}
 

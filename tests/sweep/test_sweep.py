@@ -19,10 +19,8 @@ from commands import Ended, bim_compile, bim_report, bim_sweep, save_input, save
 
 from bim_neuro.executors import open_pool
 from bim_neuro.report.sweep_text import render_sweep
-from bim_neuro.sweep.origin import code
 from bim_neuro.sweep.run import TRIES
 from bim_neuro.sweep.store import Store
-from bim_neuro.sweep.work import packed, run_trial, unpack
 
 THREADS = ("--executor", "made_executors:threads")
 VARIED = ("--vary", "prune=0,0.5", "target=loihi2,lava_cpu")
@@ -208,14 +206,19 @@ def test_a_trial_whose_worker_dies_runs_again_and_one_that_kills_three_is_named(
     assert {row["status"] for row in table(tmp_path / "out")["trials"]} == {"done"}
 
 
+def made_row(key: str) -> dict[str, Any]:
+    said = {"status": "done", "origin": "o", "model": "m", "source": "s", "said": ""}
+    return {"key": key, **said, "values": {}, "metrics": {}}
+
+
 def test_two_attempts_give_one_result(tmp_path: Path) -> None:
     with Store(tmp_path / "out").opened() as store:
         attempts = [store.attempt("key") for _ in range(2)]
         for number, attempt in enumerate(attempts):
             attempt.mkdir()
-            (attempt / "trial.json").write_text(json.dumps({"status": "done", "number": number}))
+            (attempt / "trial.json").write_text(json.dumps(made_row("key") | {"host": str(number)}))
         assert [store.settle(attempt, store.trial("key")) for attempt in attempts] == [True, False]
-        assert store.result("key") == {"status": "done", "number": 0}
+        assert store.result("key") == made_row("key") | {"host": "0"}
         assert list((store.folder / ".work").iterdir()) == []
 
 
@@ -237,14 +240,14 @@ def test_a_claim_is_kept_while_its_sweep_runs_and_lapses_after(tmp_path: Path) -
 def test_a_worker_that_sees_no_folder_is_sent_files_and_sends_its_own_back(
     files: tuple[Path, Path], swept: Path, tmp_path: Path
 ) -> None:
-    row = next(row for row in table(swept)["trials"] if row["values"]["target"] == "loihi2")
-    model, samples = files
-    trial = {"key": row["key"], "training": None, "model": str(model), "task": None, "source": row["source"]}
-    trial |= {"values": row["values"], "compiled": row["values"], "trained": {}, "code": code(), "keep": "all"}
-    made = run_trial({**trial, "process": os.getpid()}, None, packed([model, samples]))
-    unpack(made.pop("files"), tmp_path / "back")
-    assert made["metrics"] == row["metrics"]
-    assert (tmp_path / "back" / "report.html").exists()
+    made_executors.folders = tmp_path / "elsewhere"
+    ended = sweep(files, *VARIED, out=tmp_path / "out", executor=("--executor", "made_executors:strangers"))
+    assert ended.code == 0, ended.err
+    assert numbers(tmp_path / "out") == numbers(swept)
+    for row in table(tmp_path / "out")["trials"]:
+        place = tmp_path / "out" / "trials" / row["key"]
+        assert (place / "report.html").exists()
+        assert f'model = "{files[0]}"' in (place / "request.toml").read_text()
 
 
 def test_the_page_keeps_names_from_files_text() -> None:

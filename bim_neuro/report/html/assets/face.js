@@ -68,14 +68,16 @@ function step(chart, by) {
   showTip(mark, true);
 }
 
-/** Make an element one tab stop whose marks the arrow keys walk. */
+/** Make an element one tab stop whose marks the arrow keys walk; Enter follows a mark that is a link. */
 function walkable(element, label) {
   element.classList.add("marks");
   element.tabIndex = 0;
   element.setAttribute("role", "group");
   element.setAttribute("aria-label", `${label}. Arrow keys walk through it.`);
   element.addEventListener("keydown", (event) => {
-    if (event.target !== element || !(event.key in STEPS)) return;
+    if (event.target !== element) return;
+    if (event.key === "Enter" && active && active.matches("a")) active.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+    if (!(event.key in STEPS)) return;
     event.preventDefault();
     step(element, STEPS[event.key]);
   });
@@ -129,7 +131,9 @@ const cell = (value) => (typeof value === "number" ? count(value) : value === nu
 
 function compareValues(a, b) {
   if (typeof a === "string" && typeof b === "string") return a.localeCompare(b, "en", { numeric: true });
-  return (a ?? -Infinity) - (b ?? -Infinity) || 0;
+  const missing = (value) => value === null || value === undefined;
+  if (missing(a) || missing(b)) return missing(b) - missing(a);
+  return a - b || 0;
 }
 
 /** A row of buttons of which one is pressed. */

@@ -46,7 +46,7 @@ function scatter(label, points, across, up) {
   const best = points.filter((point) => point.front).sort((a, b) => a.x.value - b.x.value || a.y.value - b.y.value);
   drawing.append(s("path", { class: "front", d: best.map((point, index) => `${index ? "L" : "M"}${x.at(point.x.value)} ${y.at(point.y.value)}`).join("") }));
   for (const point of [...points.filter((each) => !each.front), ...best]) drawing.append(dot(point, x, y));
-  return walkable(h("div", {}, drawing), label);
+  return walkable(h("div", {}, drawing), `${label}. Enter opens a point's report`);
 }
 
 function dot(point, x, y) {

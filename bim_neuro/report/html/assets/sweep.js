@@ -13,7 +13,8 @@ const AMOUNT = {
 };
 const amount = (unit, value) => (value === null || value === undefined ? NONE : AMOUNT[unit](value));
 const said = (values) => varied.map((name) => `${name} ${name in values ? values[name] : NONE}`).join(", ");
-const report = (key) => `trials/${encodeURIComponent(key)}/report.html`;
+const pages = new Map(data.trials.map((row) => [row.key, row.page]));
+const report = (key) => (pages.get(key) ? `trials/${encodeURIComponent(key)}/${pages.get(key)}` : null);
 const onFront = new Set(Object.values(data.fronts).flatMap((places) => places.flatMap((place) => data.points[place].keys)));
 
 function spread(range, unit) {
@@ -51,7 +52,7 @@ function frontCard(name, places) {
 
 // The table of trials.
 
-const link = (row) => (row.status === "done" ? h("a", { href: report(row.key) }, row.key.slice(0, 8)) : row.key.slice(0, 8));
+const link = (row) => (row.page ? h("a", { href: report(row.key) }, row.key.slice(0, 8)) : row.key.slice(0, 8));
 const columnsOfTrials = [
   { head: "Trial", text: true, value: (row) => row.key, show: link },
   { head: "Status", text: true, value: (row) => row.status, show: (row) => h("span", { class: row.status === "done" ? "" : "bad", title: row.said }, row.status) },
