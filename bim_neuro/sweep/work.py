@@ -15,6 +15,7 @@ import shutil
 import socket
 import tempfile
 import time
+import weakref
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -65,10 +66,10 @@ def _sent_back(trial: Mapping[str, Any], store: Store, files: bytes) -> dict[str
         (store.folder / name).mkdir()
     sent = _unpacked(files)
     training = trial["training"]
-    if training is not None and (made := _lies(Path(sent.name), trial["trained_in"])).exists():
+    if training is not None and (made := _lies(sent.folder, trial["trained_in"])).exists():
         shutil.copytree(made, store.model(training).parent)
         training = None
-    row = _settled(_with_paths(trial, Path(sent.name)), store)
+    row = _settled(_with_paths(trial, sent.folder), store)
     model = store.model(training).parent if training is not None else None
     new = {"trained": zipped(model)} if model is not None and model.exists() else {}
     return row | {"files": zipped(store.trial(trial["key"]))} | new
@@ -211,12 +212,17 @@ def _lies(folder: Path, path: str) -> Path:
     return folder / _inside(Path(path)) / Path(path).name
 
 
-@lru_cache(2)
-def _unpacked(files: bytes) -> tempfile.TemporaryDirectory[str]:
-    """Unpack an archive of the sweep's once a process; the folder goes with the last of its trials, or the process."""
-    folder = tempfile.TemporaryDirectory(prefix="bim-sweep-")
-    unpack(files, Path(folder.name))
-    return folder
+class _Unpacked:
+    """The files of an archive in a folder, which goes when nobody uses it any more, or with the process."""
+
+    def __init__(self, files: bytes) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="bim-sweep-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        unpack(files, self.folder)
+
+
+_unpacked = lru_cache(2)(_Unpacked)
+"""Unpacks an archive of the sweep's once a process."""
 
 
 def _with_paths(trial: Mapping[str, Any], folder: Path) -> dict[str, Any]:
