@@ -86,7 +86,7 @@ def test_the_report_tells_the_words_of_lists_and_the_shapes(out: Path) -> None:
 
 
 def test_a_map_s_activity_is_a_picture_a_channel(out: Path) -> None:
-    first = of(out, "series")["raster"]["layers"]["lif2"]
+    first = of(out, "series")["raster"]["pictures"]["lif2"]
     assert first["shape"] == [8, 6, 6]
     assert [len(picture) for picture in first["pictures"]] == [6] * 8
     assert {len(row) for picture in first["pictures"] for row in picture} == {6}
