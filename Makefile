@@ -28,7 +28,7 @@ ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 FEWER_TYPES := --allow-any-generics --allow-untyped-calls --no-warn-return-any --no-warn-unused-ignores
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures browser test test-all frameworks coverage fuzz kills lint types train-digits train-ecg bench clean dist environment
+.PHONY: help demo pictures browser docs test test-all frameworks coverage fuzz kills lint types train-digits train-ecg bench clean dist environment
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,10 @@ browser: ## install Chromium from the system's packages, for the tests of report
 pictures: demo browser ## take docs/report-light.png and -dark.png of the demo's report
 	$(BIN)/python scripts/screenshots.py $(OUT)/digits/report.html
 
+docs: environment ## build the documentation as a site that opens offline: site/index.html
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint scripts/constraints.txt --editable '.[docs]'
+	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 lint: environment ## style, import order, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -95,5 +99,5 @@ dist: environment ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation
 
 clean: ## remove what the commands above made, except the environment
-	rm -rf build dist out out-* .pytest_cache .mypy_cache .ruff_cache .coverage .import_linter_cache .hypothesis
+	rm -rf build dist site out out-* .pytest_cache .mypy_cache .ruff_cache .coverage .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

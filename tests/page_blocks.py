@@ -1,4 +1,4 @@
-"""The blocks of the pages "from ...", run in their order: python in one namespace, bim-compile, and what they print.
+"""The blocks of the pages "from ..." and "first hour", in their order: python in one namespace, commands and prints.
 
 A block of text names lines, or parts of lines, of what the block before it printed.
 """
@@ -9,14 +9,16 @@ import io
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from commands import ROOT, bim_compile
+from commands import ROOT, bim_compile, bim_report
 
-PAGES = {path.stem: path for path in sorted((ROOT / "docs").glob("from_*.md"))}
+PAGES = {path.stem: path for kind in ("first_hour", "from") for path in sorted((ROOT / "docs").glob(f"{kind}_*.md"))}
 RECORDED = ROOT / "tests" / "pages_data"
 """What the first block of each page of a framework writes, for where the framework is not installed."""
 FILES = ("net.nir", "io.npz")
@@ -64,7 +66,8 @@ def run_page(page: str, folder: Path) -> int:
 
 def _command(line: str) -> str:
     program, *arguments = shlex.split(line)
-    assert program == "bim-compile", line
-    ended = bim_compile(*arguments)
+    if program == "python":
+        return subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True).stdout
+    ended = {"bim-compile": bim_compile, "bim-report": bim_report}[program](*arguments)
     assert ended.code == 0, ended.err
     return ended.out

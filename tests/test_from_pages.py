@@ -1,4 +1,4 @@
-"""The pages "from ..." run: whole where their framework is installed, else from what its first block had written."""
+"""The pages "from ..." and "first hour" run: whole where their framework is installed, else from recorded files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ QUICK = ("from_snntorch",)
 """Each page compiles once or more; the others are run by make test-all."""
 
 
-@pytest.mark.parametrize("page", [pytest.param(p, marks=() if p in QUICK else pytest.mark.slow) for p in PAGES])
+def marks(page: str) -> list[pytest.MarkDecorator]:
+    lava = [pytest.mark.lava] if "--verify lava" in PAGES[page].read_text() else []
+    return lava if page in QUICK else [pytest.mark.slow, *lava]
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, marks=marks(page)) for page in PAGES])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_blocks_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

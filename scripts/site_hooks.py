@@ -1,0 +1,51 @@
+"""What make docs does beside rendering: links out of docs/ lead to copies, reference.md lists the public names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+import bim_neuro
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTWARD = re.compile(r"\]\((?:\.\./)+(?!\.\./)([^)#\s]+)(#[^)\s]*)?\)")
+COPIES = "repository"
+"""The folder of the site that holds copies of the files outside docs/ that pages link to."""
+NAMES = "<!-- every public name -->"
+
+
+def outward_links(page: Path) -> list[str]:
+    """Return the files outside docs/ that a page links to, relative to the repository."""
+    docs = ROOT / "docs"
+    found = [(page.parent / link).resolve() for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text())]
+    return sorted({str(path.relative_to(ROOT)) for path in found if not path.is_relative_to(docs)})
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the files outside docs/ that a page links to, as they are: the site is whole without the repository."""
+    linked = {name for file in files.documentation_pages() for name in outward_links(Path(file.abs_src_path))}
+    for name in sorted(linked):
+        files.append(File.generated(config, f"{COPIES}/{name}.txt", content=(ROOT / name).read_bytes()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Point links at what the site holds, and name what mkdocstrings is to describe."""
+    here = Path(page.file.abs_src_path).parent
+    up = "../" * (len(here.relative_to(ROOT / "docs").parts))
+
+    def inward(link: re.Match[str]) -> str:
+        target = (here / link[0][2:-1].split("#")[0]).resolve()
+        if target.is_relative_to(ROOT / "docs"):
+            return link[0]
+        return f"]({up}{COPIES}/{target.relative_to(ROOT)}.txt)"
+
+    return OUTWARD.sub(inward, markdown).replace(NAMES, _described())
+
+
+def _described() -> str:
+    homes = {"compile": ("", "compile"), **bim_neuro._HOMES}
+    return "\n\n".join(f"::: {'.'.join(filter(None, ('bim_neuro', module, name)))}" for module, name in homes.values())

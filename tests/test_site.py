@@ -1,0 +1,105 @@
+"""The site of make docs is whole and offline: strict, nothing from the network, every link, every public name."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from commands import ROOT
+
+import bim_neuro
+
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+LINK = re.compile(r"\]\((?!https?:)([^)\s]*)#([^)\s]+)\)")
+
+
+class Page(HTMLParser):
+    """What a page loads, where its links lead, and the names of its places."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self.places: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        has = {name: value or "" for name, value in attrs}
+        self.places |= {has[name] for name in ("id", "name") if name in has}
+        if "src" in has:
+            self.loads.append(has["src"])
+        if tag == "link" and has.get("rel") in ("stylesheet", "icon", "preconnect", "preload"):
+            self.loads.append(has["href"])
+        elif tag == "a" and "href" in has:
+            self.links.append(has["href"])
+
+
+def anchor(heading: str) -> str:
+    """Name a heading as GitHub and the site do."""
+    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", heading.replace("`", "").lower()).strip())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_anchor_that_a_page_links_to_is_a_heading(page: Path) -> None:
+    for file, place in LINK.findall(page.read_text()):
+        target = page.parent / file if file else page
+        headings = re.findall(r"^#+ (.+)$", target.read_text(), re.M)
+        assert place in map(anchor, headings), f"{page.name}: {file}#{place}"
+
+
+def test_the_sites_menu_names_every_page_once() -> None:
+    named = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    assert sorted(named) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for package in ("mkdocs", "material", "mkdocstrings"):
+        if find_spec(package) is None:
+            pytest.skip("mkdocs-material and mkdocstrings come with the docs extra")
+    folder = tmp_path_factory.mktemp("site")
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": path}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_site_loads_nothing_from_the_network_and_every_link_of_it_leads_somewhere(site: Path) -> None:
+    pages = {path: Page(path.read_text()) for path in site.rglob("*.html") if path.name != "404.html"}
+    assert len(pages) == len(PAGES)
+    for path, page in pages.items():
+        assert [url for url in page.loads if urlsplit(url).scheme or url.startswith("//")] == []
+        for url in [*page.loads, *page.links]:
+            parts = urlsplit(url)
+            if parts.scheme:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = target / "index.html" if target.is_dir() else target
+            assert target.is_file(), f"{path.name}: {url}"
+            if parts.fragment and target in pages:
+                assert unquote(parts.fragment) in pages[target].places, f"{path.name}: {url}"
+
+
+@pytest.mark.slow
+def test_the_reference_describes_every_public_name(site: Path) -> None:
+    places = Page((site / "reference.html").read_text()).places
+    described = {place.rsplit(".", 1)[-1] for place in places if place.startswith("bim_neuro.")}
+    homes = {there for _, there in bim_neuro._HOMES.values()}
+    assert homes | {"compile"} <= described
+
+
+def test_workflows_call_targets_that_the_makefile_has() -> None:
+    has = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    texts = [path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")]
+    lines = [line for text in texts for line in re.findall(r"run: make ([a-z -]+)", text)]
+    assert {"docs", "lint", "test", "types"} <= {word for line in lines for word in line.split()} <= has
