@@ -9,23 +9,30 @@ rtrl         forward traces: exact, memory constant in T (of the top block)
 dense        the same, its traces touched at every step
 events       the same, its traces touched where the input has events
 segment      forward traces with credit over depth by segments of `SEGMENT` steps
+touch        no gradient: a loop in C that reads, changes and writes an array as large as all traces once a step
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from ctypes import c_float, c_long
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from benchmarks.yardstick import compile_c, pointer
 from bim_neuro.errors import InputError
 from bim_neuro.model.block import BIMBlock
 from bim_neuro.model.network import BIMNetwork
 from bim_neuro.model.selective_scan import BlockState
+from bim_neuro.nodes.arithmetic import Array
+from bim_neuro.training.online import ForwardGradient
 from bim_neuro.training.operator import Implementation, run_block
 from bim_neuro.training.rules import Learner, Learning
 
@@ -113,6 +120,23 @@ def _by_rule(**learning: Any) -> Callable[[BIMNetwork], Call]:
     return prepare
 
 
+TOUCH = Path(__file__).with_name("traces.c")
+
+
+def _touching(net: BIMNetwork) -> Call:
+    library = compile_c(source=TOUCH)
+    if library is None:
+        raise Skip("there is no C compiler here, or another processor than x86-64")
+    kept: dict[int, Array] = {}
+
+    def call(x: Tensor, y: Tensor) -> None:
+        steps, batch = x.shape[:2]
+        traces = kept.setdefault(batch, np.zeros(ForwardGradient(net, batch).nbytes // 4, np.float32))
+        library.touch(pointer(traces), c_long(len(traces)), c_long(steps), c_float(0.9), c_float(0.1))
+
+    return call
+
+
 METHODS: dict[str, Callable[[BIMNetwork], Call]] = {
     "law": _law,
     "compile": _compiled,
@@ -123,6 +147,7 @@ METHODS: dict[str, Callable[[BIMNetwork], Call]] = {
     "dense": _by_rule(rule="rtrl", traces="dense"),
     "events": _by_rule(rule="rtrl", traces="events"),
     "segment": _by_rule(rule="rtrl", credit="segment", segment=SEGMENT),
+    "touch": _touching,
 }
 
 

@@ -56,7 +56,7 @@ def measure(method: str, cell: Cell, data: str, gradient: str) -> None:
     warm(x[:SHORT], y)
     peak = Peak()  # what a method allocates for itself, as traces, counts; code that torch compiled is kept
     call = warm if method == "compile" else METHODS[method](net)
-    loss = call(x, y)
+    loss = call(x, y) or 0.0
     serve(lambda: call(x, y), peak_bytes=peak.rise(), loss=loss, gradient=(gradient, gradients(net)))
 
 
