@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import ThresholdMissed
+from ..errors import DoesNotFit, ThresholdMissed
 from ..jobs.settings import COMPILE
 from ..printable import escape
 from . import options
@@ -187,15 +187,21 @@ def _act(asked: Asked) -> None:
 def _run(asked: Asked) -> None:
     """Run a compile under a progress bar and print what it found."""
     from ..jobs.compile import compile_to_folder
+    from ..jobs.refused import write_refusal
 
     request = request_of(asked)
     with progress_bar() as bar:
         tracker = bar.add_task("simulate", total=None, note="")
-        result = compile_to_folder(
-            request,
-            stage=lambda name, total: bar.update(tracker, description=name, total=total, completed=0),
-            advance=lambda done: bar.advance(tracker, done),
-        )
+        try:
+            result = compile_to_folder(
+                request,
+                stage=lambda name, total: bar.update(tracker, description=name, total=total, completed=0),
+                advance=lambda done: bar.advance(tracker, done),
+            )
+        except DoesNotFit as error:
+            bar.update(tracker, description="try other targets", total=None)
+            write_refusal(request, error)
+            raise
     for file in result.aside:
         remark(f"your file had the name of an output file and was renamed to {file}")
     print_summary(result.summary, request.output, asked.as_json)

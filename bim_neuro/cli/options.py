@@ -239,7 +239,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
 }
 
 _OF_REPORTS = ("output", "config", "json_output", "debug")
-REPORT: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folder", *_OF_REPORTS, "version"), ())
+REPORT: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folder", "opened", *_OF_REPORTS, "version"), ())
 FIT: dict[str, tuple[Condition, ...]] = dict.fromkeys(("files", "target", "prices", *_OF_REPORTS), ())
 COMPARE: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folders", *_OF_REPORTS), ())
 BEST: dict[str, tuple[Condition, ...]] = dict.fromkeys(("folder", "least", "min", "max", *_OF_REPORTS[1:]), ())

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import InputError
 from . import options
 from .asked import Asked, carry_out
 from .best_command import best_app
@@ -26,6 +27,7 @@ def report_command(
     context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(help="Output folder of bim-compile.")] = None,
     output: Annotated[Path | None, in_panel(OUTPUT, "--output", "-o", help="Write the report here, as HTML.")] = None,
+    opened: Annotated[bool, in_panel(OUTPUT, "--open", help="Open the page in the browser.")] = False,
     config: Config = None,
     json_output: Json = False,
     debug: Debug = False,
@@ -36,6 +38,7 @@ def report_command(
     \b
     bim-report out/digits
     bim-report out/digits -o report.html
+    bim-report out/digits --open
     bim-report compare out/digits out/pruned      compares runs
     bim-report best out/sweep-digits              shows the best trial of a sweep
     bim-report fit runs.csv -o my_chip.toml       refits prices to measurements
@@ -49,7 +52,19 @@ def _report(asked: Asked) -> None:
 
     asked.check(options.REPORT)
     folder = asked.needs("folder", "FOLDER", "name a folder that bim-compile wrote, as out/digits")
-    print_summary(report_again(ReportRequest(folder, asked.options["output"])), folder, asked.as_json)
+    output = asked.options["output"]
+    print_summary(report_again(ReportRequest(folder, output)), folder, asked.as_json)
+    if asked.options["opened"]:
+        _open(output or folder / "report.html")
+
+
+def _open(page: Path) -> None:
+    import webbrowser
+
+    if not page.is_file():
+        raise InputError(f"{page} is not there, and cannot be opened", f"write it: bim-report {page.parent} -o {page}")
+    if not webbrowser.open(page.resolve().as_uri()):
+        raise InputError(f"no browser could be started here to open {page}", "open the file yourself")
 
 
 @compare_app.command("bim-report compare")

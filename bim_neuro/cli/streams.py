@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -38,6 +39,10 @@ def run_app(app: Callable[..., Any], **options: Any) -> None:
     except OSError:
         _say(NO_FOLDER)
         raise SystemExit(2) from None
+    if any(re.fullmatch(r"_BIM_\w+_COMPLETE", name) for name in os.environ):
+        from typer._completion_classes import completion_init
+
+        completion_init()  # of shells: bash, zsh, fish
     try:
         app(**options)
     finally:

@@ -97,6 +97,11 @@ def filled(output: Path, *, update: bool = False) -> Iterator[tuple[Path, list[P
                     output.rmdir()
 
 
+def holds_result(output: Path) -> bool:
+    """Whether a folder holds the result of a compile, and not only the page of a refusal."""
+    return _there(output / _LAST)
+
+
 def adopt(file: Path) -> None:
     """Update the hash of an output file that was written again in a finished folder."""
     files = _listed(file.parent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ def series(facts: Facts, excerpt: Callable[[Sequence[int]], RunRecord]) -> dict[
     words = min(record.period, RASTER_STEPS) * sum(node.neurons for node in placed.graph.nodes.values())
     samples = samples_to_show(record, facts.floats, facts.y, words)
     return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "samples": record.samples,
         "steps": record.steps,
         "period": record.period,

@@ -29,6 +29,7 @@ from .models import (
     Verification,
     made,
 )  # fmt: skip
+from .terminal_answers import answer_lines
 from .terminal_costs import deciding_lines, dense_line, energy_lines, power_lines, time_lines
 
 
@@ -41,6 +42,8 @@ def show(summary: Summary, folder: Path | None, console: Console) -> None:
         f"{escape(summary.backend)} integers",
         soft_wrap=True,
     )
+    for line in answer_lines(summary):
+        console.print(line, soft_wrap=True)
     for line in summary.assumptions[:1]:
         if line.startswith(READ_AS):
             console.print(line, soft_wrap=True)
@@ -49,7 +52,7 @@ def show(summary: Summary, folder: Path | None, console: Console) -> None:
     for line in (*_lines(summary), *assumed, *_findings(summary.findings)):
         console.print(line, soft_wrap=True)
     if folder is not None:
-        console.print(f"report: {escape(str(folder / 'summary.txt'))}", soft_wrap=True)
+        console.print(f"report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
 
 
 def report_text(summary: Summary) -> str:

@@ -47,6 +47,23 @@ def metrics(y: NDArray[Any], predicted: NDArray[Any], class_names: Sequence[str]
     }
 
 
+def wilson(right: int, of: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of ``right`` in ``of`` samples (Wilson 1927, without continuity correction).
+
+        (p + z^2/2n -+ z sqrt(p (1 - p)/n + z^2/4n^2)) / (1 + z^2/n)         p = right / n, z = 1.96
+
+    >>> tuple(round(end, 3) for end in wilson(7, 8))
+    (0.529, 0.978)
+    """
+    if not 0 <= right <= of or of == 0:
+        raise InputError(f"{right} of {of} samples is no share")
+    share, z = right / of, 1.959963984540054
+    middle = share + z**2 / (2 * of)
+    half = z * float(np.sqrt(share * (1 - share) / of + z**2 / (4 * of**2)))
+    whole = 1 + z**2 / of
+    return max(0.0, (middle - half) / whole), min(1.0, (middle + half) / whole)
+
+
 def majority(y: NDArray[Any], class_names: Sequence[str] = ()) -> tuple[float, str]:
     """Return the accuracy of always answering the most frequent class, and that class.
 

@@ -76,9 +76,10 @@ def test_a_compile_shows_the_table_and_the_path_of_the_report(tmp_path: Path, mo
         "cores",
         "energy a sample",
         "accuracy: float",
-        str(tmp_path / "out" / "summary.txt"),
     ):
         assert words in ended.out
+    assert [line.split()[0] for line in ended.out.splitlines()[1:4]] == ["fits", "energy", "accuracy"]
+    assert ended.out.splitlines()[-1] == f"report: {tmp_path / 'out' / 'report.html'}"
     assert {file.name for file in (tmp_path / "out").iterdir()} == FILES
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 

@@ -39,6 +39,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         options = ("--target", target, "--verify", "reference", "-o", folder / target)
         assert bim_compile(model, "--input", samples, *options).code == 0
         (folder / f"{target}.html").write_text((folder / target / "report.html").read_text())
+    refused = bim_compile(model, "--input", samples, "--target", "loihi1", "-o", folder / "loihi1")
+    assert refused.code == 1
+    (folder / "refused.html").write_text((folder / "loihi1" / "report.html").read_text())
     names = ("summary", "mapping", "series")
     files = {name: json.loads((folder / "loihi2" / f"{name}.json").read_text()) for name in names}
     (folder / "hostile.html").write_text(html_of(hostile(files, HOSTILE)))
@@ -68,7 +71,9 @@ def visit(chromium: Any, pages: Path) -> Iterator[Open]:
     assert [trouble for one in visits for trouble in one.troubles] == []
 
 
-@pytest.mark.parametrize("name", ["loihi2", "lava_cpu", "hostile", "learnt", "cores", "board", "compare", "twelve"])
+@pytest.mark.parametrize(
+    "name", ["loihi2", "lava_cpu", "hostile", "learnt", "cores", "board", "compare", "twelve", "refused"]
+)
 @pytest.mark.parametrize("width", [1280, 390])
 def test_every_page_opens_without_a_complaint_and_fits_the_screen(visit: Open, name: str, width: int) -> None:
     page = visit(name, color_scheme="dark").page
@@ -97,6 +102,14 @@ def test_a_recording_is_shown_with_its_first_bin_and_the_dialects_that_fit(visit
     assert "7 bins differ. No bin differs under snntorch, reset=zero." in said
     assert "sample 1, step 37, neuron 4" in said
     assert "The recording does not decide: compare (> or >=)." in said
+
+
+def test_a_refusal_shows_by_how_much_and_where_it_fits(visit: Open) -> None:
+    page = visit("refused").page
+    assert "does not fit loihi1" in page.locator("h1").inner_text()
+    row = page.locator(".row[data-tip]", has_text="block1.u").first
+    assert row.inner_text().split("\n")[1:] == ["16×", "16 of 1"]
+    assert page.locator("#targets tbody tr", has_text="loihi2").inner_text().split()[1] == "yes"
 
 
 def test_a_name_that_is_markup_is_shown_and_does_nothing(visit: Open) -> None:
@@ -197,6 +210,41 @@ def test_the_raster_keeps_its_hues_in_the_other_theme(visit: Open) -> None:
     before = readout.evaluate(colour)
     page.get_by_role("button", name="Switch to the light theme").click()
     assert readout.evaluate(colour) != before
+
+
+def test_the_page_says_what_made_it_and_what_was_not_asked(visit: Open, pages: Path) -> None:
+    page = visit("loihi2").page
+    summary = json.loads((pages / "loihi2" / "summary.json").read_text())
+    said = page.locator(".provenance").inner_text()
+    for words in (summary["bim_neuro"], summary["request"]["hashes"]["model"][:12], "numpy", "verify reference"):
+        assert words in said
+    assert json.loads((pages / "loihi2" / "series.json").read_text())["date"][:10] in said
+    assert page.locator(".unasked").inner_text() == "Not asked: learning on the chip --learn."
+    assert page.locator(".tile", has_text="Can it learn?").count() == 0
+
+
+BARS = """values => {
+    const rows = values.map((value) => ({ label: "x", parts: [[value, "red"]], range: null, text: "", tip: {} }));
+    const drawn = rangeBars("x", rows, String);
+    return [...drawn.querySelectorAll("circle")].map((mark) => parseFloat(mark.getAttribute("cx")));
+}"""
+
+
+def test_one_bar_that_dwarfs_the_rest_makes_the_axis_logarithmic(visit: Open) -> None:
+    page = visit("loihi2").page
+    assert page.evaluate(BARS, [1, 40]) == []
+    assert page.evaluate(BARS, [1, 10, 10_000]) == [0, 25, 100]
+
+
+def test_on_paper_no_table_is_cut(visit: Open) -> None:
+    page = visit("loihi2").page
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 within its margins
+    page.emulate_media(media="print")
+    shown = "[...document.querySelectorAll('table')].filter((t) => t.offsetParent)"
+    ends = page.evaluate(f"{shown}.map((t) => t.getBoundingClientRect().right)")
+    wide = [end for end in ends if end > 719]
+    assert wide == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
 
 
 def background(page: Any) -> int:

@@ -8,7 +8,7 @@ from ..models import Summary
 from .bounded import bounded
 from .page import page
 
-__all__ = ["render", "render_comparison", "render_sweep"]
+__all__ = ["render", "render_comparison", "render_refusal", "render_sweep"]
 
 _SHARED = ("base.js", "face.js", "charts.js")
 _REPORT = (
@@ -31,3 +31,8 @@ def render_comparison(comparison: dict[str, Any], text: str) -> str:
 def render_sweep(table: dict[str, Any], text: str) -> str:
     """Return sweep.html of a sweep's trials, points and fronts; ``text`` is the table as plain text."""
     return page("Sweep - bim-neuro", table, (*_SHARED, "scatter.js", "sweep.js"), text)
+
+
+def render_refusal(found: dict[str, Any], text: str) -> str:
+    """Return report.html of a model that does not fit; ``text`` is the same as plain text."""
+    return page("Does not fit - bim-neuro", found, (*_SHARED, "refusal.js"), text)

@@ -67,8 +67,8 @@ function stripFigure(label, short, values, most, format, colour, tip) {
 
 function timeAxis(steps) {
   const marks = ticks(steps, 6).filter((mark) => mark <= steps && Number.isInteger(mark));
-  return h("div", { class: "timed", "aria-hidden": "true" }, h("span"),
-    h("div", { class: "ticks" }, marks.map((mark) => h("span", { style: { left: at(share(mark, steps)) } }, mark === 0 ? "step 0" : String(mark)))));
+  return h("div", { class: "timed", "aria-hidden": "true" }, h("small", {}, "step"),
+    h("div", { class: "ticks" }, marks.map((mark) => h("span", { style: { left: at(share(mark, steps)) } }, String(mark)))));
 }
 
 /** A feature map: a picture a channel, a pixel a neuron. */

@@ -48,13 +48,36 @@ function rangeBar(parts, range, most, marks = []) {
   return drawing;
 }
 
+const DWARFED = 50; // where one value is so many times the next, the axis is logarithmic and bars are points
+
+/** Points with ranges on a logarithmic axis, for rows of which one dwarfs the rest. */
+function logRows(label, rows, format) {
+  const valueOf = (row) => sum(row.parts.map(([value]) => value));
+  const ends = rows.flatMap((row) => [valueOf(row), row.range && row.range.low, row.range && row.range.high]).filter((value) => value > 0);
+  const [low, high] = [Math.floor(Math.log10(Math.min(...ends))), Math.ceil(Math.log10(largest(ends)))];
+  const span = Math.max(1, high - low);
+  const x = (value) => at(value > 0 ? (100 * (Math.log10(value) - low)) / span : 0);
+  const every = Math.ceil(span / 6);
+  const marks = Array.from({ length: Math.floor(span / every) + 1 }, (_, place) => 10 ** (low + place * every));
+  const head = h("div", { class: "row axis", "aria-hidden": "true" }, h("span", {}, "log"), h("div", { class: "ticks" }, marks.map((mark) => h("span", { style: { left: x(mark) } }, format(mark)))));
+  return walkable(h("div", { class: "rows" }, head, rows.map((row) => {
+    const drawing = s("svg", { class: "bar-svg", height: 22, role: "presentation" }, marks.map((mark) => s("line", { class: "grid", x1: x(mark), x2: x(mark), y1: 0, y2: 22 })));
+    if (row.range && row.range.low !== null) drawing.append(s("line", { class: "range", x1: x(row.range.low), x2: x(row.range.high), y1: 11, y2: 11 }));
+    const main = row.parts.reduce((a, b) => (b[0] > a[0] ? b : a), [0, "var(--quiet)"]);
+    if (valueOf(row) > 0) drawing.append(s("circle", { cx: x(valueOf(row)), cy: 11, r: 5, style: { fill: main[1] } }));
+    return barRow(row.label, drawing, row.text, row.tip, row.aside);
+  })), label);
+}
+
 /** Rows of bars with ranges. A row: {label, parts, range, text, aside, tip}. */
 function rangeBars(label, rows, format) {
+  const [most = 0, next = 0] = rows.map((row) => sum(row.parts.map(([value]) => value))).sort((a, b) => b - a);
+  if (next > 0 && most > DWARFED * next) return logRows(label, rows, format);
   const top = largest(rows.map((row) => (row.range && row.range.high) || sum(row.parts.map(([value]) => value))));
   const marks = ticks(top);
-  const most = marks[marks.length - 1];
-  return walkable(h("div", { class: "rows" }, axis(marks, most, format),
-    rows.map((row) => barRow(row.label, rangeBar(row.parts, row.range, most, marks), row.text, row.tip, row.aside))), label);
+  const end = marks[marks.length - 1];
+  return walkable(h("div", { class: "rows" }, axis(marks, end, format),
+    rows.map((row) => barRow(row.label, rangeBar(row.parts, row.range, end, marks), row.text, row.tip, row.aside))), label);
 }
 
 /** A bar of parts that fill it, as shares of a whole. */

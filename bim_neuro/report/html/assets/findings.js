@@ -7,7 +7,7 @@ function findingsTile() {
   const errors = findings.filter(({ severity }) => severity === "error").length;
   const warnings = findings.length - errors;
   const counted = [errors && plural(errors, "error"), warnings && plural(warnings, "warning")].filter(Boolean).join(", ");
-  if (!counted) return tile("Warnings and errors", "nothing found", "no silent or saturated layer, no clipped input", null, "good");
+  if (!counted) return tile("Warnings and errors", "nothing found", "no silent or saturated layer, no channel clipped by more than 1 %", null, "good");
   return tile("Warnings and errors", counted, findings[0].message, h("a", { href: "#findings" }, "All findings"), errors ? "bad" : "warn");
 }
 

@@ -59,7 +59,7 @@ const verified = run.verify && run.verify.equal === run.verify.spike_slots && ru
   && lessons.every((row) => row.equal === row.values);
 
 function checkTile() {
-  if (!run.verify) return tile("Are the integers right?", "not checked", "add --verify lava to hold every message and state against Lava");
+  if (!run.verify) return null;
   const { messages, messages_equal, spike_slots, equal, states, states_equal, backend } = run.verify;
   const values = `${count(messages_equal)} of ${count(messages)} messages, ${count(equal + states_equal)} of ${count(spike_slots + states)} values equal${lessons.length ? `; learning: ${count(lessons.reduce((sum, row) => sum + row.equal, 0))} of ${count(lessons.reduce((sum, row) => sum + row.values, 0))}` : ""}`;
   return tile("Are the integers right?", verified ? `equal to ${backend}` : `differ from ${backend}`, values, null, verified ? "good" : "bad");
@@ -67,8 +67,7 @@ function checkTile() {
 
 function learnTile() {
   const { learning } = run;
-  if (learning === undefined) return null;
-  if (learning === null) return tile("Can it learn?", "not asked", "add --learn to compile a rule for the learning engine");
+  if (!learning) return null;
   const { accuracy_before: before, accuracy_after: after, forgotten } = learning;
   const measured = typeof before === "number" && typeof after === "number";
   const rose = measured && after > before;
@@ -78,10 +77,29 @@ function learnTile() {
     !measured ? null : !rose ? "bad" : costly ? "warn" : "good");
 }
 
+/** What makes figures doubtful: layers that never send, words that saturated, input that was cut off. */
+function lossTile() {
+  const dead = spiking.filter((layer) => layer.spikes === 0);
+  const saturated = sum(layers.map((layer) => layer.saturations));
+  const met = data.input.length * (run.encoder.values || 0);
+  const clipped = sum(data.input.map((row) => row.clipped));
+  const said = [`${plural(dead.length, "dead layer")}`, `${plural(saturated, "saturated word")}`, met ? `${percent(clipped / met)} of the input clipped` : null].filter(Boolean);
+  const found = [dead.length && said[0], saturated && said[1], clipped && said[2]].filter(Boolean);
+  const state = dead.length ? "bad" : saturated || clipped > met / 100 ? "warn" : "good"; // 1 %: as the finding clipped-input
+  return tile("Dead, saturated, clipped?", found.join(", ") || "nothing", dead.map((layer) => layer.name).join(", ") || said.filter((text) => !found.includes(text)).join(", "), null, state);
+}
+
+/** What was not asked for, in one line. */
+function unasked() {
+  const left = [!run.verify && ["a comparison with Lava", "--verify lava"], !run.learning && ["learning on the chip", "--learn"]].filter(Boolean);
+  if (!left.length) return null;
+  return h("p", { class: "note unasked" }, "Not asked: ", left.flatMap(([what, option], at) => [at ? ", " : "", `${what} `, h("code", {}, option)]), ".");
+}
+
 function glance() {
   return section("glance", "At a glance", "At a glance", null, h("dl", { class: "tiles" },
     fitTile(), findingsTile(), bindsTile(),
     costTile(),
     quantityTile("How long does it take?", run.energy.seconds_per_sample, TIME, `${plural(run.period, "step")} a sample, first answer after ${run.latency_steps}`),
-    sparseTile(), fixedTile(), checkTile(), learnTile()));
+    sparseTile(), lossTile(), fixedTile(), checkTile(), learnTile()), unasked());
 }

@@ -183,6 +183,18 @@ function verdict() {
   return `${pieces.join("; ")}.`;
 }
 
+/** What made this page: when, with what, from what. */
+function provenance() {
+  const { hashes, versions, options } = run.request;
+  const given = Object.entries(options).filter(([, value]) => value !== null && value !== false && value !== "");
+  return h("dl", { class: "provenance" }, [
+    ["Made", [data.series.date ? `${data.series.date.replace("T", " ").replace("+00:00", " UTC")}, ` : "", `bim-neuro ${run.bim_neuro}`]],
+    ["With", Object.entries(versions).filter(([name]) => name !== "bim-neuro").map(([name, version]) => `${name} ${version}`).join(", ")],
+    ["SHA-256", Object.entries(hashes).filter(([, hash]) => hash).map(([name, hash]) => [`${name} `, h("code", { title: hash }, hash.slice(0, 12)), " "])],
+    ["Request", given.map(([name, value]) => `${name} ${value}`).join(", ")],
+  ].filter(([, said]) => said.length).map(([name, said]) => h("div", {}, h("dt", {}, name), h("dd", {}, said))));
+}
+
 function report() {
   const name = run.model.split(/[\\/]/).pop();
   document.title = `${name} on ${run.target} - bim-neuro`;
@@ -190,7 +202,7 @@ function report() {
     h("p", { class: "note" }, `${plural(run.samples, "sample")} of ${plural(run.steps, "step")} (${run.input}), ${run.backend} integers.`)];
   page(`${name} on ${run.target}`, lead,
     [programSection(), glance(), findingsSection(), energySection(), timeSection(), chipSection(), activitySection(), fixedSection(), expectSection(), learningSection(), section("layers", "Layers", "Layer by layer", null, cards(layerTable())), trainingSection(), furtherSection(), assumptionsSection()],
-    [`bim-neuro ${run.bim_neuro}. Counts are of ${plural(run.samples, "sample")}, energy is of one. The same numbers: summary.json, per-layer.csv, mapping.json, series.json.`]);
+    [provenance(), `Counts are of ${plural(run.samples, "sample")}, energy is of one. The same numbers: summary.json, per-layer.csv, mapping.json, series.json.`]);
 }
 
 report();
