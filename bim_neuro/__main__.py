@@ -15,7 +15,7 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Run the command that the first argument names, with the others; its name stands in usage and messages."""
+    """Run the command that the first argument names, with the others."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in ("-h", "--help"):
         sys.stdout.write(f"usage: python -m bim_neuro {{{','.join(COMMANDS)}}} ...\n")

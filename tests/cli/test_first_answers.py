@@ -71,9 +71,22 @@ def test_the_commands_run_without_their_scripts(done: Path) -> None:
     assert unknown.stderr == "error: python -m bim_neuro needs a command: compile, train, sweep, report\n"
 
 
+COMMAND = "import sys; sys.argv[0] = 'bim-compile'; from bim_neuro.cli import compile_main; compile_main()"
+
+
+def completed(**more: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
+    ended = subprocess.run(
+        [sys.executable, "-c", COMMAND], capture_output=True, text=True, env=environment, timeout=120
+    )
+    return ended.stdout
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_completes_options(shell: str) -> None:
-    assert "_BIM_COMPILE_COMPLETE=complete_" in run("compile", _BIM_COMPILE_COMPLETE=f"source_{shell}").stdout
-    if shell == "bash":
-        words = {"COMP_WORDS": "bim-compile --opt", "COMP_CWORD": "1"}
-        assert run("compile", _BIM_COMPILE_COMPLETE="complete_bash", **words).stdout.split() == ["--optimise"]
+def test_a_shell_has_a_script_to_complete_with(shell: str) -> None:
+    assert f"_BIM_COMPILE_COMPLETE=complete_{shell}" in completed(_BIM_COMPILE_COMPLETE=f"source_{shell}")
+
+
+def test_an_option_is_completed() -> None:
+    words = {"COMP_WORDS": "bim-compile --opt", "COMP_CWORD": "1"}
+    assert completed(_BIM_COMPILE_COMPLETE="complete_bash", **words).split() == ["--optimise"]
