@@ -175,7 +175,8 @@ def test_what_was_learned_is_not_learned_again(
         ended = bim_compile(*command, "-o", tmp_path / "out")
     assert (ended.code, len(ended.errors)) == (1, 1)
     assert f"the learnt program is kept in {tmp_path / 'out.learned'}" in ended.err
-    assert names(tmp_path) == ["out.learned", "whole"]
+    assert names(tmp_path) == ["out", "out.learned", "whole"]
+    assert "report.html" in names(tmp_path / "out"), "of the refusal"
     other = bim_compile(*command[:-1], "learn.samples=31", "-o", tmp_path / "out")
     assert other.code == 2
     assert "out.learned belongs to another learning run" in other.err

@@ -197,4 +197,5 @@ def test_a_rate_beyond_the_engine_ends_the_command_with_its_finding(tmp_path: Pa
     code, _, err = learn(tmp_path, *options, model=model)
     assert code == 1
     assert "cannot be written" in err
-    assert not (tmp_path / "out").exists()
+    assert "cannot be written" in (tmp_path / "out/report.html").read_text()
+    assert not (tmp_path / "out/summary.json").exists()
