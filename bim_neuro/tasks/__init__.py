@@ -8,12 +8,14 @@ task.train.x.shape                        (samples, steps, channels)
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from .. import arguments
 from ..errors import InputError
 from .arrays import LAYOUTS, Recordings, check_layout, read_recordings, read_sequences
 from .baseline import logistic_regression_baseline
+from .bonn import load_bonn_task
 from .copying import load_copy_task
 from .cue import load_cue_task
 from .dataset import SPLITS, Dataset, Task
@@ -22,6 +24,7 @@ from .ecg import load_ecg_task
 from .metrics import Metrics, majority, metrics
 from .model_input import ModelInput
 from .own import load_own_task
+from .psmnist import load_psmnist_task
 
 __all__ = [
     "LAYOUTS",
@@ -42,11 +45,15 @@ __all__ = [
 ]
 
 TASKS: dict[str, Callable[[Path | None, int], Task]] = {
+    "bonn": load_bonn_task,
+    "bonn-bands": partial(load_bonn_task, variant="bands"),
+    "bonn-sets": partial(load_bonn_task, variant="sets"),
     "copy": load_copy_task,
     "cue": load_cue_task,
     "digits": load_digits_task,
     "ecg": load_ecg_task,
     "own": load_own_task,
+    "psmnist": load_psmnist_task,
 }
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .dataset import Dataset, Float32Array, Int64Array, Task
 from .mitbih import BEFORE, DS1, DS2, FS_HZ, HINT, Beats, read_beats
+from .official import refuse_other
 
 STEPS, SAMPLES_A_STEP = 16, 16
 CLASS_NAMES = ("N", "S", "V", "F")
@@ -47,6 +48,7 @@ def load_ecg_task(data: Path | None = None, seed: int = 0) -> Task:
     datasets = {beats.record: _dataset(beats) for beats in read_beats(data)}
     datasets = {record: dataset for record, dataset in datasets.items() if len(dataset)}
     if not datasets:
+        refuse_other("ecg", data)
         raise InputError(f"'{data}' has no beat of the 44 records of DS1 and DS2", hint=HINT)
     train, validation = _split_ds1({record: datasets[record] for record in DS1 if record in datasets})
     return Task(

@@ -20,10 +20,8 @@ import numpy as np
 from ..errors import Finding, InputError
 from .arrays import TEST, TRAIN, VALIDATION, WANTED, Recordings, read_recordings
 from .dataset import SPLITS, Int64Array, Task
+from .drawn import HELD_OUT, split_by_class, split_by_group
 from .model_input import DT_S
-
-HELD_OUT = 0.15
-"""Fraction of the samples, or groups, in the validation split, and again in the test split."""
 
 
 def load_own_task(data: Path | None = None, seed: int = 0, layout: str | None = None) -> Task:
@@ -93,7 +91,7 @@ def _dealt(file: Recordings, y: Int64Array, rng: np.random.Generator) -> list[In
     """Positions of the training, validation and test samples."""
     group = file.data.group
     if file.split is None:
-        return _split(y, rng) if group is None else _split_groups(group, rng)
+        return split_by_class(y, rng) if group is None else split_by_group(group, rng)
     parts = [np.flatnonzero(file.split == code) for code in (TRAIN, VALIDATION, TEST)]
     if not len(parts[VALIDATION]):
         parts[:2] = _held_out(parts[TRAIN], y, group, rng)
@@ -135,27 +133,3 @@ def _check_groups(group: Int64Array, parts: list[Int64Array], path: Path) -> Non
                 f"group {torn[0]} of '{path}' lies in the splits {SPLITS[first]} and {SPLITS[second]}",
                 "samples of one group must stay in one split; leave the array group out if this is intended",
             )
-
-
-def _split(y: Int64Array, rng: np.random.Generator) -> list[Int64Array]:
-    """Positions of the training, validation and test samples, each class in proportion."""
-    parts: list[list[Int64Array]] = [[], [], []]
-    for c in np.unique(y):
-        for part, members in zip(parts, _deal(np.flatnonzero(y == c), f"class {c}", rng), strict=True):
-            part.append(members)
-    return [np.sort(np.concatenate(part)) for part in parts]
-
-
-def _split_groups(group: Int64Array, rng: np.random.Generator) -> list[Int64Array]:
-    """Positions of the training, validation and test samples, each group whole."""
-    dealt = _deal(np.unique(group), "group", rng)
-    return [np.flatnonzero(np.isin(group, members)) for members in dealt]
-
-
-def _deal(members: Int64Array, who: str, rng: np.random.Generator) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """Shuffle and divide into training, validation and test, at least one in each."""
-    if len(members) < 3:
-        raise InputError(f"{who} has {len(members)} members, 3 are needed: one for each split")
-    held = max(1, round(HELD_OUT * len(members)))
-    shuffled = rng.permutation(members)
-    return shuffled[2 * held :], shuffled[:held], shuffled[held : 2 * held]

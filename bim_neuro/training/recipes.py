@@ -70,6 +70,12 @@ DEFAULTS: dict[str, Default] = {
         taps=4,
         recipe=Recipe(epochs=4, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=4),
     ),
+    # bonn and psmnist: small shapes that train in minutes; no search was made
+    **dict.fromkeys(
+        ("bonn", "bonn-bands", "bonn-sets"),
+        Default(channels=32, states=8, blocks=1, taps=4, recipe=Recipe(epochs=40, batch=32, label_smoothing=0.05)),
+    ),
+    "psmnist": Default(channels=64, states=16, blocks=1, taps=4, recipe=Recipe(epochs=10, batch=64)),
     "own": Default(
         channels=64, states=8, blocks=1, taps=4, recipe=Recipe(epochs=100, label_smoothing=0.05, patience=30)
     ),

@@ -33,7 +33,7 @@ def saved(path: Path, **arrays: object) -> Path:
 def test_an_unknown_task_is_refused_with_the_list() -> None:
     with pytest.raises(InputError, match="no task is called 'speech'") as refusal:
         load_task("speech")
-    assert refusal.value.hint == "one of: copy, cue, digits, ecg, own"
+    assert refusal.value.hint == "one of: bonn, bonn-bands, bonn-sets, copy, cue, digits, ecg, own, psmnist"
 
 
 def test_a_seed_that_no_generator_takes_is_refused() -> None:

@@ -1,0 +1,68 @@
+"""Data sets in their official layout, told apart by their files, each with the page it is downloaded from.
+
+A task that reads one refuses a folder of another by name, so that nothing is trained on by mistake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Official:
+    """A data set: its ``name``, the ``page`` that has it, and globs of files, any of which tells it from all others."""
+
+    name: str
+    page: str
+    signs: tuple[str, ...]
+
+
+OFFICIAL: dict[str, Official] = {
+    "bonn": Official(
+        "the Bonn EEG sets A to E",
+        "the Universitat Pompeu Fabra's page of Andrzejak et al. 2001",
+        ("[ZzOoNnFfSs][0-9][0-9][0-9].[Tt][Xx][Tt]", "*/[ZzOoNnFfSs][0-9][0-9][0-9].[Tt][Xx][Tt]"),
+    ),
+    "ecg": Official("MIT-BIH", "physionet.org/content/mitdb/1.0.0", ("mitbih_beats.npz", "[12][0-9][0-9].hea")),
+    "psmnist": Official("MNIST", "yann.lecun.com/exdb/mnist", ("*-images[-.]idx3-ubyte", "*-images[-.]idx3-ubyte.gz")),
+}
+"""By the name of the task that reads it. Signs go two folders deep at most: a data set may hold millions of files."""
+
+
+def official_folder(task: str, data: Path | None) -> Path:
+    """Return the folder ``data`` of a task's data set; InputError where it is missing or holds something else."""
+    wanted = OFFICIAL[task]
+    hint = f"download {wanted.name} ({wanted.page}) and give its folder as --data DIR"
+    if data is None:
+        raise InputError(f"task '{task}' needs {wanted.name}", hint)
+    if not data.exists():
+        raise InputError(f"there is no '{data}'", hint)
+    if not data.is_dir():
+        raise InputError(f"'{data}' is not a folder", hint)
+    if not _holds(data, wanted):
+        refuse_other(task, data)
+        raise InputError(f"'{data}' does not hold {wanted.name}: it has no file {wanted.signs[0]}", hint)
+    return data
+
+
+def refuse_other(task: str, data: Path) -> None:
+    """Refuse a folder that holds the data of another task, and name both."""
+    for other, found in OFFICIAL.items():
+        if other != task and data.is_dir() and _holds(data, found):
+            raise InputError(f"'{data}' looks like {found.name}, task '{task}' reads {OFFICIAL[task].name}",
+                             f"use task {other}")  # fmt: skip
+
+
+def official_file(task: str, folder: Path, *names: str) -> Path:
+    """Return the first file of these names that the folder holds; InputError names it and its page."""
+    for name in names:
+        if (folder / name).exists() or (folder / name).is_symlink():
+            return folder / name
+    raise InputError(f"'{folder}' has no file {names[0]}", f"download {OFFICIAL[task].name} ({OFFICIAL[task].page})")
+
+
+def _holds(data: Path, official: Official) -> bool:
+    return any(next(data.glob(sign), None) is not None for sign in official.signs)
