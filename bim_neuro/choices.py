@@ -12,6 +12,12 @@ BOUNDARIES = ("cores", "chip", "board")
 """What a static power is the power of, smallest first. Each contains the one before: they are never added."""
 SPLITS = ("train", "validation", "test")
 """Which samples of data that are split."""
+HEADS = ("class", "step", "next", "labels", "ctc")
+"""What a task asks of a sequence (tasks/heads.py)."""
+EVERY_STEP = ("step", "next")
+"""Heads that are asked at steps of their own."""
+NOT_ASKED = -1
+"""The label of a step at which nothing is asked, and of a string's padding."""
 LAYOUTS = ("BTC", "TBC", "BTCL", "TBCL", "BTCHW", "TBCHW")
 """Which axis of x counts samples (B), steps (T), channels (C), and places: on a line (L), rows (H), columns (W)."""
 ENCODERS = ("graded", "spikes", "counts", "delta")

@@ -70,15 +70,21 @@ class BIMNetwork(nn.Module):
         """Sequence form: x (T, batch, inputs) to logits (batch, classes)."""
         return self.read(self.spikes(x)[-1])
 
-    def read(self, s: Tensor) -> Tensor:
+    def read(self, s: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Spikes of the last block (T, batch, D) to logits: the mean of the leaky readout over the steps.
 
         The mean is linear, so the readout's loop is summed in closed form: spikes at step t weigh
         1 + gamma + ... + gamma^(T - t - 1), added up, as (1 - gamma^(T - t)) / (1 - gamma) is 0 / 0 where gamma is 1.
+        ``lengths`` (batch,) are the steps T of each sequence; what stands after them is not read.
         """
         steps = len(s)
         passed = torch.arange(steps, dtype=s.dtype, device=s.device)
-        weight = torch.exp(passed * F.logsigmoid(self.readout_logit)).cumsum(0).flip(0)
+        summed = torch.exp(passed * F.logsigmoid(self.readout_logit)).cumsum(0)
+        if lengths is not None:
+            left = lengths - 1 - torch.arange(steps, device=s.device)[:, None]
+            weights = torch.where(left >= 0, summed[left.clamp(min=0)], 0) / lengths  # (T, batch)
+            return torch.einsum("tb,tbd->bd", weights, s) @ self.w_o.T + weights.sum(0)[:, None] * self.b_o
+        weight = summed.flip(0)
         return (torch.einsum("t,tbd->bd", weight, s) @ self.w_o.T + weight.sum() * self.b_o) / steps
 
     def initial(self, batch: int) -> NetworkState:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import arguments
+from ..choices import HEADS as HEADS
+from ..choices import NOT_ASKED
 from ..choices import SPLITS as SPLITS
 from ..errors import Finding, InputError, first_line
 from ..printable import counted
-from .heads import HEADS as HEADS
-from .heads import NOT_ASKED, check_lengths, check_targets
+from .heads import check_lengths, check_targets
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]

@@ -15,12 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..choices import EVERY_STEP, NOT_ASKED
 from ..errors import InputError
 
-HEADS = ("class", "step", "next", "labels", "ctc")
-EVERY_STEP = ("step", "next")
-"""Heads that are asked at steps of their own."""
-NOT_ASKED = -1
 AT_ONCE = 2**20
 """Labels that are checked at a time: they may be a file larger than memory."""
 

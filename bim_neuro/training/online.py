@@ -30,7 +30,7 @@ from ..model.network import BIMNetwork
 from .depth import ClassTraces, through
 from .events import EventTraces
 from .fused import FusedTraces
-from .readout import Head, Loss, ReadoutTraces, discounted, even_shares
+from .readout import Head, Loss, ReadoutTraces, discounted
 from .segments import SegmentTraces, to_inputs
 from .steps import BlockMemory, BlockWeights, Steps, begin, record
 from .traces import Adjoint, Keep, Traces
@@ -144,7 +144,7 @@ class ForwardGradient:
         if not len(x):
             raise InputError("a sequence of 0 steps has no gradient", "give at least one step")
         self.begin()
-        p = even_shares(len(x), self.batch, x, mask)
+        p = loss.shares(x, mask)
         omegas = {i: discounted(p, readout.gamma) for i, readout in self.readouts.items()} if not loss.every else {}
         total, error = 0.0, None
         if self.by_segment and not loss.every:
@@ -152,7 +152,7 @@ class ForwardGradient:
         for first in range(0, len(x), self.record_steps):
             now = slice(first, first + self.record_steps)
             part = {i: omega[now] for i, omega in omegas.items()}
-            total += self.advance(x[now], loss, p[now], part, listeners, error)
+            total += self.advance(x[now], loss.during(now), p[now], part, listeners, error)
             if after_record is not None:
                 after_record()
         return total + (0.0 if loss.every else self._finish(loss, finish))

@@ -18,7 +18,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from ..choices import EVERY_STEP, NOT_ASKED
+from ..errors import InputError
 from . import kernels
 
 
@@ -31,19 +34,53 @@ class Head(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """Cross entropy against classes y (batch,): of the weighted sum of r at the end, or of r_t ``every`` step."""
+    """What is read and what it is held against, by the ``head``; a sequence counts as much as another.
+
+        class    y (batch,)         cross entropy of the weighted sum of r at the end, or of r_t ``every`` step
+        step     y (T, batch)       cross entropy of r_t where y is not -1 (``next`` alike)
+        labels   y (batch, C)       binary cross entropy of the weighted sum of r, the mean over classes
+
+    ``smoothing`` moves so much of each target to an even one.
+    """
 
     y: Tensor
     every: bool = False
     smoothing: float = 0.0
+    head: str = "class"
+
+    @classmethod
+    def of_head(cls, head: str, y: Tensor, smoothing: float = 0.0, *, online: bool = False) -> Loss:
+        """Return the loss of y as the data have it, the samples first."""
+        if head == "ctc":
+            hint = "choose --rule bptt, or a task with a class a step (head step)"
+            raise InputError("CTC needs the whole utterance: only rule bptt has it", hint)
+        if head == "labels" and online:
+            raise InputError("head 'labels' is read at the end, online updates need a loss at every step")
+        by_step = head in EVERY_STEP
+        return cls(y.T if by_step else y, online or by_step, smoothing, head)
+
+    def shares(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return p (T, batch) for x (T, batch, inputs): the steps that are asked, of those that ``mask`` marks."""
+        if self.head in EVERY_STEP:
+            asked = self.y != NOT_ASKED
+            mask = asked if mask is None else asked & mask
+        return even_shares(len(x), x.shape[1], x, mask)
+
+    def during(self, steps: slice) -> Loss:
+        """Return the loss of these steps."""
+        return self._replace(y=self.y[steps]) if self.head in EVERY_STEP else self
 
     def of(self, r: Tensor, share: Tensor) -> tuple[float, Tensor]:
         """Return the loss, weighted by share (..., batch), and its gradient by r (..., batch, C)."""
-        classes = r.shape[-1]
-        target = r.new_full((len(self.y), classes), self.smoothing / classes)
-        target[torch.arange(len(self.y), device=r.device), self.y] += 1 - self.smoothing
+        batch, classes = r.shape[-2:]
+        scale = share / batch
+        if self.head == "labels":
+            target = self.y.to(r.dtype) * (1 - self.smoothing) + self.smoothing / 2
+            scale = scale / classes
+            each = (F.softplus(r) - target * r).sum(-1)
+            return float((each * scale).sum()), (torch.sigmoid(r) - target) * scale[..., None]
+        target = F.one_hot(self.y.clamp(min=0), classes).to(r.dtype) * (1 - self.smoothing) + self.smoothing / classes
         logs = torch.log_softmax(r, -1)
-        scale = share / len(self.y)
         return float((-(target * logs).sum(-1) * scale).sum()), (logs.exp() - target) * scale[..., None]
 
 

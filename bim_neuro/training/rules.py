@@ -26,7 +26,6 @@ from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .. import arguments
 from ..denormals import denormals_flushed
@@ -42,6 +41,7 @@ from .steps import Steps
 from .threads import torch_in_one_thread
 from .traces import Keep
 from .truncated import truncated_gradient
+from .whole_loss import whole_loss
 
 BOUND = 4.0
 CREDITS: tuple[str, ...] = get_args(Credit)
@@ -157,16 +157,31 @@ class Learner:
 
     @torch_in_one_thread()
     @denormals_flushed()
-    def gradients(self, x: Tensor, y: Tensor, smoothing: float = 0.0, step: Callable[[], None] | None = None) -> float:
-        """Set .grad of every trainable parameter for x (T, batch, inputs), y (batch,); return the loss.
+    def gradients(
+        self,
+        x: Tensor,
+        y: Tensor,
+        smoothing: float = 0.0,
+        step: Callable[[], None] | None = None,
+        *,
+        head: str = "class",
+        lengths: Tensor | None = None,
+    ) -> float:
+        """Set .grad of every trainable parameter for x (T, batch, inputs), y (batch, ...); return the loss.
 
+        ``y`` is what the ``head`` asks for (bim_neuro/tasks/heads.py); ``lengths`` (batch,) are the steps that count.
         With online learning ``step`` is called after every ``online`` steps, and the last is left to the caller.
         """
         if self.learning.rule == "bptt":
-            return self._backpropagate(x, y, smoothing)
-        if self.learning.rule == "tbptt":
-            return self._backpropagate_segments(x, Loss(y, smoothing=smoothing))
+            return self._backpropagate(x, y, smoothing, head, lengths)
         online = self.learning.online
+        loss = Loss.of_head(head, y, smoothing, online=online is not None)
+        mask = None if lengths is None else torch.arange(len(x), device=x.device)[:, None] < lengths
+        if self.learning.rule == "tbptt":
+            return self._backpropagate_segments(x, loss, mask)
+        if mask is not None and self.learning.law.spikes is not None:
+            hint = "choose --rule rtrl, or sequences of one length"
+            raise InputError(f"rule {self.learning.rule} pairs the spikes of padding too", hint)
         forward = self._forward(x)
         self.traces = [traces.form for traces in forward.traces]
         spikes = _Spikes(self, x.shape[1])
@@ -179,8 +194,9 @@ class Learner:
                 self._set(forward.take(), spikes)
                 step()
 
-        loss = Loss(y, online is not None, smoothing)
-        value = forward.sequence(x, loss, listeners=[spikes.listen], finish=spikes.finish, after_record=after_record)
+        value = forward.sequence(
+            x, loss, mask=mask, listeners=[spikes.listen], finish=spikes.finish, after_record=after_record
+        )
         self._set(forward.take(), spikes)
         return value
 
@@ -217,14 +233,14 @@ class Learner:
             )  # fmt: skip
         return self._passes[batch, events]
 
-    def _backpropagate(self, x: Tensor, y: Tensor, smoothing: float) -> float:
+    def _backpropagate(self, x: Tensor, y: Tensor, smoothing: float, head: str, lengths: Tensor | None) -> float:
         self.network.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(self.network.read(operator.spikes(self.network, x)[-1]), y, label_smoothing=smoothing)
+        loss = whole_loss(self.network, operator.spikes(self.network, x)[-1], y, smoothing, head, lengths)
         loss.backward()
         return float(loss.detach())
 
-    def _backpropagate_segments(self, x: Tensor, loss: Loss) -> float:
-        value, gradients = truncated_gradient(self.network, x, loss, self.learning.segment)
+    def _backpropagate_segments(self, x: Tensor, loss: Loss, mask: Tensor | None) -> float:
+        value, gradients = truncated_gradient(self.network, x, loss, self.learning.segment, mask)
         for name, parameter in self.network.named_parameters():
             parameter.grad = gradients[name]
         return value

@@ -12,16 +12,21 @@ from torch import Tensor
 from ..errors import InputError
 from ..model.network import BIMNetwork
 from .operator import advance
-from .readout import Head, Loss, ReadoutTraces, discounted, even_shares
+from .readout import Head, Loss, ReadoutTraces, discounted
 
 
-def truncated_gradient(network: BIMNetwork, x: Tensor, loss: Loss, length: int) -> tuple[float, dict[str, Tensor]]:
-    """Return the loss of x (T, batch, inputs) and its gradient by the network's names, in segments of ``length``."""
+def truncated_gradient(
+    network: BIMNetwork, x: Tensor, loss: Loss, length: int, mask: Tensor | None = None
+) -> tuple[float, dict[str, Tensor]]:
+    """Return the loss of x (T, batch, inputs) and its gradient by the network's names, in segments of ``length``.
+
+    ``mask`` (T, batch) marks the steps that count.
+    """
     if not len(x):
         raise InputError("a sequence of 0 steps has no gradient", "give at least one step")
     head = Head(network.w_o, network.b_o, network.readout_logit)
     readout = ReadoutTraces(head, x.shape[1])
-    p = even_shares(len(x), x.shape[1], x)
+    p = loss.shares(x, mask)
     omega, total = discounted(p, readout.gamma), 0.0
     if not loss.every:
         total, error = _look_ahead(network, x, loss, p, length)
@@ -33,7 +38,7 @@ def truncated_gradient(network: BIMNetwork, x: Tensor, loss: Loss, length: int) 
         states = [type(state)(*(part.detach() for part in state)) for state in states]
         with torch.no_grad():
             if loss.every:
-                value, errors = readout.every_step(top.detach(), loss, p[now])
+                value, errors = readout.every_step(top.detach(), loss.during(now), p[now])
                 total += value
                 signal = _remembered(errors, readout.gamma) @ head.w_o
             else:

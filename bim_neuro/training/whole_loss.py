@@ -1,0 +1,67 @@
+r"""The loss of whole sequences for autograd, by head: what rule bptt descends.
+
+class    cross entropy of the mean of r over the valid steps
+step     cross entropy of r_t where y asks, the mean over a sequence's steps (next alike)
+labels   binary cross entropy of that mean, the mean over classes
+ctc      -log p(y | r) / length of y, by torch's CTC; class 0 is the blank
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..choices import EVERY_STEP, NOT_ASKED
+from ..model.network import BIMNetwork
+from .readout import even_shares, leak_on
+
+
+class _Leak(torch.autograd.Function):
+    """r_t = gamma r_{t-1} + drive_t, and its adjoint a_t = e_t + gamma a_{t+1}."""
+
+    @staticmethod
+    def forward(ctx: Any, drive: Tensor, gamma: Tensor) -> Tensor:
+        r = leak_on(torch.zeros_like(drive[0]), drive.detach(), float(gamma))
+        ctx.save_for_backward(r, gamma)
+        return r
+
+    @staticmethod
+    def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor, Tensor]:
+        r, gamma = ctx.saved_tensors
+        adjoint = leak_on(torch.zeros_like(r[0]), errors[0].flip(0), float(gamma)).flip(0)
+        return adjoint, (adjoint[1:] * r[:-1]).sum()
+
+
+def readings(network: BIMNetwork, s: Tensor) -> Tensor:
+    """Return r (T, batch, C) of the spikes s (T, batch, D) that the readout hears."""
+    r: Tensor = _Leak.apply(s @ network.w_o.T + network.b_o, network.readout_decay)  # type: ignore[no-untyped-call]
+    return r
+
+
+def whole_loss(
+    network: BIMNetwork,
+    s: Tensor,
+    y: Tensor,
+    smoothing: float = 0.0,
+    head: str = "class",
+    lengths: Tensor | None = None,
+) -> Tensor:
+    """Return the loss of spikes s (T, batch, D) and y as the data have it, the samples first."""
+    if head == "class":
+        return F.cross_entropy(network.read(s, lengths), y, label_smoothing=smoothing)
+    if head == "labels":
+        target = y.to(s.dtype) * (1 - smoothing) + smoothing / 2
+        return F.binary_cross_entropy_with_logits(network.read(s, lengths), target)
+    r = readings(network, s)
+    if head in EVERY_STEP:
+        each = F.cross_entropy(
+            r.flatten(0, 1), y.T.flatten(), ignore_index=NOT_ASKED, label_smoothing=smoothing, reduction="none"
+        )
+        p = even_shares(len(s), s.shape[1], s, y.T != NOT_ASKED)
+        return (each.view(p.shape) * p).sum() / s.shape[1]
+    steps = torch.full((s.shape[1],), len(s)) if lengths is None else lengths.cpu()
+    symbols = (y != NOT_ASKED).sum(1).cpu()
+    return F.ctc_loss(r.log_softmax(-1), y.clamp(min=0), steps, symbols)
