@@ -34,7 +34,7 @@ from bim_neuro.model.block import BIMBlock, _initial_dt_bias
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.model.selective_scan import BlockState
 from bim_neuro.tasks.copying import SHOWN, SYMBOLS
-from bim_neuro.training.online import LocalReadouts
+from bim_neuro.training.local_readouts import LocalReadouts
 from bim_neuro.training.operator import run_block
 
 CHANNELS, STATES, BATCH, LEARNING_RATE = 32, 8, 32, 1e-2

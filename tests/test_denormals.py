@@ -93,7 +93,7 @@ def test_the_kernels_flush_whoever_calls_them(number: Any) -> None:
     kernels.leak_through(x, half)
     v, s = h * 0, h * 0
     v[0] = 1
-    kernels.fire(np.zeros((steps, 1), number), v, s, half, number(2), True)
+    kernels.fire(np.zeros((steps, 1), number), v, s, np.full(1, half, number), number(2), True)
     for decayed in (h, x, v):
         assert denormal(decayed) == 0
         assert decayed[100, 0] > 0 == decayed[-1, 0]

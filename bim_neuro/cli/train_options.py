@@ -50,12 +50,27 @@ _ALWAYS = (
 OPTIONS: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(_ALWAYS, ()),
     **dict.fromkeys(
-        ("epochs", "seeds", "channels", "states", "blocks", "train.taps", "encoder", "rule", "prune"), (_ANEW,)
+        (
+            "epochs",
+            "seeds",
+            "channels",
+            "states",
+            "blocks",
+            "train.taps",
+            "train.thresholds",
+            "train.leaks",
+            "train.norm",
+            "encoder",
+            "rule",
+            "prune",
+        ),
+        (_ANEW,),
     ),
     "data": (),  # `load_task` refuses it for a task that makes its own
     "layout": (),  # and this one for every task but 'own'
     "train.accumulate": (),  # `train` refuses it with online updates
     "train.lambda": (_ANEW, needs(lambda v: _rule(v).mixes, "without --rule hybrid", "add --rule hybrid")),
+    "train.skips": (_ANEW, needs(_several_blocks, "with one block", "add --blocks 2")),
     "train.credit": (_ANEW, _GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
     "train.traces": (_ANEW, _GRADIENT),
     "train.segment": (_ANEW, _SEGMENTED),

@@ -44,9 +44,11 @@ _FIELDS = {
 _OF_TRAINING = {
     "train.lambda": "mix", "train.credit": "credit", "train.segment": "segment", "train.traces": "traces",
     "train.online": "online", "train.patience": "patience", "train.accumulate": "accumulate", "train.taps": "taps",
-    "train.csv": "csv", "train.tensorboard": "tensorboard",
+    "train.leaks": "leaks", "train.csv": "csv", "train.tensorboard": "tensorboard",
 }  # fmt: skip
 """Which settings are fields of a `TrainRequest`, and which."""
+_YES_OR_NO = {"train.skips": "skips", "train.thresholds": "thresholds", "train.norm": "norm"}
+"""Those that are yes or no."""
 _PATHS = ("csv", "tensorboard")
 """Those that are paths."""
 
@@ -80,6 +82,7 @@ def compose_training(
     """Return the request of a training; ``options`` are fields of `TrainRequest`, ``more`` as for `compose`."""
     named: dict[str, Any] = _named(settings, _OF_TRAINING)
     named |= {field: Path(named[field]) for field in _PATHS if field in named}
+    named |= {field: value == "yes" for field, value in _named(settings, _YES_OR_NO).items()}
     return TrainRequest(task=task, output=output, **options, **named, **more)
 
 

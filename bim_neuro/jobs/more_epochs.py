@@ -19,7 +19,7 @@ from ..model.checkpoint import Checkpoint, load_checkpoint, load_plain
 from ..printable import counted
 from ..tasks import Task
 from ..training.progress import Start, digest
-from ..training.recipes import DEFAULTS, Default
+from ..training.recipes import DEFAULTS, SHAPE, Default
 from ..training.rules import Learning
 from ..training.stdp import PairWindow
 from ..training.trainer import Recipe
@@ -35,7 +35,7 @@ def begun(model: Path, task: Task, resume_file: Path) -> tuple[Checkpoint, Defau
         recipe = Recipe(**_of(record["recipe"], Recipe))
         window = PairWindow(**record["learning"]["window"])
         learning = Learning(**{**_of(record["learning"], Learning), "window": window})
-        shape = {name: getattr(config, name) for name in ("channels", "states", "blocks", "taps")}
+        shape = {name: getattr(config, name) for name in SHAPE}
         name = _name(checkpoint, resume_file)
         had = {"epochs": int(record["epochs"]), "best_epoch": int(record["best_epoch"])}
         start = Start(resume_file, dict(checkpoint.state), name, **had, log=tuple(record["log"]))

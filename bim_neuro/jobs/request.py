@@ -90,6 +90,10 @@ class TrainRequest:
     states: int | None = None
     blocks: int | None = None
     taps: int | None = None
+    skips: bool | None = None
+    thresholds: bool | None = None
+    leaks: int | None = None
+    norm: bool | None = None
     encoder: str | None = None
     rule: str = "bptt"
     device: str = "auto"

@@ -187,6 +187,13 @@ TRAIN = (
     Setting("train.accumulate", int, 1, "Parts of a batch, one after another: the same updates in less memory.",
             "parts", 1),
     Setting("train.taps", int, None, "K, taps of the causal convolution.", "taps", 1),
+    Setting("train.skips", str, None, "Blocks and readout also hear the spikes of all blocks before.",
+            choices=("yes", "no")),
+    Setting("train.thresholds", str, None, "A threshold of its own for each channel.", choices=("yes", "no")),
+    Setting("train.leaks", int, None, "Groups of channels with a leak of their own, a LIF each on the chip.", "groups",
+            1, 4),
+    Setting("train.norm", str, None, "Projections are divided by their size on the first batch.",
+            choices=("yes", "no")),
     Setting("train.csv", str, None, "Also write loss, score and learning rate of each epoch to this CSV file.", "path"),
     Setting("train.tensorboard", str, None, "The same as curves for TensorBoard, in this folder.", "path"),
 )  # fmt: skip

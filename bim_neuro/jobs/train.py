@@ -31,7 +31,7 @@ from ..training.predict import predict
 from ..training.processes import rank_of_environment
 from ..training.progress import OnEpoch, Start
 from ..training.progress import Progress as TrainingProgress
-from ..training.recipes import DEFAULTS, Default
+from ..training.recipes import DEFAULTS, SHAPE, Default
 from ..training.rules import Learning
 from ..training.trainer import Recipe, accuracy, train
 from .more_epochs import begun, said
@@ -41,8 +41,8 @@ from .sequences import task_for, trained_on
 
 CALIBRATION_SAMPLES = 2048
 _OF_MORE = ("seed", "patience", "batch", "learning_rate", "accumulate", "device")
-_CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", "channels", "states", "blocks", "taps", "encoder",
-            "accumulate", "device")  # fmt: skip
+_CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", *SHAPE, "encoder", "accumulate",
+            "device")  # fmt: skip
 """Fields of a request that change a task's default."""
 
 
@@ -95,7 +95,7 @@ def plan_for(
         arguments.instance(learning, Learning, "learning")
     resume_file = None if resume_file is None else arguments.path(resume_file, "resume_file")
     given = {name: value for name, value in changes.items() if value is not None}
-    shape = {name: given.pop(name) for name in ("channels", "states", "blocks", "taps", "encoder") if name in given}
+    shape = {name: given.pop(name) for name in (*SHAPE, "encoder") if name in given}
     return TrainingPlan(
         task,
         replace(default, recipe=replace(default.recipe, **given), **shape),
@@ -224,7 +224,9 @@ def _train(
     task, encoder, shape = plan.task, plan.encoder, plan.default
     training, validation = (_encoded(encoder, part) for part in (task.train, task.validation))
     config = NetworkConfig(
-        encoder.source.neurons, len(task.class_names), shape.channels, shape.states, shape.taps, shape.blocks
+        encoder.source.neurons,
+        len(task.class_names),
+        **{name: getattr(shape, name) for name in SHAPE},
     )
     network, run = train(
         config,

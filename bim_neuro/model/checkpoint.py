@@ -1,7 +1,7 @@
 """model.pt: one documented format, read without executing anything.
 
     {"format": "bim-neuro", "version": 1,
-     "config":  {inputs, classes, channels, states, taps, blocks},
+     "config":  {inputs, classes, channels, states, taps, blocks; skips, thresholds, leaks, norm where they are used},
      "dt":      seconds a step,               "task": "digits" | "ecg" | "own" | ...,
      "labels":  [class names],                "encoder": {kind, gain (C,), offset (C,), reads_raw or absent},
      "state":   the network's state dict,     "ranges": {"block1.scan.h": largest magnitude in calibration, ...},
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,12 @@ VERSION = 1
 COPIES = 5
 """Peak memory of compiling a model, as a multiple of its weights: float64, scaled and rounded copies."""
 ENCODERS = ("graded", "delta", "spikes")
-_LOGARITHMS = ("a_log", "log_threshold")  # parameters that the block exponentiates
+_LOGARITHMS = ("a_log", "log_threshold", "log_ratio")  # parameters that the block exponentiates
+_DIVISORS = ("log_ratio", "spread")  # and those that it divides by
+
+
+def _divisor(name: str, value: torch.Tensor) -> torch.Tensor:
+    return torch.exp(value.double()) if name.endswith(_LOGARITHMS) else value.double()
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,9 @@ Shapes = dict[str, tuple[int, ...]]
 
 def _large_weights(config: NetworkConfig) -> Shapes:
     """Return the shapes of the large weights; all others are as small as one of their rows or columns."""
-    shapes: Shapes = {"w_o": (config.classes, config.channels)}
+    shapes: Shapes = {"w_o": (config.classes, config.width(config.blocks))}
     for index in range(config.blocks):
-        inputs = config.channels if index else config.inputs
+        inputs = config.width(index)
         columns = {"w_u": inputs, "a_log": config.states, "conv": config.taps}
         shapes |= {f"blocks.{index}.{name}": (config.channels, count) for name, count in columns.items()}
         shapes[f"blocks.{index}.w_b"] = (config.states, inputs)
@@ -100,7 +105,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
         {
             "format": FORMAT,
             "version": VERSION,
-            "config": asdict(checkpoint.config),
+            "config": checkpoint.config.plain,
             "dt": checkpoint.dt,
             "task": checkpoint.task,
             "labels": list(checkpoint.labels),
@@ -217,6 +222,8 @@ def check_values(checkpoint: Checkpoint, path: Path | str) -> None:
             raise InputError(f"{path}: {bad} of {value.numel()} values of '{name}' are not finite", "retrain the model")
         if name.endswith(_LOGARITHMS) and not torch.isfinite(torch.exp(value.double())).all():
             raise InputError(f"{path}: '{name}' holds {float(value.max()):g}, whose exponential overflows")
+        if name.endswith(_DIVISORS) and not torch.isfinite(1 / _divisor(name, value)).all():
+            raise InputError(f"{path}: '{name}' holds {float(value.min()):g}, which divides by 0")
     if not 0 < checkpoint.dt < float("inf"):
         raise InputError(f"{path}: dt is {checkpoint.dt} s, it must be positive and finite")
     for name, largest in checkpoint.ranges.items():

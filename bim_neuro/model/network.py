@@ -6,20 +6,28 @@ r_t = gamma r_{t-1} + W_o s_t + b_o          logits = mean_t r_t
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError
-from .block import BIMBlock, _projection
+from .block import BIMBlock, Variant, _projection
 from .selective_scan import BlockState
+
+MOST_LEAKS = 4
+"""Groups of channels: each is a scan and a LIF, and so a core or more, of its own."""
+_SIZES = ("inputs", "classes", "channels", "states", "taps", "blocks")
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The shape: ``inputs`` source lines, ``channels`` D, ``states`` N, ``taps`` K, ``blocks``, ``classes``."""
+    """The shape: ``inputs`` source lines, ``channels`` D, ``states`` N, ``taps`` K, ``blocks``, ``classes``.
+
+    With ``skips`` a block and the readout hear the spikes of all blocks before, not of the last one alone.
+    ``thresholds`` a channel, ``leaks`` of up to four groups of channels and the ``norm`` are `BIMBlock`'s.
+    """
 
     inputs: int
     classes: int
@@ -27,11 +35,39 @@ class NetworkConfig:
     states: int = 8
     taps: int = 4
     blocks: int = 1
+    skips: bool = False
+    thresholds: bool = False
+    leaks: int = 1
+    norm: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
+        for name in _SIZES:
+            value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= 1_000_000:
                 raise InputError(f"model config: {name} is {value!r}, it must be a whole number from 1 to 1,000,000")
+        for name in ("skips", "thresholds", "norm"):
+            if type(getattr(self, name)) is not bool:
+                raise InputError(f"model config: {name} is {getattr(self, name)!r}, it must be true or false")
+        if type(self.leaks) is not int or not 1 <= self.leaks <= min(MOST_LEAKS, self.channels):
+            most = f"it must be a whole number from 1 to {min(MOST_LEAKS, self.channels)}"
+            raise InputError(f"model config: leaks is {self.leaks!r}, {most}", "each group is a layer of its own")
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The fields as a file holds them; what an older version does not know is there only where it is used."""
+        fields = asdict(self)
+        new = {name: kind.default for name, kind in self.__dataclass_fields__.items() if name not in _SIZES}
+        return {name: value for name, value in fields.items() if name not in new or value != new[name]}
+
+    def heard(self, index: int) -> list[tuple[int, slice]]:
+        """Return the blocks whose spikes block ``index`` hears (the readout is the last), and its columns of each."""
+        if not self.skips:
+            return [(index - 1, slice(0, self.channels))] if index else []
+        return [(below, slice(below * self.channels, (below + 1) * self.channels)) for below in range(index)]
+
+    def width(self, index: int) -> int:
+        """Return how many lines block ``index`` hears, or the readout."""
+        return self.channels * (index if self.skips else 1) if index else self.inputs
 
 
 class NetworkState(NamedTuple):
@@ -47,9 +83,12 @@ class BIMNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        widths = [config.inputs] + [config.channels] * (config.blocks - 1)
-        self.blocks = nn.ModuleList(BIMBlock(m, config.channels, config.states, config.taps) for m in widths)
-        self.w_o = _projection(config.classes, config.channels)
+        widths = [config.width(index) for index in range(config.blocks + 1)]
+        variant = Variant(config.thresholds, config.leaks, config.norm)
+        self.blocks = nn.ModuleList(
+            BIMBlock(m, config.channels, config.states, config.taps, variant=variant) for m in widths[:-1]
+        )
+        self.w_o = _projection(config.classes, widths[-1])
         self.b_o = nn.Parameter(torch.zeros(config.classes))
         self.readout_logit = nn.Parameter(torch.tensor(2.0))
 
@@ -60,18 +99,36 @@ class BIMNetwork(nn.Module):
 
     def spikes(self, x: Tensor) -> list[Tensor]:
         """Return the spikes of each block, (T, batch, D), for x (T, batch, inputs)."""
-        layers = []
+        layers: list[Tensor] = []
         for block in self.blocks:
-            x = block(x)
-            layers.append(x)
+            layers.append(block(self.heard(layers, x)))
         return layers
+
+    def heard(self, layers: list[Tensor], x: Tensor) -> Tensor:
+        """Return what the block or readout behind these blocks hears of their spikes; the first hears ``x``."""
+        if not layers:
+            return x
+        return torch.cat(layers, -1) if self.config.skips else layers[-1]
+
+    @torch.no_grad()
+    def measure_norms(self, x: Tensor) -> None:
+        """Set the norms of all blocks on typical input x (T, batch, inputs), from the first block on; then they stay.
+
+        Without norms nothing happens.
+        """
+        layers: list[Tensor] = []
+        for block in self.blocks if self.config.norm else ():
+            assert isinstance(block, BIMBlock)
+            heard = self.heard(layers, x)
+            block.measure_norm(heard)
+            layers.append(block(heard))
 
     def forward(self, x: Tensor) -> Tensor:
         """Sequence form: x (T, batch, inputs) to logits (batch, classes)."""
-        return self.read(self.spikes(x)[-1])
+        return self.read(self.heard(self.spikes(x), x))
 
     def read(self, s: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Spikes of the last block (T, batch, D) to logits: the mean of the leaky readout over the steps.
+        """Spikes that the readout hears (T, batch, D) to logits: the mean of the leaky readout over the steps.
 
         The mean is linear, so the readout's loop is summed in closed form: spikes at step t weigh
         1 + gamma + ... + gamma^(T - t - 1), added up, as (1 - gamma^(T - t)) / (1 - gamma) is 0 / 0 where gamma is 1.
@@ -93,10 +150,12 @@ class BIMNetwork(nn.Module):
 
     def step(self, x: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:
         """Step form: x (batch, inputs) to the readout r_t (batch, classes)."""
-        states = []
+        states: list[BlockState] = []
+        layers: list[Tensor] = []
         for block, before in zip(self.blocks, state.blocks, strict=True):
             assert isinstance(block, BIMBlock)
-            x, after = block.step(x, before)
+            s, after = block.step(self.heard(layers, x), before)
+            layers.append(s)
             states.append(after)
-        r = self.readout_decay * state.r + x @ self.w_o.T + self.b_o
+        r = self.readout_decay * state.r + self.heard(layers, x) @ self.w_o.T + self.b_o
         return r, NetworkState(tuple(states), r)

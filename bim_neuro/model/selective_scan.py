@@ -39,7 +39,7 @@ class ScanWeights(NamedTuple):
     b_u: Tensor  # (D,)
     a_log: Tensor  # (D, N)
     d_skip: Tensor  # (D,)
-    decay: Tensor  # (), beta
+    decay: Tensor  # (), beta; or (D,), of channels whose leaks differ
     threshold: Tensor  # (), th
 
 

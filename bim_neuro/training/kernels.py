@@ -21,16 +21,16 @@ def scan(decay: Array, h: Array) -> None:
 
 
 @vectorised
-def fire(y: Array, v: Array, s: Array, leak: Any, threshold: Any, hard: bool) -> None:
-    """Fill v and s (T + 1, rows) from their first step on, y (T, rows) the current; the soma's law is in block.py."""
+def fire(y: Array, v: Array, s: Array, leak: Array, threshold: Any, hard: bool) -> None:
+    """Fill v and s (T + 1, rows) from their first step on, y (T, rows) the current, leak (rows,); law: block.py."""
     steps, rows = y.shape
     mode = flush_denormals()
     for t in range(steps):
         for i in range(rows):
             if hard:
-                v[t + 1, i] = leak * v[t, i] * (1 - s[t, i]) + y[t, i]
+                v[t + 1, i] = leak[i] * v[t, i] * (1 - s[t, i]) + y[t, i]
             else:
-                v[t + 1, i] = leak * v[t, i] + y[t, i] - threshold * s[t, i]
+                v[t + 1, i] = leak[i] * v[t, i] + y[t, i] - threshold * s[t, i]
             s[t + 1, i] = v[t + 1, i] > threshold
     restore_denormals(mode)
 

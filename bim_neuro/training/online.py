@@ -21,16 +21,17 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..denormals import denormals_flushed
 from ..errors import InputError
-from ..model.block import BIMBlock, _projection
+from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
 from .depth import ClassTraces, through
 from .events import EventTraces
 from .fused import FusedTraces
-from .readout import Head, Loss, ReadoutTraces, discounted
+from .local_readouts import LocalReadouts
+from .readout import Head, Loss, ReadoutTraces, discounted, remembered
 from .segments import SegmentTraces, to_inputs
 from .steps import BlockMemory, BlockWeights, Steps, begin, record
 from .traces import Adjoint, Keep, Traces
@@ -47,21 +48,6 @@ RECORD_NUMBERS, RECORD_STEPS = 2**20, 64
 LEAST_STEPS = 8
 EVENT_STEPS = 2
 """With event-driven traces at least so many steps a line of input: its record is then smaller than the traces."""
-
-
-class LocalReadouts(nn.Module):
-    """One readout for each block but the top one, for training only: a checkpoint does not hold them."""
-
-    def __init__(self, network: BIMNetwork) -> None:
-        super().__init__()
-        classes, channels, below = network.config.classes, network.config.channels, network.config.blocks - 1
-        self.w_o = nn.ParameterList(_projection(classes, channels) for _ in range(below))
-        self.b_o = nn.ParameterList(nn.Parameter(torch.zeros(classes)) for _ in range(below))
-        self.readout_logit = nn.ParameterList(nn.Parameter(torch.tensor(2.0)) for _ in range(below))
-
-    def heads(self) -> list[Head]:
-        """Return the readouts in the order of the blocks."""
-        return [Head(*parts) for parts in zip(self.w_o, self.b_o, self.readout_logit, strict=True)]
 
 
 def _record_steps(network: BIMNetwork, batch: int, events: bool) -> int:
@@ -163,7 +149,7 @@ class ForwardGradient:
         ((top, readout),) = self.readouts.items()
         for first in range(0, len(x), self.record_steps):
             now = slice(first, first + self.record_steps)
-            readout.at_end(self._record(x[now])[-1][0].s, p[now], omegas[top][now])
+            readout.at_end(self._heard(self._record(x[now]), top), p[now], omegas[top][now])
         error = readout.finish(loss)[1]
         readout.take_gradient()
         self.begin()
@@ -171,13 +157,26 @@ class ForwardGradient:
 
     def _record(self, x: Tensor) -> list[tuple[Steps, BlockWeights]]:
         """Run a segment x (T, batch, inputs) through all blocks."""
-        records = []
+        records: list[tuple[Steps, BlockWeights]] = []
         for index, block in enumerate(self.blocks):
             weights = BlockWeights.of(block)
-            steps, self.memory[index] = record(block, x, self.memory[index], weights)
+            heard = self.network.heard([steps.s for steps, _ in records], x)
+            steps, self.memory[index] = record(block, heard, self.memory[index], weights)
             records.append((steps, weights))
-            x = steps.s
         return records
+
+    def _heard(self, records: list[tuple[Steps, BlockWeights]], index: int) -> Tensor:
+        """Return the spikes that the readout of a block reads: its own, but all that are heard by the top one's."""
+        own = records[index][0].s
+        return self.network.heard([steps.s for steps, _ in records], own) if index == len(records) - 1 else own
+
+    def _weights(self, index: int, of: int) -> Tensor:
+        """Return the columns of the readout of block ``index`` that read the spikes of block ``of``."""
+        head = self.readouts[index].head.w_o.detach()
+        if index < len(self.blocks) - 1:
+            return head
+        columns = dict(self.network.config.heard(len(self.blocks)))
+        return head[:, columns[of]] if of in columns else torch.zeros_like(head)
 
     @denormals_flushed()
     def advance(
@@ -202,25 +201,26 @@ class ForwardGradient:
                 for listen in listeners:
                     listen(index, steps, None, p, None)
                 continue
-            signal = None
+            signal, w_o = None, self._weights(index, index)
             if loss.every:
                 rho, omega = readout.gamma, torch.ones_like(p)
-                value, errors = readout.every_step(steps.s, loss, p)
+                value, errors = readout.every_step(self._heard(records, index), loss, p)
                 total += value
-                signal = errors @ readout.head.w_o.detach()
+                signal = errors @ w_o
             else:
                 assert omegas is not None
                 rho, omega = 1.0, omegas[index]
-                readout.at_end(steps.s, p, omega)
+                readout.at_end(self._heard(records, index), p, omega)
             if error is None:
                 adjoint = self.traces[index].run(steps, weights, rho, omega, signal)
             else:
-                known = omega[..., None] * (error @ readout.head.w_o.detach())
+                known = omega[..., None] * (error @ w_o)
                 adjoint = self.traces[index].run(steps, weights, 0.0, torch.ones_like(p), known)
             for listen in listeners:
                 listen(index, steps, rho, omega, signal)
         if self.by_segment:
-            self._run_below(records, adjoint, torch.ones_like(p))
+            worth = remembered(errors, rho) if error is None else omega[..., None] * error
+            self._run_below(records, adjoint, worth, torch.ones_like(p))
         else:
             self._advance_below(records, rho, omega, errors if loss.every else None)
         return total
@@ -229,11 +229,12 @@ class ForwardGradient:
         """Return the gradient added up since the last call, by the network's parameter names."""
         gradients: dict[str, Tensor] = {}
         for index, traces in enumerate(self.traces):
-            gradients.update({f"blocks.{index}.{name}": value for name, value in traces.take_gradient().items()})
+            own = self.blocks[index].unfolded(traces.take_gradient())
+            gradients.update({f"blocks.{index}.{name}": value for name, value in own.items()})
         for index, readout in self.readouts.items():
-            own = index == len(self.blocks) - 1
+            top = index == len(self.blocks) - 1
             gradients.update(
-                {name if own else f"local.{name}.{index}": value for name, value in readout.take_gradient().items()}
+                {name if top else f"local.{name}.{index}": value for name, value in readout.take_gradient().items()}
             )
         return gradients
 
@@ -244,7 +245,7 @@ class ForwardGradient:
         for index, readout in self.readouts.items():
             value, error = readout.finish(loss)
             total += value
-            signal = error @ readout.head.w_o.detach()
+            signal = error @ self._weights(index, index)
             if not self.by_segment:
                 self.traces[index].collect(signal)
             if finish is not None:
@@ -254,12 +255,21 @@ class ForwardGradient:
                 traces.collect(error)
         return total
 
-    def _run_below(self, records: list[tuple[Steps, BlockWeights]], adjoint: Adjoint | None, ones: Tensor) -> None:
-        """Run the blocks below the top through the segment with the signal that comes from the block above."""
-        for index in range(len(self.blocks) - 1, 0, -1):
+    def _run_below(
+        self, records: list[tuple[Steps, BlockWeights]], adjoint: Adjoint | None, worth: Tensor, ones: Tensor
+    ) -> None:
+        """Run the blocks below the top through the segment with the signals that come from all that hear them.
+
+        ``worth`` (T, batch, C) is what a line of the readout is worth at each step, within the segment.
+        """
+        top, heard = len(self.blocks) - 1, self.network.config.heard
+        signals = {below: worth @ self._weights(top, below) for below, _ in heard(top + 1) if below < top}
+        for index in range(top, 0, -1):
             assert adjoint is not None
-            signal = to_inputs(self.blocks[index], adjoint)
-            adjoint = self.traces[index - 1].run(*records[index - 1], 0.0, ones, signal)
+            by_lines = to_inputs(self.blocks[index], adjoint)
+            for below, columns in heard(index):
+                signals[below] = signals.get(below, 0) + by_lines[..., columns]
+            adjoint = self.traces[index - 1].run(*records[index - 1], 0.0, ones, signals[index - 1])
 
     def _advance_below(
         self, records: list[tuple[Steps, BlockWeights]], rho: float, omega: Tensor, error: Tensor | None
@@ -267,14 +277,17 @@ class ForwardGradient:
         """Run the blocks without their own readout through the segment, from the top down in each step."""
         if all(head is not None for head in self.heads):
             return
-        top = self.network.w_o.detach().expand(self.batch, -1, -1)
+        top, heard = len(self.blocks) - 1, self.network.config.heard
+        direct = {of: self._weights(top, of).expand(self.batch, -1, -1) for of, _ in heard(top + 1)}
         for t in range(len(records[0][0])):
-            reach = top
-            for index in range(len(self.blocks) - 1, 0, -1):
+            reach = dict(direct)
+            for index in range(top, 0, -1):
+                by_lines = through(self.blocks[index], records[index][0], t, reach[index], records[index][1])
+                for of, columns in heard(index):
+                    reach[of] = reach.get(of, 0) + by_lines[..., columns]
                 (steps, weights), below = records[index - 1], self.traces[index - 1]
-                reach = through(self.blocks[index], records[index][0], t, reach, records[index][1])
                 assert isinstance(below, ClassTraces)
                 below.advance(steps, t, weights)
-                below.read_classes(steps, t, weights, rho, omega[t], reach)
+                below.read_classes(steps, t, weights, rho, omega[t], reach[index - 1])
                 if error is not None:
                     below.collect(error[t])

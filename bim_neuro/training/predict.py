@@ -40,7 +40,7 @@ def _logits(network: BIMNetwork, x: Array, at_a_time: int) -> Tensor:
     gamma = float(network.readout_decay)
     for first in range(0, x.shape[1], at_a_time):
         steps = torch.as_tensor(x[:, first : first + at_a_time], dtype=torch.float32).to(r.device).transpose(0, 1)
-        *_, spikes = operator.advance(network, steps, blocks)
+        spikes = network.heard(operator.advance(network, steps, blocks), steps)
         readings = leak_on(r, spikes @ network.w_o.T + network.b_o, gamma)
         r, total = readings[-1], total + readings.sum(0)
     mean: Tensor = total / x.shape[1]

@@ -107,6 +107,14 @@ def leak_on(before: Tensor, drive: Tensor, leak: float) -> Tensor:
     return x[1:]
 
 
+def remembered(errors: Tensor, gamma: float) -> Tensor:
+    """What each step's reading is worth within the segment: e_t + gamma e_{t+1} + ..."""
+    worth = errors.clone()
+    for t in range(len(worth) - 2, -1, -1):
+        worth[t] += gamma * worth[t + 1]
+    return worth
+
+
 class ReadoutTraces:
     """State and traces of one readout for a batch."""
 

@@ -11,6 +11,10 @@ ENCODERS = ("graded", "delta")
 """Those that can be fitted to data."""
 
 
+SHAPE = ("channels", "states", "blocks", "taps", "skips", "thresholds", "leaks", "norm")
+"""Fields of a `Default` that are fields of a `NetworkConfig`."""
+
+
 @dataclass(frozen=True)
 class Default:
     """A task's default ``encoder``, network shape and ``recipe``; ``score`` names what early stopping watches."""
@@ -22,6 +26,10 @@ class Default:
     recipe: Recipe
     encoder: str = "graded"
     score: str = "accuracy"
+    skips: bool = False
+    thresholds: bool = False
+    leaks: int = 1
+    norm: bool = False
 
     def __post_init__(self) -> None:
         arguments.numbers_of(self, [(name, 1, 1_000_000) for name in ("channels", "states", "blocks", "taps")], "shape")

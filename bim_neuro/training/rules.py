@@ -34,7 +34,8 @@ from ..model.block import BIMBlock
 from ..model.network import BIMNetwork
 from . import operator
 from .events import pays
-from .online import Credit, ForwardGradient, LocalReadouts
+from .local_readouts import LocalReadouts
+from .online import Credit, ForwardGradient
 from .readout import Loss
 from .stdp import PairTraces, PairWindow, ThreeFactorTraces
 from .steps import Steps
@@ -235,7 +236,8 @@ class Learner:
 
     def _backpropagate(self, x: Tensor, y: Tensor, smoothing: float, head: str, lengths: Tensor | None) -> float:
         self.network.zero_grad(set_to_none=True)
-        loss = whole_loss(self.network, operator.spikes(self.network, x)[-1], y, smoothing, head, lengths)
+        heard = self.network.heard(operator.spikes(self.network, x), x)
+        loss = whole_loss(self.network, heard, y, smoothing, head, lengths)
         loss.backward()
         return float(loss.detach())
 

@@ -25,7 +25,7 @@ from .traces import Adjoint, Keep, Traces, parameters
 def to_inputs(block: BIMBlock, adjoint: Adjoint) -> Tensor:
     """Return the gradient of the segment's loss by the block's inputs (T, batch, M) within the segment."""
     steps, w = len(adjoint.u), torch.zeros_like(adjoint.u)
-    conv = block.conv.detach()
+    conv = block.folded[0].detach()
     for k in range(min(block.taps, steps)):
         w[: steps - k] += conv[:, k] * adjoint.u[k:]
     pairs = ((adjoint.rate, block.w_dt), (w, block.w_u), (adjoint.b, block.w_b), (adjoint.c, block.w_c))

@@ -59,21 +59,21 @@ class Steps:
 
 
 class BlockWeights(NamedTuple):
-    """The block's parameters in the form the scan reads, detached."""
+    """The plain block's parameters in the form the scan reads, detached."""
 
     a: Tensor  # (D, N), -exp(a_log)
     conv: Tensor  # (D, K)
     d_skip: Tensor  # (D,)
-    leak: float
+    leak: Tensor  # (D,)
     threshold: float
+    b_u: Tensor  # (D,)
 
     @classmethod
     def of(cls, block: BIMBlock) -> BlockWeights:
         threshold = 0.0 if block.soma == "none" else float(block.threshold.detach())
-        return cls(
-            -torch.exp(block.a_log.detach()), block.conv.detach(), block.d_skip.detach(),
-            float(block.decay.detach()), threshold,
-        )  # fmt: skip
+        conv, b_u = (part.detach() for part in block.folded)
+        leak = block.decay.detach().expand(block.channels)
+        return cls(-torch.exp(block.a_log.detach()), conv, block.d_skip.detach(), leak, threshold, b_u)
 
 
 def begin(block: BIMBlock, batch: int) -> BlockMemory:
@@ -92,7 +92,7 @@ def record(block: BIMBlock, x: Tensor, memory: BlockMemory, weights: BlockWeight
     """Run x (T, batch, M) through the block from ``memory``; only this segment and the next memory are kept."""
     steps, history = len(x), block.taps - 1
     xs, ws = torch.cat([memory.x, x]), torch.cat([memory.w, x @ block.w_u.T])
-    u = block.b_u + sum(weights.conv[:, k] * ws[history - k : history - k + steps] for k in range(block.taps))
+    u = weights.b_u + sum(weights.conv[:, k] * ws[history - k : history - k + steps] for k in range(block.taps))
     rate = x @ block.w_dt.T + block.b_dt
     delta, slope = F.softplus(rate), torch.sigmoid(rate)
     b, c = x @ block.w_b.T + block.b_b, x @ block.w_c.T + block.b_c
@@ -126,7 +126,8 @@ def _fire(block: BIMBlock, y: Tensor, memory: BlockMemory, weights: BlockWeights
     if y.device.type == "cpu":
         number = y.numpy().dtype.type
         current, vs, ss = (part.flatten(1).numpy() for part in (y.contiguous(), v, s))
-        kernels.fire(current, vs, ss, number(weights.leak), number(weights.threshold), block.soma == "hard")
+        leak = weights.leak.expand_as(memory.v).flatten().numpy()
+        kernels.fire(current, vs, ss, leak, number(weights.threshold), block.soma == "hard")
     else:
         for t, y_t in enumerate(y):
             kept = v[t] * (1 - s[t]) if block.soma == "hard" else v[t]

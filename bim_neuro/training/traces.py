@@ -199,7 +199,7 @@ class Traces:
 
 
 def parameters(family: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Split the families' gradients into the block's parameters, by name."""
+    """Split the families' gradients into the plain block's parameters, by name; the leak's are a channel's (D,)."""
     inputs = family["b"].shape[-1] - 1
     return {
         "a_log": family["a"],
@@ -213,7 +213,7 @@ def parameters(family: dict[str, Tensor]) -> dict[str, Tensor]:
         "w_c": family["c"][:, :inputs],
         "b_c": family["c"][:, inputs],
         "d_skip": family["soma"][:, 0],
-        "decay_logit": family["soma"][:, 1].sum(),
+        "decay_logit": family["soma"][:, 1],
         "log_threshold": family["soma"][:, 2].sum(),
     }
 

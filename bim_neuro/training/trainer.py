@@ -111,7 +111,7 @@ def train(
     torch.manual_seed(recipe.seed)
     run = Run(BIMNetwork(config).to(place), recipe, learning, len(training[1]), processes)
     anywhere = replace(recipe, device="auto")
-    given = {"config": asdict(config), "recipe": asdict(anywhere), "learning": asdict(learning)}
+    given = {"config": config.plain, "recipe": asdict(anywhere), "learning": asdict(learning)}
     identity = {**given, "data": digest(*training, *validation)}
     if start.name:
         identity["start"] = start.name
@@ -121,7 +121,8 @@ def train(
             value = score(validation[1], predict(run.network.eval(), validation[0])) if processes.rank == 0 else 0.0
         return processes.of_first(value)
 
-    progress = _begun(run, start, identity, judged)
+    few = torch.as_tensor(training[0][: recipe.batch], dtype=torch.float32).to(place).transpose(0, 1)
+    progress = _begun(run, start, identity, judged, few)
     x, y = torch.as_tensor(training[0], dtype=torch.float32), torch.as_tensor(training[1])
     while progress.goes_on(recipe.epochs, recipe.patience):
         with memory_told(place, min(recipe.batch, len(y)), x.shape[1]):
@@ -142,8 +143,11 @@ def train(
     return run.network.cpu(), progress
 
 
-def _begun(run: Run, start: Start, identity: dict[str, Any], judged: Callable[[], float]) -> Progress:
-    """Set a run to its start, or to where its resume file left it; return its progress."""
+def _begun(run: Run, start: Start, identity: dict[str, Any], judged: Callable[[], float], first: Tensor) -> Progress:
+    """Set a run to its start, or to where its resume file left it; return its progress.
+
+    Norms are measured on the ``first`` samples (T, batch, lines).
+    """
     processes, file = run.parts.processes, start.resume_file
     saved = None
     if processes.rank == 0 and file is not None and file.exists():
@@ -153,7 +157,9 @@ def _begun(run: Run, start: Start, identity: dict[str, Any], judged: Callable[[]
         say_kept(progress, file)
         return progress
     progress = start.progress
-    if start.state is not None:
+    if start.state is None:
+        run.network.measure_norms(first)
+    else:
         run.network.load_state_dict(start.state)
         if run.final:
             progress.best_score, progress.best_state = judged(), _weights(run.network)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..model.network import BIMNetwork
 from .operator import advance
-from .readout import Head, Loss, ReadoutTraces, discounted
+from .readout import Head, Loss, ReadoutTraces, discounted, remembered
 
 
 def truncated_gradient(
@@ -34,13 +34,13 @@ def truncated_gradient(
     states = list(network.initial(x.shape[1]).blocks)
     for first in range(0, len(x), length):
         now = slice(first, first + length)
-        top = advance(network, x[now], states)[-1]
+        top = network.heard(advance(network, x[now], states), x[now])
         states = [type(state)(*(part.detach() for part in state)) for state in states]
         with torch.no_grad():
             if loss.every:
                 value, errors = readout.every_step(top.detach(), loss.during(now), p[now])
                 total += value
-                signal = _remembered(errors, readout.gamma) @ head.w_o
+                signal = remembered(errors, readout.gamma) @ head.w_o
             else:
                 readout.at_end(top.detach(), p[now], omega[now])
                 signal = omega[now, :, None] * (error @ head.w_o)
@@ -58,13 +58,6 @@ def _look_ahead(network: BIMNetwork, x: Tensor, loss: Loss, p: Tensor, length: i
     states = list(network.initial(x.shape[1]).blocks)
     for first in range(0, len(x), length):
         now = slice(first, first + length)
-        readout.at_end(advance(network, x[now], states)[-1], p[now], torch.zeros_like(p[now]))
+        heard = network.heard(advance(network, x[now], states), x[now])
+        readout.at_end(heard, p[now], torch.zeros_like(p[now]))
     return readout.finish(loss)
-
-
-def _remembered(errors: Tensor, gamma: float) -> Tensor:
-    """What each step's reading is worth within the segment: e_t + gamma e_{t+1} + ..."""
-    worth = errors.clone()
-    for t in range(len(worth) - 2, -1, -1):
-        worth[t] += gamma * worth[t + 1]
-    return worth

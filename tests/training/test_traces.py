@@ -64,7 +64,7 @@ def backpropagated(
                 state = state._replace(blocks=(state.blocks[0], upper))
             readings.append(r)
     else:
-        for s_t in net.spikes(x)[-1]:
+        for s_t in net.heard(net.spikes(x), x):
             r = net.readout_decay * r + s_t @ net.w_o.T + net.b_o
             readings.append(r)
     value = weighted(torch.stack(readings), loss, even_shares(len(x), x.shape[1], x, mask))

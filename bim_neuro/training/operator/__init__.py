@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from ...errors import InputError
 from ...model.block import BIMBlock
 from ...model.network import BIMNetwork, NetworkConfig
-from ...model.selective_scan import BlockState, selective_scan
+from ...model.selective_scan import BlockState, Drive, ScanWeights, selective_scan
 from . import cpu, cuda
 
 Implementation = Literal["auto", "law", "cpu", "cuda"]
@@ -44,7 +45,27 @@ def run_block(
 ) -> tuple[Tensor, BlockState]:
     """Return the spikes (T, batch, D) of x (T, batch, M) from ``state``, and the state after; gradients flow."""
     scan = {"law": selective_scan, "cpu": cpu.scan, "cuda": cuda.scan}[chosen(x, implementation)]
-    return scan(block.project(x), block.scan_weights, block.soma_law, state, mask)
+    drive, weights, law = block.project(x), block.scan_weights, block.soma_law
+    if scan is selective_scan or not weights.decay.dim():
+        return scan(drive, weights, law, state, mask)
+    parts = [scan(*_of_channels(part, drive, weights), law, _state_of(part, state), mask) for part in block.groups]
+    spikes, states = zip(*parts, strict=True)
+    after = (torch.cat(each, axis) for each, axis in zip(zip(*states, strict=True), (2, 1, 1, 1), strict=True))
+    return torch.cat(spikes, 2), BlockState(*after)
+
+
+def _of_channels(part: slice, drive: Drive, weights: ScanWeights) -> tuple[Drive, ScanWeights]:
+    """Return what channels of one leak read: a kernel holds one leak a call."""
+    rows = (weights.conv[part], weights.b_u[part], weights.a_log[part], weights.d_skip[part])
+    decay = weights.decay[part.start]
+    return (
+        Drive(drive.w[..., part], drive.rate[..., part], drive.b, drive.c),
+        ScanWeights(*rows, decay, weights.threshold),
+    )
+
+
+def _state_of(part: slice, state: BlockState) -> BlockState:
+    return BlockState(state.taps[..., part], state.h[:, part], state.v[:, part], state.s[:, part])
 
 
 def spikes(network: BIMNetwork, x: Tensor, implementation: Implementation = "auto") -> list[Tensor]:
@@ -56,11 +77,12 @@ def advance(
     network: BIMNetwork, x: Tensor, states: list[BlockState], implementation: Implementation = "auto"
 ) -> list[Tensor]:
     """Return the spikes of each block as `spikes` does; ``states``, one a block, are replaced by those after x."""
-    layers = []
+    layers: list[Tensor] = []
     for index, block in enumerate(network.blocks):
         assert isinstance(block, BIMBlock)
-        x, states[index] = run_block(block, x, states[index], implementation=implementation)
-        layers.append(x)
+        heard = network.heard(layers, x)
+        s, states[index] = run_block(block, heard, states[index], implementation=implementation)
+        layers.append(s)
     return layers
 
 
