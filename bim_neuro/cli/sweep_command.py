@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress as Bar
 
-from ..errors import InputError
+from ..errors import BackendFailed, InputError
 from ..jobs.settings import COMPILE, SWEEP, TRAIN, defaults, rows
 from . import options
 from .asked import Asked, carry_out
 from .config import Command, Config, Listed, Settings, print_settings
-from .console import Paced, out, progress_bar
+from .console import Paced, out, progress_bar, refuse
 from .shared import INPUT, MODEL, OUTPUT, SIMULATION, Debug, Json, Version, in_panel, new_app
 from .streams import print_json, run_app
 from .sweep_options import OPTIONS as SWEEP_OPTIONS
@@ -99,6 +99,9 @@ def _act(asked: Asked) -> None:
     else:
         show_sweep(table, out)
         out.print(f"[dim]{request.output}/sweep.html, trials.csv, sweep.json[/]", soft_wrap=True)
+    if poisoned := table["by_status"].get("poisoned", 0):
+        said = f"{poisoned} of {len(table['trials'])} trials have no result: their worker died or broke three times"
+        refuse(BackendFailed(said, "the table says why; the same command tries them again"))
 
 
 def _list_settings(asked: Asked) -> None:

@@ -81,7 +81,8 @@ def test_of_a_pool_that_breaks_whole_only_the_trial_that_broke_it_is_poisoned(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     ended = sweep(files, "--vary", "prune=0,0.5,0.6,0.7,0.8", out=tmp_path / "out", executor="whole_pool")
-    assert ended.code == 0, ended.err
+    assert ended.code == 4, ended.err
+    assert "1 of 5 trials have no result" in ended.err
     found = {row["values"]["prune.share"]: row["status"] for row in rows(tmp_path / "out")}
     assert found == {0.0: "done", 0.5: "done", 0.6: "done", 0.7: "poisoned", 0.8: "done"}
 
