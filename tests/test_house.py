@@ -241,7 +241,9 @@ def test_ci_runs_the_readmes_test_command_and_everything_on_the_default_python()
     assert 'step $DEFAULT test-all TESTS="-m slow"' in ci
 
 
-def continuous_integration(folder: Path, *pythons_here: str, failing: str = "none") -> subprocess.CompletedProcess[str]:
+def continuous_integration(
+    folder: Path, *pythons_here: str, failing: str = "none", enough: int = 60
+) -> subprocess.CompletedProcess[str]:
     """Run .ci/run in a folder where make only says what it was asked for, and fails at ``failing``."""
     for name in (".ci", "scripts", "bin"):
         (folder / name).mkdir(parents=True)
@@ -252,7 +254,7 @@ def continuous_integration(folder: Path, *pythons_here: str, failing: str = "non
     executable(folder / "scripts/find-python", f'case " {" ".join(pythons_here)} " in *" $1 "*) ;; *) exit 1 ;; esac')
     said = 'echo "make $*"; case $1 in test*) echo "===== 3 passed in 1.00s =====" ;; esac'
     executable(folder / "bin/make", f'{said}; case "$*" in *"{failing}"*) exit 1 ;; esac')
-    environment = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin"}
+    environment = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "ENOUGH": str(enough)}
     return subprocess.run(
         ["bash", ".ci/run"], capture_output=True, text=True, timeout=60, cwd=folder, env=environment, check=False
     )
@@ -262,11 +264,20 @@ def test_ci_runs_everything_on_the_default_python_and_leaves_out_what_is_not_her
     ended = continuous_integration(tmp_path, "3.11", "3.10")
     assert ended.returncode == 0, ended
     asked = [line.split(" PYTHON=")[0] for line in ended.stdout.splitlines() if line.startswith("make ")]
-    first = ("environment", "lint", "types", "demo", "test")
-    targets = [*first, "test-all TESTS=-m slow", "coverage", "fuzz CASES=100", "kills KILLS=12"]
-    assert asked[: len(targets)] == [f"make {target}" for target in targets]
+    first = ("environment", "lint", "types", "demo", "test", "test-all TESTS=-m slow", "environment", "lint", "types")
+    last = ("coverage", "fuzz CASES=100", "kills KILLS=12")
+    assert asked[: len(first)] == [f"make {target}" for target in first]
+    assert asked[-len(last) :] == [f"make {target}" for target in last]
     assert "== Python 3.12: not on this machine, left out" in ended.stdout
     assert ended.stdout.count("make test: ===== 3 passed in 1.00s =====") == 1
+
+
+def test_ci_on_a_slow_machine_runs_the_suite_and_says_what_it_left_out(tmp_path: Path) -> None:
+    ended = continuous_integration(tmp_path, "3.11", "3.12", enough=-1)
+    assert ended.returncode == 0, ended
+    asked = [line for line in ended.stdout.splitlines() if line.startswith("make ")]
+    assert [len(asked), asked[-1].split(" PYTHON=")[0]] == [6, "make test-all TESTS=-m slow"]
+    assert "Python 3.12: make environment left out, 0 minutes are over" in ended.stdout
 
 
 @pytest.mark.parametrize(
