@@ -71,7 +71,7 @@ def start(entry: str, *arguments: object, **options: Any) -> subprocess.Popen[st
 
 
 def finish(process: subprocess.Popen[str]) -> Ended:
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=250)
     return Ended(process.returncode, out, err)
 
 

@@ -21,7 +21,7 @@ def test_example(name: str, root: Path, tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
         check=False,
     )
     assert run.returncode == 0, run.stderr

@@ -90,7 +90,7 @@ def test_the_command_line_says_a_hint_once(tmp_path: Path) -> None:
     for debug in ((), ("--debug",)):
         script = "from bim_neuro.cli import compile_main; compile_main()"
         command = [sys.executable, "-c", script, *map(str, words), *debug]
-        ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=100, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=250, check=False)
         assert ended.returncode in (1, 2)
         assert ended.stderr.count("loihi2,") == 1, ended.stderr
 

@@ -34,7 +34,7 @@ getattr(cli, entry + "_main")()
 
 def without(entry: str, *words: object, script: str = CHILD) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", script, entry, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT)
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
