@@ -15,6 +15,7 @@ from .best_command import best_app
 from .config import Command, Config
 from .console import out
 from .fit_command import fit_app
+from .runs_command import runs_app
 from .shared import OUTPUT, Debug, Json, Version, in_panel, new_app, print_summary
 from .streams import print_json, run_app
 
@@ -41,6 +42,7 @@ def report_command(
     bim-report out/digits --open
     bim-report compare out/digits out/pruned      compares runs
     bim-report best out/sweep-digits              shows the best trial of a sweep
+    bim-report runs out                           compares all trainings in a folder
     bim-report fit runs.csv -o my_chip.toml       refits prices to measurements
     """
     carry_out(context, _report)
@@ -101,9 +103,11 @@ def _compare(asked: Asked) -> None:
 
 
 def report_main() -> None:
-    """Entry point bim-report; to read a folder named compare or fit, write ./compare or ./fit."""
+    """Entry point bim-report; to read a folder named as one of its commands, as fit, write ./fit."""
     if sys.argv[1:2] == ["best"]:
         run_app(best_app, args=sys.argv[2:], prog_name="bim-report best")
+    elif sys.argv[1:2] == ["runs"]:
+        run_app(runs_app, args=sys.argv[2:], prog_name="bim-report runs")
     elif sys.argv[1:2] == ["fit"]:
         run_app(fit_app, args=sys.argv[2:], prog_name="bim-report fit")
     elif sys.argv[1:2] == ["compare"]:

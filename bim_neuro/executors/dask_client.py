@@ -31,7 +31,7 @@ class _Client:
         if isinstance(self.where, int):
             with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
                 self.cluster = LocalCluster(  # type: ignore[no-untyped-call,unused-ignore]
-                    n_workers=self.where, threads_per_worker=1, dashboard_address=None, silence_logs=50
+                    n_workers=self.where, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
                 )
         try:
             made = Client(self.cluster or self.where, timeout=_TIMEOUT)  # type: ignore[no-untyped-call,unused-ignore]

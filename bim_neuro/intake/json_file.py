@@ -18,7 +18,7 @@ def read_json(path: Path) -> Any:
         if file.size > MAX_BYTES:
             raise InputError(f"{path} has {file.size:,} bytes, a JSON file of at most {MAX_BYTES:,} is read")
         with open(file.descriptor, "rb", closefd=False) as source:
-            content = source.read(MAX_BYTES + 1)
+            content = source.read(file.size)
     try:
         return json.loads(content)
     except (ValueError, RecursionError, MemoryError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import statistics
 from collections.abc import Mapping
 from itertools import chain, islice
 from typing import Any
@@ -14,10 +15,24 @@ from ..printable import counted, escape
 from . import html
 
 _TEXT_WIDTH = 120
-_UNITS = {"uj": " uJ", "us": " us"}
+_UNITS = {"uj": " uJ", "us": " us", "s": " s"}
 _KEY = 8  # characters of a trial's name that are shown
 _MOST = 40
 """Points of a front that the terminal shows; the page has all."""
+_OF_RUNS = (
+    ("validation", "validation", ".4f"),
+    ("test, float", "test_float", ".4f"),
+    ("test, integers", "test_integer", ".4f"),
+    ("test opened", "test_opened", ".0f"),
+    ("learnt", "parameters", ",.0f"),
+    ("seen", "seen_samples", ",.0f"),
+    ("hours seen", "seen_hours", ".3g"),
+    ("seconds", "trained_seconds", ",.0f"),
+    ("spike rate", "spike_rate", ".4g"),
+    ("synops", "synops", ",.0f"),
+    ("uJ", "energy_uj", ".4g"),
+)
+"""Columns of a table of runs: head, number, form."""
 MOST_ON_PAGE = 5000
 """Trials that the page holds; trials.csv has all."""
 
@@ -49,6 +64,39 @@ def _front(name: str, points: list[Mapping[str, Any]], table: Mapping[str, Any])
     if len(points) > _MOST:
         shown.caption = f"{len(points) - _MOST} more in sweep.html"
     return shown
+
+
+def show_runs(table: Mapping[str, Any], console: Console) -> None:
+    """Print a table a task: a line for each point, its settings that differ, mean and spread over seeds."""
+    rows = {row["key"]: row for row in table["trials"]}
+    for task in dict.fromkeys(point["values"]["model"] for point in table["points"]):
+        console.print(_runs(task, [point for point in table["points"] if point["values"]["model"] == task], rows))
+    if table["note"]:
+        console.print(f"[dim]{escape(table['note'])}[/]", soft_wrap=True)
+
+
+def _runs(task: str, points: list[Mapping[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    every = [[rows[key]["metrics"] for key in point["keys"]] for point in points]
+    used = [one for one in _OF_RUNS if any(run.get(one[1]) is not None for runs in every for run in runs)]
+    names = dict.fromkeys(name for point in points for name in point["values"])
+    varied = [name for name in names if len({str(point["values"].get(name, "-")) for point in points}) > 1]
+    shown = Table(title=f"{escape(task)}: mean and standard deviation over seeds", title_justify="left", box=None)
+    shown.add_column("settings that differ", overflow="fold")
+    for head in ("seeds", *(head for head, _, _ in used)):
+        shown.add_column(head, justify="right", no_wrap=True)
+    for point, runs in zip(points, every, strict=True):
+        said = ", ".join(f"{name} {point['values'][name]}" for name in varied if name in point["values"])
+        numbers = [_mean([run.get(name) for run in runs], form) for _, name, form in used]
+        shown.add_row(escape(said), str(len(runs)), *numbers)
+    return shown
+
+
+def _mean(values: list[float | None], form: str) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    spread = f"\n+- {statistics.stdev(known):{form}}" if len(known) > 1 and form == ".4f" else ""
+    return f"{statistics.mean(known):{form}}{spread}"
 
 
 def _keys(point: Mapping[str, Any]) -> str:

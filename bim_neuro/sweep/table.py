@@ -96,7 +96,7 @@ def _rows(store: Store) -> tuple[list[dict[str, Any]], int]:
 
 def _page(place: Path) -> str | None:
     """Return the file that shows a trial: its report, its summary where no more is kept, None where there is none."""
-    return next((name for name in PAGES if (place / name).exists()), None)
+    return next((f"trials/{place.name}/{name}" for name in PAGES if (place / name).exists()), None)
 
 
 def _varied(rows: list[dict[str, Any]]) -> list[str]:

@@ -18,6 +18,7 @@ from bim_neuro.cli import (
     fit_command,
     options,
     report_command,
+    runs_command,
     shared,
     sweep_command,
     sweep_options,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, tuple[typer.Typer, Mapping[str, Any]]] = {
     "compare": (report_command.compare_app, options.COMPARE),
     "fit": (fit_command.fit_app, options.FIT),
     "best": (best_command.best_app, options.BEST),
+    "runs": (runs_command.runs_app, options.RUNS),
     "sweep": (sweep_command.sweep_app, sweep_options.OPTIONS),
 }
 VALUES = {

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,12 @@ def test_a_dask_worker_that_is_killed_costs_nothing(swept: tuple[Path, Path, lis
     from distributed import LocalCluster
 
     model, samples, expected = swept
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
         address = cluster.scheduler_address
         options = (model, *VARY, "--fix", f"input={samples}", "--executor", f"dask:{address}", "-o", tmp_path / "out")
         running = start("sweep", *options, env={"PYTHONWARNINGS": "ignore"})
         while running.poll() is None and not list((tmp_path / "out").glob("trials/*")):
-            pass
+            time.sleep(0.05)
         os.kill(next(iter(cluster.workers.values())).process.process.pid, signal.SIGKILL)
         ended = finish(running)
     assert ended.code == 0, ended.err

@@ -30,7 +30,7 @@ def render_comparison(comparison: dict[str, Any], text: str) -> str:
 
 def render_sweep(table: dict[str, Any], text: str) -> str:
     """Return sweep.html of a sweep's trials, points and fronts; ``text`` is the table as plain text."""
-    return page("Sweep - bim-neuro", table, (*_SHARED, "scatter.js", "sweep.js"), text)
+    return page(f"{table.get('title', 'Sweep')} - bim-neuro", table, (*_SHARED, "scatter.js", "sweep.js"), text)
 
 
 def render_refusal(found: dict[str, Any], text: str) -> str:

@@ -9,12 +9,13 @@ const AMOUNT = {
   share: (value) => percent(value),
   uj: (value) => scaled(value, MICROJOULES),
   us: (value) => scaled(value, MICROSECONDS),
+  s: (value) => seconds(value),
   count,
 };
 const amount = (unit, value) => (value === null || value === undefined ? NONE : AMOUNT[unit](value));
 const said = (values) => varied.map((name) => `${name} ${name in values ? values[name] : NONE}`).join(", ");
 const pages = new Map(data.trials.map((row) => [row.key, row.page]));
-const report = (key) => (pages.get(key) ? `trials/${encodeURIComponent(key)}/${pages.get(key)}` : null);
+const report = (key) => (pages.get(key) ? pages.get(key).split("/").map(encodeURIComponent).join("/") : null);
 const onFront = new Set(Object.values(data.fronts).flatMap((places) => places.flatMap((place) => data.points[place].keys)));
 
 function spread(range, unit) {
@@ -98,7 +99,7 @@ function trials() {
 function sweep() {
   const counts = Object.entries(data.by_status).map(([status, number]) => `${count(number)} ${status}`).join(", ");
   const drawn = Object.entries(data.fronts).map(([name, places]) => frontCard(name, places)).filter(Boolean);
-  page("Sweep", [h("p", { class: "verdict" }, `${plural(data.trials.length, "trial")}: ${counts}`),
+  page(data.title || "Sweep", [h("p", { class: "verdict" }, `${plural(data.trials.length, "trial")}: ${counts}`),
     data.left_out ? h("p", { class: "note" }, `${plural(data.left_out, "trial")} of other code or libraries left out.`) : null], [
     drawn.length ? section("fronts", "Fronts", "What no other beats", "The line joins the points that no other beats in both. A whisker is the range of prices and seeds. A point opens its report.", cards(drawn)) : null,
     section("trials", "Trials", "Every trial", null, cards(trials())),
