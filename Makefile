@@ -51,11 +51,12 @@ coverage: environment ## print which lines some quick tests run (TESTS= for othe
 	$(BIN)/python -m coverage report
 	@echo "not measured: kernels compiled by numba, and code in child processes (commands, Lava, readers of files)"
 
-frameworks: ## our files in norse, snnTorch, SpikingJelly, and their modules here, in an environment of its own
+frameworks: ## norse, snnTorch, SpikingJelly beside us, and NeuroBench as judge, in an environment of its own
 	@scripts/frameworks "$(FRAMEWORKS_VENV)"
 	PYTHONPATH=. $(FRAMEWORKS_VENV)/bin/python scripts/make_imported_runs.py --check
 	PYTHONPATH=. $(FRAMEWORKS_VENV)/bin/python scripts/check_live_nets.py
 	PYTHONPATH=. $(FRAMEWORKS_VENV)/bin/python scripts/run_pages.py
+	PYTHONPATH=. $(FRAMEWORKS_VENV)/bin/python scripts/run_neurobench.py
 
 fuzz: environment ## damage files at random and read them: CASES=2000 a format, SEED=0; FORMAT=pt CASE=17 repeats one
 	$(BIN)/python scripts/fuzz.py --cases $(CASES) --seed $(SEED) $(if $(FORMAT),--format $(FORMAT)) $(if $(CASE),--case $(CASE))
