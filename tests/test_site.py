@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browsers import Visit, browser
 from commands import ROOT
 
 import bim_neuro
@@ -88,6 +89,43 @@ def test_the_site_loads_nothing_from_the_network_and_every_link_of_it_leads_some
             assert target.is_file(), f"{path.name}: {url}"
             if parts.fragment and target in pages:
                 assert unquote(parts.fragment) in pages[target].places, f"{path.name}: {url}"
+
+
+@pytest.mark.slow
+def test_the_site_shows_the_tables_and_lists_that_the_repository_shows(site: Path) -> None:
+    """The site's Markdown wants an empty line before each, and four spaces before what lies in a list."""
+    markdown = pytest.importorskip("markdown_it", reason="markdown-it-py comes with rich")
+    commonmark, different = markdown.MarkdownIt("commonmark").enable("table"), {}
+    for page in PAGES:
+        place = site / page.relative_to(ROOT / "docs")
+        html = (place.with_name("index.html") if page.name == "README.md" else place.with_suffix(".html")).read_text()
+        shown = _pieces(html[html.index("<article") : html.index("</article>")])
+        wanted = _pieces(commonmark.render(page.read_text()))
+        if page.name != "reference.md" and shown != wanted:
+            different[page.name] = (shown, wanted)
+    assert different == {}
+
+
+def _pieces(html: str) -> dict[str, int]:
+    return {tag: len(re.findall(rf"<{tag}[ >]", html)) for tag in ("table", "tr", "ul", "ol", "li", "pre")}
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_search_of_the_site_answers_where_it_lies_in_a_folder(site: Path) -> None:
+    try:
+        with browser() as chromium:
+            visit = Visit(chromium, site / "index.html")
+            field, found = visit.page.locator("[data-md-component=search-query]"), ".md-search-result__link"
+            field.click()
+            visit.page.locator(".md-search-result__meta").filter(has_text="Type to start").wait_for(timeout=60_000)
+            field.press_sequentially("surrogate")
+            visit.page.locator(found).first.wait_for(timeout=60_000)
+            pages = [link.get_attribute("href") for link in visit.page.locator(found).all()]
+    except LookupError as reason:
+        pytest.skip(str(reason))
+    assert any("first_hour_ml.html" in str(page) for page in pages)
+    assert [trouble for trouble in visit.troubles if not trouble.startswith("request: file:")] == []
 
 
 @pytest.mark.slow
