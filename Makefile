@@ -28,7 +28,7 @@ ENVIRONMENT := PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/bootstrap
 FEWER_TYPES := --allow-any-generics --allow-untyped-calls --no-warn-return-any --no-warn-unused-ignores
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures browser docs test test-all frameworks coverage fuzz kills lint types train-digits train-ecg bench clean dist environment
+.PHONY: help demo pictures gallery browser docs test test-all frameworks coverage fuzz kills lint types train-digits train-ecg bench clean dist environment
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ browser: ## install Chromium from the system's packages, for the tests of report
 
 pictures: demo browser ## take docs/report-light.png and -dark.png of the demo's report
 	$(BIN)/python scripts/screenshots.py $(OUT)/digits/report.html
+
+gallery: environment browser ## run what docs/gallery.md shows, and take its pictures again (minutes)
+	$(BIN)/python scripts/gallery.py
 
 docs: environment ## build the documentation as a site that opens offline: site/index.html
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint scripts/constraints.txt --editable '.[docs]'
