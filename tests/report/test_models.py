@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -60,7 +61,13 @@ def test_the_schema_in_the_docs_is_what_the_models_generate() -> None:
     assert script["text"]() == (ROOT / "docs" / "summary.schema.json").read_text(), (
         "run python scripts/summary_schema.py"
     )
+    assert script["page"]() == (ROOT / "docs" / "summary.md").read_text(), "run python scripts/summary_schema.py"
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_page_on_the_summary_has_a_row_for_each_key_of_every_object() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "summary.md").read_text(), re.MULTILINE)
+    assert rows == [name for one in (SCHEMA, *SCHEMA["$defs"].values()) for name in one["properties"]]
 
 
 def test_every_key_says_what_it_is() -> None:
