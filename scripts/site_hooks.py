@@ -1,4 +1,4 @@
-"""What make docs does beside rendering: links out of docs/ lead to copies, reference.md lists the public names."""
+"""What make docs does beside rendering: links out of docs/ lead to copies, named pages are links, names are listed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import bim_neuro
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTWARD = re.compile(r"\]\((?:\.\./)+(?!\.\./)([^)#\s]+)(#[^)\s]*)?\)")
+NAMED = re.compile(r"(?<![\w/.])docs/([\w/-]+\.md)\b")
+TAGS = re.compile(r"(<[^>]*>)")
+LITERAL = re.compile(r"</?(?:a|code|pre)\b")
 COPIES = "repository"
 """The folder of the site that holds copies of the files outside docs/ that pages link to."""
 NAMES = "<!-- every public name -->"
@@ -44,6 +47,21 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         return f"]({up}{COPIES}/{target.relative_to(ROOT)}.txt)"
 
     return OUTWARD.sub(inward, markdown).replace(NAMES, _described())
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
+    """Make links of the pages that text and docstrings name, as docs/energy.md, outside code and other links."""
+
+    def linked(named: re.Match[str]) -> str:
+        file = files.get_file_from_path(named[1])
+        return f'<a href="{file.url_relative_to(page.file)}">{named[0]}</a>' if file else named[0]
+
+    depth, pieces = 0, []
+    for piece in TAGS.split(html):
+        if LITERAL.match(piece):
+            depth += -1 if piece.startswith("</") else 1
+        pieces.append(piece if depth or piece.startswith("<") else NAMED.sub(linked, piece))
+    return "".join(pieces)
 
 
 def _described() -> str:

@@ -129,11 +129,22 @@ def test_the_search_of_the_site_answers_where_it_lies_in_a_folder(site: Path) ->
 
 
 @pytest.mark.slow
+def test_a_page_that_text_or_a_docstring_names_is_a_link(site: Path) -> None:
+    named = re.compile(r"<[^>]*>|(?<![\w/.])docs/[\w/-]+\.md")
+    for path in site.rglob("*.html"):
+        html = path.read_text()
+        text = re.sub(r"<(a|code|pre)\b.*?</\1>", "", html[html.find("<article") :], flags=re.DOTALL)
+        assert [hit for hit in named.findall(text) if not hit.startswith("<")] == [], path.name
+    assert 'href="inputs.html">docs/inputs.md</a>' in (site / "reference.html").read_text()
+
+
+@pytest.mark.slow
 def test_the_reference_describes_every_public_name(site: Path) -> None:
     places = Page((site / "reference.html").read_text()).places
     described = {place.rsplit(".", 1)[-1] for place in places if place.startswith("bim_neuro.")}
     homes = {there for _, there in bim_neuro._HOMES.values()}
     assert homes | {"compile"} <= described
+    assert [name for name in described if name.startswith("_")] == []
 
 
 def test_workflows_call_targets_that_the_makefile_has() -> None:
