@@ -21,6 +21,7 @@ from .errors import Finding
 from .estimates.energy import EnergyReport, price
 from .estimates.latency import LatencyReport, latency
 from .estimates.neurobench import ActivityCounter, activity
+from .excerpts import Excerpts
 from .extras import check_extra
 from .graph import FloatGraph, IntegerGraph, PlacedGraph
 from .hardware import HardwareProfile
@@ -67,12 +68,14 @@ class Program:
     """Each constant in float and as the integers hold it."""
     exponents: Mapping[str, float] = field(default_factory=dict)
     """Scale of each layer's message: its real value is message * 2^-exponent."""
+    state_units: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Real value of one unit of each layer's states, by their names."""
     lowered: FloatGraph | None = None
     """The float graph that was made integers, where it is not that of the model."""
 
     def __repr__(self) -> str:
-        layers = [node for node in self.graph.nodes.values() if node.kind != "source"]
-        size = f"{counted(len(layers), 'layer')}, {counted(sum(node.neurons for node in layers), 'neuron')}"
+        widths = [node.neurons for node in self.graph.nodes.values() if node.kind != "source"]
+        size = f"{counted(len(widths), 'layer')}, {counted(sum(widths), 'neuron')}"
         cores = counted(len({core.index for core in self.placed.cores}), "core")
         return f"<Program for {plain(self.profile.name)}: {size}, {cores}, {counted(len(self.findings), 'finding')}>"
 
@@ -190,8 +193,8 @@ class Program:
             agreement = Agreement()
             agreement.add(graph, reference, record)
             did = activity(graph, record) if lava else counter.counted
-            kept = record if keep else replace(record, probes={})
-            done = [joined([*done, Ran(kept, replace(reference, probes={}), agreement, did)])]
+            record = record if keep else replace(record, probes={})
+            done = [joined([*done, Ran(record, replace(reference, probes={}), agreement, did)])]
             advance(len(part))
         return done[0]
 
@@ -199,8 +202,8 @@ class Program:
         """Run the first steps of some samples, named by their indices, with all messages, for the report's raster."""
         raw = sequences_for(self.graph, raw)
         chosen = [arguments.whole(sample, "samples", 0, len(raw) - 1) for sample in samples]
-        shown = [f"{name}.message" for name in self.graph.nodes]
-        return self.run(raw[chosen, : report.RASTER_STEPS], backend=backend, probe=shown)
+        part = raw[chosen, : report.RASTER_STEPS]
+        return self.run(part, backend=backend, probe=[f"{name}.message" for name in self.graph.nodes])
 
     def facts(self, ran: Ran, y: Array | None) -> report.Facts:
         """Return the contents of a report on sequences given as an array, on cores placed before the run."""
@@ -220,6 +223,8 @@ class Program:
             findings=self.findings,
             constants=self.constants,
             exponents=self.exponents,
+            state_units=self.state_units,
+            reference=self.reference,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -228,13 +233,11 @@ class Program:
 
     def energy(self, raw: Array) -> EnergyReport:
         """Simulate; return the energy of a sample on the chip, with cores placed for the messages of this run."""
-        record = self.run(raw)
-        return price(arrange(self.placed, self.profile, traffic=record), record, self.profile)
+        return price(arrange(self.placed, self.profile, traffic=(record := self.run(raw))), record, self.profile)
 
     def latency(self, raw: Array) -> LatencyReport:
         """Simulate; return the latency of a sample on the chip, with cores placed as for `energy`."""
-        record = self.run(raw)
-        return latency(arrange(self.placed, self.profile, traffic=record), record, self.profile)
+        return latency(arrange(self.placed, self.profile, traffic=(record := self.run(raw))), record, self.profile)
 
     def report(self, raw: Array, path: str | Path, y: Any = None) -> dict[str, Any]:
         """Run the simulation and the float model, write the report's files into a new folder; return the summary.
@@ -244,11 +247,10 @@ class Program:
         data = Dataset(sequences_for(self.graph, raw), y).of_classes(self.graph.nodes[self.graph.output].neurons)
         folder = new_folder(arguments.path(path))
         facts = self.facts(self.play(data.x), data.y)
-        placed = arrange(self.placed, self.profile, traffic=facts.record)
-        request = report.asked({}, None, self.profile, data.x, data.y, None)
-        summary = report.summarise(replace(facts, placed=placed, request=request))
-        series = report.series(replace(facts, placed=placed), lambda samples: self.excerpt(data.x, samples))
-        report.write_files(summary, placed, series | report.training_curves(self.reference), folder)
+        facts = replace(facts, placed=arrange(self.placed, self.profile, traffic=facts.record))
+        summary = report.summarise(replace(facts, request=report.asked({}, None, self.profile, data.x, data.y, None)))
+        series = report.series(facts, Excerpts(self, data.x)) | report.training_curves(self.reference)
+        report.write_files(summary, facts.placed, series, folder)
         return summary.as_dict()
 
     def verify(self, raw: Array, backend: str = "lava", *, time_limit: float | None = None) -> dict[str, Any]:
@@ -260,8 +262,8 @@ class Program:
         """Draw a raster plot of the first sequence: a matplotlib figure of the named layers, or of all that spike."""
         check_extra("train", "matplotlib", "Program.plot_raster")
         names = drawn(self.graph, layers)
-        probes = [f"{name}.message" for name in names]
-        return raster(self.graph, self.run(sequences_for(self.graph, raw)[:1], probe=probes), names)
+        record = self.run(sequences_for(self.graph, raw)[:1], probe=[f"{name}.message" for name in names])
+        return raster(self.graph, record, names)
 
     def _repr_html_(self) -> str:
         return as_html(repr(self), self.summary()["layers"])
@@ -295,5 +297,4 @@ def compiled(
     before: PlacedGraph | None = None, lowered: Lowered | None = None,
 ) -> Program:  # fmt: skip
     """Take a float graph through every stage; ``effort``, ``before`` and ``lowered`` are as in `to_cores`."""
-    made = to_cores(reference, profile, watch, effort, before, lowered)
-    return Program(reference, made.placed, profile, made.findings, made.constants, made.exponents, made.lowered)
+    return Program(reference, profile=profile, **vars(to_cores(reference, profile, watch, effort, before, lowered)))

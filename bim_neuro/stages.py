@@ -41,6 +41,8 @@ class Placed:
     """Each constant in float and as the integers hold it."""
     exponents: dict[str, float]
     """Scale of each layer's message: its real value is message * 2^-exponent."""
+    state_units: dict[str, dict[str, float]]
+    """Real value of one unit of each layer's states, by their names; of no layer of a lowered graph."""
     lowered: FloatGraph | None
     """The float graph that was made integers, where it is not that of the model."""
 
@@ -76,9 +78,9 @@ def to_cores(
         raise DoesNotFit((*refusal.findings, *findings)) from None
     listed = tuple(constant for constant, _ in constants)
     if lowered is None:
-        return Placed(placed, tuple(findings), listed, units.exponents, None)
+        return Placed(placed, tuple(findings), listed, units.exponents, units.states, None)
     left = tuple(found for found in findings if (found.rule, found.layer) not in lowered.cleared)
-    return Placed(placed, left, listed, {**units.exponents, **lowered.exponents}, lowered.graph)
+    return Placed(placed, left, listed, {**units.exponents, **lowered.exponents}, {}, lowered.graph)
 
 
 def calibrate_on(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:

@@ -40,10 +40,14 @@ _UNLIMITED = 62
 
 @dataclass(frozen=True)
 class Units:
-    """Real values of integers: ``sums`` of one unit at each node's ports, and ``exponents`` of its message."""
+    """Real values of integers: ``sums`` of one unit at each node's ports, ``exponents`` of its message.
+
+    ``states`` are those of one unit of each node's states, by their names.
+    """
 
     sums: dict[str, Scales]
     exponents: dict[str, float]
+    states: dict[str, dict[str, float]]
 
     def weight(self, edge: Edge) -> Array:
         """Return the real value of one unit of an edge's weights, (neurons,)."""
@@ -97,7 +101,8 @@ def quantise_with_units(graph: FloatGraph, growth: Mapping[str, float] | None = 
         graph.labels,
         Extra(shapes=graph.extra["shapes"]) if "shapes" in graph.extra else Extra(),
     )
-    units = Units(sums, {name: quantised.exponent for name, quantised in done.items()})
+    exponents = {name: quantised.exponent for name, quantised in done.items()}
+    units = Units(sums, exponents, {name: quantised.units for name, quantised in done.items()})
     return in_chip_time(integer_graph), units
 
 

@@ -5,7 +5,7 @@ Formats keep one bit of headroom over the measured or bounded range (calibrate.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import singledispatch
 from math import e, floor, log, log2
 
@@ -46,10 +46,14 @@ LONG = 1000
 
 @dataclass(frozen=True)
 class Quantised:
-    """An integer node and the exponent of its message: the real value is message * 2^-exponent."""
+    """An integer node and the exponent of its message: the real value is message * 2^-exponent.
+
+    ``units`` are the real values of one unit of its states, by their names, where the float law has the same.
+    """
 
     node: IntegerNode
     exponent: float
+    units: dict[str, float] = field(default_factory=dict)
 
 
 @singledispatch
@@ -88,7 +92,8 @@ def _(node: Readout, scales: Scales, name: str, finest: int) -> Quantised:
     exponent = min(exponent_for(node.v_range, WORD_MAX), 20, finest, _factor_exponent(scales["a"]))
     multiplier, shift = as_factor(scales["a"] * 2.0**exponent)
     decay = int(_decays(np.array(node.decay)))
-    return Quantised(IntegerReadout(decay, multiplier, shift, _integer(node.bias, exponent)), exponent)
+    integer = IntegerReadout(decay, multiplier, shift, _integer(node.bias, exponent))
+    return Quantised(integer, exponent, {"v": 2.0**-exponent})
 
 
 @quantise_node.register
@@ -121,6 +126,7 @@ def _(node: Scan, scales: Scales, name: str, finest: int) -> Quantised:
             c_shift=h_exponent + c_exponent - y_exponent,
         ),
         y_exponent,
+        {"h": 2.0**-h_exponent},
     )
 
 
@@ -155,7 +161,7 @@ def _(node: Cuba, scales: Scales, name: str, finest: int) -> Quantised:
         lag=node.lag,
         wide=node.wide,
     )
-    return Quantised(integer, exponent if node.counts == "none" else 0)
+    return Quantised(integer, exponent if node.counts == "none" else 0, dict.fromkeys(("u", "v"), 2.0**-exponent))
 
 
 def kept_unit(node: Node) -> float:
@@ -206,7 +212,8 @@ def _(node: LIF, scales: Scales, name: str, finest: int) -> Quantised:
     du = round(unity * (1 - node.current_decay)) - 1
     dv = round(unity * (1 - node.decay))
     bias = _lif_bias(node, unit, name)
-    return Quantised(IntegerLIF(node.size, min(max(du, 0), unity - 1), min(dv, unity - 1), threshold, *bias), 0)
+    integer = IntegerLIF(node.size, min(max(du, 0), unity - 1), min(dv, unity - 1), threshold, *bias)
+    return Quantised(integer, 0, dict.fromkeys(("u", "v"), unit * 2.0**-ACCUMULATOR_SHIFT))
 
 
 def _lif_threshold(node: LIF, unit: float) -> int:

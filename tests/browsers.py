@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+AXE = Path(__file__).resolve().parents[1] / ".axe" / "node_modules" / "axe-core" / "axe.min.js"
+"""Where `scripts/browser` puts axe-core."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -42,3 +44,7 @@ class Visit:
     def _note(self, request: Any) -> None:
         if request.url != self.address:
             self.troubles.append(f"request: {request.url[:80]}")
+
+
+Open = Callable[..., Visit]
+"""Opens a page by its name."""

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 from bim_neuro.report.html import render
+from bim_neuro.report.html.compact import widened
 from bim_neuro.report.models import Summary, read
 
 CORES_A_CHIP = 120
+HOSTILE = '</script><img src=x onerror="document.title=1"><b>'
+PAGES = ("loihi2", "lava_cpu", "hostile", "learnt", "expected", "maps", "dead", "cores", "board", "refused",
+         "compare", "eight", "twelve")  # fmt: skip
+"""Names of the pages that tests/report/conftest.py makes."""
 
 Files = dict[str, Any]
 """What report.html is made of: summary, mapping, series."""
@@ -107,3 +113,10 @@ def many_cores(files: Files, count: int) -> Files:
     made["series"] |= {"mesh": mesh, "flows": flows}
     made["summary"]["cores"] = {"used": count, "limit": chips * CORES_A_CHIP}
     return made
+
+
+def data_of(page: str) -> Any:
+    """Return the data of a page, as its scripts see them."""
+    found = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return widened(json.loads(found[1]))

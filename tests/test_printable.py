@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import ROOT, bim_compile, bim_report, bim_train, save_input, save_model
+from pages import data_of
 from rich.console import Console
 from small_models import small_checkpoint
 
@@ -100,7 +101,7 @@ def test_every_text_of_a_report_is_escaped_in_the_terminal_and_in_the_page(finis
         assert text.count("[/other]") > 20
     page = report.html.render(summary, json.loads((finished / "mapping.json").read_text()), {}, report_text(summary))
     seen(page)
-    data = json.loads(page.split('id="data">')[1].split("</script>")[0])  # JSON would bring a character back
+    data = data_of(page)  # JSON would bring a character back
     seen(json.dumps(data, ensure_ascii=False))
     assert "\\x1b[31m" in data["summary"]["model"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import DoesNotFit, ThresholdMissed
+from ..errors import BimError, DoesNotFit, ThresholdMissed
 from ..jobs.settings import COMPILE
 from ..printable import escape
 from . import options
@@ -43,6 +43,9 @@ from .shared import (
     print_summary,
 )
 from .streams import print_json, run_app
+
+if TYPE_CHECKING:
+    from ..jobs.request import Request
 
 compile_app = new_app(Command("bim-compile", COMPILE))
 
@@ -187,7 +190,6 @@ def _act(asked: Asked) -> None:
 def _run(asked: Asked) -> None:
     """Run a compile under a progress bar and print what it found."""
     from ..jobs.compile import compile_to_folder
-    from ..jobs.refused import write_refusal
 
     request = request_of(asked)
     with progress_bar() as bar:
@@ -200,13 +202,25 @@ def _run(asked: Asked) -> None:
             )
         except DoesNotFit as error:
             bar.update(tracker, description="try other targets", total=None)
-            write_refusal(request, error)
+            _write_refusal(request, error)
             raise
     for file in result.aside:
         remark(f"your file had the name of an output file and was renamed to {file}")
     print_summary(result.summary, request.output, asked.as_json)
     if result.missed:
         raise ThresholdMissed("; ".join(result.missed))
+
+
+def _write_refusal(request: Request, error: DoesNotFit) -> None:
+    """Write the page of a refusal; whatever keeps it from being written, the refusal itself is still to be said."""
+    from ..jobs.refused import write_refusal
+
+    try:
+        write_refusal(request, error)
+    except KeyboardInterrupt:
+        remark("interrupted while other targets were tried: no page shows this refusal")
+    except (BimError, OSError) as fault:
+        remark(f"no page shows this refusal: {fault}")
 
 
 def _check(asked: Asked) -> None:

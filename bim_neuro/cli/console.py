@@ -85,7 +85,7 @@ def _guarded(command: Callable[[], None], debug: bool, interruption: _Interrupti
         with nullcontext() if debug else quiet_libraries():
             command()
     except BimError as error:
-        if interruption.tidying:
+        if interruption.tidying and not isinstance(error, DoesNotFit):  # a refusal is an answer, no interrupt's effect
             _interrupted()
         if debug:
             raise

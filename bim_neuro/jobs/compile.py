@@ -35,7 +35,7 @@ from .learn_stream import learn_first, learned_file
 from .request import Outcome, Request, Stage
 from .sequences import to_run
 from .shards import Shards
-from .simulate import check_backends, excerpt, run_request, shards_for
+from .simulate import check_backends, excerpts, run_request, shards_for
 
 ARTEFACT_SAMPLES = 4
 ARTEFACT_STEPS = 512  # of each; keeps the self-test fast, and small compared to the program
@@ -66,7 +66,7 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
     stage("report", None)
     with watch.stage("price"):
         facts = _facts(request, program, chosen, learned, placed, ran)
-        series = report.series(facts, lambda samples: excerpt(program, raw, samples, played))
+        series = report.series(facts, excerpts(program, raw, played))
         series |= report.training_curves(program.reference)
     if recording is not None:
         stage("expect", None)

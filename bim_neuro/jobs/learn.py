@@ -86,7 +86,8 @@ def learn(
     after = {name: integer_accuracy(graph, program, test) for name, test in tests.items()}
     reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
     placed = place(graph, program.profile)
-    learnt = replace(program, reference=reference, placed=placed, exponents=block.exponents)
+    units: dict[str, Any] = {"exponents": block.exponents, "state_units": block.state_units}
+    learnt = replace(program, reference=reference, placed=placed, **units)
     return Learned(
         learnt,
         {
@@ -174,7 +175,8 @@ def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, test
 
 def save_learned(learned: Learned, path: Path, key: str) -> None:
     """Keep a learnt program on disk, so that an interrupted command need not learn again."""
-    header: dict[str, Any] = {"key": key, "report": learned.report, "exponents": learned.program.exponents}
+    units = {"exponents": learned.program.exponents, "state_units": learned.program.state_units}
+    header: dict[str, Any] = {"key": key, "report": learned.report, **units}
     content: dict[str, Array] = {}
     for name, graph in (("graph", learned.program.graph), ("reference", learned.program.reference)):
         header[name], arrays = pack(graph)
@@ -193,6 +195,9 @@ def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Lea
         header: dict[str, Any] = json.loads(str(content["header"]))
         found, graphs = header["key"], {name: _unpacked(name, header, content) for name in ("graph", "reference")}
         saved, exponents = dict(header["report"]), {str(name): int(e) for name, e in header["exponents"].items()}
+        units = {
+            str(name): {str(key): float(e) for key, e in own.items()} for name, own in header["state_units"].items()
+        }
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError, InputError):
         return None
     if found != key:
@@ -200,7 +205,7 @@ def load_learned(path: Path, key: str, program: Program, stream: Dataset) -> Lea
         raise InputError(f"{path} belongs to another learning run: other model, options, data or version", hint)
     placed = place(graphs["graph"], program.profile)
     _, seen = program.encode_and_see(stream.x)
-    learnt = replace(program, reference=graphs["reference"], placed=placed, exponents=exponents)
+    learnt = replace(program, reference=graphs["reference"], placed=placed, exponents=exponents, state_units=units)
     return Learned(learnt, saved, seen)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import astuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from .. import kept
 from ..compilers.to_lava.compat import check_installed
 from ..errors import InputError
 from ..estimates.neurobench import Activity
+from ..excerpts import Excerpts
 from ..nodes.arithmetic import Array
 from ..program import Program
 from ..ran import Ran, joined
@@ -122,9 +123,9 @@ def _shard_size(raw: Array, request: Request) -> int:
     return len(raw) if request.backend == "lava" else min(SHARD, max(1, SHARD_STEPS // max(1, raw.shape[1])))
 
 
-def excerpt(program: Program, raw: Array, samples: Sequence[int], request: Request) -> RunRecord:
-    """Run some samples once more, probed, for the report's raster; Lava's integers are the reference's."""
-    return program.excerpt(raw, samples, "reference" if request.backend == "lava" else request.backend)
+def excerpts(program: Program, raw: Array, request: Request) -> Excerpts:
+    """Return what runs some samples once more, for the report's pictures; Lava's integers are the reference's."""
+    return Excerpts(program, raw, "reference" if request.backend == "lava" else request.backend)
 
 
 def check_backends(request: Request) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from ..graph import PlacedGraph
 from ..hardware import HardwareProfile
 from ..nodes.arithmetic import Array, ceil_div
 from ..record import RunRecord
+from .formats import formats
+from .neurons import neurons, steps_to_keep
 from .rasters import RASTER_STEPS, rasters, samples_to_show
 from .summary import Facts
 
@@ -24,11 +26,18 @@ FLOWS = 20_000  # pairs of cores, those with most messages
 LINKS = 8_000  # of the mesh, those with most messages
 
 
-def series(facts: Facts, excerpt: Callable[[Sequence[int]], RunRecord]) -> dict[str, Any]:
-    """Return the counts of a run by step, a sample's mean, and the messages of some samples.
+class Runs(Protocol):
+    """What runs samples, named by their indices, once more and keeps what they did."""
 
-    ``excerpt`` runs the samples of these indices once more, the first RASTER_STEPS steps, with all messages kept.
-    """
+    def messages(self, samples: Sequence[int]) -> RunRecord:
+        """Run the first RASTER_STEPS steps of some samples, with all messages."""
+
+    def whole(self, sample: int, steps: int) -> tuple[RunRecord, RunRecord]:
+        """Run the first steps of a sample in the float law and in integers, with all messages and states."""
+
+
+def series(facts: Facts, runs: Runs) -> dict[str, Any]:
+    """Return the counts of a run by step, a sample's mean, the messages of some samples, the states of one."""
     record, placed, profile = facts.record, facts.placed, facts.profile
     bin_steps = ceil_div(record.period, STEPS)
     busiest = _busiest(record, LAYERS)
@@ -47,10 +56,27 @@ def series(facts: Facts, excerpt: Callable[[Sequence[int]], RunRecord]) -> dict[
             }
             for name in busiest
         },
-        "raster": rasters(samples, excerpt(samples), placed, busiest, _said(facts, samples)),
+        "raster": rasters(samples, runs.messages(samples), placed, busiest, _said(facts, samples)),
         "mesh": _mesh(profile),
         "flows": _flows(record, placed),
         "links": _links(record, placed, profile),
+        **_beside_float(facts, samples, runs, busiest),
+    }
+
+
+def _beside_float(facts: Facts, samples: Sequence[int], runs: Runs, busiest: Sequence[str]) -> dict[str, Any]:
+    """Return ``neurons`` and ``formats`` of a sample, one with two answers if any has; nothing of too large a one."""
+    steps = steps_to_keep(facts.placed, facts.record.steps)
+    if not steps:
+        return {}
+    differ = facts.floats.predicted != facts.record.predicted
+    sample = next((sample for sample in samples if differ[sample]), samples[0])
+    floats, integers = runs.whole(sample, steps)
+    worth = {f"{name}.{state}": unit for name, own in facts.state_units.items() for state, unit in own.items()}
+    worth |= {f"{name}.message": 2.0**-exponent for name, exponent in facts.exponents.items()}
+    return {
+        "neurons": neurons(facts, sample, floats, integers, busiest),
+        "formats": formats(facts.placed.graph, integers, busiest, worth),
     }
 
 

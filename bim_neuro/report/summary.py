@@ -15,7 +15,7 @@ from ..estimates.dense_macs import break_even, dense_energy, dense_macs
 from ..estimates.energy import EnergyReport, price
 from ..estimates.latency import latency
 from ..estimates.neurobench import Activity, neurobench
-from ..graph import IntegerGraph, PlacedGraph
+from ..graph import FloatGraph, IntegerGraph, PlacedGraph
 from ..hardware import HardwareProfile
 from ..nodes import InputSeen
 from ..nodes.arithmetic import Array
@@ -23,8 +23,8 @@ from ..nodes.node import IntegerNode, law_of
 from ..nodes.synapses import WEIGHTED
 from ..record import RunRecord
 from ..simulation.agreement import Agreement
-from ..tasks import majority, metrics
 from . import models, running
+from .answers import accuracy
 from .findings import (
     clipped_input,
     costly_learning,
@@ -56,6 +56,8 @@ class Facts:
     findings: tuple[Finding, ...] = ()  # of the compiler
     constants: tuple[Constant, ...] = ()
     exponents: Mapping[str, float] = field(default_factory=dict)  # of each layer's message
+    state_units: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # real values, by layer and state
+    reference: FloatGraph | None = None  # the float law that ``floats`` ran
     request: dict[str, Any] = field(default_factory=dict)  # see `report.asked`
     sample_rate: float | None = None  # samples a second; None: that of the model's steps
     stream: InputSeen | None = None  # the learning input, as the encoder saw it
@@ -100,7 +102,7 @@ def summarise(facts: Facts) -> models.Summary:
         energy=models.made(models.Energy, {"unit": "pJ per sample", **asdict(energy)}),
         dense=_dense(graph, record.steps, energy),
         neurobench=models.made(models.NeuroBench, neurobench(graph, facts.activity, record.samples, record.steps)),
-        accuracy=_accuracy(facts),
+        accuracy=accuracy(facts.y, facts.floats, record, graph.labels),
         agreement=agreement,
         verify=verify,
         learning=learning,
@@ -278,18 +280,3 @@ def _dense(graph: IntegerGraph, steps: int, energy: EnergyReport) -> models.Dens
     found = dense_energy(graph, steps)
     processors = tuple(models.made(models.Processor, asdict(processor)) for processor in found)
     return models.Dense("pJ per sample", sum(macs.values()), macs, processors, break_even(energy, found))
-
-
-def _accuracy(facts: Facts) -> models.Accuracy | None:
-    """Return accuracies beside that of the most frequent class, and metrics of named ones; None without labels."""
-    y, labels = facts.y, facts.placed.graph.labels
-    if y is None:
-        return None
-    floats, integers = facts.floats.predicted, facts.record.predicted
-    share, name = majority(y, labels)
-    sides = models.Sides(_metrics(y, floats, labels), _metrics(y, integers, labels)) if labels else None
-    return models.Accuracy(float(np.mean(floats == y)), float(np.mean(integers == y)), share, name, sides)
-
-
-def _metrics(y: Array, predicted: Array, labels: Sequence[str]) -> models.Metrics:
-    return models.made(models.Metrics, metrics(y, predicted, labels))

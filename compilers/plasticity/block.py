@@ -45,6 +45,7 @@ def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, growt
     block = PlasticBlock(
         graph=graph,
         exponents={name: round(exponent) for name, exponent in units.exponents.items()},  # of a BIM block: whole
+        state_units=units.states,
         edges={group: edge.name for group, edge in edges.items()},
         x=roles.x,
         relays=roles.relays,

@@ -8,21 +8,26 @@ import json
 import re
 import shutil
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from commands import bim_compile, bim_report, save_input, save_model
-from pages import CORES_A_CHIP, hostile, html_of, many_cores, many_layers
+from hypothesis import given
+from hypothesis import strategies as st
+from pages import CORES_A_CHIP, data_of, hostile, html_of, many_cores, many_layers
 from small_models import small_graphs
 
 from bim_neuro.record import LayerCount, RunRecord
+from bim_neuro.report.formats import FORMAT_LAYERS
+from bim_neuro.report.html.compact import compact, widened
 from bim_neuro.report.html.page import inert
+from bim_neuro.report.neurons import NEURON_TEXT
 from bim_neuro.report.over_time import STEPS, series
 from bim_neuro.report.rasters import RASTER_STEPS, RASTER_TEXT
 
@@ -80,7 +85,7 @@ def test_names_from_a_file_stay_text(files: dict[str, Any]) -> None:
     name = "</script><img src=x onerror=alert(1)><!--"
     page = Tags(html_of(hostile(files, name)))
     assert [tag for tag, _ in page.found if tag in ("script", "img")] == ["script", "script"]
-    assert json.loads(page.data)["summary"]["layers"][0]["name"] == name
+    assert widened(json.loads(page.data))["summary"]["layers"][0]["name"] == name
 
 
 def test_inert_json_reads_back_and_knows_no_infinity() -> None:
@@ -91,9 +96,19 @@ def test_inert_json_reads_back_and_knows_no_infinity() -> None:
     assert json.loads(text) == seen | {"limit": None, "rates": [None]}
 
 
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["=", "==", "a", "b"]), inner)
+    | st.builds(lambda a, b: [{"=": a, "n": b}, {"=": b, "n": a}], inner, inner),
+    max_leaves=20,
+))  # fmt: skip
+def test_the_data_of_a_page_are_read_as_they_were(data: Any) -> None:
+    assert widened(json.loads(json.dumps(compact(data)))) == data
+
+
 def test_a_thousand_layers_on_a_board_of_chips_stay_a_small_page_that_says_what_it_lacks(files: dict[str, Any]) -> None:
     page = html_of(many_cores(many_layers(files, 1000), 1152 * CORES_A_CHIP))
-    data = json.loads(Tags(page).data)
+    data = data_of(page)
     assert len(page) < 2_000_000
     assert (len(data["summary"]["layers"]), len(data["cores"]), len(data["chips"])) == (300, 200, 1152)
     assert data["left_out"]["layers"].startswith("The 300 layers that cost most, of 1,00")
@@ -101,7 +116,7 @@ def test_a_thousand_layers_on_a_board_of_chips_stay_a_small_page_that_says_what_
 
 
 def test_a_long_run_of_wide_layers_leaves_a_bounded_series(out: Path) -> None:
-    made = series(_wide_facts(period := 10_000, neurons := 100_000), _all_sending(period, neurons))
+    made = series(_wide_facts(period := 10_000, neurons := 100_000), _AllSending(period, neurons))
     assert len(made["layers"]["x"]["messages"]) <= STEPS
     assert np.mean(made["layers"]["x"]["messages"]) == pytest.approx(np.arange(period).mean() / 2, rel=1e-2)
     raster = made["raster"]
@@ -111,6 +126,7 @@ def test_a_long_run_of_wide_layers_leaves_a_bounded_series(out: Path) -> None:
     levels = unpacked(drawn[0], raster["layers"]["x"]["bits"])
     shown = -(-neurons // raster["layers"]["x"]["every"])
     assert set(levels[: shown * RASTER_STEPS].tolist()) == {1}
+    assert len(json.dumps(made["neurons"])) <= 2 * NEURON_TEXT
 
 
 def _wide_facts(period: int, neurons: int) -> Any:
@@ -124,16 +140,27 @@ def _wide_facts(period: int, neurons: int) -> Any:
     placed = PlacedGraph(replace(graph, nodes={"x": lif}, edges=()), "lava_cpu", ())
     counts = np.arange(period)
     record = RunRecord("engine", 2, period, period, {"x": LayerCount(*[counts] * 5)}, np.zeros((2, 1)))
-    facts = SimpleNamespace(record=record, floats=record, y=None, placed=placed, profile=load_profile("lava_cpu"))
-    return facts
+    known = {"state_units": {"x": {"u": 1.0, "v": 1.0}}, "exponents": {"x": 0.0}, "reference": None}
+    profile = load_profile("lava_cpu")
+    return SimpleNamespace(record=record, floats=record, y=None, placed=placed, profile=profile, **known)
 
 
-def _all_sending(period: int, neurons: int) -> Callable[[Sequence[int]], RunRecord]:
-    def excerpt(samples: Sequence[int]) -> RunRecord:
-        sent = np.ones((len(samples), RASTER_STEPS, neurons), bool)
-        return RunRecord("engine", len(samples), period, period, {}, np.zeros((len(samples), 1)), {"x.message": sent})
+class _AllSending(NamedTuple):
+    """Runs of one wide layer that always sends."""
 
-    return excerpt
+    period: int
+    neurons: int
+
+    def messages(self, samples: Sequence[int]) -> RunRecord:
+        return self._record(len(samples), RASTER_STEPS, {"x.message": bool})
+
+    def whole(self, sample: int, steps: int) -> tuple[RunRecord, RunRecord]:
+        record = self._record(1, steps, {"x.message": bool, "x.u": np.int64, "x.v": np.int64})
+        return record, record
+
+    def _record(self, samples: int, steps: int, keys: dict[str, Any]) -> RunRecord:
+        probes = {key: np.ones((samples, steps, self.neurons), kind) for key, kind in keys.items()}
+        return RunRecord("engine", samples, steps, self.period, {}, np.zeros((samples, 1)), probes)
 
 
 def unpacked(text: str, bits: int) -> np.ndarray:
@@ -168,10 +195,14 @@ def test_the_rasters_are_of_a_right_and_a_wrong_sample_of_each_class(out: Path, 
 def test_a_page_of_a_thousand_full_cores_is_small(files: dict[str, Any]) -> None:
     made = many_cores(many_layers(files, 100), 1100)
     made["series"] |= {"flows": [[core, core // 2, 1.5] for core in range(20_000)], "links": made["series"]["flows"]}
+    made["series"]["raster"]["samples"] = made["series"]["raster"]["samples"][:1]
     made["series"]["raster"]["samples"][0]["cells"]["readout"] = "A" * RASTER_TEXT
+    shown = made["series"]["neurons"]["layers"]["readout"]["shown"]
+    shown[:] = [shown[0] | {"signals": [shown[0]["signals"][0] | {"float": "A" * NEURON_TEXT}]}]
+    made["series"]["formats"] = {f"block{at}.u": made["series"]["formats"]["readout"] for at in range(FORMAT_LAYERS)}
     page = html_of(made)
     assert len(page.encode()) < 400_000
-    assert json.loads(Tags(page).data)["left_out"]["flows"].startswith("The 2,000 pairs of cores")
+    assert data_of(page)["left_out"]["flows"].startswith("The 2,000 pairs of cores")
 
 
 def test_a_report_is_made_again_from_its_folder(out: Path, tmp_path: Path) -> None:
@@ -320,7 +351,7 @@ def test_a_comparison_of_many_runs_stays_readable(many: list[Path], runs: int, w
 
 def test_the_page_of_twelve_runs_has_a_row_for_each(many: list[Path], tmp_path: Path) -> None:
     assert bim_report("compare", *many, "-o", tmp_path / "twelve.html").code == 0
-    data = json.loads(Tags((tmp_path / "twelve.html").read_text()).data)
+    data = data_of((tmp_path / "twelve.html").read_text())
     assert len(data["runs"]) == 12 >= data["transposed"]
 
 
@@ -361,3 +392,16 @@ def test_text_and_marks_stand_out_from_what_they_stand_on(theme: int) -> None:
     marks = {name: contrast(colours[name], colours["card"]) for name in names}
     assert len(marks) == 8
     assert {name: ratio for name, ratio in marks.items() if ratio < 3} == {}
+
+
+def test_sizes_of_text_and_spaces_are_those_of_one_table() -> None:
+    css = (ASSETS / "page.css").read_text()
+    table, rules = css.split("* { box-sizing", 1)
+    sizes = re.findall(r"(?:font-size|font): ([^;}]+)", rules)
+    assert [size for size in sizes if not re.match(r"var\(--\w+\)|inherit", size)] == []
+    spaces = re.findall(r"(?<!scroll-)\b(?:row-gap|column-gap|gap|padding|margin)[a-z-]*: ([^;}]+)", rules)
+    assert len(spaces) > 80
+    fixed = [space for space in spaces if "px" in space and "max(" not in space]  # but for the width of the page
+    assert fixed == []
+    named = set(re.findall(r"var\(--([\w-]+)\)", rules))
+    assert named - {"colour", "share", "hue", "tiles", "natural", "shadow"} <= set(re.findall(r"--([\w-]+):", table))

@@ -26,6 +26,7 @@ class PlasticBlock:
 
     graph: IntegerGraph
     exponents: dict[str, int]  # of each layer's message
+    state_units: dict[str, dict[str, float]]  # real value of one unit of each layer's states
     edges: dict[str, str]  # edge name by group
     x: str  # the node the block reads
     relays: dict[str, str]  # relay by port

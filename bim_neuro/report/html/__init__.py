@@ -12,8 +12,8 @@ __all__ = ["render", "render_comparison", "render_refusal", "render_sweep"]
 
 _SHARED = ("base.js", "face.js", "charts.js")
 _REPORT = (
-    "cores.js", "activity.js", "glance.js", "network.js", "raster.js", "findings.js", "energy.js", "fixed.js",
-    "layers.js", "learning.js", "expect.js", "training.js", "report.js",
+    "cores.js", "activity.js", "glance.js", "network.js", "raster.js", "findings.js", "energy.js", "neuron.js",
+    "formats.js", "confusion.js", "fixed.js", "layers.js", "learning.js", "expect.js", "training.js", "report.js",
 )  # fmt: skip
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from importlib.resources import files
 from typing import Any
 
 from ...printable import as_json, plain, printable_data
+from .compact import compact
 
+_COMMENT = re.compile(r"(//.*|/\*+[^*]*\*/|)")
 _POLICY = "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'"
 
 
@@ -34,7 +37,7 @@ def page(title: str, data: dict[str, Any], scripts: tuple[str, ...], text: str) 
 </head>
 <body>
 <noscript><pre>{html.escape(text)}</pre></noscript>
-<script type="application/json" id="data">{inert(data)}</script>
+<script type="application/json" id="data">{inert(compact(data))}</script>
 <script>{script}</script>
 </body>
 </html>
@@ -48,9 +51,10 @@ def inert(data: Any) -> str:
 
 
 def _asset(name: str) -> str:
-    """Return an asset without the indentation of its lines, a tenth of a page; none has text of several lines."""
+    """Return an asset without indentation and lines of comment, a tenth of a page; no text has several lines."""
     text = (files(__package__) / "assets" / name).read_text(encoding="utf-8")
-    return "\n".join(line.lstrip() for line in text.splitlines()) + "\n"
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if not _COMMENT.fullmatch(line)) + "\n"
 
 
 def _digest(content: str) -> str:

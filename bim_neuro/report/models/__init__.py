@@ -25,7 +25,7 @@ from .learning import Learning, LearningVerification
 from .parts import Backend, Judge, Objective, Quantity, Range
 from .plain import Misshapen, OtherKeys, made, plain, read
 from .program import Constant, Cores, Encoder, Finding, MapCut, Placement, WorstCore
-from .run import Accuracy, Agreement, Compared, Layer, Metrics, NeuroBench, Sides, Verification
+from .run import Accuracy, Agreement, Compared, Confusion, Interval, Layer, Metrics, NeuroBench, Sides, Verification
 from .schema import schema_of
 from .summary import VERSION, Summary
 
@@ -39,6 +39,7 @@ __all__ = [
     "BusyLink",
     "BusyTime",
     "Compared",
+    "Confusion",
     "Constant",
     "Cores",
     "Dense",
@@ -49,6 +50,7 @@ __all__ = [
     "Finding",
     "FirstBin",
     "Hashes",
+    "Interval",
     "Judge",
     "Latency",
     "Layer",

@@ -88,6 +88,23 @@ class Sides:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """The 95 % interval of a share (Wilson)."""
+
+    low: Annotated[Share, "Its low end."]
+    high: Annotated[Share, "Its high end."]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Samples by class and answer: a row for each class, in it a count for each answer, in the order of `classes`."""
+
+    classes: Annotated[tuple[str, ...], "Names of the classes, or their indices."]
+    float: Annotated[tuple[tuple[Count, ...], ...], "The float model."]
+    integer: Annotated[tuple[tuple[Count, ...], ...], "The integer program."]
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """Share of right answers on the samples that were run."""
 
@@ -96,6 +113,12 @@ class Accuracy:
     majority: Annotated[Share, "Always answering the most frequent class of these samples."]
     majority_class: Annotated[str, "That class."]
     metrics: Annotated[Sides | None, "More than accuracy; left out where the classes have no names."] = None
+    samples: Annotated[
+        Some | None, "Samples of all of these shares; this key and those below are not in older files."
+    ] = None
+    float_interval: Annotated[Interval | None, "Of `float`."] = None
+    integer_interval: Annotated[Interval | None, "Of `integer`."] = None
+    confusion: Annotated[Confusion | None, "Which class was taken for which; left out of more than 64 classes."] = None
 
 
 @dataclass(frozen=True)

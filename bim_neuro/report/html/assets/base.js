@@ -1,7 +1,19 @@
 "use strict";
 // What every part of the page is made of: elements, numbers, the data. Text only ever enters as text nodes.
 
-const data = JSON.parse(document.getElementById("data").textContent);
+/** Rows in place of the columns that html/compact.py made of lists of like objects. */
+function widened(value) {
+  if (Array.isArray(value)) return value.map(widened);
+  if (value === null || typeof value !== "object") return value;
+  const keys = Object.keys(value);
+  if (keys.length === 1 && keys[0] === "=") {
+    const columns = Object.entries(widened(value["="]));
+    return columns[0][1].map((_, row) => Object.fromEntries(columns.map(([key, column]) => [key, column[row]])));
+  }
+  return Object.fromEntries(keys.map((key) => [key.startsWith("=") ? key.slice(1) : key, widened(value[key])]));
+}
+
+const data = widened(JSON.parse(document.getElementById("data").textContent));
 
 const tips = new WeakMap(); // element -> {title, rows: [[name, value]], note}
 

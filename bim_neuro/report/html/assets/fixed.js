@@ -29,7 +29,9 @@ function accuracyCard() {
   const metrics = run.accuracy.metrics;
   const rows = [["all", run.accuracy.float, run.accuracy.integer], ...(metrics ? Object.keys(metrics.float.sensitivity).map((label) => [`class ${label}`, metrics.float.sensitivity[label], metrics.integer.sensitivity[label]]) : [])]
     .map(([label, left, right]) => ({ label, left, right, text: percent(right), aside: left === right ? "same" : `float ${percent(left)}`, tip: { title: label, rows: [["float", percent(left, 2)], ["integer", percent(right, 2)]] } }));
-  return card("Right answers, float and integer", { note: `${plural(run.samples, "sample")}${metrics ? "; a class's share is of its own samples" : ""}. Always answering “${run.accuracy.majority_class}” is right in ${percent(run.accuracy.majority)}.` },
+  const { samples, integer_interval: interval } = run.accuracy;
+  const sure = interval ? ` The integers are right in ${percent(run.accuracy.integer)} (95 %: ${percent(interval.low)} to ${percent(interval.high)}).` : "";
+  return card("Right answers, float and integer", { note: `${plural(samples || run.samples, "sample")}${metrics ? "; a class's share is of its own samples" : ""}. Always answering “${run.accuracy.majority_class}” is right in ${percent(run.accuracy.majority)}.${sure}` },
     pairs("Right answers, float and integer", rows.slice(0, 41), 1, (mark) => percent(mark, 0)), legend([["float", "", "ring"], ["integer", "", "dot"]]));
 }
 
@@ -61,4 +63,4 @@ function verifyCard() {
     table("Verification", columns, run.verify.layers, { most: 14 }));
 }
 
-const fixedSection = () => section("fixed", "Fixed point", "What fixed point changed", null, cards(agreementCard(), readoutCard(), accuracyCard(), inputCard(), verifyCard()));
+const fixedSection = () => section("fixed", "Fixed point", "What fixed point changed", null, cards(neuronCard(), agreementCard(), readoutCard(), confusionCard(), accuracyCard(), inputCard(), formatCard(), verifyCard()));

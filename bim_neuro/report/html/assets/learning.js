@@ -5,7 +5,7 @@ const learning = run.learning;
 
 function learningSection() {
   if (!learning) return null;
-  return section("learning", "Learning", "Learning on the chip", null, cards(learntCard(), learningCost(), learningFacts()));
+  return section("learning", "Learning", "Learning on the chip", null, cards(learntCard(), taskAxes(), learningCost(), learningFacts()));
 }
 
 function learntCard() {
@@ -20,6 +20,30 @@ function learntCard() {
     pairs("Right answers before and after learning", rows, 1, (mark) => percent(mark, 0)),
     legend([["before", "", "ring"], ["after", "", "dot"]]),
     curve.length > 1 ? stripFigure("Right answers while learning", "while learning", curve, 1, (most) => percent(most, 0), "var(--c1)", tip) : null);
+}
+
+/** What was learnt against what was kept: a new task upwards, an old one to the right, from the ring to the dot. */
+function taskAxes() {
+  const { accuracy_before: before, accuracy_after: after, others = {} } = learning;
+  const old = Object.entries(others).filter(([, shares]) => typeof shares.before === "number" && typeof shares.after === "number");
+  if (!old.length || typeof before !== "number" || typeof after !== "number") return null;
+  const fresh = learning.measured_on || "the new task";
+  const size = 220;
+  const place = (share) => ({ x: 40 + size * share, y: 16 + size * (1 - share) });
+  const marks = [0, 0.25, 0.5, 0.75, 1];
+  const figures = old.map(([name, shares]) => {
+    const [from, to] = [{ x: place(shares.before).x, y: place(before).y }, { x: place(shares.after).x, y: place(after).y }];
+    const tip = { title: `${fresh}, and ${name}`, rows: [[fresh, `${percent(before)} to ${percent(after)}`], [name, `${percent(shares.before)} to ${percent(shares.after)}`]] };
+    const drawing = s("svg", { class: "axes", viewBox: `0 0 ${size + 64} ${size + 64}`, role: "presentation" },
+      marks.flatMap((mark) => [
+        s("line", { class: "grid", x1: place(mark).x, x2: place(mark).x, y1: 16, y2: 16 + size }), s("line", { class: "grid", x1: 40, x2: 40 + size, y1: place(mark).y, y2: place(mark).y }),
+        s("text", { class: "mark-text", x: place(mark).x, y: size + 34, "text-anchor": "middle" }, `${100 * mark} %`), mark ? s("text", { class: "mark-text", x: 34, y: place(mark).y + 4, "text-anchor": "end" }, `${100 * mark}`) : ""]),
+      s("text", { class: "mark-text", x: 40 + size / 2, y: size + 54, "text-anchor": "middle" }, cut(`right in ${name}`, 36)),
+      s("g", { tip }, s("line", { class: "between", x1: from.x, y1: from.y, x2: to.x, y2: to.y }), s("circle", { class: "ring", cx: from.x, cy: from.y, r: 7 }), s("circle", { class: "dot", cx: to.x, cy: to.y, r: 5 })));
+    return walkable(h("div", { class: "task" }, drawing), `${fresh} from ${percent(before)} to ${percent(after)}, ${name} from ${percent(shares.before)} to ${percent(shares.after)}`);
+  });
+  return card("Learnt and kept", { note: `Upwards: right in ${fresh}. To the right: right in what it could before. Straight up has forgotten nothing.` },
+    h("div", { class: "tasks" }, figures), legend([["before", "", "ring"], ["after", "", "dot"]]));
 }
 
 function learningCost() {
