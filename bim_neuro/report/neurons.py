@@ -32,7 +32,7 @@ _LEVELS = 2**15 - 1
 _TEXT_OF_A_STEP = 16 / 3  # characters of two 16-bit words
 
 
-class Signal(NamedTuple):
+class ProbePair(NamedTuple):
     """A state or message that both runs have; values are real, (steps, neurons)."""
 
     name: str
@@ -79,7 +79,7 @@ def neurons(facts: Facts, sample: int, floats: RunRecord, integers: RunRecord, n
     }
 
 
-def _signals(facts: Facts, name: str, floats: RunRecord, integers: RunRecord) -> Iterator[Signal]:
+def _signals(facts: Facts, name: str, floats: RunRecord, integers: RunRecord) -> Iterator[ProbePair]:
     """Yield what both runs hold of a layer, in real units; first what the node wired to it in one neuron holds."""
     graph = facts.placed.graph
     for edge in graph.into(name):
@@ -90,12 +90,12 @@ def _signals(facts: Facts, name: str, floats: RunRecord, integers: RunRecord) ->
         left, right = floats.probes.get(f"{name}.{state}"), integers.probes.get(f"{name}.{state}")
         if left is not None and right is not None:
             pair = _largest_of_many(left[0], right[0, :steps] * unit)
-            yield Signal(state, *pair, WORD_MAX * unit, 24)
+            yield ProbePair(state, *pair, WORD_MAX * unit, 24)
     told = facts.state_units.get(name) or sends_one(node) or name not in facts.exponents or name == graph.source
     key = f"{name}.message"
     if not told and key in floats.probes and key in integers.probes:
         unit, limit = 2.0 ** -facts.exponents[name], message_bound(node, name)
-        yield Signal("message", floats.probes[key][0], integers.probes[key][0, :steps] * unit, limit * unit,
+        yield ProbePair("message", floats.probes[key][0], integers.probes[key][0, :steps] * unit, limit * unit,
                      limit.bit_length() + 1)  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def _largest_of_many(left: Array, right: Array) -> tuple[Array, Array]:
     return tuple(np.take_along_axis(side, picked, axis=2)[..., 0] for side in (left, right))  # type: ignore[return-value]
 
 
-def _spread(signal: Signal, most: int) -> list[int]:
+def _spread(signal: ProbePair, most: int) -> list[int]:
     """Return neurons by how far off they are: the furthest, the nearest, and at equal ranks between."""
     off = np.sqrt(np.mean((signal.integers - signal.floats) ** 2, axis=0))
     ranks = np.linspace(0, len(off) - 1, min(most, len(off))).round().astype(int)
@@ -116,7 +116,7 @@ def _spread(signal: Signal, most: int) -> list[int]:
 
 
 def _neuron(
-    facts: Facts, name: str, neuron: int, signals: Sequence[Signal], runs: tuple[RunRecord, RunRecord]
+    facts: Facts, name: str, neuron: int, signals: Sequence[ProbePair], runs: tuple[RunRecord, RunRecord]
 ) -> dict[str, Any]:
     """Return one neuron: its signals in both runs, its threshold, and when it spiked."""
     thresholds = _thresholds(facts, name, neuron)

@@ -31,7 +31,7 @@ const runHead = { head: "Run", text: true, value: (index) => runs[index].name, s
 /** Many runs: a row each, and the differences in a table of their own. */
 function headlineByRun() {
   const columns = [runHead, ...data.rows.map((row) => ({ head: capital(row.label), help: row.verdict, value: (index) => row.values[index], show: (index) => shown(row, index) }))];
-  const differences = [{ head: "", text: true, value: (row) => capital(row.label) }, { head: "Difference", text: true, value: (row) => row.verdict }];
+  const differences = [{ head: "Figure", text: true, value: (row) => capital(row.label) }, { head: "Difference", text: true, value: (row) => row.verdict }];
   return [card("Side by side", { wide: true, note: BETTER }, table("Runs side by side", columns, [...runs.keys()])),
     card("How far apart", { wide: true }, table("Differences between the runs", differences, data.rows))];
 }
@@ -39,7 +39,7 @@ function headlineByRun() {
 function headline() {
   if (transposed) return headlineByRun();
   const columns = [
-    { head: "", text: true, value: (row) => capital(row.label) },
+    { head: "Figure", text: true, value: (row) => capital(row.label) },
     ...runs.map((_, index) => ({
       head: runs[index].name, value: (row) => row.values[index],
       show: (row) => shown(row, index),
@@ -56,7 +56,7 @@ function settings() {
     return card("Made differently", { wide: true, note: data.warning }, table("Settings that differ", byRun, [...runs.keys()]));
   }
   const columns = [
-    { head: "", text: true, value: (row) => row.label },
+    { head: "Setting", text: true, value: (row) => row.label },
     ...runs.map((_, index) => ({ head: runs[index].name, text: true, value: (row) => row.values[index] })),
   ];
   return card("Made differently", { wide: true, note: data.warning }, table("Settings that differ", columns, data.settings));

@@ -39,7 +39,11 @@ function formatCard() {
   if (!formatsOf) return null;
   const names = Object.keys(formatsOf);
   const stage = h("div", { class: "formats" });
-  const show = (name) => stage.replaceChildren(...[formatsOf[name].weights && weightFigure(name, formatsOf[name].weights), ...formatsOf[name].words.map((word) => wordFigure(name, word))].filter(Boolean));
+  const chosen = h("p", { class: "printed" });
+  const show = (name) => {
+    chosen.textContent = name;
+    stage.replaceChildren(...[formatsOf[name].weights && weightFigure(name, formatsOf[name].weights), ...formatsOf[name].words.map((word) => wordFigure(name, word))].filter(Boolean));
+  };
   const first = names.find((name) => formatsOf[name].weights && formatsOf[name].words.length) || names[0];
   show(first);
   const layerPicker = picker("Layer of the formats", names.map((name) => [name, name]), show);
@@ -58,5 +62,5 @@ function formatCard() {
     { head: "At the limit", value: (row) => row.full, show: (row) => (row.full === null ? NONE : row.full ? h("strong", { class: "bad" }, count(row.full)) : "none") },
   ], rows, { most: 40 });
   const note = `Does each number fit its format, and how much of it is used? Weights of the program; states and messages of sample ${count(beside ? beside.sample : 0)}. Bars of words count values by the bits they need: each further bit is twice as large.`;
-  return card("Weights, states and messages in their formats", { wide: true, note, tools: h("div", { class: "tools" }, layerPicker), fallback }, stage);
+  return card("Weights, states and messages in their formats", { wide: true, note, tools: h("div", { class: "tools" }, layerPicker), fallback }, chosen, stage);
 }

@@ -67,7 +67,7 @@ function neuronCard() {
     const signals = layer.signals.map((signal, at) => ({ ...signal,
       floats: valuesOf(neuron.signals[at].float, neuron.signals[at].step), integers: valuesOf(neuron.signals[at].integer, neuron.signals[at].step) }));
     const spikes = (neuron.spikes || []).map((text) => [...cellsOf(text, 1, beside.steps)]);
-    stage.replaceChildren(...signals.map((signal) => signalFigure(signal, signal.name === "v" ? neuron.threshold : null, whole)),
+    stage.replaceChildren(h("p", { class: "printed" }, `${layerPicker.value}, neuron ${count(neuron.neuron)}`), ...signals.map((signal) => signalFigure(signal, signal.name === "v" ? neuron.threshold : null, whole)),
       ...(spikes.length ? spikeRows(spikes) : []), timeAxis(beside.steps));
     fallback.replaceChildren(neuronTable(signals));
   }
@@ -78,10 +78,9 @@ function neuronCard() {
     [neuron] = layer.shown;
     draw();
   }
-  const first = names.find((name) => beside.layers[name].shown[0].spikes) || names[0];
-  pickLayer(first);
   const layerPicker = picker("Layer", names.map((name) => [name, name]), pickLayer);
-  layerPicker.value = first;
+  layerPicker.value = names.find((name) => beside.layers[name].shown[0].spikes) || names[0];
+  pickLayer(layerPicker.value);
   const tools = h("div", { class: "tools" }, layerPicker, chosen,
     choice("Scale", [[false, "Signal"], [true, "Whole range"]], false, (value) => { whole = value; draw(); }));
   const note = `Sample ${count(beside.sample)}, ${plural(beside.steps, "step")}. Does fixed point follow the float model, and does it use its words? A format should hold the signal with a little room: far more of it wastes bits, less saturates. Membranes are drawn after their reset; of several scan states the largest. Neurons are those furthest off, nearest, and at equal ranks between.`;
