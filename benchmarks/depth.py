@@ -2,6 +2,7 @@
 
     python -m benchmarks.depth --json depth.json                       delays of 60 and 120, five seeds
     python -m benchmarks.depth --json long.json --delays 1000 --score-seeds 0     cosines alone
+    python -m benchmarks.depth --json fresh.json --updates 1500                   a budget in which bptt learns copy
 
     bptt     the truth
     segment  the lower block's memory is exact; through the upper block's memory gradients flow inside a segment
@@ -13,6 +14,7 @@
 Networks: `CHANNELS` channels of `STATES` states, initialised with slow states (a step of .001 to .05 where the default
 has .01 to .5). Cosines are of the lower block's whole gradient on one batch, before training and after training by
 bptt. Every rule then trains the same network on the same batches; the score is accuracy on fresh sequences, chance 1/3.
+Training goes through the same 1,000 sequences ``--epochs`` times; with ``--updates`` it meets new ones at every update.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,24 +143,35 @@ def cosines(network: BIMNetwork, batch: Batch, length: int) -> dict[str, float]:
     return {method: float(F.cosine_similarity(vector, truth, 0)) for method, vector in found.items()}
 
 
-@denormals_flushed()
-def train(method: str, seed: int, delay: int, epochs: int, length: int) -> tuple[BIMNetwork, float]:
-    """Train; return the network and its accuracy on fresh sequences."""
-    network = slow_network(seed)
-    local = LocalReadouts(network)
+def batches(seed: int, delay: int, epochs: int, updates: int | None) -> Iterator[Batch]:
+    """The batches of a training: of the same sequences in each epoch, or ``updates`` of new ones."""
+    if updates is not None:
+        yield from (copy(delay, BATCH, 1_000_000 * (seed + 1) + update) for update in range(updates))
+        return
     x, y = copy(delay, SAMPLES, seed)
-    parameters = [*network.parameters(), *local.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=LEARNING_RATE, total_steps=epochs * (SAMPLES // BATCH)
-    )
     order = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for chosen in torch.randperm(SAMPLES, generator=order)[: SAMPLES // BATCH * BATCH].split(BATCH):
-            set_gradients(method, network, local, (x[:, chosen], y[chosen]), length)
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimiser.step()
-            schedule.step()
+            yield x[:, chosen], y[chosen]
+
+
+@denormals_flushed()
+def train(
+    method: str, seed: int, delay: int, epochs: int, length: int, updates: int | None = None
+) -> tuple[BIMNetwork, float]:
+    """Train; return the network and its accuracy on fresh sequences."""
+    network = slow_network(seed)
+    local = LocalReadouts(network)
+    parameters = [*network.parameters(), *local.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=LEARNING_RATE, total_steps=updates or epochs * (SAMPLES // BATCH)
+    )
+    for batch in batches(seed, delay, epochs, updates):
+        set_gradients(method, network, local, batch, length)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        schedule.step()
     with torch.no_grad():
         test_x, test_y = copy(delay, TESTED, 10_000 + seed)
         lower, upper = blocks_of(network)
@@ -171,9 +185,9 @@ def of_seed(seed: int, delay: int, options: argparse.Namespace) -> dict[str, Any
     row: dict[str, Any] = {"seed": seed, "delay": delay, "steps": len(batch[0]), "score": {}}
     row["untrained"] = cosines(slow_network(seed), batch, options.segment)
     methods = METHODS if seed < options.score_seeds else METHODS[:1]
-    for method in methods if options.epochs else ():
+    for method in methods if options.epochs or options.updates else ():
         start = time.perf_counter()
-        network, row["score"][method] = train(method, seed, delay, options.epochs, options.segment)
+        network, row["score"][method] = train(method, seed, delay, options.epochs, options.segment, options.updates)
         if method == "bptt":
             row["trained"] = cosines(network, batch, options.segment)
         print(f"delay {delay} seed {seed} {method:8} score {row['score'][method]:.3f}"
@@ -203,6 +217,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--score-seeds", type=int, default=5, help="seeds on which every method trains, not bptt alone")
     parser.add_argument("--epochs", type=int, default=25, help="0: untrained cosines alone")
+    parser.add_argument("--updates", type=int, help="train on so many batches of new sequences instead of epochs")
     parser.add_argument("--segment", type=int, default=32)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -212,7 +227,13 @@ def main() -> None:
         for seed in range(options.seeds):
             if (delay, seed) not in done:
                 rows.append(of_seed(seed, delay, options))
-                content = {"segment": options.segment, "epochs": options.epochs, "table": table(rows), "rows": rows}
+                content = {
+                    "segment": options.segment,
+                    "epochs": options.epochs,
+                    "updates": options.updates,
+                    "table": table(rows),
+                    "rows": rows,
+                }
                 options.json.write_text(json.dumps(content, indent=1) + "\n")
     for line in table(rows):
         print("delay {delay:5} {what:10}{method:9}mean {mean:6.3f}  least {least:6.3f}  spread {spread:.3f}"

@@ -6,7 +6,8 @@
 
 Each method runs in a process of its own, all on one core and in turns; the best of up to seven plays counts. What a
 method took on the cells before says which of the larger ones it skips (--seconds, --memory). A second run with the
-same file measures only what is not in it. The rival needs an environment of its own, named by BIM_JAX_PYTHON:
+same file measures only what is not in it. At the end stands from which T on forward traces take less memory, or less
+time, than backpropagation (`break_even`). The rival needs an environment of its own, named by BIM_JAX_PYTHON:
 
     python3.11 -m venv jax && jax/bin/pip install jax==0.10.2
     BIM_JAX_PYTHON=jax/bin/python python -m benchmarks.training --json training.json
@@ -25,6 +26,7 @@ import torch
 from benchmarks.learning import machine
 
 from .bound import bound
+from .break_even import break_evens
 from .cells import Cell, chosen, star, whole
 from .methods import METHODS
 from .play import play
@@ -97,9 +99,13 @@ def main() -> None:
         if missing:
             row = measure(cell, missing, results, options)
             results[cell.key] = row | {"methods": before | row["methods"]}
-            content = {"machine": machine(), "elsewhere": elsewhere(), "cells": results}
+            lines = [str(found) for found in break_evens(results)]
+            content = {"machine": machine(), "elsewhere": elsewhere(), "cells": results, "break_even": lines}
             options.json.write_text(json.dumps(content, indent=1) + "\n")
         show(cell.key, results[cell.key])
+    print()
+    for found in break_evens(results):
+        print(found)
     for name, why in elsewhere().items():
         print(f"\n{name}: {why}")
 

@@ -34,6 +34,7 @@ from ..training.progress import Progress as TrainingProgress
 from ..training.recipes import DEFAULTS, SHAPE, Default
 from ..training.rules import Learning
 from ..training.trainer import Recipe, accuracy, train
+from .encoded import encoded
 from .more_epochs import begun, said
 from .places import check_file, request_beside, resume_file_of, training_place, write_text
 from .request import TrainRequest
@@ -222,7 +223,7 @@ def _train(
 ) -> tuple[NetworkConfig, BIMNetwork, TrainingProgress, Array]:
     """Return the shape, the trained network, its progress and the encoded training input."""
     task, encoder, shape = plan.task, plan.encoder, plan.default
-    training, validation = (_encoded(encoder, part) for part in (task.train, task.validation))
+    training, validation = (encoded(encoder, part) for part in (task.train, task.validation))
     config = NetworkConfig(
         encoder.source.neurons,
         len(task.class_names),
@@ -268,7 +269,7 @@ def evaluate(
     checkpoint: Checkpoint, network: BIMNetwork, data: Dataset, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Return {samples, accuracy, float, integer} of a labelled split; accuracy is float's, majority a constant's."""
-    x, y = _encoded(checkpoint.encoder, data)
+    x, y = encoded(checkpoint.encoder, data)
     graph = align(quantise(export(checkpoint)))
     integers = simulate_engine(graph, checkpoint.encoder.encode(data.x), progress=progress)
     floats = metrics(y, predict(network, x), checkpoint.labels)
@@ -281,11 +282,6 @@ def evaluate(
         "float": dict(floats),
         "integer": dict(metrics(y, integers.predicted, checkpoint.labels)),
     }
-
-
-def _encoded(encoder: Encoder, data: Dataset) -> tuple[Array, Array]:
-    assert data.y is not None  # load_task refuses unlabelled training data
-    return encoder.to_float(encoder.encode(data.x)).astype(np.float32), data.y
 
 
 def _score(plan: TrainingPlan) -> Callable[[Array, Array], float]:
