@@ -78,4 +78,4 @@ def _crossings(ratios: list[tuple[int, float]]) -> Iterator[float]:
 def _rounded(steps: float) -> int:
     """Two digits: more were not measured."""
     unit = 10 ** max(0, math.floor(math.log10(steps)) - 1)
-    return round(steps / unit) * unit
+    return int(round(steps / unit) * unit)
