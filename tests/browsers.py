@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 AXE = Path(__file__).resolve().parents[1] / ".axe" / "node_modules" / "axe-core" / "axe.min.js"
 """Where `scripts/browser` puts axe-core."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+_RUNS: list[Any] = []
+"""The playwright of this process: it refuses a second one."""
 
 
 @contextmanager
@@ -20,12 +24,16 @@ def browser() -> Iterator[Any]:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise LookupError("the package playwright comes with the browser extra") from None
-    with sync_playwright() as playwright:
+    with nullcontext(_RUNS[0]) if _RUNS else sync_playwright() as playwright:
         try:
             found = playwright.chromium.launch(executable_path=next(filter(None, map(shutil.which, NAMES)), None))
         except Error as error:
             raise LookupError(f"no Chromium starts here: {str(error).splitlines()[0]}") from None
-        yield found
+        _RUNS.append(playwright)
+        try:
+            yield found
+        finally:
+            _RUNS.pop()
         found.close()
 
 

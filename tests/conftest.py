@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -38,6 +40,18 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip("no real recordings beside this checkout (../shared/data)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless browser; skips the test where there is none."""
+    from browsers import browser
+
+    try:
+        with browser() as found:
+            yield found
+    except LookupError as reason:
+        pytest.skip(str(reason))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -87,7 +87,8 @@ def test_a_compile_shows_the_table_and_the_path_of_the_report(tmp_path: Path, mo
 def test_the_summary_counts_what_was_run(done: Path) -> None:
     found = summary(done)
     assert (found["samples"], found["steps"], found["target"], found["backend"]) == (6, 8, "loihi2", "engine")
-    assert found["accuracy"].keys() == {"float", "integer", "majority", "majority_class", "metrics"}
+    intervals = {"samples", "float_interval", "integer_interval", "confusion"}
+    assert found["accuracy"].keys() == {"float", "integer", "majority", "majority_class", "metrics"} | intervals
     assert found["verify"] is None
     layers = {layer["name"]: layer for layer in found["layers"]}
     assert layers["block1.u"]["updates"] == 6 * 8 * layers["block1.u"]["neurons"]

@@ -105,7 +105,9 @@ def test_the_page_draws_the_pictures(out: Path) -> None:
             assert visit.page.locator(".stage .picture").count() == 24  # the first spiking layer is chosen
             visit.page.locator(".layer-pick", has_text="lif2").click()
             assert visit.page.locator(".stage .picture").count() == 8
-            assert "8 channels of 6 x 6" in visit.page.locator(".stage").inner_text()
+            assert (
+                "8 channels of 6 x 6" in visit.page.locator(".stage", has=visit.page.locator(".picture")).inner_text()
+            )
             assert visit.troubles == []
     except LookupError as reason:
         pytest.skip(str(reason))

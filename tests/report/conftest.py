@@ -9,21 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsers import Open, Visit, browser
+from browsers import Open, Visit
 from commands import bim_compile, bim_report, save_input, save_model
 from pages import CORES_A_CHIP, HOSTILE, expected, hostile, html_of, learnt, many_cores, many_layers
 from written_nets import NETS, inputs
 
 import bim_neuro
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    try:
-        with browser() as found:
-            yield found
-    except LookupError as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")

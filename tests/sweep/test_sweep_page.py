@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsers import Visit, browser
+from browsers import Visit
 from commands import bim_sweep, save_input, save_model
 
 from bim_neuro.report.sweep_text import MOST_ON_PAGE
@@ -21,15 +21,6 @@ from bim_neuro.sweep.table import write_table
 pytestmark = pytest.mark.browser
 VARY = ("--vary", "prune=0:.8:.2", "lowering=fused,stock", "target=loihi2,lava_cpu")
 THOUSANDS = 10_000
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    try:
-        with browser() as found:
-            yield found
-    except LookupError as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module")
