@@ -25,8 +25,6 @@ _OF_RUNS = (
     ("test, integers", "test_integer", ".4f"),
     ("test opened", "test_opened", ".0f"),
     ("learnt", "parameters", ",.0f"),
-    ("seen", "seen_samples", ",.0f"),
-    ("hours seen", "seen_hours", ".3g"),
     ("seconds", "trained_seconds", ",.0f"),
     ("spike rate", "spike_rate", ".4g"),
     ("synops", "synops", ",.0f"),
@@ -80,9 +78,13 @@ def _runs(task: str, points: list[Mapping[str, Any]], rows: Mapping[str, Mapping
     used = [one for one in _OF_RUNS if any(run.get(one[1]) is not None for runs in every for run in runs)]
     names = dict.fromkeys(name for point in points for name in point["values"])
     varied = [name for name in names if len({str(point["values"].get(name, "-")) for point in points}) > 1]
-    shown = Table(title=f"{escape(task)}: mean and standard deviation over seeds", title_justify="left", box=None)
+    shown = Table(
+        title=f"{escape(task)}: mean and deviation over runs of other seeds",
+        title_justify="left",
+        box=None,
+    )
     shown.add_column("settings that differ", overflow="fold")
-    for head in ("seeds", *(head for head, _, _ in used)):
+    for head in ("runs", *(head for head, _, _ in used)):
         shown.add_column(head, justify="right", no_wrap=True)
     for point, runs in zip(points, every, strict=True):
         said = ", ".join(f"{name} {point['values'][name]}" for name in varied if name in point["values"])

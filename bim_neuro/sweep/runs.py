@@ -35,12 +35,13 @@ def table_of_runs(places: Sequence[Path], output: Path | None = None, command: s
     if len(models) > MOST:
         raise InputError(f"{len(models):,} models are more than {MOST:,}", "name fewer folders")
     beside = (output or Path()).absolute().parent
-    rows = [row for file in models if (row := _row(file, compiled, beside)) is not None]
+    found = [row for file in models if (row := _row(file, compiled, beside)) is not None]
+    rows = list({row["key"]: row for row in reversed(found)}.values())[::-1]  # a copy of a file is no second run
     if not rows:
         named = ", ".join(map(str, places))
         raise InputError(f"no trained model of bim-neuro in {named:.200}", "name files or folders that bim-train wrote")
     table = table_of(rows, [OBJECTIVES[name] for name in COMPARED])
-    others = len(models) - len(rows)
+    others = len(models) - len(found)
     note = f"{counted(others, 'file')} without the record of a training left out." if others else ""
     table |= {"title": "Runs", "command": command, "left_out": 0, "note": note}
     if output is not None:
@@ -120,8 +121,7 @@ def _trained(record: Mapping[str, Any], parameters: int) -> dict[str, Any]:
         "trained_seconds": record.get("seconds"),
         "accuracy_float": test.get("float", {}).get("accuracy"),
         "accuracy": test.get("integer", {}).get("accuracy"),
-        "test_opened": record.get("test_opened"),
-        **{f"seen_{name}": value for name, value in record.get("seen", {}).items()},
+        "test_opened": record.get("test_opened", int("test" in record)),
     }
 
 

@@ -54,6 +54,14 @@ def test_seeds_are_one_point_and_rules_are_two(table: dict[str, Any]) -> None:
     assert table["note"] == "2 files without the record of a training left out."
 
 
+def test_a_copy_of_a_file_is_no_second_run(trained: Path, tmp_path: Path, table: dict[str, Any]) -> None:
+    for name in ("one.pt", "two.pt"):
+        (tmp_path / name).write_bytes((trained / "bptt" / "seed0.pt").read_bytes())
+    again = json.loads(bim_report("runs", tmp_path, trained, "--json").out)
+    assert sorted(row["key"] for row in again["trials"]) == sorted(row["key"] for row in table["trials"])
+    assert again["note"] == table["note"]
+
+
 def test_a_test_score_is_the_one_that_validation_watched(table: dict[str, Any]) -> None:
     assert [row["metrics"]["test_integer"] for row in table["trials"]] == [0.25, 0.5, 0.375]
 
