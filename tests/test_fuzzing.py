@@ -119,6 +119,16 @@ def test_every_fault_is_seen(fault: str, sound: Path, tmp_path: Path, monkeypatc
     assert any(word in seen for seen in result.faults), result
 
 
+def test_processes_of_others_are_left_alone(tmp_path: Path, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "compile_main", _leave_a_process)
+    cases.adopt_orphans()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        result = cases.run(formats.FORMATS["npz"], 7, 0, sound, tmp_path / "case", bare=cases.bare_memory(None))
+        assert result.faults == ("a process was left",)
+        assert other.poll() is None
+        other.kill()
+
+
 def test_a_sound_end_is_no_fault_and_its_lines_are_counted(
     sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ writes files.
 
 from __future__ import annotations
 
+import atexit
 import os
 from dataclasses import dataclass
 from typing import TypeVar
@@ -29,17 +30,17 @@ class ProcessGroup:
 
     @classmethod
     def joined(cls, device: torch.device) -> ProcessGroup:
-        """Join the others that torchrun started, and wait for them."""
+        """Join the others that torchrun started, and wait for them; once, for all trainings of this process.
+
+        A group made anew would look for the others under the addresses of the one before, as long as a slower process
+        has not closed it.
+        """
         if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
             return cls()
         if not dist.is_initialized():
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            atexit.register(dist.destroy_process_group)
         return cls(dist.get_rank(), dist.get_world_size())
-
-    def leave(self) -> None:
-        """Part from the others."""
-        if self.count > 1:
-            dist.destroy_process_group()
 
     def rows(self, batch: int) -> Tensor:
         """Return the rows of a batch that are this process's; there may be none."""

@@ -139,7 +139,6 @@ def train(
             _keep(run, start, identity, progress)
     if recipe.keep == "best":
         run.network.load_state_dict(progress.best_state)
-    processes.leave()
     return run.network.cpu(), progress
 
 

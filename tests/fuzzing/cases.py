@@ -79,9 +79,9 @@ def run(
 ) -> Result:
     """Run one case in ``folder``, which it fills; ``bare`` is the memory of a process that does nothing, in bytes."""
     kind, command = prepare(chosen, seed, index, sound, folder)
-    before = _listing(folder / "in")
+    before, others = _listing(folder / "in"), _children()
     start = time.perf_counter()
-    code, peak, hung = _run(command, folder, lines)
+    code, peak, hung = _run(command, folder, lines, others)
     seconds = time.perf_counter() - start
     errors = (folder / "stderr").read_text(errors="replace")
     faults = []
@@ -93,7 +93,7 @@ def run(
         faults.append("traceback")
     if peak - bare >= MEMORY:
         faults.append(f"{(peak - bare) >> 20} MiB")
-    if not hung and _orphans():
+    if not hung and _orphans(others):
         faults.append("a process was left")
     if any(_unsafe(folder / stream) for stream in ("stdout", "stderr")):
         faults.append("text that is not escaped")
@@ -112,8 +112,11 @@ def bare_memory(lines: Lines | None) -> int:
     return os.wait4(pid, 0)[2].ru_maxrss * 1024
 
 
-def _run(command: Command, folder: Path, lines: Lines | None) -> tuple[int, int, bool]:
-    """Return the exit code (negative: a signal), the peak memory in bytes, and whether it ran out of time."""
+def _run(command: Command, folder: Path, lines: Lines | None, others: set[int]) -> tuple[int, int, bool]:
+    """Return the exit code (negative: a signal), the peak memory in bytes, and whether it ran out of time.
+
+    ``others`` are this process's children that are none of the case's: a test's browser, for one.
+    """
     pid = os.fork()
     if pid == 0:
         _become(command, folder, lines)
@@ -126,7 +129,7 @@ def _run(command: Command, folder: Path, lines: Lines | None) -> tuple[int, int,
         os.killpg(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
     if not ended:
-        _orphans()
+        _orphans(others)
     return os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024, not ended
 
 
@@ -179,23 +182,21 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 28, 1 << 28))
 
 
-def _orphans() -> bool:
-    """Whether processes are left a second later; they are ended."""
+def _orphans(others: set[int]) -> bool:
+    """Whether processes of the case are left a second later; they are ended."""
     deadline = time.monotonic() + 1.0
-    while time.monotonic() < deadline:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                time.sleep(0.02)
-        except ChildProcessError:  # noqa: PERF203
-            return False
-    for child in _children():
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    return True
+    while left := [pid for pid in _children() - others if os.waitpid(pid, os.WNOHANG)[0] == 0]:
+        if time.monotonic() > deadline:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            return True
+        time.sleep(0.02)
+    return False
 
 
-def _children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+def _children() -> set[int]:
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
 
 
 def _listing(folder: Path) -> set[str]:
