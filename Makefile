@@ -86,11 +86,11 @@ types: environment ## mypy, strict
 	$(BIN)/mypy $(if $(filter 3.10,$(PYTHON)),$(FEWER_TYPES))
 
 train-digits: environment ## train the digits model again (minutes)
-	$(BIN)/bim-train digits -o $(OUT)/digits.pt
+	$(BIN)/bim-train digits --final -o $(OUT)/digits.pt
 
 train-ecg: environment ## train on MIT-BIH heartbeats: make train-ecg DATA=FOLDER
 	@test -n "$(DATA)" || { echo "give the folder that holds the recordings: make train-ecg DATA=FOLDER" >&2; exit 2; }
-	$(BIN)/bim-train ecg --data "$(DATA)" -o $(OUT)/ecg.pt
+	$(BIN)/bim-train ecg --final --data "$(DATA)" -o $(OUT)/ecg.pt
 
 bench: environment ## run the benchmarks; each prints its ratios and the machine
 	$(BIN)/python -m benchmarks.engine

@@ -26,7 +26,7 @@ def measure(task: str, data: Path | None, learning: Learning, seeds: int, epochs
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             plan = plan_for(load_task(task, data), learning=learning, seed=seed, epochs=epochs)
-            record = train_task(plan, Path(folder) / "model.pt").training
+            record = train_task(plan, Path(folder) / "model.pt", final=True).training
         metric = "accuracy" if plan.default.score == "accuracy" else "macro_f1"
         floats.append(record["test"]["float"][metric])
         integers.append(record["test"]["integer"][metric])

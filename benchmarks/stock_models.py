@@ -71,7 +71,7 @@ def _trained(folder: Path, name: str, task: Task, **changes: Any) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         print(f"training {name} ...", flush=True)
         unfinished = folder / f"{name}.unfinished.pt"
-        train_task(plan_for(task, **changes), unfinished, test=False)
+        train_task(plan_for(task, **changes), unfinished)
         unfinished.rename(file)
     return file
 

@@ -16,12 +16,16 @@ HEADS = ("class", "step", "next", "labels", "ctc")
 """What a task asks of a sequence (tasks/heads.py)."""
 EVERY_STEP = ("step", "next")
 """Heads that are asked at steps of their own."""
+BY_STEP = (*EVERY_STEP, "ctc")
+"""Heads whose readout is read at each step, not as its mean."""
 NOT_ASKED = -1
 """The label of a step at which nothing is asked, and of a string's padding."""
 LAYOUTS = ("BTC", "TBC", "BTCL", "TBCL", "BTCHW", "TBCHW")
 """Which axis of x counts samples (B), steps (T), channels (C), and places: on a line (L), rows (H), columns (W)."""
 ENCODERS = ("graded", "spikes", "counts", "delta")
 """How raw values become the messages of a graph that brings no encoder."""
+KNOWN_ENCODERS = (*ENCODERS, "token")
+"""Those that a graph may bring."""
 TIME_UNITS = ("s", "ms", "us", "ns")
 """Of the times of events."""
 LOWERINGS = ("stock",)

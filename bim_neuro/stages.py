@@ -102,6 +102,8 @@ def what_it_reads(graph: FloatGraph, events: Mapping[str, str]) -> ModelInput:
     shape = graph.shape(graph.source)
     if encoder.kind == "delta":  # two lines a channel
         shape = (shape[0] // 2, *shape[1:])
+    if encoder.kind == "token":
+        shape = (1,)
     return ModelInput(shape, graph.dt, encoder.kind == "spikes", graph.source, **events)
 
 
@@ -127,6 +129,6 @@ def float_input(reference: FloatGraph, raw: Any) -> Array:
 def sequences_for(graph: FloatGraph | IntegerGraph, raw: Any) -> Array:
     """Return sequences (samples, steps, channels) of finite numbers, one channel for each that the graph reads."""
     if len(shape := getattr(raw, "shape", ())) > len("BTC"):
-        message = f"input has shape {tuple(shape)}, the model reads (samples, steps, {len(graph.encoder.gain)})"
+        message = f"input has shape {tuple(shape)}, the model reads (samples, steps, {graph.encoder.channels})"
         raise InputError(message, "program.sequences(x, layout), as 'TBCHW', brings it into that form")
-    return arguments.sequences(raw, "input", channels=len(graph.encoder.gain))
+    return arguments.sequences(raw, "input", channels=graph.encoder.channels)

@@ -17,6 +17,7 @@ from bim_neuro.nodes import LIF, Dense, Encoder, Source
 from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.simulation.reference import simulate_float
 from bim_neuro.training import fused, kernels
+from bim_neuro.training.batches import Sequences
 from bim_neuro.training.online import ForwardGradient
 from bim_neuro.training.predict import predict
 from bim_neuro.training.progress import Progress
@@ -114,7 +115,7 @@ def test_training_and_prediction_flush(monkeypatch: pytest.MonkeyPatch, rule: st
     run = Run(network(), Recipe(epochs=2, batch=2), Learning(rule), 2)
     project = BIMBlock.project
     monkeypatch.setattr(BIMBlock, "project", lambda block, x: seen.append(flushes()) or project(block, x))
-    run.epoch(x, y, Progress())
+    run.epoch(Sequences(x.numpy(), y.numpy()), Progress())
     Learner(run.network, Learning(rule)).gradients(x.transpose(0, 1), y)
     predict(run.network, x.numpy())
     assert len(seen) >= 2

@@ -117,7 +117,7 @@ def test_an_edit_in_any_file_of_the_folder_drops_what_was_kept(installed: Path) 
 @pytest.mark.parametrize("command", ["train", "compile"])
 def test_the_commands_work_where_numba_cannot_cache(tmp_path: Path, command: str) -> None:
     """No folder at all is left to numba: every kernel of training, or of the engine and the placement, is compiled."""
-    train = ("cue", "--rule", "rtrl", "--epochs", "1", "--channels", "4", "--states", "1", "--no-test")
+    train = ("cue", "--rule", "rtrl", "--epochs", "1", "--channels", "4", "--states", "1")
     compiled = (str(ROOT / "examples" / "digits.pt"), "--samples", "1", "-o", "out")
     code = f"""
 import sys, warnings

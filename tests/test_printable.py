@@ -123,7 +123,7 @@ def test_training_on_classes_of_any_name_ends_well(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=rng.normal(size=(40, 5, 3)) + y[:, None, None], y=y, class_names=np.array(CLASSES))
     short = ("--epochs", 1, "--channels", 3, "--states", 1)
     record = tmp_path / "r.json"
-    ended = bim_train("own", "--data", tmp_path / "d.npz", "-o", tmp_path / "m.pt", *short, "--json", record)
+    ended = bim_train("own", "--data", tmp_path / "d.npz", "-o", tmp_path / "m.pt", *short, "--final", "--json", record)
     assert ended.code == 0, ended
     seen(ended.out + ended.err)
     assert "[/other]" in ended.out

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 train_app = new_app(Command("bim-train", TRAIN))
 
 _FIELDS = ("data", "layout", "seed", "epochs", "batch", "learning_rate", "channels", "states", "blocks", "encoder",
-            "rule", "device", "prune", "seeds", "more_epochs", "restart", "test", "baseline", "json")  # fmt: skip
+            "rule", "device", "prune", "seeds", "more_epochs", "restart", "max_updates", "final",
+            "baseline", "json")  # fmt: skip
 """The options that are fields of a `TrainRequest` as they are."""
 
 
@@ -68,15 +69,20 @@ def train_command(
     states: Annotated[int | None, in_panel(MODEL, min=1, help="N, states per channel.")] = None,
     blocks: Annotated[int | None, in_panel(MODEL, min=1, help="Number of BIM blocks in series.")] = None,
     encoder: Annotated[
-        str | None, in_panel(MODEL, help="Input encoder: graded (8-bit values) or delta (send-on-delta events).")
+        str | None,
+        in_panel(MODEL, help="Input encoder: graded (8-bit values), delta (send-on-delta), token (a line each)."),
     ] = None,
     rule: Annotated[
         str, in_panel(LEARNING, help="Learning rule: bptt, tbptt, rtrl, hybrid, s-tllr, stdp, e-prop-like or no-trace.")
     ] = "bptt",
+    max_updates: Annotated[
+        int | None, in_panel(TRAINING, min=1, help="End after so many batches, in the midst of an epoch too.")
+    ] = None,
     device: Annotated[Device, in_panel(TRAINING, help="Where to train: auto is cuda where there is one.")] = AUTO,
     prune: Annotated[float | None, in_panel(TRAINING, help="Share of the synapses to prune, for example 0.7.")] = None,
     more_epochs: Annotated[
-        int | None, in_panel(TRAINING, min=1, help="Train the finished model of -o for so many epochs more.")
+        int | None,
+        in_panel(TRAINING, min=1, hidden=True, help="Train the finished model of -o for so many epochs more."),
     ] = None,
     seeds: Annotated[
         int | None, in_panel(TRAINING, min=1, help="Train with so many seeds, a file each; print mean and spread.")
@@ -84,9 +90,9 @@ def train_command(
     restart: Annotated[
         bool, in_panel(TRAINING, "--restart", help="Start anew instead of resuming an interrupted run.")
     ] = False,
-    test: Annotated[
-        bool, in_panel(OUTPUT, "--test/--no-test", help="Measure accuracy on the test split once, at the end.")
-    ] = True,
+    final: Annotated[
+        bool, in_panel(OUTPUT, "--final", help="Open the test split: measure on it, once, at the end; it is logged.")
+    ] = False,
     baseline: Annotated[
         bool, in_panel(OUTPUT, "--baseline", hidden=True, help="Also train and measure a logistic regression.")
     ] = False,

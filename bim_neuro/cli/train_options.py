@@ -42,9 +42,9 @@ _SEGMENTED = needs(
 )
 _ANEW = needs(lambda v: v["more_epochs"] is None, "with --more-epochs, which keeps the model's own", "leave it out")
 _ALWAYS = (
-    "task", "output", "seed", "train.patience", "batch", "learning_rate", "device", "more_epochs", "train.csv",
-    "train.tensorboard", "config", "settings", "listed", "restart", "test", "baseline",
-    "json", "run.max_memory", "debug", "version",
+    "task", "output", "seed", "train.patience", "batch", "learning_rate", "device", "more_epochs", "max_updates",
+    "train.csv", "train.checkpoint_minutes", "train.tensorboard", "config", "settings", "listed", "restart", "final",
+    "baseline", "json", "run.max_memory", "debug", "version",
 )  # fmt: skip
 
 OPTIONS: dict[str, tuple[Condition, ...]] = {

@@ -27,6 +27,7 @@ from ..report.thresholds import missed
 from ..simulation.agreement import verify
 from ..stopwatch import Stopwatch
 from .built import program_of, unplayed_by
+from .by_head import answered, head_of
 from .chosen import Chosen
 from .expected import beside, completed, recorded
 from .folder import NET, REQUEST, filled, reserved
@@ -59,13 +60,15 @@ def _compile(request: Request, stage: Stage, advance: Callable[[int], None]) -> 
     stage("simulate", len(raw))
     shards = shards_for(program, raw, played)
     ran = run_request(program, raw, played, watch, advance, shards)
+    with watch.stage("answers"):
+        ran, said = answered(program, chosen.data, ran, played.backend)
     record = ran.record
     stage("place", None)
     with watch.stage("place"):
         placed = _arranged(program, record, request)
     stage("report", None)
     with watch.stage("price"):
-        facts = _facts(request, program, chosen, learned, placed, ran)
+        facts = _facts(request, program, chosen, learned, placed, ran, said)
         series = report.series(facts, excerpts(program, raw, played))
         series |= report.training_curves(program.reference)
     if recording is not None:
@@ -132,11 +135,14 @@ def _played(program: Program, raw: Array, request: Request, stage: Stage, watch:
 
 
 def _facts(
-    request: Request, program: Program, chosen: Chosen, learned: Learned | None, placed: PlacedGraph, ran: Ran
-) -> report.Facts:
-    """Return the data of the report, before verification."""
+    request: Request, program: Program, chosen: Chosen, learned: Learned | None, placed: PlacedGraph, ran: Ran,
+    said: dict[str, Any] | None,
+) -> report.Facts:  # fmt: skip
+    """Return the data of the report, before verification; ``said`` are figures by head."""
     return replace(
-        program.facts(ran, chosen.data.y),
+        program.facts(ran, chosen.data.y if head_of(program) == "class" else None),
+        head=head_of(program),
+        answers=said,
         model=str(request.model),
         input=chosen.origin,
         sequences=chosen.about,

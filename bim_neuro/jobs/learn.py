@@ -124,7 +124,17 @@ def _check_arguments(program: Program, plasticity: Plasticity, stream: Dataset, 
 def _labels(stream: Dataset) -> Array:
     if stream.y is None:
         raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
-    return stream.y
+    return _of_classes(stream)
+
+
+def _of_classes(data: Dataset) -> Array:
+    """Return the labels; the rules on the chip are given one error a sample, at its end."""
+    if data.y is None or data.y.ndim > 1 or data.lengths is not None:
+        asked = "sequences of several lengths" if data.lengths is not None else "a row of labels a sample"
+        raise InputError(
+            f"on-chip learning knows one class a sequence, these samples have {asked}", "leave out --learn"
+        )
+    return data.y
 
 
 def _accuracies(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
@@ -236,8 +246,8 @@ def integer_accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> fl
     """Return the accuracy of the integer graph."""
     if data.y is None:
         raise InputError("samples without labels have no accuracy", "give y (samples,) in the .npz")
-    record = Engine(graph).run(program.encode(data.x))
-    return float(np.mean(record.predicted == data.y))
+    y = _of_classes(data)
+    return float(np.mean(Engine(graph).run(program.encode(data.x)).predicted == y))
 
 
 def _below(program: Program, encoded: Array) -> Array:

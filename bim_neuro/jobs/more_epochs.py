@@ -64,7 +64,7 @@ def _check_data(model: Path, checkpoint: Checkpoint, task: Task) -> None:
         raise InputError(f"{model} was trained on '{checkpoint.task}', not on '{task.name}'", "name its own task")
     if checkpoint.labels != task.class_names:
         raise InputError(f"{model} has the classes {checkpoint.labels!r:.60}, the data {task.class_names!r:.60}")
-    channels, given = len(checkpoint.encoder.gain), task.train.x.shape[-1]
+    channels, given = checkpoint.encoder.channels, task.train.x.shape[-1]
     if channels != given:
         raise InputError(f"{model} reads {channels:,} channels, the data have {given:,}", "give data of the same kind")
 

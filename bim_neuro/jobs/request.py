@@ -107,7 +107,9 @@ class TrainRequest:
     seeds: int | None = None  # how many, a model each, from ``seed`` on
     more_epochs: int | None = None  # of the model in ``output``
     restart: bool = False
-    test: bool = True
+    max_updates: int | None = None
+    checkpoint_minutes: float | None = None
+    final: bool = False  # the test split is opened
     baseline: bool = False
     json: Path | None = None  # where the training record goes
     csv: Path | None = None

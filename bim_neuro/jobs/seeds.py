@@ -59,13 +59,13 @@ def _of_seed(request: TrainRequest, seed: int, file: Path) -> TrainRequest:
 
 
 def row_of(seed: int, file: Path, record: dict[str, Any]) -> dict[str, Any]:
-    """Return a seed's line of the table: its scores by name, in per one."""
+    """Return a seed's line of the table: its scores by name, shares in per one."""
     validation = {f"validation {name}": value for name, value in record["validation"].items() if name != "samples"}
     test = {
-        f"test {law} {name}": record["test"][law][name]
+        f"test {law} {name}": value
         for law in ("float", "integer")
-        for name in ("accuracy", "macro_f1")
-        if "test" in record
+        for name, value in record.get("test", {}).get(law, {}).items()
+        if isinstance(value, float)
     }
     return {"seed": seed, "model": str(file), "epochs": record["epochs"], "seconds": record["seconds"],
             "scores": {**validation, **test}}  # fmt: skip

@@ -25,9 +25,11 @@ from ..program import Program
 from ..stages import what_it_reads
 from ..tasks import SPLITS, Dataset, Recordings, Task, load_task, read_recordings
 from ..trained_on import KEY, TrainedOn, sample_hashes
+from .by_head import check_labels
 from .chosen import Chosen, LearningStream, Wanted
 
 ALL = "all"
+MOST_NOTED = 100_000  # samples of a task whose hashes a model holds
 _DIGITS = 18  # that a number of samples may have
 _UNKNOWN = "it is not known which of these samples the model was trained on: the model does not record it, and {why}"
 _OTHER_SPLIT = "the array split differs from the splits used in training; those of training are used"
@@ -118,7 +120,7 @@ def _task(program: Program, wanted: Wanted) -> _Given:
         raise InputError("this model has no task with data of its own", "give --input FILE.npz")
     if wanted.layout is not None and wanted.learn_test is None:
         raise InputError("--layout has no effect without --input", "leave it out: the layout of a task is known")
-    task = load_task(name, wanted.data).of_classes("compiling")
+    task = load_task(name, wanted.data)
     return _Given(name, {split: getattr(task, split) for split in SPLITS if len(getattr(task, split))})
 
 
@@ -140,11 +142,11 @@ def _trained_on(program: Program) -> tuple[TrainedOn | None, tuple[str, ...]]:
 def trained_on(task: Task) -> TrainedOn | None:
     """Record the samples of a task and their splits: for task 'own' in the order of the file, else split by split.
 
-    Not for ecg: hashes of its 100,000 beats would take thirty times the size of its model.
+    Not for ecg: hashes of its 100,000 beats would take thirty times the size of its model; nor for others of more.
     """
-    if task.name == "ecg":
-        return None
     parts = [task.train, task.validation, task.test]
+    if task.name == "ecg" or sum(map(len, parts)) > MOST_NOTED:
+        return None
     x, split = np.concatenate([part.x for part in parts]), np.repeat(range(len(SPLITS)), [len(part) for part in parts])
     places = [part.place for part in parts if part.place is not None]
     order = np.argsort(np.concatenate(places)) if len(places) == len(SPLITS) else np.arange(len(x))
@@ -180,7 +182,7 @@ def _part(given: _Given, split: str | None, program: Program, wanted: Wanted) ->
         hint = "leave --split out to take all of it, or add the array split or x_test (docs/inputs.md)"
         raise InputError(f"{given.name} has no splits, and is not the file the model was trained on", hint)
     origin = _origin(given, split)
-    cut = Dataset(with_steps(data.x, wanted.steps), data.y, data.group, data.place)
+    cut = _cut(data, wanted.steps)
     chosen = Chosen(cut, origin, sample_hashes(data.x), split if given.parts else None, whole=len(data))
     if given.file is None:
         return chosen
@@ -196,6 +198,15 @@ def _origin(given: _Given, split: str | None) -> str:
     return f"{split} split of {given.name}" if split in SPLITS else whole
 
 
+def _cut(data: Dataset, steps: int | None) -> Dataset:
+    """Keep the first ``steps`` steps; labels of steps are cut with them."""
+    x, y, lengths = with_steps(data.x, steps), data.y, data.lengths
+    if steps is not None and y is not None and y.ndim == 2 and y.shape[1] == data.x.shape[1]:
+        y = y[:, :steps]
+    lengths = None if lengths is None else np.minimum(lengths, x.shape[1])
+    return Dataset(x, y, data.group, data.place, lengths)
+
+
 def with_steps(raw: Array, steps: int | None) -> Array:
     """Keep the first ``steps`` steps of every sample."""
     if steps is None:
@@ -208,7 +219,9 @@ def with_steps(raw: Array, steps: int | None) -> Array:
 def _joined(parts: tuple[Dataset, ...]) -> Dataset:
     labels = [part.y for part in parts if part.y is not None]
     y = np.concatenate(labels) if len(labels) == len(parts) else None
-    return Dataset(np.concatenate([part.x for part in parts]), y)
+    padded = any(part.lengths is not None for part in parts)
+    lengths = np.concatenate([part.valid for part in parts]) if padded else None
+    return Dataset(np.concatenate([part.x for part in parts]), y, lengths=lengths)
 
 
 def _heard(test: Chosen, heard: Array) -> Chosen:
@@ -238,8 +251,9 @@ def _mismatches(file: Recordings, program: Program) -> Iterator[Finding]:
 
 
 def _labelled(chosen: Chosen, program: Program) -> Chosen:
-    """Refuse labels that the model has no class for."""
+    """Refuse labels that the model has no class for, or that do not answer its head."""
     chosen.data.of_classes(program.graph.nodes[program.graph.output].neurons)
+    check_labels(program, chosen.data)
     return chosen
 
 

@@ -194,6 +194,8 @@ TRAIN = (
             1, 4),
     Setting("train.norm", str, None, "Projections are divided by their size on the first batch.",
             choices=("yes", "no")),
+    Setting("train.checkpoint_minutes", float, 10.0, "Minutes between checkpoints within an epoch; 0: each update.",
+            "min", 0),
     Setting("train.csv", str, None, "Also write loss, score and learning rate of each epoch to this CSV file.", "path"),
     Setting("train.tensorboard", str, None, "The same as curves for TensorBoard, in this folder.", "path"),
 )  # fmt: skip

@@ -4,105 +4,45 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cached_property
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import arguments, kept
-from ..compilers.align import align
 from ..compilers.calibrate import calibrate
-from ..compilers.quantise import quantise
-from ..errors import Finding
-from ..model.checkpoint import Checkpoint, save_checkpoint
+from ..errors import InputError
+from ..model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..model.export import export
 from ..model.network import BIMNetwork, NetworkConfig
-from ..nodes import Encoder, Fit, fit
 from ..nodes.arithmetic import Array
 from ..printable import as_json
-from ..simulation import simulate_engine
 from ..simulation.reference import Progress
-from ..tasks import Dataset, Task, logistic_regression_baseline, majority, metrics
+from ..tasks import logistic_regression_baseline
+from ..training.batches import SequenceRows
 from ..training.device import find_device
 from ..training.logs import CsvLog, TensorBoardLog, each_of
-from ..training.predict import predict
 from ..training.processes import rank_of_environment
-from ..training.progress import OnEpoch, Start
+from ..training.progress import OnEpoch
 from ..training.progress import Progress as TrainingProgress
-from ..training.recipes import DEFAULTS, SHAPE, Default
+from ..training.recipes import SHAPE
 from ..training.rules import Learning
-from ..training.trainer import Recipe, accuracy, train
-from .encoded import encoded
-from .more_epochs import begun, said
+from ..training.trainer import train
+from .evaluate import encoded, evaluate
+from .more_epochs import begun
 from .places import check_file, request_beside, resume_file_of, training_place, write_text
+from .plan import TrainingPlan as TrainingPlan
+from .plan import plan_for as plan_for
 from .request import TrainRequest
 from .sequences import task_for, trained_on
 
-CALIBRATION_SAMPLES = 2048
-_OF_MORE = ("seed", "patience", "batch", "learning_rate", "accumulate", "device")
-_CHANGES = ("seed", "epochs", "patience", "batch", "learning_rate", *SHAPE, "encoder", "accumulate",
-            "device")  # fmt: skip
+CALIBRATION_SAMPLES, CALIBRATION_NUMBERS = 2048, 2**25
+_OF_MORE = ("seed", "patience", "batch", "learning_rate", "accumulate", "device", "max_updates")
+_CHANGES = (*_OF_MORE, "epochs", *SHAPE, "encoder")
 """Fields of a request that change a task's default."""
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """What to train: a task and the choices that differ from its default."""
-
-    task: Task
-    default: Default
-    resume_file: Path | None = None
-    learning: Learning = field(default_factory=Learning)
-    begun: Checkpoint | None = None  # the model that gets more epochs
-    start: Start = field(default_factory=Start)
-
-    @cached_property
-    def fit(self) -> Fit:
-        """The encoder, fitted to the training split or that of the model, and warnings about the data."""
-        if self.begun is not None:
-            return Fit(self.begun.encoder, ())
-        return fit(self.default.encoder, self.task.train.x, self.task.train.place)
-
-    @property
-    def encoder(self) -> Encoder:
-        return self.fit.encoder
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What is worth knowing of the data and of the schedule."""
-        return (*self.task.notes, *((said(self.start, self.default.recipe),) if self.begun is not None else ()))
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Warnings about the data, known before training."""
-        return (*self.task.findings, *self.fit.findings)
-
-
-def plan_for(
-    task: Task,
-    resume_file: Path | None = None,
-    learning: Learning | None = None,
-    **changes: Any,
-) -> TrainingPlan:
-    """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
-    default = DEFAULTS[arguments.choice(arguments.instance(task, Task, "task").name, tuple(DEFAULTS), "task")]
-    known = [field.name for kind in (Recipe, Default) for field in fields(kind)]
-    task.of_classes("training a model")
-    for name in changes:
-        arguments.choice(name, [setting for setting in known if setting not in ("recipe", "score")], "setting")
-    if learning is not None:
-        arguments.instance(learning, Learning, "learning")
-    resume_file = None if resume_file is None else arguments.path(resume_file, "resume_file")
-    given = {name: value for name, value in changes.items() if value is not None}
-    shape = {name: given.pop(name) for name in (*SHAPE, "encoder") if name in given}
-    return TrainingPlan(
-        task,
-        replace(default, recipe=replace(default.recipe, **given), **shape),
-        resume_file,
-        learning or Learning(),
-    )
 
 
 def train_to_file(
@@ -128,6 +68,12 @@ def train_to_file(
     on_epoch = each_of(epoch, *_logs(request))
     with training_place(request.output, request.restart) as resume_file:
         plan = _plan(request, resume_file)
+        if request.checkpoint_minutes is not None:
+            plan = replace(plan, start=replace(plan.start, minutes=request.checkpoint_minutes))
+        if request.final:
+            plan.task.split("test")
+        if request.baseline:
+            plan.task.of_classes("the logistic regression")
         begins(plan)
         checkpoint = train_task(
             plan,
@@ -136,12 +82,12 @@ def train_to_file(
             file=request.file,
             on_epoch=on_epoch,
             progress=tested,
-            test=request.test,
+            final=request.final,
         )
     record = dict(checkpoint.training)
     _write_record(record, request.json)
     if request.baseline:
-        record["baseline"] = dict(logistic_regression_baseline(plan.task))
+        record["baseline"] = dict(logistic_regression_baseline(plan.task, "test" if request.final else "validation"))
         _write_record(record, request.json)
     return record
 
@@ -184,9 +130,12 @@ def train_task(
     file: str = "",
     on_epoch: OnEpoch = lambda epoch: None,
     progress: Progress | None = None,
-    test: bool = True,
+    final: bool = False,
 ) -> Checkpoint:
-    """Train, calibrate, measure on the test split, and write model.pt; return what was written.
+    """Train, calibrate and write model.pt; return what was written.
+
+    With ``final`` the test split is opened: the model is measured on it once, at the end, and the record has the date
+    (``test``) and how often this has been done for the model at ``path`` (``test_opened``).
 
     ``on_epoch`` is called with each `Epoch`; where it returns True the training ends, with the best weights so far.
     ``file`` is the request as --config reads it; it is written beside the model.
@@ -196,21 +145,26 @@ def train_task(
     start = time.perf_counter()
     task, encoder = plan.task, plan.encoder
     config, network, run, x = _train(plan, on_epoch)
+    opened = _opened(path)
     record = {"command": command, **_record(plan, run), "seconds": time.perf_counter() - start}
+    record |= {"test_opened": opened} if opened else {}
     checkpoint = Checkpoint(
-        config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task)
-    )
+        config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task),
+        task.head,
+    )  # fmt: skip
     save_checkpoint(checkpoint, path)  # saved before it is measured, as measuring may fail
     if file:
         write_text(request_beside(path), file)
     kept.say("training", f"the trained model is kept in {path}, not calibrated yet: run the same command again")
-    ranges = calibrate(export(checkpoint), x[_spread(len(x))])
+    ranges = calibrate(export(checkpoint), x[_spread(x.shape)])
     checkpoint = replace(checkpoint, ranges=ranges)
     save_checkpoint(checkpoint, path)
-    if test:
+    if final:
         kept.say("training", f"the trained model is in {path}, only its test numbers are missing: the same command "
                  "measures them without training again")  # fmt: skip
-        checkpoint = replace(checkpoint, training=record | {"test": evaluate(checkpoint, network, task.test, progress)})
+        found = {"date": datetime.now(timezone.utc).date().isoformat()}
+        found |= evaluate(checkpoint, network, task.split("test"), progress)
+        checkpoint = replace(checkpoint, training=record | {"test": found, "test_opened": opened + 1})
         save_checkpoint(checkpoint, path)
     if plan.resume_file is not None:
         plan.resume_file.unlink(missing_ok=True)
@@ -218,12 +172,21 @@ def train_task(
     return checkpoint
 
 
+def _opened(path: Path) -> int:
+    """Return how often the test split was opened for the model that lies at ``path``, if one does."""
+    try:
+        record = load_checkpoint(path).training
+        return int(record.get("test_opened", "test" in record))
+    except (InputError, OSError, TypeError, ValueError):
+        return 0
+
+
 def _train(
     plan: TrainingPlan, on_epoch: OnEpoch = lambda epoch: None
-) -> tuple[NetworkConfig, BIMNetwork, TrainingProgress, Array]:
+) -> tuple[NetworkConfig, BIMNetwork, TrainingProgress, SequenceRows]:
     """Return the shape, the trained network, its progress and the encoded training input."""
     task, encoder, shape = plan.task, plan.encoder, plan.default
-    training, validation = (encoded(encoder, part) for part in (task.train, task.validation))
+    training, validation = (encoded(encoder, task.split(name)) for name in ("train", "validation"))
     config = NetworkConfig(
         encoder.source.neurons,
         len(task.class_names),
@@ -234,18 +197,19 @@ def _train(
         shape.recipe,
         training,
         validation,
-        score=_score(plan),
+        score=plan.score,
         learning=plan.learning,
         start=replace(plan.start, resume_file=plan.resume_file),
         on_epoch=on_epoch,
     )
-    return config, network, run, training[0]
+    return config, network, run, training.x
 
 
 def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
     """Return the training log: the settings and the scores."""
-    recipe = plan.default.recipe
+    recipe, score, head = plan.default.recipe, plan.score, plan.task.head
     return {
+        **({} if head == "class" else {"head": head}),
         "rule": plan.learning.rule,
         "seed": recipe.seed,
         "recipe": asdict(recipe),
@@ -256,8 +220,9 @@ def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
         "traces": run.traces,
         "sparsity": run.sparsity,
         "epochs": run.before + run.epoch,
+        "updates": run.updates,
         "best_epoch": run.before + run.best_epoch + 1,
-        "validation": {plan.default.score: run.best_score, "samples": len(plan.task.validation)},
+        "validation": {score.name: score.merit(run.best_score), "samples": len(plan.task.validation)},
         "log": run.log,
         "findings": [asdict(finding) for finding in plan.findings],
         "notes": list(plan.notes),
@@ -265,31 +230,8 @@ def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
     }
 
 
-def evaluate(
-    checkpoint: Checkpoint, network: BIMNetwork, data: Dataset, progress: Progress | None = None
-) -> dict[str, Any]:
-    """Return {samples, accuracy, float, integer} of a labelled split; accuracy is float's, majority a constant's."""
-    x, y = encoded(checkpoint.encoder, data)
-    graph = align(quantise(export(checkpoint)))
-    integers = simulate_engine(graph, checkpoint.encoder.encode(data.x), progress=progress)
-    floats = metrics(y, predict(network, x), checkpoint.labels)
-    share, name = majority(y, checkpoint.labels)
-    return {
-        "samples": len(y),
-        "majority": share,
-        "majority_class": name,
-        "accuracy": floats["accuracy"],
-        "float": dict(floats),
-        "integer": dict(metrics(y, integers.predicted, checkpoint.labels)),
-    }
-
-
-def _score(plan: TrainingPlan) -> Callable[[Array, Array], float]:
-    if plan.default.score == "accuracy":
-        return accuracy
-    return lambda y, predicted: float(metrics(y, predicted, plan.task.class_names)["macro_f1"])
-
-
-def _spread(samples: int) -> Array:
-    """Return evenly spread indices, at most `CALIBRATION_SAMPLES`."""
-    return np.unique(np.linspace(0, samples - 1, min(samples, CALIBRATION_SAMPLES)).astype(int))
+def _spread(shape: tuple[int, ...]) -> Array:
+    """Return evenly spread indices, at most `CALIBRATION_SAMPLES`, of fewer numbers than `CALIBRATION_NUMBERS`."""
+    samples, *of_each = shape
+    most = max(1, min(samples, CALIBRATION_SAMPLES, CALIBRATION_NUMBERS // prod(of_each)))
+    return np.unique(np.linspace(0, samples - 1, most).astype(int))

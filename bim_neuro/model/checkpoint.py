@@ -6,6 +6,7 @@
      "labels":  [class names],                "encoder": {kind, gain (C,), offset (C,), reads_raw or absent},
      "state":   the network's state dict,     "ranges": {"block1.scan.h": largest magnitude in calibration, ...},
      "training": {the training record: seed, epochs, accuracies, the command},
+     "head":    what is asked of a sequence (tasks/heads.py), absent where it is one class,
      "trained_on": {hashes (samples,), split (samples,), steps} of a task or a person's own file, or absent}
 
 Tensors, numbers, strings, lists and dicts only: `bim_neuro.intake.read_torch` refuses everything else.
@@ -24,6 +25,7 @@ import torch
 
 from .. import arguments
 from ..atomic import write
+from ..choices import HEADS
 from ..errors import InputError, first_line
 from ..intake import Budget, read_torch
 from ..nodes import Encoder
@@ -37,7 +39,7 @@ FORMAT = "bim-neuro"
 VERSION = 1
 COPIES = 5
 """Peak memory of compiling a model, as a multiple of its weights: float64, scaled and rounded copies."""
-ENCODERS = ("graded", "delta", "spikes")
+ENCODERS = ("graded", "delta", "spikes", "token")
 _LOGARITHMS = ("a_log", "log_threshold", "log_ratio")  # parameters that the block exponentiates
 _DIVISORS = ("log_ratio", "spread")  # and those that it divides by
 
@@ -59,6 +61,7 @@ class Checkpoint:
     ranges: dict[str, float]
     training: dict[str, Any] = field(default_factory=dict)
     trained_on: TrainedOn | None = None
+    head: str = "class"
 
     __repr__ = outline
 
@@ -118,6 +121,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
             "state": checkpoint.state,
             "ranges": checkpoint.ranges,
             "training": checkpoint.training,
+            **({} if checkpoint.head == "class" else {"head": checkpoint.head}),
             **_trained_on(checkpoint),
         },
         path,
@@ -200,6 +204,7 @@ def _parse(content: dict[str, Any]) -> Checkpoint:
         ranges={str(name): float(value) for name, value in content["ranges"].items()},
         training=dict(content["training"]),
         trained_on=TrainedOn.parse(content.get(TRAINED_ON)),
+        head=arguments.choice(content.get("head", "class"), HEADS, "head"),
     )
 
 

@@ -40,6 +40,8 @@ def export(checkpoint: Checkpoint) -> FloatGraph:
     edges += _dense(_heard(config, config.blocks), "readout", "a", _array(network.w_o))
     seen = checkpoint.trained_on
     extra = Extra(training=checkpoint.training)
+    if checkpoint.head != "class":
+        extra["head"] = checkpoint.head
     if seen is not None:
         extra["trained_on"] = seen.plain
     return FloatGraph(nodes, tuple(edges), checkpoint.dt, checkpoint.encoder, checkpoint.task, checkpoint.labels, extra)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import arguments
-from ..choices import ENCODERS
+from ..choices import KNOWN_ENCODERS
 from ..errors import InputError
 from ..graph import Edge, FloatGraph
 from ..nodes import (
@@ -125,7 +125,7 @@ def _check_encoder(graph: FloatGraph) -> None:
     if not isinstance(encoder, Encoder):
         raise InputError(f"the encoder is a {type(encoder).__name__}")
     check_fields("the encoder", encoder)
-    if encoder.kind not in ENCODERS:
+    if encoder.kind not in KNOWN_ENCODERS:
         raise InputError(f"the encoder is of unknown kind '{encoder.kind}'")
     lines = graph.nodes[graph.source].neurons
     _expect("the encoder", {"gain": (encoder.gain.shape, (encoder.offset.size,))})

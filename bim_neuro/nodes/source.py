@@ -2,6 +2,7 @@ r"""Source: the outside world, one number a channel a step.
 
     graded    x[t] = clip(round((raw[t] - offset) * gain), -127, 127)        8-bit messages, float value x / 128
     delta     +1 on channel c, or on channel C + c, when raw moved up, or down, by a threshold since the last event
+    token     one spike, on the line of the token that raw is
     spikes    raw itself, which is 0 or 1 already (graphs of other frameworks)
     counts    raw itself, so many spikes a step, at most 127
 
@@ -27,6 +28,7 @@ GRADED_MAX = 127
 _FAR = 2.0**52
 LATE = 16  # events due at once, four times the spread of the fitted data: the input is on another scale
 DELTA_A_UNIT = 4.0  # events for a change by 1, where the scale was not measured
+MOST_TOKENS = 2**12  # a line of the chip each
 GRADED_BITS = 7  # the float value of a graded input is x * 2^-7
 
 
@@ -85,8 +87,9 @@ class InputSeen:
 class Encoder:
     """Turn raw sequences (samples, steps, channels) into the integers the source sends.
 
-    ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel), 'delta' (``gain`` is 1 / threshold a channel), or
-    'spikes' or 'counts' (both unused; anything but 0 and 1, or whole numbers from 0, is refused). With ``reads_raw``
+    ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel), 'delta' (``gain`` is 1 / threshold a channel), 'token'
+    (one raw channel; both unused, one a token), or 'spikes' or 'counts' (both unused; anything but 0 and 1, or whole
+    numbers from 0, is refused). With ``reads_raw``
     the float law reads the raw values; a graded gain is then one for all channels, and 0 until it is measured.
     ``constants`` lines more carry 1 in every step of a sample; all lines then carry values.
     """
@@ -109,6 +112,19 @@ class Encoder:
         measured = kind in ("graded", "delta")
         gain = np.zeros(channels) if measured else np.ones(channels)
         return cls(kind, gain, np.zeros(channels), reads_raw=kind in ("graded", "counts"))
+
+    @classmethod
+    def of_tokens(cls, tokens: int) -> Encoder:
+        """Return an encoder of tokens 0 to ``tokens`` - 1, a line each."""
+        if not 1 <= tokens <= MOST_TOKENS:
+            hint = "take bytes or characters for tokens"
+            raise InputError(f"{tokens:,} tokens need a line each, at most {MOST_TOKENS:,} are taken", hint)
+        return cls("token", np.ones(tokens), np.zeros(tokens))
+
+    @property
+    def channels(self) -> int:
+        """How many raw channels it reads."""
+        return 1 if self.kind == "token" else len(self.gain)
 
     @property
     def source(self) -> Source:
@@ -146,8 +162,8 @@ class Encoder:
 
         Both are the offset if the gain of the channel is 0.
         """
-        if self.kind in ("spikes", "counts"):
-            return np.zeros(len(self.gain)), np.full(len(self.gain), 1.0 if self.kind == "spikes" else GRADED_MAX)
+        if self.kind in ("spikes", "counts", "token"):
+            return np.zeros(len(self.gain)), np.full(len(self.gain), GRADED_MAX if self.kind == "counts" else 1.0)
         width = self.raw(GRADED_MAX)
         return self.offset - width, self.offset + width
 
@@ -166,6 +182,9 @@ class Encoder:
     def encode_and_see(self, raw: Array) -> tuple[Array, InputSeen]:
         """Return the result of `encode`, and the input statistics."""
         encoded, clipped = self._encode(raw)
+        if self.kind == "token":  # what it saw of a line is whether its token came
+            seen = np.bincount(np.asarray(raw, np.int64).ravel(), minlength=len(self.gain))
+            return encoded, InputSeen(raw.shape[0] * raw.shape[1], clipped, 0 * self.gain, (seen > 0) + 0.0)
         low, high = (raw.min(axis=(0, 1)), raw.max(axis=(0, 1))) if raw.size else (0 * self.gain, 0 * self.gain)
         return encoded, InputSeen(raw.shape[0] * raw.shape[1], clipped, low, high)
 
@@ -179,6 +198,8 @@ class Encoder:
     def _encode_channels(self, raw: Array) -> tuple[Array, Array]:
         if self.kind == "spikes":
             return _as_spikes(np.asarray(raw)), np.zeros(len(self.gain), dtype=np.int64)
+        if self.kind == "token":
+            return _on_lines(np.asarray(raw), len(self.gain)), np.zeros(len(self.gain), dtype=np.int64)
         if self.kind == "counts":
             counts = _as_counts(np.asarray(raw))
             return np.minimum(counts, GRADED_MAX), np.count_nonzero(counts > GRADED_MAX, axis=(0, 1))
@@ -211,6 +232,17 @@ def _as_spikes(raw: Array) -> Array:
     if wrong:
         raise InputError(f"{wrong} of {raw.size} input values are neither 0 nor 1, this model reads spikes", _ENCODE)
     return raw.astype(np.int64)
+
+
+def _on_lines(raw: Array, tokens: int) -> Array:
+    wrong = np.argwhere((raw < 0) | (raw >= tokens) | (raw != np.rint(raw)))
+    if len(wrong):
+        sample, step, channel = wrong[0]
+        message = f"input holds {raw[sample, step, channel]:g} at sample {sample}, step {step}"
+        raise InputError(f"{message}, the model knows the tokens 0 to {tokens - 1}", "give whole numbers")
+    spikes = np.zeros((*raw.shape[:2], tokens), np.int64)
+    np.put_along_axis(spikes, raw.astype(np.int64), 1, 2)
+    return spikes
 
 
 def _as_counts(raw: Array) -> Array:

@@ -83,7 +83,7 @@ def _beside_float(facts: Facts, samples: Sequence[int], runs: Runs, busiest: Seq
 def _said(facts: Facts, samples: Sequence[int]) -> list[dict[str, Any]]:
     """Return of each sample its class and the answers of both runs, by their names; null where there is none."""
     graph = facts.placed.graph
-    answers = graph.nodes[graph.output].neurons > 1
+    answers = graph.nodes[graph.output].neurons > 1 and facts.head == "class"
 
     def name(of: Array | None, sample: int) -> str | None:
         if of is None or not answers:

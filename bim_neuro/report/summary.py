@@ -63,6 +63,8 @@ class Facts:
     stream: InputSeen | None = None  # the learning input, as the encoder saw it
     sequences: dict[str, Any] = field(default_factory=dict)  # what `input` says in one phrase
     expect: models.Expect | None = None  # somebody else's run, beside this one
+    head: str = "class"
+    answers: dict[str, Any] | None = None  # figures of another head
 
 
 def summarise(facts: Facts) -> models.Summary:
@@ -103,6 +105,7 @@ def summarise(facts: Facts) -> models.Summary:
         dense=_dense(graph, record.steps, energy),
         neurobench=models.made(models.NeuroBench, neurobench(graph, facts.activity, record.samples, record.steps)),
         accuracy=accuracy(facts.y, facts.floats, record, graph.labels),
+        answers=models.made(models.Answers, facts.answers) if facts.answers else None,
         agreement=agreement,
         verify=verify,
         learning=learning,
@@ -182,7 +185,8 @@ def _findings(
     yield from clipped_input(graph.encoder, record.seen, graph.source)
     yield from silent_layers(graph, agreement)
     yield from saturated_output(graph, record)
-    yield from unused_classes(graph, facts.floats.predicted, record.predicted, facts.y)
+    if facts.head == "class":
+        yield from unused_classes(graph, facts.floats.predicted, record.predicted, facts.y)
     yield from silent_verification(verify)
     yield from costly_learning(learning)
 

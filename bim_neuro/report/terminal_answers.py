@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..printable import counted, escape
 from ..tasks.metrics import wilson
@@ -25,10 +25,16 @@ def answer_lines(summary: Summary) -> Iterator[str]:
             f"[bold]accuracy[/]  {accuracy.integer:.4f} of {counted(summary.samples, 'sample')} "
             f"(95 %: {low:.3f}-{high:.3f}), float {accuracy.float:.4f}"
         )
+    if summary.answers and summary.answers.integer:
+        yield f"[bold]answers[/]   {_figures(summary.answers.integer)}; float {_figures(summary.answers.float or {})}"
     if check:
         equal, values = check.equal + check.states_equal, check.spike_slots + check.states
         colour = "red" if check.differing else "green"
         yield f"[bold]verified[/]  [{colour}]{equal:,} of {values:,} values equal to {escape(check.backend)}[/]"
+
+
+def _figures(found: Mapping[str, float]) -> str:
+    return ", ".join(f"{escape(name)} {value:.4f}" for name, value in found.items())
 
 
 def _energy(costs: Energy) -> str:

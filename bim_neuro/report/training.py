@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ..printable import counted, escape, marked
+
+_TITLES = {"macro_f1": "macro-F1", "auc": "AUC", "error_rate": "error rate"}
 
 
 def show_training(record: dict[str, Any], model: Path, console: Console) -> None:
@@ -20,15 +23,27 @@ def show_training(record: dict[str, Any], model: Path, console: Console) -> None
         soft_wrap=True,
     )
     for name, scores in _score_rows(record):
-        sensitivity = "  ".join(f"{escape(label)} {share:.3f}" for label, share in scores["sensitivity"].items())
-        console.print(
-            f"{name:<22} accuracy {scores['accuracy']:.4f}  macro-F1 {scores['macro_f1']:.4f}  {sensitivity}",
-            soft_wrap=True,
-        )
+        console.print(f"{name:<22} {'  '.join(_figures(scores))}", soft_wrap=True)
     if "majority" in record.get("test", {}):
         always = f"always '{record['test']['majority_class']}'"
         console.print(f"{always:<22} accuracy {record['test']['majority']:.4f}", soft_wrap=True)
+    opened = record.get("test_opened", 0)
+    if opened > 1:
+        console.print(f"the test split was opened {opened} times for this model: each says less", soft_wrap=True)
+    elif not opened:
+        console.print("the test split was not opened: --final measures on it", soft_wrap=True)
     console.print(f"model: {escape(str(model))}", soft_wrap=True)
+
+
+def _figures(scores: dict[str, Any]) -> Iterator[str]:
+    """Give each figure by its name, then those of each class or label."""
+    each: list[str] = []
+    for name, value in scores.items():
+        if isinstance(value, dict):
+            each += [f"{escape(label)} {share:.3f}" for label, share in value.items()]
+        else:
+            yield f"{_TITLES.get(name, name)} {value:.4f}"
+    yield from each
 
 
 def _score_rows(record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

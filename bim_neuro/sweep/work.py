@@ -140,7 +140,7 @@ def _model(trial: Mapping[str, Any], store: Store) -> tuple[Path, dict[str, Any]
 def _training(trial: Mapping[str, Any], output: Path) -> TrainRequest:
     asked = {name: Path(value) if name in PATHS else value for name, value in trial["trained"].items()}
     options = {name: value for name, value in asked.items() if "." not in name}
-    options |= {"json": output.with_name("log.json"), "test": False}
+    options["json"] = output.with_name("log.json")
     return compose_training(trial["task"], output, options, asked, command="bim-sweep")
 
 

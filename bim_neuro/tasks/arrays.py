@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import choice as check_choice
+from ..choices import HEADS
 from ..choices import LAYOUTS as LAYOUTS
 from ..errors import InputError
 from .content import KEYS as KEYS
 from .content import WANTED as WANTED
 from .content import content_of
 from .dataset import SPLITS, Dataset, Int64Array
-from .layout_choice import as_text, layout_of
+from .layout_choice import as_text, layout_of, word
 from .layouts import check_grid, finite_numbers, sequences_of
 from .layouts import check_layout as check_layout
 from .model_input import ModelInput
@@ -47,6 +49,7 @@ class Recordings:
     layout: str | None
     notes: tuple[str, ...]
     why: str = ""  # this layout was taken
+    head: str = "class"  # what y answers: one of choices.HEADS
 
 
 def read_recordings(
@@ -66,10 +69,13 @@ def read_recordings(
             if name in arrays:
                 finite_numbers(arrays[name], f"{name} of '{path}'")
     _check_pairs(arrays, path)
+    head = check_choice(word(arrays["head"], f"head of '{path}'"), HEADS, "head") if "head" in arrays else "class"
     columns: dict[str, Int64Array] = {
-        name: _integers(arrays[name], f"{name} of '{path}'") for name in ("y", "y_test", "group") if name in arrays
+        name: _integers(arrays[name], f"{name} of '{path}'", rows=head != "class" and name in ("y", "y_test"))
+        for name in ("y", "y_test", "group", "lengths")
+        if name in arrays
     }
-    for name in ("y", "y_test"):
+    for name in ("y", "y_test") if head == "class" else ():
         _check_labels(columns.get(name), f"{name} of '{path}'")
     split = _split(arrays["split"], path) if "split" in arrays else None
     lengths = {name: len(column) for name, column in columns.items()} | ({} if split is None else {"split": len(split)})
@@ -77,7 +83,7 @@ def read_recordings(
     for name in ("x", "x_test"):
         if name in arrays and arrays[name].ndim > _FLAT and reads.shape:
             check_grid(arrays[name].shape, chosen.name, reads.shape, f"{name} of '{path}'")
-    parts = [_dataset(arrays["x"], columns.get("y"), columns.get("group"), chosen.name)]
+    parts = [_dataset(arrays["x"], columns.get("y"), columns.get("group"), chosen.name, columns.get("lengths"))]
     if split is not None and len(split) != len(parts[0]):
         raise InputError(f"split of '{path}' has {len(split)} entries, x has {len(parts[0])} samples")
     if "x_test" in arrays:
@@ -89,7 +95,8 @@ def read_recordings(
     names = _class_names(arrays["class_names"], path) if "class_names" in arrays else None
     dt = _dt(arrays["dt"], path) if "dt" in arrays else content.dt
     notes = (*([chosen.note] if chosen.note else []), *content.notes)
-    return Recordings(path, _joined(parts), split, names, dt, chosen.name if chosen.name else None, notes, chosen.why)
+    order = chosen.name or None
+    return Recordings(path, _joined(parts), split, names, dt, order, notes, chosen.why, head)
 
 
 def read_sequences(path: Path, layout: str | None = None, steps: int | None = None) -> Dataset:
@@ -102,6 +109,8 @@ def _check_pairs(arrays: Arrays, path: Path) -> None:
     if "y_test" in arrays and "x_test" not in arrays:
         raise InputError(f"'{path}' has y_test without x_test", hint=WANTED)
     if "x_test" in arrays:
+        if "lengths" in arrays:
+            raise InputError(f"'{path}' has both x_test and lengths", "put all sequences into x, and give split")
         if "split" in arrays:
             raise InputError(f"'{path}' has both x_test and split", "give one of them: each defines the test split")
         if arrays["x"].ndim != arrays["x_test"].ndim:
@@ -111,10 +120,12 @@ def _check_pairs(arrays: Arrays, path: Path) -> None:
             raise InputError(f"'{path}' has {has} and no {lacks}", "label both x and x_test, or neither")
 
 
-def _dataset(x: NDArray[Any], y: Int64Array | None, group: Int64Array | None, layout: str) -> Dataset:
+def _dataset(
+    x: NDArray[Any], y: Int64Array | None, group: Int64Array | None, layout: str, lengths: Int64Array | None = None
+) -> Dataset:
     x = sequences_of(x, layout) if layout else x
     with np.errstate(over="ignore"):  # a number too large for float32 becomes inf, which Dataset refuses
-        return Dataset(np.ascontiguousarray(x, dtype=np.float32), y, group, np.arange(len(x)))
+        return Dataset(np.ascontiguousarray(x, dtype=np.float32), y, group, np.arange(len(x)), lengths)
 
 
 def _joined(parts: list[Dataset]) -> Dataset:
@@ -128,16 +139,19 @@ def _joined(parts: list[Dataset]) -> Dataset:
     return Dataset(x, y, group, np.arange(len(x)))
 
 
-def _integers(column: NDArray[Any], who: str) -> Int64Array:
-    """One whole number a sample, of whatever type it is, as (samples,) or (samples, 1)."""
-    if column.ndim == 2 and column.shape[1] == 1:
+def _integers(column: NDArray[Any], who: str, *, rows: bool = False) -> Int64Array:
+    """One whole number a sample, of whatever type it is, as (samples,) or (samples, 1); or ``rows`` of them."""
+    if column.ndim == 2 and column.shape[1] == 1 and not rows:
         column = column[:, 0]
-    if column.dtype.kind not in "iubf" or column.ndim != 1:
+    if rows and (column.dtype.kind not in "iubf" or column.ndim != 2):
+        raise InputError(f"{who} is {column.dtype} of shape {column.shape}, a row of integers a sample is needed")
+    if column.dtype.kind not in "iubf" or column.ndim != 1 + rows:
         message = f"{who} is {column.dtype} of shape {column.shape}, one integer a sample is needed"
         raise InputError(message, _as_integers(column))
     with np.errstate(invalid="ignore"):
         whole = column.astype(np.int64)
-    wrong = np.flatnonzero(~((whole == column) & (np.abs(column.astype(np.float64)) < 2**62)))
+    right = (whole == column) & (np.abs(column.astype(np.float64)) < 2**62)
+    wrong = np.flatnonzero(~right.reshape(len(column), -1).all(1))
     if len(wrong):
         raise InputError(
             f"{who} is {column[wrong[0]]} at sample {wrong[0]}, one integer a sample is needed", hint=WANTED
@@ -187,11 +201,11 @@ def _class_names(names: NDArray[Any], path: Path) -> tuple[str, ...]:
             "one string a class, as class_names=['left', 'right']",
         )
     words = tuple(as_text(name, who) for name in names.tolist())
-    for index, word in enumerate(words):
-        if not word.strip():
-            raise InputError(f"{who}: class {index} is called {word!r}", "give each class a name")
-        if word in words[:index]:
-            raise InputError(f"{who}: classes {words.index(word)} and {index} are both called '{word}'")
+    for index, name in enumerate(words):
+        if not name.strip():
+            raise InputError(f"{who}: class {index} is called {name!r}", "give each class a name")
+        if name in words[:index]:
+            raise InputError(f"{who}: classes {words.index(name)} and {index} are both called '{name}'")
     return words
 
 

@@ -14,7 +14,7 @@ from .layout_choice import AxisOrder
 from .model_input import DT_S, ModelInput
 from .nir_data import read_nir_data
 
-KEYS = ("x", "y", "group", "class_names", "dt", "x_test", "y_test", "split", "layout")
+KEYS = ("x", "y", "group", "class_names", "dt", "x_test", "y_test", "split", "layout", "head", "lengths")
 RECORDED = ("spk__", "out__", "v__", "mem__", "syn__")
 """How the names of arrays begin that --expect reads of the same file; it reads `out` and `meta` too."""
 WANTED = "x is (samples, steps, channels); y is one class index a sample, counting from 0 (docs/inputs.md)"

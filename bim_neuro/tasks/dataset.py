@@ -121,8 +121,7 @@ class Task:
         padded = any(getattr(self, split).lengths is not None for split in SPLITS)
         if self.head != "class" or padded:
             what = f"head '{self.head}'" + (" and sequences of several lengths" if padded else "")
-            hint = "ForwardGradient in Python takes a loss at every step and a mask"
-            raise InputError(f"task '{self.name}' has {what}; {who} knows one class a sequence only", hint)
+            raise InputError(f"task '{self.name}' has {what}; {who} knows one class a sequence only", "leave it out")
         return self
 
     def split(self, name: str) -> Dataset:

@@ -31,9 +31,11 @@ def load_own_task(data: Path | None = None, seed: int = 0, layout: str | None = 
     file = read_recordings(data, layout, labels_for="training")
     every = file.data
     assert every.y is not None
-    names = file.class_names or _numbered(every.y, data)
-    rng = np.random.default_rng(seed)
-    train, validation, test = (every.take(members) for members in _dealt(file, every.y, rng))
+    of_classes = file.head == "class"
+    names = file.class_names or (_numbered(every.y, data) if of_classes else _counted(file.head, every.y))
+    rng, strata = np.random.default_rng(seed), every.y if of_classes else np.zeros(len(every), np.int64)
+    train, validation, test = (every.take(members) for members in _dealt(file, strata, rng))
+    lacking = _unlearnable(train.y, every.y, names, data, named=file.class_names is not None) if of_classes else ()
     return Task(
         name="own",
         title=f"sequences of {data.name}",
@@ -43,9 +45,15 @@ def load_own_task(data: Path | None = None, seed: int = 0, layout: str | None = 
         train=train,
         validation=validation,
         test=test,
-        findings=tuple(_unlearnable(train.y, every.y, names, data, named=file.class_names is not None)),
+        findings=tuple(lacking),
         notes=file.notes,
+        head=file.head,
     )
+
+
+def _counted(head: str, y: Int64Array) -> tuple[str, ...]:
+    """Names for classes that have none where each sample has a row of them: their numbers."""
+    return tuple(map(str, range(y.shape[1] if head == "labels" else int(y.max(initial=0)) + 1)))
 
 
 def _numbered(y: Int64Array, path: Path) -> tuple[str, ...]:

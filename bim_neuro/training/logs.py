@@ -32,10 +32,10 @@ def each_of(*callbacks: OnEpoch) -> OnEpoch:
     return call
 
 
-def stop_at(score: float) -> OnEpoch:
-    """End training at the first epoch whose validation score reaches ``score``."""
-    least = arguments.number(score, "score")
-    return lambda epoch: epoch.score >= least
+def stop_at(score: float, *, lower: bool = False) -> OnEpoch:
+    """End training at the first epoch whose validation score reaches ``score``; ``lower`` is better for bits."""
+    wanted = arguments.number(score, "score")
+    return lambda epoch: epoch.score <= wanted if lower else epoch.score >= wanted
 
 
 class CsvLog:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .batches import Batch
 from .processes import ProcessGroup
 from .rules import Learner
 
@@ -22,11 +23,12 @@ class BatchParts:
     def __init__(self, learner: Learner, processes: ProcessGroup, accumulate: int = 1) -> None:
         self.learner, self.processes, self.accumulate = learner, processes, accumulate
 
-    def gradients(self, x: Tensor, y: Tensor, smoothing: float, step: Callable[[], None]) -> float:
-        """Set the gradients for x (T, batch, inputs), y (batch,), both of all processes; return the loss.
+    def gradients(self, batch: Batch, smoothing: float, step: Callable[[], None], head: str = "class") -> float:
+        """Set the gradients for a batch of all processes; return the loss.
 
         ``step`` is called within the sequence where the learner updates its weights online.
         """
+        y = batch.y
         own = self.processes.rows(len(y))
         counts = len(own) > 0
         if not counts:  # joins the sums all the same, with a row whose share is 0
@@ -41,7 +43,8 @@ class BatchParts:
                 self.processes.add(self._found())
                 step()
 
-            loss += share * self.learner.gradients(*_rows(x, y, part), smoothing, online)
+            some = _rows(batch, part)
+            loss += share * self.learner.gradients(some.x, some.y, smoothing, online, head=head, lengths=some.lengths)
             self._scale(share)
             earlier = self._with(earlier)
         self.processes.add(self._found())
@@ -67,9 +70,9 @@ class BatchParts:
                 part *= share
 
 
-def _rows(x: Tensor, y: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+def _rows(batch: Batch, rows: Tensor) -> Batch:
     """Some samples of a batch; the batch itself where they are all."""
-    if len(rows) == len(y):
-        return x, y
-    chosen = rows.to(x.device)
-    return x[:, chosen], y[chosen]
+    if len(rows) == len(batch.y):
+        return batch
+    chosen = rows.to(batch.x.device)
+    return Batch(batch.x[:, chosen], batch.y[chosen], None if batch.lengths is None else batch.lengths[chosen])

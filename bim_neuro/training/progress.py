@@ -15,10 +15,9 @@ from torch import Tensor
 from .. import kept
 from ..errors import InputError
 from ..model.checkpoint import is_same, load_plain, save_atomically
-from ..nodes.arithmetic import Array
 
 if TYPE_CHECKING:
-    from .trainer import Run
+    from .trainer import Recipe, Run
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,9 @@ class Epoch:
     learning_rate: float = 0.0  # after it
 
 
+MINUTES = 10.0
+"""Between checkpoints within an epoch, unless others are asked for: what a kill loses at most."""
+
 OnEpoch = Callable[[Epoch], object]
 """Called after each epoch; training ends where it returns True."""
 
@@ -40,7 +42,8 @@ OnEpoch = Callable[[Epoch], object]
 class Start:
     """Where a training begins: at new weights, or with more epochs of a model; ``resume_file`` outdoes both.
 
-    Of a model: its weights ``state`` and their ``name``, the ``epochs`` it has had, which was best, and their log.
+    That file is written after each epoch, and within one every so many ``minutes``, 0: after each update. Of a model:
+    its weights ``state`` and their ``name``, the ``epochs`` it has had, which was best, and their log.
     """
 
     resume_file: Path | None = None
@@ -49,6 +52,7 @@ class Start:
     epochs: int = 0
     best_epoch: int = 0
     log: tuple[dict[str, float], ...] = ()
+    minutes: float = MINUTES
 
     @property
     def progress(self) -> Progress:
@@ -56,12 +60,23 @@ class Start:
         return Progress(before=self.epochs, best_epoch=self.best_epoch - self.epochs - 1, log=list(self.log))
 
 
+@dataclass(frozen=True)
+class EpochPart:
+    """How far an epoch is: batches and samples seen, the sum of their losses, the state of the generator."""
+
+    batches: int = 0
+    samples: int = 0
+    total: float = 0.0
+    generator: Tensor | None = None
+
+
 @dataclass
 class Progress:
     """Progress of a run: everything resume needs besides the recipe and the data.
 
     ``epoch`` and ``best_epoch`` count from ``before``, the epochs of an earlier training that this one goes on from;
-    ``stopped``: a callback has ended it.
+    ``stopped``: a callback has ended it. ``part`` are the fields of a `EpochPart` of an epoch that is not at its end.
+    ``best_score`` is a merit (tasks/scores.py): the larger the better.
     """
 
     epoch: int = 0
@@ -76,11 +91,14 @@ class Progress:
     device: str = ""
     implementation: str = ""
     traces: list[str] = field(default_factory=list)
+    updates: int = 0
+    part: dict[str, Any] = field(default_factory=dict)
 
-    def goes_on(self, epochs: int, patience: int) -> bool:
-        """Whether another epoch follows."""
-        patient = self.epoch - max(self.best_epoch, -1) <= patience
-        return self.epoch < epochs and patient and not self.stopped
+    def goes_on(self, recipe: Recipe) -> bool:
+        """Whether another epoch follows, or the rest of one."""
+        patient = self.epoch - max(self.best_epoch, -1) <= recipe.patience
+        more = recipe.max_updates is None or self.updates < recipe.max_updates
+        return self.epoch < recipe.epochs and patient and more and not self.stopped
 
 
 def save(path: Path, identity: dict[str, Any], run: Run, progress: Progress) -> None:
@@ -115,7 +133,8 @@ def on_cpu(value: Any) -> Any:
 def say_kept(progress: Progress, path: Path) -> None:
     """Tell whoever stops the run what is kept."""
     goes_on = "run the same command again to resume, --restart starts anew"
-    kept.say("training", f"training is kept at epoch {progress.epoch} in {path}: {goes_on}")
+    within = f", batch {progress.part['batches']:,} of the next," if progress.part else ""
+    kept.say("training", f"training is kept at epoch {progress.epoch}{within} in {path}: {goes_on}")
 
 
 def read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
@@ -141,10 +160,13 @@ def resume(saved: dict[str, Any], run: Run, path: Path) -> Progress:
         raise InputError(f"{path} is damaged: {type(error).__name__}", "start anew with --restart") from None
 
 
-def digest(*arrays: Array) -> str:
-    """Return a short name of the arrays' content."""
+def digest(*arrays: Any) -> str:
+    """Return a short name of the arrays' content; of rows that are made when asked, that of what they are made of."""
     content = hashlib.sha256()
     for array in arrays:
+        if array is None:
+            continue
+        array = getattr(array, "raw", array)
         content.update(f"{array.dtype}{array.shape}".encode())
         for part in array if array.ndim > 1 else (array,):  # it may be a file larger than memory
             content.update(np.ascontiguousarray(part).data)

@@ -1,18 +1,63 @@
-"""The default model and training recipe of each task, with their source."""
+"""How to train: a recipe, and the default model and recipe of each task, with their source."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .. import arguments
-from .trainer import Recipe
+from ..choices import DEVICES
 
-ENCODERS = ("graded", "delta")
+ENCODERS = ("graded", "delta", "token")
 """Those that can be fitted to data."""
 
 
 SHAPE = ("channels", "states", "blocks", "taps", "skips", "thresholds", "leaks", "norm")
 """Fields of a `Default` that are fields of a `NetworkConfig`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. ``augment_gain`` and ``augment_noise`` are relative to the encoded range; ``patience`` in epochs.
+
+    ``balance`` draws classes with weight count^-balance: 0 as they come, 1 all alike; ``epoch_samples`` caps an epoch.
+    ``accumulate`` splits each batch into so many parts, one after another, for the same update in less memory;
+    ``keep`` is 'best' (the weights of the best validation epoch) or 'last' (the end of the one-cycle schedule).
+    ``max_updates`` ends the training, and its schedule, after so many batches, in the midst of an epoch too.
+    """
+
+    epochs: int = 300
+    batch: int = 64
+    learning_rate: float = 8e-3
+    weight_decay: float = 0.0
+    augment_gain: float = 0.10
+    augment_noise: float = 0.03
+    label_smoothing: float = 0.0
+    balance: float = 0.0
+    epoch_samples: int | None = None
+    patience: int = 60
+    keep: str = "best"
+    seed: int = 0
+    accumulate: int = 1
+    device: str = "auto"
+    max_updates: int | None = None
+
+    def largest_part(self, samples: int, processes: int = 1) -> int:
+        """Return how many samples are computed at a time."""
+        return math.ceil(math.ceil(min(self.batch, samples) / processes) / self.accumulate)
+
+    def __post_init__(self) -> None:
+        arguments.numbers_of(self, _LIMITS, "recipe")
+        arguments.choice(self.keep, ("best", "last"), "keep")
+        arguments.choice(self.device, DEVICES, "device")
+
+
+_LIMITS = (
+    ("epochs", 1, 10**9), ("batch", 1, 10**9), ("learning_rate", 1e-9, 1e300), ("weight_decay", 0, 1e6),
+    ("augment_gain", 0, 1e6), ("augment_noise", 0, 1e6), ("label_smoothing", 0, 1), ("balance", 0, 1e3),
+    ("epoch_samples", 1, 10**12), ("patience", 0, 10**9), ("seed", 0, 2**63 - 1), ("accumulate", 1, 10**9),
+    ("max_updates", 1, 10**12),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,6 +129,16 @@ DEFAULTS: dict[str, Default] = {
         Default(channels=32, states=8, blocks=1, taps=4, recipe=Recipe(epochs=40, batch=32, label_smoothing=0.05)),
     ),
     "psmnist": Default(channels=64, states=16, blocks=1, taps=4, recipe=Recipe(epochs=10, batch=64)),
+    # language: the shape and rate of the table in docs/decisions/0010-depth.md
+    "language": Default(
+        channels=128,
+        states=8,
+        blocks=1,
+        taps=4,
+        recipe=Recipe(epochs=3, batch=16, learning_rate=6e-3, augment_gain=0.0, augment_noise=0.0),
+        encoder="token",
+        norm=True,
+    ),
     "own": Default(
         channels=64, states=8, blocks=1, taps=4, recipe=Recipe(epochs=100, label_smoothing=0.05, patience=30)
     ),

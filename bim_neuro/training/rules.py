@@ -37,8 +37,8 @@ from .events import pays
 from .local_readouts import LocalReadouts
 from .online import Credit, ForwardGradient
 from .readout import Loss
-from .stdp import PairTraces, PairWindow, ThreeFactorTraces
-from .steps import Steps
+from .spike_terms import SpikeTerms
+from .stdp import PairWindow
 from .threads import torch_in_one_thread
 from .traces import Keep
 from .truncated import truncated_gradient
@@ -126,6 +126,15 @@ class Learning:
         return self.mix if self.law.mixes else float(self.law.gradient)
 
 
+def check_head(learning: Learning, head: str, *, padded: bool) -> None:
+    """Refuse a head that a rule cannot learn, and padding where the rule would learn from it."""
+    if learning.rule != "bptt":
+        Loss.of_head(head, torch.empty(0, 0), online=learning.online is not None)
+    if padded and learning.law.spikes is not None:
+        hint = "choose --rule rtrl, or sequences of one length"
+        raise InputError(f"rule {learning.rule} pairs the spikes of padding too", hint)
+
+
 class Learner:
     """Sets the gradients of a network by a rule, and takes the optimiser's step with what the rule adds."""
 
@@ -139,7 +148,7 @@ class Learner:
         self.local = LocalReadouts(network).to(network.w_o.device) if local else None
         self._passes: dict[tuple[int, bool], ForwardGradient] = {}
         self.traces: list[str] = []
-        self._omega: dict[int, Tensor] = {}
+        self.omega: dict[int, Tensor] = {}
 
     @property
     def trainable(self) -> list[nn.Parameter]:
@@ -149,7 +158,7 @@ class Learner:
     @property
     def omegas(self) -> list[Tensor]:
         """The STDP term of each block for the next step; none without pair STDP."""
-        return list(self._omega.values())
+        return list(self.omega.values())
 
     @property
     def trace_bytes(self) -> int:
@@ -178,14 +187,12 @@ class Learner:
         online = self.learning.online
         loss = Loss.of_head(head, y, smoothing, online=online is not None)
         mask = None if lengths is None else torch.arange(len(x), device=x.device)[:, None] < lengths
+        check_head(self.learning, head, padded=mask is not None)
         if self.learning.rule == "tbptt":
             return self._backpropagate_segments(x, loss, mask)
-        if mask is not None and self.learning.law.spikes is not None:
-            hint = "choose --rule rtrl, or sequences of one length"
-            raise InputError(f"rule {self.learning.rule} pairs the spikes of padding too", hint)
         forward = self._forward(x)
         self.traces = [traces.form for traces in forward.traces]
-        spikes = _Spikes(self, x.shape[1])
+        spikes = SpikeTerms(self, x.shape[1])
         records = math.ceil(len(x) / forward.record_steps)
 
         def after_record() -> None:
@@ -211,7 +218,7 @@ class Learner:
         for index, old in enumerate(before):
             block = self.blocks[index]
             bound = BOUND * math.sqrt(3.0 / block.w_u.shape[1])
-            block.w_u.copy_((old + share * (block.w_u - old) + rate * self._omega[index]).clamp(-bound, bound))
+            block.w_u.copy_((old + share * (block.w_u - old) + rate * self.omega[index]).clamp(-bound, bound))
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed run needs besides network and optimiser."""
@@ -247,7 +254,7 @@ class Learner:
             parameter.grad = gradients[name]
         return value
 
-    def _set(self, gradients: dict[str, Tensor], spikes: _Spikes) -> None:
+    def _set(self, gradients: dict[str, Tensor], spikes: SpikeTerms) -> None:
         """Hand the gradients to the parameters; what a rule leaves alone gets none."""
         gradients.update(spikes.take())
         parameters = dict(self.network.named_parameters())
@@ -256,42 +263,3 @@ class Learner:
         for name, parameter in parameters.items():
             frozen = name.startswith("blocks.") and not self.learning.law.gradient
             parameter.grad = None if frozen else gradients[name]
-
-
-class _Spikes:
-    """Traces of the spikes of one batch: pair STDP, or the eligibilities of S-TLLR."""
-
-    def __init__(self, learner: Learner, batch: int) -> None:
-        self.learner, kind = learner, learner.learning.law.spikes
-        window = learner.learning.window
-        sizes = [(batch, block.w_u.shape[1], block.channels, block.w_u.detach()) for block in learner.blocks]
-        self.pairs = [PairTraces(window, *size) for size in sizes] if kind == "pair" else []
-        self.three = [ThreeFactorTraces(window, *size) for size in sizes] if kind == "three-factor" else []
-        self.steps = [0] * len(sizes)
-        self.heard: set[int] = set()  # blocks with a readout of their own
-
-    def listen(self, index: int, steps: Steps, rho: float | None, omega: Tensor, signal: Tensor | None) -> None:
-        """Process one segment."""
-        x = steps.x[len(steps.x) - len(steps) :]
-        self.steps[index] += len(steps)
-        if self.pairs:
-            self.pairs[index].advance(x, steps.s)
-        if self.three and rho is not None:
-            self.heard.add(index)
-            self.three[index].advance(x, steps.psi, rho, omega, signal)
-
-    def finish(self, index: int, signal: Tensor) -> None:
-        """Process the learning signal at the end of the sequence."""
-        if self.three:
-            self.three[index].collect(signal)
-
-    def take(self) -> dict[str, Tensor]:
-        """Store Omega in the learner, and return the gradients that replace those of the traces."""
-        for index, pair in enumerate(self.pairs):
-            self.learner._omega[index] = pair.omega / (self.steps[index] * len(pair.pre))
-            pair.omega = torch.zeros_like(pair.omega)
-            self.steps[index] = 0
-        taken = {f"blocks.{index}.w_u": self.three[index].gradient for index in self.heard}
-        for three in self.three:
-            three.gradient = torch.zeros_like(three.gradient)
-        return taken

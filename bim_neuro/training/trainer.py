@@ -1,145 +1,120 @@
-"""Training by any rule: seed, progress, early stopping on a validation split, a checkpoint an epoch, resume.
+"""Training by any rule: seed, progress, early stopping on a validation split, checkpoints, resume.
 
-Everything random comes from one generator seeded by (seed, epoch), so an interrupted run that is resumed takes the
-same batches and ends with the same weights as one that was not.
+Everything random comes from one generator seeded by (seed, epoch), whose state a checkpoint within an epoch holds: an
+interrupted run that is resumed takes the same batches and ends with the same weights as one that was not.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .. import arguments
-from ..choices import DEVICES
 from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..intake import check_available
 from ..model.network import BIMNetwork, NetworkConfig
 from ..nodes.arithmetic import Array
+from ..tasks.scores import Score, score_of
 from . import operator
+from .batches import Sequences, batch_of, split_order
 from .device import describe, find_device, memory_told
 from .parts import BatchParts
-from .predict import predict
+from .predict import answers
 from .processes import ProcessGroup
-from .progress import Epoch, OnEpoch, Progress, Start, digest, read, resume, save, say_kept
+from .progress import Epoch, EpochPart, OnEpoch, Progress, Start, digest, read, resume, save, say_kept
 from .pruning import EVERY, HARD_FROM, Pruner
-from .rules import Learner, Learning
+from .recipes import Recipe as Recipe
+from .rules import Learner, Learning, check_head
 from .threads import torch_in_one_thread
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train. ``augment_gain`` and ``augment_noise`` are relative to the encoded range; ``patience`` in epochs.
-
-    ``balance`` draws classes with weight count^-balance: 0 as they come, 1 all alike; ``epoch_samples`` caps an epoch.
-    ``accumulate`` splits each batch into so many parts, one after another, for the same update in less memory;
-    ``keep`` is 'best' (the weights of the best validation epoch) or 'last' (the end of the one-cycle schedule).
-    """
-
-    epochs: int = 300
-    batch: int = 64
-    learning_rate: float = 8e-3
-    weight_decay: float = 0.0
-    augment_gain: float = 0.10
-    augment_noise: float = 0.03
-    label_smoothing: float = 0.0
-    balance: float = 0.0
-    epoch_samples: int | None = None
-    patience: int = 60
-    keep: str = "best"
-    seed: int = 0
-    accumulate: int = 1
-    device: str = "auto"
-
-    def largest_part(self, samples: int, processes: int = 1) -> int:
-        """Return how many samples are computed at a time."""
-        return math.ceil(math.ceil(min(self.batch, samples) / processes) / self.accumulate)
-
-    def __post_init__(self) -> None:
-        arguments.numbers_of(self, _LIMITS, "recipe")
-        arguments.choice(self.keep, ("best", "last"), "keep")
-        arguments.choice(self.device, DEVICES, "device")
-
-
-_LIMITS = (
-    ("epochs", 1, 10**9), ("batch", 1, 10**9), ("learning_rate", 1e-9, 1e300), ("weight_decay", 0, 1e6),
-    ("augment_gain", 0, 1e6), ("augment_noise", 0, 1e6), ("label_smoothing", 0, 1), ("balance", 0, 1e3),
-    ("epoch_samples", 1, 10**12), ("patience", 0, 10**9), ("seed", 0, 2**63 - 1), ("accumulate", 1, 10**9),
-)  # fmt: skip
-
-
-Score = Callable[[Array, Array], float]
-
-
-def accuracy(y: Array, predicted: Array) -> float:
-    """Return the share of correct predictions."""
-    return float((y == predicted).mean())
 
 
 def train(
     config: NetworkConfig,
     recipe: Recipe,
-    training: tuple[Array, Array],
-    validation: tuple[Array, Array],
+    training: tuple[Any, ...],
+    validation: tuple[Any, ...],
     *,
-    score: Score = accuracy,
+    score: Score | None = None,
     learning: Learning | None = None,
     start: Start | None = None,
     on_epoch: OnEpoch = lambda epoch: None,
 ) -> tuple[BIMNetwork, Progress]:
-    """Train on (x, y), x float (samples, steps, lines) as the encoder gives it; return the best network on validation.
+    """Train on `Sequences` (x, y, lengths or none), x (samples, steps, lines) float as the encoder gives it.
 
-    The resume file of ``start`` is written after every epoch and, where it exists, continued from, on whatever device.
-    ``on_epoch`` is called after every epoch and ends the training by returning True. The network is on the CPU again.
+    ``score`` is one of `SCORES`, by default accuracy; y is what its head asks for (tasks/heads.py).
+    Returns the best network on validation, on the CPU. The resume file of ``start`` is written after every epoch, and
+    within one every so many minutes; where it exists it is continued from, on whatever device. ``on_epoch`` is called
+    after every epoch and ends the training by returning True.
     """
-    start = start or Start()
-    learning, place = learning or Learning(), find_device(recipe.device)
-    processes = ProcessGroup.joined(place)
-    if learning.online is not None and recipe.accumulate > 1:
-        raise InputError("online updates and train.accumulate cannot be combined", "leave out one of the two")
-    if learning.rule == "bptt" and place.type == "cpu":
-        batch, steps = recipe.largest_part(len(training[0]), processes.count), training[0].shape[1]
-        a_step = operator.step_bytes(config, operator.chosen(torch.empty(0)), learns=True)
-        what = f"the states of {batch} samples of {steps:,} steps, which bptt keeps,"
-        check_available(what, batch * steps * a_step, "choose a smaller --batch, or --rule rtrl")
+    start, data, held_out = start or Start(), Sequences(*training), Sequences(*validation)
+    learning, place, score = learning or Learning(), find_device(recipe.device), score or score_of("class", "accuracy")
+    processes, head = ProcessGroup.joined(place), score.head
+    _check(config, recipe, learning, data, head, place, processes)
     torch.manual_seed(recipe.seed)
-    run = Run(BIMNetwork(config).to(place), recipe, learning, len(training[1]), processes)
+    run = Run(BIMNetwork(config).to(place), recipe, learning, len(data.x), processes, head)
     anywhere = replace(recipe, device="auto")
     given = {"config": config.plain, "recipe": asdict(anywhere), "learning": asdict(learning)}
-    identity = {**given, "data": digest(*training, *validation)}
+    identity = {**given, "data": digest(*data, *held_out)}
+    if head != "class":
+        identity["head"] = head
     if start.name:
         identity["start"] = start.name
 
     def judged() -> float:
+        if processes.rank:
+            return float(processes.of_first(0.0))
         with run.masked():
-            value = score(validation[1], predict(run.network.eval(), validation[0])) if processes.rank == 0 else 0.0
-        return processes.of_first(value)
+            found = answers(run.network.eval(), *held_out[:2], head=head, lengths=held_out.lengths)
+            return float(processes.of_first(score.of(held_out.y, found)))
 
-    few = torch.as_tensor(training[0][: recipe.batch], dtype=torch.float32).to(place).transpose(0, 1)
-    progress = _begun(run, start, identity, judged, few)
-    x, y = torch.as_tensor(training[0], dtype=torch.float32), torch.as_tensor(training[1])
-    while progress.goes_on(recipe.epochs, recipe.patience):
-        with memory_told(place, min(recipe.batch, len(y)), x.shape[1]):
-            loss = run.epoch(x, y, progress)
-        _judge(run.network, judged(), progress, loss, eligible=run.final)
+    few = torch.as_tensor(data.x[: recipe.batch], dtype=torch.float32).to(place).transpose(0, 1)
+    progress = _begun(run, start, identity, lambda: score.merit(judged()), few)
+    while progress.goes_on(recipe):
+        with memory_told(place, min(recipe.batch, len(data.x)), data.x.shape[1]):
+            loss = run.epoch(data, progress, lambda: _keep(run, start, identity, progress), start.minutes)
+        _judge(run.network, judged(), score, progress, loss, eligible=run.final)
         progress.epoch += 1
         progress.implementation = operator.chosen(run.network.w_o)
         progress.trace_bytes, progress.traces = run.learner.trace_bytes, run.learner.traces
         progress.sparsity = run.pruner.sparsity if run.pruner else None
         progress.device = describe(place)
         _keep(run, start, identity, progress)
-        progress.stopped = processes.of_first(on_epoch(_line(run, progress)) is True)
+        progress.stopped = processes.of_first(on_epoch(_line(run, score, progress)) is True)
         if progress.stopped:
             _keep(run, start, identity, progress)
     if recipe.keep == "best":
         run.network.load_state_dict(progress.best_state)
     return run.network.cpu(), progress
+
+
+def _check(
+    config: NetworkConfig,
+    recipe: Recipe,
+    learning: Learning,
+    data: Sequences,
+    head: str,
+    place: torch.device,
+    processes: ProcessGroup,
+) -> None:
+    """Refuse what cannot be combined, and what does not fit in memory, before anything is computed."""
+    if learning.online is not None and recipe.accumulate > 1:
+        raise InputError("online updates and train.accumulate cannot be combined", "leave out one of the two")
+    if recipe.balance and head != "class":
+        raise InputError(f"balance {recipe.balance:g} weighs classes, head '{head}' has several a sequence", "give 0")
+    check_head(learning, head, padded=data.lengths is not None)
+    if learning.rule == "bptt" and place.type == "cpu":
+        batch, steps = recipe.largest_part(len(data.x), processes.count), data.x.shape[1]
+        a_step = operator.step_bytes(config, operator.chosen(torch.empty(0)), learns=True)
+        what = f"the states of {batch} samples of {steps:,} steps, which bptt keeps,"
+        check_available(what, batch * steps * a_step, "choose a smaller --batch, or --rule rtrl")
 
 
 def _begun(run: Run, start: Start, identity: dict[str, Any], judged: Callable[[], float], first: Tensor) -> Progress:
@@ -172,10 +147,11 @@ def _keep(run: Run, start: Start, identity: dict[str, Any], progress: Progress) 
         say_kept(progress, start.resume_file)
 
 
-def _line(run: Run, progress: Progress) -> Epoch:
+def _line(run: Run, score: Score, progress: Progress) -> Epoch:
     """Return the last epoch as a line of the training log."""
     last, rate = progress.log[-1], float(run.optimiser.param_groups[0]["lr"])
-    return Epoch(progress.before + progress.epoch, last["loss"], last["score"], max(progress.best_score, 0.0), rate)
+    best = score.merit(progress.best_score) if math.isfinite(progress.best_score) else 0.0
+    return Epoch(progress.before + progress.epoch, last["loss"], last["score"], best, rate)
 
 
 def _weights(network: BIMNetwork) -> dict[str, Tensor]:
@@ -193,8 +169,9 @@ class Run:
         learning: Learning,
         samples: int,
         processes: ProcessGroup | None = None,
+        head: str = "class",
     ) -> None:
-        self.network, self.recipe = network, recipe
+        self.network, self.recipe, self.head = network, recipe, head
         self.learner = Learner(network, learning)
         self.parts = BatchParts(self.learner, processes or ProcessGroup(), recipe.accumulate)
         self.pruner = None if learning.sparsity is None else Pruner(network, learning.sparsity)
@@ -202,8 +179,9 @@ class Run:
             self.learner.trainable, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         batches = math.ceil(_epoch_length(recipe, samples) / recipe.batch)
+        updates = min(batches * recipe.epochs, recipe.max_updates or batches * recipe.epochs)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, max_lr=recipe.learning_rate, total_steps=max(2, batches * recipe.epochs)
+            self.optimiser, max_lr=recipe.learning_rate, total_steps=max(2, updates)
         )
 
     @property
@@ -217,29 +195,47 @@ class Run:
 
     @torch_in_one_thread()
     @denormals_flushed()
-    def epoch(self, x: Tensor, y: Tensor, progress: Progress) -> float:
-        """Train one epoch; return the mean loss."""
-        recipe, epoch = self.recipe, progress.epoch
+    def epoch(
+        self, data: Sequences, progress: Progress, keep: Callable[[], None] = lambda: None, minutes: float = math.inf
+    ) -> float:
+        """Train one epoch, or the rest of one; return the mean loss. ``keep`` is called every so many minutes."""
+        recipe, epoch, kept = self.recipe, progress.epoch, time.monotonic()
         generator = torch.Generator().manual_seed(recipe.seed * 100_003 + progress.before + epoch)
-        total = 0.0
-        order = _draw(y, recipe, generator)
+        batches = split_order(_draw(data.y, recipe, generator), recipe.batch, data.lengths, generator)
+        part, progress.part = EpochPart(**progress.part) if progress.part else EpochPart(), {}
+        if part.generator is not None:
+            generator.set_state(part.generator)
         if self.pruner is not None and not self.pruner.hard and epoch >= int(HARD_FROM * recipe.epochs):
             self.pruner.harden()
         self.network.train()
-        for number, chosen in enumerate(order.split(recipe.batch)):
+        for number in range(part.batches, len(batches)):
             if self.pruner is not None and number % EVERY == 0:
                 self.pruner.update(generator)
-            device = self.network.w_o.device
-            noisy = _augment(x[chosen], recipe, generator).to(device).transpose(0, 1)
-            with self.masked():
-                loss = self.parts.gradients(noisy, y[chosen].to(device), recipe.label_smoothing, self._step)
+            loss = self._update(data, batches[number], generator)
             if not math.isfinite(loss):
                 where = f"epoch {progress.before + epoch + 1}, batch {number + 1}"
                 raise InputError(f"training diverged in {where}: the loss is {loss}", "lower --learning-rate")
+            samples = len(batches[number])
+            part = EpochPart(number + 1, part.samples + samples, part.total + loss * samples)
+            progress.updates += 1
+            if progress.updates == recipe.max_updates:
+                break
+            if part.batches < len(batches) and time.monotonic() - kept >= 60 * minutes:
+                progress.part = {**asdict(part), "generator": generator.get_state()}
+                keep()
+                progress.part, kept = {}, time.monotonic()
+        return part.total / part.samples
+
+    def _update(self, data: Sequences, chosen: Tensor, generator: torch.Generator) -> float:
+        """Take one step on the samples ``chosen``; return their loss."""
+        recipe = self.recipe
+        batch = batch_of(data, chosen, self.head, self.network.w_o.device, lambda x: _augment(x, recipe, generator))
+        with self.masked():
+            loss = self.parts.gradients(batch, recipe.label_smoothing, self._step, self.head)
+        if math.isfinite(loss):
             self._step()
             self.schedule.step()
-            total += loss * len(chosen)
-        return total / len(order)
+        return loss
 
     def _step(self) -> None:
         torch.nn.utils.clip_grad_norm_(self.learner.trainable, 1.0)
@@ -252,12 +248,13 @@ def _epoch_length(recipe: Recipe, samples: int) -> int:
     return min(recipe.epoch_samples or samples, samples)
 
 
-def _draw(y: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+def _draw(y: Array, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """Choose the samples of one epoch."""
     length = _epoch_length(recipe, len(y))
     if recipe.balance == 0 and length == len(y):
         return torch.randperm(len(y), generator=generator)
-    weight = torch.bincount(y).clamp(min=1).double()[y] ** -recipe.balance
+    classes = torch.as_tensor(y if y.ndim == 1 else np.zeros(len(y), np.int64))
+    weight = torch.bincount(classes).clamp(min=1).double()[classes] ** -recipe.balance
     return torch.multinomial(weight, length, replacement=True, generator=generator)
 
 
@@ -268,10 +265,10 @@ def _augment(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     return noise.add_(x * gain)  # in place: long sequences fill the memory
 
 
-def _judge(network: BIMNetwork, value: float, progress: Progress, loss: float, *, eligible: bool) -> None:
+def _judge(network: BIMNetwork, value: float, score: Score, progress: Progress, loss: float, *, eligible: bool) -> None:
     progress.log.append({"epoch": progress.before + progress.epoch + 1, "loss": loss, "score": value})
     if not eligible:
         progress.best_epoch = progress.epoch  # patience begins when the masks are final
-    elif value > progress.best_score:
-        progress.best_score, progress.best_epoch = value, progress.epoch
+    elif score.merit(value) > progress.best_score:
+        progress.best_score, progress.best_epoch = score.merit(value), progress.epoch
         progress.best_state = _weights(network)

@@ -140,7 +140,7 @@ def test_a_training_leaves_its_request_which_gives_the_same_model(
     np.savez(tmp_path / "own.npz", x=rng.normal(0, 0.5, (48, 6, 3)) + np.eye(3)[y][:, None, :], y=y, layout="BTC")
     monkeypatch.chdir(tmp_path)
     small = ("--epochs", 2, "--channels", 3, "--states", 1, "--set", "train.taps=1", "--batch", 16, "--seed", 5)
-    assert bim_train("own", "--data", "own.npz", *small, "--no-test").code == 0
+    assert bim_train("own", "--data", "own.npz", *small).code == 0
     assert sorted(content(tmp_path)) == ["own.npz", "own.pt", "own.pt.request.toml"]
     request = tmp_path / "own.pt.request.toml"
     first, text = load_checkpoint(tmp_path / "own.pt"), request.read_text()

@@ -209,7 +209,7 @@ def test_a_training_takes_its_options_and_settings_from_a_file(tmp_path: Path) -
         tmp_path / "run.toml",
         '[run]\ntask = "copy"\nepochs = 1\nchannels = 3\nstates = 1\nbatch = 64\n[train]\ntaps = 1\n',
     )
-    ended = bim_train("--config", file, "-o", tmp_path / "copy.pt", "--json", tmp_path / "r.json", "--no-test")
+    ended = bim_train("--config", file, "-o", tmp_path / "copy.pt", "--json", tmp_path / "r.json")
     assert ended.code == 0, ended.err
     assert "epoch 1 of 1" in ended.err
     refused(bim_train("--set", "train.taps=2"), "TASK is missing")

@@ -609,7 +609,7 @@ def _special(rng: Random, file: Path) -> None:
 
 def _read_records(rng: Random, folder: Path, sound: Path) -> Command:
     if folder.name in ("wfdb", "prepared"):
-        train = ("ecg", "--data", str(folder), "-o", "m.pt", *_SHORT, "--no-test")
+        train = ("ecg", "--data", str(folder), "-o", "m.pt", *_SHORT)
         return Command("train", train, _TRAINED, (*_TRAINED, "m.pt.resume"))
     model, data = str(sound / "small.pt"), str(sound / "x.npz")
     if folder.name == "shards":

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bim_neuro.jobs import encoded as job
+from bim_neuro.jobs import evaluate as job
 from bim_neuro.nodes import Encoder, fit
 from bim_neuro.tasks.dataset import Dataset
 
@@ -23,20 +23,20 @@ def encoder(kind: str) -> Encoder:
 @pytest.mark.parametrize("kind", ["graded", "delta"])
 def test_parts_give_what_the_whole_gives(kind: str, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = encoder(kind).to_float(encoder(kind).encode(X)).astype(np.float32)
-    monkeypatch.setattr(job, "AT_ONCE", at_once)
-    x, y = job.encoded(encoder(kind), DATA)
+    monkeypatch.setattr(job, "ENCODED_AT_ONCE", at_once)
+    x, y, _ = job.encoded(encoder(kind), DATA)
     assert x.dtype == np.float32
     np.testing.assert_array_equal(x, whole)
     assert y is DATA.y
 
 
 def test_no_sample_is_no_data() -> None:
-    assert job.encoded(encoder("delta"), DATA.take(slice(0, 0)))[0].shape == (0, 40, 50)
+    assert job.encoded(encoder("delta"), DATA.take(slice(0, 0))).x.shape == (0, 40, 50)
 
 
 def test_memory_is_that_of_the_data_and_of_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part of ten samples takes 64-bit integers and floats, the whole would take nine times the data."""
-    monkeypatch.setattr(job, "AT_ONCE", 10 * 1000)
+    monkeypatch.setattr(job, "ENCODED_AT_ONCE", 10 * 1000)
     known = encoder("graded")
     tracemalloc.start()
     job.encoded(known, DATA)

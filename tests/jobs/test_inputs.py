@@ -166,7 +166,7 @@ def test_training_notes_the_split_of_each_sample(tmp_path: Path) -> None:
     """And compiling then finds the samples that training held out, and no others."""
     arrays = own()
     file, model = saved(tmp_path / "own.npz", **arrays), tmp_path / "own.pt"
-    ended = bim_train("own", "--data", file, "-o", model, "--epochs", 1, "--channels", 4, "--states", 2, "--no-test")
+    ended = bim_train("own", "--data", file, "-o", model, "--epochs", 1, "--channels", 4, "--states", 2)
     assert ended.code == 0, ended.err
     record, task = load_checkpoint(model).trained_on, load_task("own", file)
     assert record is not None
@@ -215,7 +215,7 @@ def test_a_nir_holds_the_note_of_its_samples_and_needs_no_data_of_the_task(
 
 def test_training_on_a_task_with_data_of_its_own_notes_them(tmp_path: Path) -> None:
     model, task = tmp_path / "copy.pt", load_task("copy")
-    small = ("--epochs", 1, "--channels", 3, "--states", 1, "--batch", 256, "--no-test")
+    small = ("--epochs", 1, "--channels", 3, "--states", 1, "--batch", 256)
     assert bim_train("copy", "-o", model, *small).code == 0
     record = load_checkpoint(model).trained_on
     assert record is not None
@@ -367,7 +367,7 @@ def test_training_reads_time_first_files(tmp_path: Path) -> None:
     assert np.array_equal(task.train.x, usual.train.x)
     assert "time first, 60 samples of 5 steps" in task.notes[0]
     model = tmp_path / "own.pt"
-    ended = bim_train("own", "--data", file, "-o", model, "--epochs", 1, "--channels", 4, "--states", 2, "--no-test")
+    ended = bim_train("own", "--data", file, "-o", model, "--epochs", 1, "--channels", 4, "--states", 2)
     assert "note: x of" in ended.err
     assert "time first" in ended.err
 

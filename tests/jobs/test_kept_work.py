@@ -72,7 +72,7 @@ def data(model: Path) -> Path:
 
 
 def own(data: Path, model: Path, *options: object) -> Ended:
-    return bim_train("own", "--data", data, "-o", model, *TRAINING, *options)
+    return bim_train("own", "--data", data, "-o", model, *TRAINING, "--final", *options)
 
 
 def weights(model: Path) -> dict[str, bytes]:
@@ -136,6 +136,9 @@ def test_a_training_whose_measurement_breaks_is_kept_and_not_trained_again(
     assert weights(broken) == weights(whole)
     assert load_checkpoint(broken).ranges == load_checkpoint(whole).ranges
     assert load_checkpoint(broken).training["test"] == load_checkpoint(whole).training["test"]
+    assert load_checkpoint(broken).training["test_opened"] == (
+        2 if options else 1
+    )  # and where it broke, no number was seen
     assert not broken.with_name("broken.pt.resume").exists()
 
 

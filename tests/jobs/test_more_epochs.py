@@ -37,7 +37,7 @@ def refused(ended: Ended, *words: str) -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     path = tmp_path_factory.mktemp("model") / "own.pt"
-    assert own(data, path, *SMALL, "--rule", "rtrl", "--epochs", 2, "--no-test").code == 0
+    assert own(data, path, *SMALL, "--rule", "rtrl", "--epochs", 2).code == 0
     return path
 
 
@@ -80,7 +80,7 @@ def test_more_epochs_of_no_model_and_on_other_data_are_refused(data: Path, model
 
 def test_seeds_are_a_file_each_and_a_table(data: Path, tmp_path: Path) -> None:
     model, table = tmp_path / "own.pt", tmp_path / "table.json"
-    ended = own(data, model, *SMALL, "--epochs", 1, "--seeds", 3, "--seed", 4, "--json", table, "--set",
+    ended = own(data, model, *SMALL, "--epochs", 1, "--seeds", 3, "--seed", 4, "--final", "--json", table, "--set",
                 f"train.csv={tmp_path / 'log.csv'}")  # fmt: skip
     assert ended.code == 0, ended.err
     found = json.loads(table.read_text())
@@ -103,7 +103,7 @@ def test_a_command_of_seeds_goes_on_where_it_was(data: Path, tmp_path: Path) -> 
     model = tmp_path / "own.pt"
     (tmp_path / "own.pt.seeds").write_text(json.dumps({"command": "another", "rows": []}))
     refused(own(data, model, *SMALL, "--epochs", 1, "--seeds", 1), "belongs to another command", "--restart")
-    assert own(data, model, *SMALL, "--epochs", 1, "--seeds", 1, "--restart", "--no-test").code == 0
+    assert own(data, model, *SMALL, "--epochs", 1, "--seeds", 1, "--restart").code == 0
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 3), (60, 0, 3)], ids=["no samples", "no steps"])
@@ -127,9 +127,9 @@ def test_more_epochs_stopped_while_tested_are_not_trained_twice(
 
     with monkeypatch.context() as patch:
         patch.setattr(train, "evaluate", stopped)
-        assert own(data, longer, "--more-epochs", 3).code != 0
+        assert own(data, longer, "--more-epochs", 3, "--final").code != 0
     weights = load_checkpoint(longer).state
-    assert own(data, longer, "--more-epochs", 3).code == 0
+    assert own(data, longer, "--more-epochs", 3, "--final").code == 0
     after = load_checkpoint(longer)
     assert after.training["epochs"] == 5
     assert "test" in after.training

@@ -18,7 +18,9 @@ from bim_neuro.jobs.train import plan_for, train_task
 from bim_neuro.model.checkpoint import load_checkpoint
 from bim_neuro.model.network import NetworkConfig
 from bim_neuro.tasks import load_task
-from bim_neuro.training.trainer import Epoch, Recipe, train
+from bim_neuro.tasks.scores import Score
+from bim_neuro.training.progress import Epoch
+from bim_neuro.training.trainer import Recipe, train
 
 SMALL = ("--channels", 8, "--states", 2, "--set", "train.taps=2", "--batch", 16, "--learning-rate", 0.03)
 
@@ -53,7 +55,7 @@ def log(model: Path) -> list[dict[str, float]]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path, Ended]:
     model = tmp_path_factory.mktemp("model") / "own.pt"
-    return model, own(data, model, "--epochs", 12, "--json", model.with_suffix(".json"), "--baseline")
+    return model, own(data, model, "--epochs", 12, "--final", "--json", model.with_suffix(".json"), "--baseline")
 
 
 def test_it_learns_far_beyond_chance(trained: tuple[Path, Ended]) -> None:
@@ -97,7 +99,7 @@ def test_nothing_is_left_beside_the_model(tmp_path: Path, data: Path) -> None:
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path: Path, data: Path) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        assert own(data, tmp_path / f"{name}.pt", "--epochs", 2, "--seed", seed, "--no-test").code == 0
+        assert own(data, tmp_path / f"{name}.pt", "--epochs", 2, "--seed", seed).code == 0
         torch.rand(7)  # whatever else drew random numbers in between
     assert weights(tmp_path / "a.pt") == weights(tmp_path / "b.pt") != weights(tmp_path / "c.pt")
 
@@ -141,8 +143,8 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_was_not_interrupted(
 def test_a_run_killed_outright_goes_on_where_it_was(tmp_path: Path, data: Path) -> None:
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
     resume = Path(f"{parts}.resume")
-    assert own(data, whole, "--epochs", 40, "--set", "train.patience=40", "--no-test").code == 0
-    arguments = ("own", "--data", data, "-o", parts, *SMALL, "--epochs", 40, "--set", "train.patience=40", "--no-test")
+    assert own(data, whole, "--epochs", 40, "--set", "train.patience=40").code == 0
+    arguments = ("own", "--data", data, "-o", parts, *SMALL, "--epochs", 40, "--set", "train.patience=40")
     process = start("train", *arguments)
     deadline = time.monotonic() + 60
     while not resume.exists() and time.monotonic() < deadline:
@@ -151,7 +153,7 @@ def test_a_run_killed_outright_goes_on_where_it_was(tmp_path: Path, data: Path) 
     assert finish(process).code == -9
     assert resume.exists()
     assert not parts.exists()
-    assert own(data, parts, "--epochs", 40, "--set", "train.patience=40", "--no-test").code == 0
+    assert own(data, parts, "--epochs", 40, "--set", "train.patience=40").code == 0
     assert weights(whole) == weights(parts)
 
 
@@ -170,7 +172,7 @@ def test_resuming_with_other_options_is_refused_until_restart(
     assert "other options or data" in ended.err
     assert "--restart" in ended.err
     assert not model.exists()
-    assert own(data, model, "--epochs", 5, *options, "--restart", "--no-test").code == 0
+    assert own(data, model, "--epochs", 5, *options, "--restart").code == 0
 
 
 def test_resuming_with_other_data_is_refused(tmp_path: Path, data: Path) -> None:
@@ -250,7 +252,7 @@ def toy(recipe: Recipe, **options: Any) -> Any:
 
 def test_early_stopping_counts_epochs_without_a_better_score() -> None:
     scores = iter([0.1, 0.3, 0.2, 0.3, 0.25, 0.9])
-    run = toy(Recipe(epochs=50, patience=3), score=lambda y, predicted: next(scores))
+    run = toy(Recipe(epochs=50, patience=3), score=Score("made", lambda y, answers: next(scores)))
     assert (run.epoch, run.best_epoch, run.best_score) == (5, 1, 0.3)
 
 

@@ -149,7 +149,7 @@ def test_online_learning_steps_inside_the_sequence() -> None:
 def cue(rule: str, seed: int, path: Path) -> float:
     torch.set_num_threads(1)
     model = path / "cue.pt"
-    record = train_task(plan_for(load_task("cue"), learning=Learning(rule), seed=seed), model).training
+    record = train_task(plan_for(load_task("cue"), learning=Learning(rule), seed=seed), model, final=True).training
     assert record["rule"] == rule
     assert record["seed"] == seed
     assert record["trace_bytes"] > 0
@@ -166,7 +166,7 @@ def test_pruned_synapses_are_no_synapses_of_the_graph(tmp_path: Path) -> None:
     x, y = data()
     np.savez(tmp_path / "own.npz", x=x, y=y)
     model = tmp_path / "model.pt"
-    small = ("--channels", 8, "--states", 2, "--set", "train.taps=2", "--epochs", 4, "--batch", 8, "--no-test")
+    small = ("--channels", 8, "--states", 2, "--set", "train.taps=2", "--epochs", 4, "--batch", 8)
     ended = bim_train("own", "--data", tmp_path / "own.npz", "-o", model, *small, "--rule", "rtrl", "--prune", 0.7,
                       "--json", tmp_path / "record.json")  # fmt: skip
     assert ended.code == 0, ended.err

@@ -25,7 +25,19 @@ from .learning import Learning, LearningVerification
 from .parts import Backend, Judge, Objective, Quantity, Range
 from .plain import Misshapen, OtherKeys, made, plain, read
 from .program import Constant, Cores, Encoder, Finding, MapCut, Placement, WorstCore
-from .run import Accuracy, Agreement, Compared, Confusion, Interval, Layer, Metrics, NeuroBench, Sides, Verification
+from .run import (
+    Accuracy,
+    Agreement,
+    Answers,
+    Compared,
+    Confusion,
+    Interval,
+    Layer,
+    Metrics,
+    NeuroBench,
+    Sides,
+    Verification,
+)  # fmt: skip
 from .schema import schema_of
 from .summary import VERSION, Summary
 
@@ -33,6 +45,7 @@ __all__ = [
     "VERSION",
     "Accuracy",
     "Agreement",
+    "Answers",
     "Asked",
     "AtRate",
     "Backend",

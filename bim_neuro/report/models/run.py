@@ -122,6 +122,17 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """How well a model answers that is asked for more than one class a sequence, in the figures of its head."""
+
+    head: Annotated[Literal["step", "next", "labels", "ctc"], "What is asked: a class a step, the next token, ..."]
+    float: Annotated[
+        dict[str, Amount] | None, "Figures of the float model by name: accuracy, bits, auc, error_rate, ..."
+    ]
+    integer: Annotated[dict[str, Amount] | None, "The same of the integers, read at each step that counts."]
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Effect of fixed point on a layer: its float run compared with its integers."""
 

@@ -12,7 +12,7 @@ from .learning import Learning
 from .parts import Amount, Backend, Count, Judge, Objective, Range, Some
 from .plain import plain
 from .program import Constant, Cores, Encoder, Finding, Placement
-from .run import Accuracy, Agreement, Layer, NeuroBench, Verification
+from .run import Accuracy, Agreement, Answers, Layer, NeuroBench, Verification
 from .says import Items, Unit, Within
 
 VERSION: Literal[2] = 2
@@ -92,6 +92,7 @@ class Summary:
         Range | None, "Energy of a sample over random prices: quantiles of 5 %, 50 % and 95 %.", Unit("pJ a sample")
     ] = None
     dynamic_interval_pj: Annotated[Range | None, "The same of the dynamic energy.", Unit("pJ a sample")] = None
+    answers: Annotated[Answers | None, "Figures of a model that is asked for more than one class a sequence."] = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON holds them."""

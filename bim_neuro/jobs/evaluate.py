@@ -1,0 +1,111 @@
+"""A labelled split as a network reads it, and how well a trained model answers it, in float and in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..choices import NOT_ASKED
+from ..compilers.align import align
+from ..compilers.quantise import quantise_with_units
+from ..errors import InputError
+from ..model.checkpoint import Checkpoint
+from ..model.export import export
+from ..model.network import BIMNetwork
+from ..nodes import Encoder
+from ..nodes.arithmetic import Array
+from ..simulation import Engine
+from ..simulation.readings import Readings
+from ..simulation.reference import Progress
+from ..tasks import Dataset, majority
+from ..tasks.answers import Answers
+from ..tasks.scores import figures
+from ..training.batches import Sequences
+from ..training.predict import answers
+
+AT_ONCE = 2**28
+"""Bytes of an encoded split that is kept; of a larger one, rows are encoded when they are asked for."""
+ENCODED_AT_ONCE = 2**20
+"""Numbers of a split that is kept that are encoded at a time."""
+NUMBERS_A_RUN = 2**24
+"""Encoded numbers that the engine is given at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """SequenceRows of ``raw`` sequences as the float model reads them, made when they are asked for."""
+
+    encoder: Encoder
+    raw: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.raw.shape[:2], self.encoder.source.neurons)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, rows: Any) -> Array:
+        return np.asarray(self.encoder.to_float(self.encoder.encode(self.raw[rows])), np.float32)
+
+
+def encoded(encoder: Encoder, data: Dataset) -> Sequences:
+    """Return a split as training reads it; a task for training has labels."""
+    if data.y is None:
+        raise InputError("these sequences have no labels")
+    rows = Encoded(encoder, data.x)
+    if 4 * prod(rows.shape) > AT_ONCE:
+        return Sequences(rows, data.y, data.lengths)
+    x = np.empty(rows.shape, np.float32)
+    for part in _parts(len(x), prod(rows.shape[1:]), ENCODED_AT_ONCE):  # 64-bit integers and floats lie in between
+        x[part] = rows[part]
+    return Sequences(x, data.y, data.lengths)
+
+
+def evaluate(
+    checkpoint: Checkpoint, network: BIMNetwork, data: Dataset, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Return {samples, float, integer} of a labelled split, figures by the task's head (tasks/scores.py).
+
+    Of classes it has accuracy, which is float's, majority, a constant's, and majority_class too.
+    """
+    x, y, lengths = encoded(checkpoint.encoder, data)
+    head, names = checkpoint.head, checkpoint.labels
+    floats = answers(network, x, y, head=head, lengths=lengths)
+    integers = _integers(checkpoint, data, progress)
+    found = {law: dict(figures(head, y, said, names)) for law, said in (("float", floats), ("integer", integers))}
+    return {"samples": len(y), **_constant(head, y, names, found["float"]), **found}
+
+
+def _constant(head: str, y: Array, names: tuple[str, ...], floats: dict[str, Any]) -> dict[str, Any]:
+    """Return what always answering one class would reach, of heads that ask for classes, beside float's accuracy."""
+    if "accuracy" not in floats:
+        return {"head": head}
+    share, name = majority(np.asarray(y[y != NOT_ASKED], np.int64), names)
+    told = {} if head == "class" else {"head": head}
+    return {**told, "majority": share, "majority_class": name, "accuracy": floats["accuracy"]}
+
+
+def _integers(checkpoint: Checkpoint, data: Dataset, progress: Progress | None) -> Answers:
+    """Return the answers of the integers, which the readout holds at each step that counts."""
+    graph, units = quantise_with_units(export(checkpoint))
+    engine = Engine(align(graph))
+    steps, worth = data.x.shape[1], 2.0 ** -units.exponents[graph.output]
+    found = Answers(checkpoint.head, data.valid, (steps, checkpoint.config.classes), data.y, worth)
+    for part in _parts(len(data), steps * graph.nodes[graph.source].neurons):
+        x = checkpoint.encoder.encode(data.x[part])
+        if checkpoint.head == "class" and data.lengths is None:  # summed in the kernels
+            found.count(part.start, engine.run(x, progress=progress).output)
+        else:
+            engine.run(x, watch=Readings(graph.output, found, steps, part.start), progress=progress)
+    return found
+
+
+def _parts(samples: int, numbers: int, most: int = NUMBERS_A_RUN) -> Iterator[slice]:
+    size = max(1, most // max(1, numbers))
+    for first in range(0, samples, size):
+        yield slice(first, min(first + size, samples))

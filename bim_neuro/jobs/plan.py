@@ -1,0 +1,97 @@
+"""What is to be trained: a task, its default model and recipe with what was chosen instead, and the encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import arguments
+from ..errors import Finding, InputError
+from ..model.checkpoint import Checkpoint
+from ..nodes import Encoder, Fit, fit
+from ..tasks import Task
+from ..tasks.scores import Score, score_of
+from ..training.progress import Start
+from ..training.recipes import DEFAULTS, SHAPE, Default, Recipe
+from ..training.rules import Learning
+from .more_epochs import said
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What to train: a task and the choices that differ from its default."""
+
+    task: Task
+    default: Default
+    resume_file: Path | None = None
+    learning: Learning = field(default_factory=Learning)
+    begun: Checkpoint | None = None  # the model that gets more epochs
+    start: Start = field(default_factory=Start)
+
+    @cached_property
+    def fit(self) -> Fit:
+        """The encoder, fitted to the training split or that of the model, and warnings about the data."""
+        if self.begun is not None:
+            return Fit(self.begun.encoder, ())
+        return _fitted(self.default.encoder, self.task)
+
+    @property
+    def score(self) -> Score:
+        """What early stopping watches: the default's score, or the head's own."""
+        return score_of(self.task.head, self.default.score)
+
+    @property
+    def encoder(self) -> Encoder:
+        return self.fit.encoder
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing of the data and of the schedule."""
+        return (*self.task.notes, *((said(self.start, self.default.recipe),) if self.begun is not None else ()))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Warnings about the data, known before training."""
+        return (*self.task.findings, *self.fit.findings)
+
+
+def plan_for(
+    task: Task,
+    resume_file: Path | None = None,
+    learning: Learning | None = None,
+    **changes: Any,
+) -> TrainingPlan:
+    """Return a plan with the task's defaults, changed where a value is given (None: keep the default)."""
+    default = DEFAULTS[arguments.choice(arguments.instance(task, Task, "task").name, tuple(DEFAULTS), "task")]
+    known = [field.name for kind in (Recipe, Default) for field in fields(kind)]
+    for name in changes:
+        arguments.choice(name, [setting for setting in known if setting not in ("recipe", "score")], "setting")
+    if learning is not None:
+        arguments.instance(learning, Learning, "learning")
+    resume_file = None if resume_file is None else arguments.path(resume_file, "resume_file")
+    given = {name: value for name, value in changes.items() if value is not None}
+    shape = {name: given.pop(name) for name in (*SHAPE, "encoder") if name in given}
+    return TrainingPlan(
+        task,
+        replace(default, recipe=replace(default.recipe, **given), **shape),
+        resume_file,
+        learning or Learning(),
+    )
+
+
+def _fitted(kind: str, task: Task) -> Fit:
+    """Fit an encoder to the steps that count: padding repeats the last of them."""
+    data, x = task.train, task.train.x
+    if kind == "token":
+        if x.shape[2] != 1:
+            raise InputError(f"encoder token reads one channel, the data have {x.shape[2]}", "choose --encoder graded")
+        asked = len(task.class_names) if task.head == "next" else 0
+        return Fit(Encoder.of_tokens(max(asked, 1 + int(max(part.max() for part in x)))), ())
+    if data.lengths is not None:
+        last = np.minimum(np.arange(x.shape[1]), data.lengths[:, None] - 1)
+        x = np.take_along_axis(x, last[..., None], 1)
+    return fit(kind, x, data.place)
