@@ -27,7 +27,7 @@ def show_training(record: dict[str, Any], model: Path, console: Console) -> None
     if "majority" in record.get("test", {}):
         always = f"always '{record['test']['majority_class']}'"
         console.print(f"{always:<22} accuracy {record['test']['majority']:.4f}", soft_wrap=True)
-    opened = record.get("test_opened", 0)
+    opened = record.get("test_opened", int("test" in record))
     if opened > 1:
         console.print(f"the test split was opened {opened} times for this model: each says less", soft_wrap=True)
     elif not opened:
