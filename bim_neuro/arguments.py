@@ -6,6 +6,7 @@ here, so that no TypeError comes from inner code and no NaN enters it.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Sequence
 from dataclasses import fields
@@ -158,7 +159,19 @@ def labels(value: Any, name: str, samples: int, *, rows: bool = False) -> NDArra
         raise InputError(f"{name} holds {found.dtype}, a label is a whole number", "0 for the first class")
     if found.size and (float(found.max()) > _WIDEST or float(found.min()) < -_WIDEST):
         raise InputError(f"{name} runs from {found.min()} to {found.max()}, labels are whole numbers of 64 bits")
-    return found.astype(np.int64, copy=found.ndim == 1)  # rows may be a file larger than memory
+    if found.ndim > 1 and is_mapped(found):
+        return found
+    return found.astype(np.int64, copy=found.ndim == 1)
+
+
+def is_mapped(found: NDArray[Any]) -> bool:
+    """Whether an array lies in a file that is mapped into memory: it may be larger than that."""
+    base: Any = found
+    while base is not None:
+        if isinstance(base, np.memmap | mmap.mmap):
+            return True
+        base = getattr(base, "base", None)
+    return False
 
 
 def said(value: Any) -> str:

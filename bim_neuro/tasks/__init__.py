@@ -21,10 +21,13 @@ from .cue import load_cue_task
 from .dataset import SPLITS, Dataset, Task
 from .digits import load_digits_task
 from .ecg import load_ecg_task
+from .language import load_language_task
 from .metrics import Metrics, majority, metrics
 from .model_input import ModelInput
 from .own import load_own_task
 from .psmnist import load_psmnist_task
+from .speech import load_speech_task
+from .spoken_digits import SPEAKERS, load_connected_digits_task, load_spoken_digits_task
 
 __all__ = [
     "LAYOUTS",
@@ -48,12 +51,19 @@ TASKS: dict[str, Callable[[Path | None, int], Task]] = {
     "bonn": load_bonn_task,
     "bonn-bands": partial(load_bonn_task, variant="bands"),
     "bonn-sets": partial(load_bonn_task, variant="sets"),
+    "connected-digits": load_connected_digits_task,
+    "connected-digits-frames": partial(load_connected_digits_task, head="step"),
     "copy": load_copy_task,
     "cue": load_cue_task,
     "digits": load_digits_task,
     "ecg": load_ecg_task,
+    "language": load_language_task,
+    "language-words": partial(load_language_task, level="words"),
     "own": load_own_task,
     "psmnist": load_psmnist_task,
+    "speech": load_speech_task,
+    "spoken-digits": load_spoken_digits_task,
+    **{f"spoken-digits-{name}": partial(load_spoken_digits_task, speaker=name) for name in SPEAKERS},
 }
 
 

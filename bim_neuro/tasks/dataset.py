@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ class Dataset:
     ``place``    (samples,) int64, the sample's number in the file it comes from, or None
     ``lengths``  (samples,) int64, the steps that count, the rest of x is padding at its end; None: all of them
 
-    An array may be a file mapped into memory (np.memmap): it stays there, and is read a few samples at a time.
+    An array may be a file mapped into memory (np.memmap): it stays there, in its own type of integers, and is read a
+    few samples at a time.
     Raises InputError that names the array, the place and the value.
     """
 
@@ -42,7 +44,9 @@ class Dataset:
 
     def __repr__(self) -> str:
         samples, steps, channels = self.x.shape
-        labels = "no labels" if self.y is None else counted(len(np.unique(self.y)), "class", "classes")
+        labels = "no labels" if self.y is None else "a row of labels each"
+        if self.y is not None and self.y.ndim == 1:
+            labels = counted(len(np.unique(self.y)), "class", "classes")
         each = f"{counted(steps, 'step')}, {counted(channels, 'channel')}"
         return f"<Dataset of {counted(samples, 'sample')}: {each}, {labels}>"
 
@@ -82,13 +86,22 @@ class Dataset:
             raise InputError(f"no such samples among {len(self)}: {first_line(error)}") from None
 
 
+@dataclass(frozen=True)
+class TextUnits:
+    """What the likelihood of a text is divided by: its characters, and its words, ends of lines among them."""
+
+    characters: int
+    words: int
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """A named problem: the names of classes and channels, the time step in seconds, and three splits.
 
     ``head`` is what is asked of a sequence: one of `HEADS` (heads.py says what ``y`` then holds).
     A split may be empty if the data has nothing for it (an ECG folder with test recordings only). ``findings`` are
-    warnings about the data, ``notes`` say how they were read.
+    warnings about the data, ``notes`` say how they were read. ``units`` are those of each split's text, by its name.
+    A group of the test split lies in no other.
     """
 
     name: str
@@ -102,6 +115,7 @@ class Task:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     head: str = "class"
+    units: Mapping[str, TextUnits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         arguments.choice(self.head, HEADS, "head")
@@ -115,6 +129,14 @@ class Task:
                     check_targets(self.head, data.y, data.valid, data.x.shape[1], len(self.class_names))
                 except InputError as refusal:
                     raise InputError(f"{who}: {refusal.message}", hint=refusal.hint) from None
+        self._check_groups()
+
+    def _check_groups(self) -> None:
+        """Refuse a test on patients, speakers or recordings that training or its early stopping sees."""
+        for split in SPLITS[:-1]:
+            seen, tested = getattr(self, split).group, self.test.group
+            if seen is not None and tested is not None and len(torn := np.intersect1d(seen, tested)) and torn[-1] >= 0:
+                raise InputError(f"task '{self.name}': group {torn[-1]} lies in the splits {split} and test")
 
     def of_classes(self, who: str) -> Task:
         """Return the task; one with another head than a class a sequence, or with lengths, is refused."""

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from .. import arguments
 from ..choices import DEVICES
 
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+"""Of the Free Spoken Digit Dataset; each may be left out of training."""
+
 ENCODERS = ("graded", "delta", "token")
 """Those that can be fitted to data."""
 
@@ -127,6 +130,19 @@ DEFAULTS: dict[str, Default] = {
     **dict.fromkeys(
         ("bonn", "bonn-bands", "bonn-sets"),
         Default(channels=32, states=8, blocks=1, taps=4, recipe=Recipe(epochs=40, batch=32, label_smoothing=0.05)),
+    ),
+    # language-words, speech: the same
+    "language-words": Default(
+        channels=128,
+        states=16,
+        blocks=2,
+        taps=4,
+        recipe=Recipe(epochs=1, batch=32, augment_gain=0.0, augment_noise=0.0),
+    ),
+    **dict.fromkeys(
+        ("speech", "connected-digits", "connected-digits-frames", "spoken-digits")
+        + tuple(f"spoken-digits-{speaker}" for speaker in SPEAKERS),
+        Default(channels=128, states=8, blocks=1, taps=4, recipe=Recipe(epochs=20, batch=32, label_smoothing=0.05)),
     ),
     "psmnist": Default(channels=64, states=16, blocks=1, taps=4, recipe=Recipe(epochs=10, batch=64)),
     # language: the shape and rate of the table in docs/decisions/0010-depth.md
