@@ -20,6 +20,8 @@ BY_STEP = (*EVERY_STEP, "ctc")
 """Heads whose readout is read at each step, not as its mean."""
 NOT_ASKED = -1
 """The label of a step at which nothing is asked, and of a string's padding."""
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+"""Of the Free Spoken Digit Dataset; a task leaves each out of training."""
 LAYOUTS = ("BTC", "TBC", "BTCL", "TBCL", "BTCHW", "TBCHW")
 """Which axis of x counts samples (B), steps (T), channels (C), and places: on a line (L), rows (H), columns (W)."""
 ENCODERS = ("graded", "spikes", "counts", "delta")

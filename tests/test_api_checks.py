@@ -241,7 +241,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "nir to 3": (lambda f: write_nir(graph(), 3), "path is 3"),
     # tasks and data
     "task a list": (lambda f: load_task(["digits"]), "the name of a task is a list"),
-    "task unknown": (lambda f: load_task("speech"), "no task is called 'speech'"),
+    "task unknown": (lambda f: load_task("chess"), "no task is called 'chess'"),
     "task seed": (lambda f: load_task("cue", seed="1"), "seed is '1', a whole number from 0 to"),
     "task data": (lambda f: load_task("own", 3), "data is 3, a text or a Path"),
     "data NaN": (lambda f: data(x=with_value(NAN)), "x holds nan at sample 1, step 2, channel 3"),

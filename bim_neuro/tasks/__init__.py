@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from .. import arguments
+from ..choices import SPEAKERS
 from ..errors import InputError
 from .arrays import LAYOUTS, Recordings, check_layout, read_recordings, read_sequences
 from .baseline import logistic_regression_baseline
@@ -21,13 +22,16 @@ from .cue import load_cue_task
 from .dataset import SPLITS, Dataset, Task
 from .digits import load_digits_task
 from .ecg import load_ecg_task
+from .eeg import load_eeg_task
 from .language import load_language_task
 from .metrics import Metrics, majority, metrics
 from .model_input import ModelInput
 from .own import load_own_task
 from .psmnist import load_psmnist_task
+from .ptbxl import load_ptbxl_task
+from .reckon_cue import load_reckon_cue_task
 from .speech import load_speech_task
-from .spoken_digits import SPEAKERS, load_connected_digits_task, load_spoken_digits_task
+from .spoken_digits import load_connected_digits_task, load_spoken_digits_task
 
 __all__ = [
     "LAYOUTS",
@@ -54,13 +58,17 @@ TASKS: dict[str, Callable[[Path | None, int], Task]] = {
     "connected-digits": load_connected_digits_task,
     "connected-digits-frames": partial(load_connected_digits_task, head="step"),
     "copy": load_copy_task,
+    **{f"copy-{delay}": partial(load_copy_task, delay=delay) for delay in (60, 120, 250)},
     "cue": load_cue_task,
+    "cue-reckon": load_reckon_cue_task,
     "digits": load_digits_task,
     "ecg": load_ecg_task,
+    "eeg": load_eeg_task,
     "language": load_language_task,
     "language-words": partial(load_language_task, level="words"),
     "own": load_own_task,
     "psmnist": load_psmnist_task,
+    "ptbxl": load_ptbxl_task,
     "speech": load_speech_task,
     "spoken-digits": load_spoken_digits_task,
     **{f"spoken-digits-{name}": partial(load_spoken_digits_task, speaker=name) for name in SPEAKERS},

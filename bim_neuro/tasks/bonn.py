@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..intake import opened
+from .band_power import BAND_NAMES, log_band_powers
 from .dataset import Dataset, Float32Array, Int64Array, Task
 from .drawn import split_by_class
 from .official import official_folder
@@ -33,10 +34,6 @@ ICTAL = SETS.index("S")
 STEP_SAMPLES = 16
 SECOND = 178
 """Samples of a window of band powers: 1.03 s, 23 to a segment, as the cut of the set at UCI has them."""
-BANDS_HZ = ((0.5, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 40.0))
-BAND_NAMES = ("delta", "theta", "alpha", "beta", "gamma")
-LEAST_POWER = 1e-3
-"""uV^2: keeps the logarithm of a flat line finite."""
 MOST_BYTES = 256 * 2**10
 """Of a file; a segment takes 18 kB."""
 
@@ -70,14 +67,8 @@ def in_steps(segments: NDArray[np.int64]) -> Float32Array:
 
 def band_powers(segments: NDArray[np.int64]) -> Float32Array:
     """(samples, 23, 5): log10 of the power in each band, in uV^2, from the Hann periodogram of each window."""
-    from scipy.signal import periodogram
-
     steps = SAMPLES // SECOND
-    windows = segments[:, : steps * SECOND].reshape(len(segments), steps, SECOND).astype(np.float64)
-    frequency, density = periodogram(windows, FS_HZ, "hann")
-    width = frequency[1]
-    powers = [density[..., (frequency >= low) & (frequency < high)].sum(-1) * width for low, high in BANDS_HZ]
-    return np.log10(np.stack(powers, -1) + LEAST_POWER).astype(np.float32)
+    return log_band_powers(segments[:, : steps * SECOND].reshape(len(segments), steps, SECOND), FS_HZ)
 
 
 def _read(folder: Path) -> tuple[NDArray[np.int64], Int64Array]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
 from .dataset import Float32Array, Int64Array, Task
 from .made import make_splits
+from .reckon_cue import load_reckon_cue_task
 
 STEPS = 30
 CUES = 4
@@ -26,9 +26,9 @@ DT_S = 0.001
 
 
 def load_cue_task(data: Path | None = None, seed: int = 0) -> Task:
-    """The cue task; ``seed`` draws the sequences. InputError for a ``data`` path."""
+    """The cue task; ``seed`` draws the sequences. With ``data`` it is ReckOn's task in that folder, 'cue-reckon'."""
     if data is not None:
-        raise InputError(f"task 'cue' makes its own data, '{data}' was given", hint="leave out --data")
+        return load_reckon_cue_task(data, seed)
     train, validation, test = make_splits(_make, seed)
     return Task(
         name="cue",

@@ -8,8 +8,6 @@ Data: PhysioNet ``mitdb`` 1.0.0 (Moody and Mark), doi:10.13026/C2F305, Open Data
 
 from __future__ import annotations
 
-import os
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..intake import Answer, Budget, Format, Opened, check_kind, opened, read, read_npz
+from ..intake import Answer, Budget, Format, Opened, check_kind, read, read_npz
 from .dataset import Float32Array, Int64Array
+from .wfdb_files import check_header
 
 # fmt: off
 DS1 = (101, 106, 108, 109, 112, 114, 115, 116, 118, 119, 122,
@@ -47,7 +46,6 @@ HINT = (
     f"a prepared {NPZ_NAME} works too"
 )
 WFDB = Format("a WFDB record", "a record is three files: .hea, .dat, .atr")
-MAX_HEADER_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +121,7 @@ def _read_record(header: Path) -> tuple[NDArray[np.float64], NDArray[np.str_], I
         except ImportError as error:
             raise InputError("WFDB records need the package wfdb", hint="pip install wfdb") from error
     try:
-        _check_header(header)
+        check_header(header, WFDB.hint)
         check_kind(header.with_suffix(".atr"))
         symbols, arrays = read(header, _read_with_wfdb, WFDB, files=True)
     except InputError as error:
@@ -134,22 +132,6 @@ def _read_record(header: Path) -> tuple[NDArray[np.float64], NDArray[np.str_], I
     if len(symbols) != len(position) or (len(position) and not 0 <= position.min() <= position.max() < len(signal)):
         raise InputError(f"record '{header}' has annotations outside its {len(signal):,} samples", WFDB.hint)
     return signal, np.array(symbols, dtype=np.str_), position
-
-
-def _check_header(header: Path) -> None:
-    """Refuse a header that names anything but signal files beside it: another folder, a pipe, a web address."""
-    with opened(header) as file:
-        content = os.read(file.descriptor, MAX_HEADER_BYTES + 1)
-    if len(content) > MAX_HEADER_BYTES:
-        raise InputError(f"{header} has more than {MAX_HEADER_BYTES:,} bytes")
-    lines = [line.split() for line in content.decode("utf-8", "replace").splitlines() if not line.startswith("#")]
-    first, *signals = [words for words in lines if words] or [[]]
-    if not first or first[0] != header.stem:
-        raise InputError(f"{header} is the header of another record, or of several", WFDB.hint)
-    for name in {words[0] for words in signals}:
-        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
-            raise InputError(f"{header} names a signal file '{name:.60}', a plain name beside it is needed", WFDB.hint)
-        check_kind(header.with_name(name))
 
 
 def _read_with_wfdb(file: Opened, budget: Budget) -> Answer:

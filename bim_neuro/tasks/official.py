@@ -36,7 +36,15 @@ OFFICIAL: dict[str, Official] = {
         ("[ZzOoNnFfSs][0-9][0-9][0-9].[Tt][Xx][Tt]", "*/[ZzOoNnFfSs][0-9][0-9][0-9].[Tt][Xx][Tt]"),
     ),
     "connected-digits": _FSDD,
+    "cue-reckon": Official(
+        "ReckOn's cue accumulation", "github.com/ChFrenkel/ReckOn, src/data", ("dataset_cueAcc_*.dat",)
+    ),
     "ecg": Official("MIT-BIH", "physionet.org/content/mitdb/1.0.0", ("mitbih_beats.npz", "[12][0-9][0-9].hea")),
+    "eeg": Official(
+        "CHB-MIT",
+        "physionet.org/content/chbmit",
+        ("chb[0-9][0-9]/chb[0-9][0-9]-summary.txt", "chb[0-9][0-9]-summary.txt"),
+    ),
     "language": Official(
         "WikiText or a folder of .txt files",
         "huggingface.co/datasets/Salesforce/wikitext",
@@ -44,6 +52,7 @@ OFFICIAL: dict[str, Official] = {
         ("*.[Tt][Xx][Tt]", "*/*.[Tt][Xx][Tt]"),
     ),
     "psmnist": Official("MNIST", "yann.lecun.com/exdb/mnist", ("*-images[-.]idx3-ubyte", "*-images[-.]idx3-ubyte.gz")),
+    "ptbxl": Official("PTB-XL", "physionet.org/content/ptb-xl", ("ptbxl_database.csv", "records100", "records500")),
     "speech": Official(
         "LibriSpeech",
         "www.openslr.org/12",

@@ -35,7 +35,6 @@ from .prepared import Arrays, prepared
 
 RATE_HZ = 8000
 BANDS = 40
-SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 DIGITS = tuple(str(digit) for digit in range(10))
 TESTED, HELD = 5, 10
 """Numbers of recordings before which they are the official test, and before which validation."""
@@ -49,7 +48,7 @@ Sound = NDArray[np.int16]
 
 
 @dataclass(frozen=True)
-class Recording:
+class SpokenDigit:
     """A file and what its name says."""
 
     path: Path
@@ -141,23 +140,23 @@ def _checked(parts: dict[str, Dataset]) -> dict[str, Any]:
     return parts
 
 
-def _recordings(folder: Path) -> list[Recording]:
+def _recordings(folder: Path) -> list[SpokenDigit]:
     found = [
-        Recording(path, int(named[1]), named[2], int(named[3]))
+        SpokenDigit(path, int(named[1]), named[2], int(named[3]))
         for path in [*folder.glob("*.wav"), *folder.glob("recordings/*.wav")]
         if (named := re.fullmatch(r"([0-9])_([a-z]+)_([0-9]{1,4})", path.stem))
     ]
     return sorted(found, key=lambda recording: (recording.speaker, recording.digit, recording.number))
 
 
-def _split_of(recording: Recording, speaker: str) -> int:
+def _split_of(recording: SpokenDigit, speaker: str) -> int:
     """The position in SPLITS."""
     if speaker:
         return 2 if recording.speaker == speaker else int(recording.number < TESTED)
     return 2 if recording.number < TESTED else int(recording.number < HELD)
 
 
-def _of(name: str, recordings: list[Recording], sounds: list[Sound]) -> list[tuple[int, Sound]]:
+def _of(name: str, recordings: list[SpokenDigit], sounds: list[Sound]) -> list[tuple[int, Sound]]:
     pairs = zip(recordings, sounds, strict=True)
     return [(recording.digit, sound) for recording, sound in pairs if recording.speaker == name]
 

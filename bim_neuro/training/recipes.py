@@ -6,10 +6,7 @@ import math
 from dataclasses import dataclass
 
 from .. import arguments
-from ..choices import DEVICES
-
-SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
-"""Of the Free Spoken Digit Dataset; each may be left out of training."""
+from ..choices import DEVICES, SPEAKERS
 
 ENCODERS = ("graded", "delta", "token")
 """Those that can be fitted to data."""
@@ -112,12 +109,15 @@ DEFAULTS: dict[str, Default] = {
         score="macro_f1",
     ),
     # cue and copy: chosen so that the rules can be told apart in seconds (docs/learning.md)
-    "copy": Default(
-        channels=32,
-        states=8,
-        blocks=1,
-        taps=4,
-        recipe=Recipe(epochs=25, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=25),
+    **dict.fromkeys(
+        ("copy", "copy-60", "copy-120", "copy-250"),
+        Default(
+            channels=32,
+            states=8,
+            blocks=1,
+            taps=4,
+            recipe=Recipe(epochs=25, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=25),
+        ),
     ),
     "cue": Default(
         channels=32,
@@ -125,6 +125,13 @@ DEFAULTS: dict[str, Default] = {
         blocks=1,
         taps=4,
         recipe=Recipe(epochs=4, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=4),
+    ),
+    "cue-reckon": Default(
+        channels=64,
+        states=16,
+        blocks=1,
+        taps=4,
+        recipe=Recipe(epochs=50, batch=10, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=50),
     ),
     # bonn and psmnist: small shapes that train in minutes; no search was made
     **dict.fromkeys(
@@ -140,10 +147,16 @@ DEFAULTS: dict[str, Default] = {
         recipe=Recipe(epochs=1, batch=32, augment_gain=0.0, augment_noise=0.0),
     ),
     **dict.fromkeys(
-        ("speech", "connected-digits", "connected-digits-frames", "spoken-digits")
-        + tuple(f"spoken-digits-{speaker}" for speaker in SPEAKERS),
+        (
+            *("speech", "connected-digits", "connected-digits-frames", "spoken-digits"),
+            *(f"spoken-digits-{speaker}" for speaker in SPEAKERS),
+        ),
         Default(channels=128, states=8, blocks=1, taps=4, recipe=Recipe(epochs=20, batch=32, label_smoothing=0.05)),
     ),
+    "eeg": Default(
+        channels=64, states=8, blocks=1, taps=4, recipe=Recipe(epochs=20, batch=128, balance=0.7), score="macro_f1"
+    ),
+    "ptbxl": Default(channels=64, states=16, blocks=1, taps=4, recipe=Recipe(epochs=20, batch=64)),
     "psmnist": Default(channels=64, states=16, blocks=1, taps=4, recipe=Recipe(epochs=10, batch=64)),
     # language: the shape and rate of the table in docs/decisions/0010-depth.md
     "language": Default(
