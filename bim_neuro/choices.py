@@ -42,5 +42,9 @@ DIALECTS = ("plain", "norse", "snntorch", "sinabs", "spikingjelly", "rockpool", 
 """Presets of what a NIR file does not say (nir_bridge/dialects.toml); earlier requests call plain 'nir'."""
 NETX_FILES = ("auto", "yes", "no")
 """Whether model.net is written: where lava-dl's netx can express the program, always or not at all, or never."""
+BASELINES = ("transformer", "mamba", "lstm", "cnn", "rnn", "snn", "linear", "unigram")
+"""Networks that a training can compare with (training/baselines)."""
+MODELS = ("bim", *BASELINES)
+"""What can be trained."""
 IMPORTERS = ("norse", "snntorch", "spikingjelly", "nir104")
 """Whose importer a model.nir is written for; `nir_bridge.importers` holds what they disagree on."""

@@ -41,6 +41,8 @@ _SEGMENTED = needs(
     _in_segments, "without segments", "add --rule tbptt, or --rule rtrl with credit by segment and several --blocks"
 )
 _ANEW = needs(lambda v: v["more_epochs"] is None, "with --more-epochs, which keeps the model's own", "leave it out")
+_BIM = needs(lambda v: v["train.model"] == "bim", "with a baseline", "leave it out, or leave out train.model")
+_BASELINE = needs(lambda v: v["train.model"] != "bim", "without a baseline", "add --set train.model=lstm")
 _ALWAYS = (
     "task", "output", "seed", "train.patience", "batch", "learning_rate", "device", "more_epochs", "max_updates",
     "train.csv", "train.checkpoint_minutes", "train.tensorboard", "config", "settings", "listed", "restart", "final",
@@ -50,22 +52,10 @@ _ALWAYS = (
 OPTIONS: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(_ALWAYS, ()),
     **dict.fromkeys(
-        (
-            "epochs",
-            "seeds",
-            "channels",
-            "states",
-            "blocks",
-            "train.taps",
-            "train.thresholds",
-            "train.leaks",
-            "train.norm",
-            "encoder",
-            "rule",
-            "prune",
-        ),
-        (_ANEW,),
+        ("epochs", "seeds", "channels", "states", "blocks", "train.taps", "encoder", "train.model"), (_ANEW,)
     ),
+    **dict.fromkeys(("train.thresholds", "train.leaks", "train.norm", "rule", "prune"), (_ANEW, _BIM)),
+    "train.parameters": (_ANEW, _BASELINE),
     "data": (),  # `load_task` refuses it for a task that makes its own
     "layout": (),  # and this one for every task but 'own'
     "train.accumulate": (),  # `train` refuses it with online updates

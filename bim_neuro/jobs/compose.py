@@ -44,7 +44,8 @@ _FIELDS = {
 _OF_TRAINING = {
     "train.lambda": "mix", "train.credit": "credit", "train.segment": "segment", "train.traces": "traces",
     "train.online": "online", "train.patience": "patience", "train.accumulate": "accumulate", "train.taps": "taps",
-    "train.leaks": "leaks", "train.checkpoint_minutes": "checkpoint_minutes",
+    "train.leaks": "leaks", "train.model": "model", "train.parameters": "parameters",
+    "train.checkpoint_minutes": "checkpoint_minutes",
     "train.csv": "csv", "train.tensorboard": "tensorboard",
 }  # fmt: skip
 """Which settings are fields of a `TrainRequest`, and which."""

@@ -12,9 +12,11 @@ import numpy as np
 from .. import arguments
 from ..errors import Finding, InputError
 from ..model.checkpoint import Checkpoint
+from ..model.network import NetworkConfig
 from ..nodes import Encoder, Fit, fit
 from ..tasks import Task
 from ..tasks.scores import Score, score_of
+from ..training.baselines import BaselineConfig, sized
 from ..training.progress import Start
 from ..training.recipes import DEFAULTS, SHAPE, Default, Recipe
 from ..training.rules import Learning
@@ -49,6 +51,15 @@ class TrainingPlan:
         return self.fit.encoder
 
     @property
+    def config(self) -> NetworkConfig | BaselineConfig:
+        """The network to be trained; a baseline has as many parameters as asked for, by default as bim's shape has."""
+        shape, inputs, classes = self.default, self.encoder.source.neurons, len(self.task.class_names)
+        bim = NetworkConfig(inputs, classes, **{name: getattr(shape, name) for name in SHAPE})
+        if shape.model == "bim":
+            return bim
+        return sized(shape.model, inputs, classes, shape.parameters or bim.parameters, shape.blocks)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is worth knowing of the data and of the schedule."""
         return (*self.task.notes, *((said(self.start, self.default.recipe),) if self.begun is not None else ()))
@@ -74,7 +85,7 @@ def plan_for(
         arguments.instance(learning, Learning, "learning")
     resume_file = None if resume_file is None else arguments.path(resume_file, "resume_file")
     given = {name: value for name, value in changes.items() if value is not None}
-    shape = {name: given.pop(name) for name in (*SHAPE, "encoder") if name in given}
+    shape = {name: given.pop(name) for name in (*SHAPE, "encoder", "model", "parameters") if name in given}
     return TrainingPlan(
         task,
         replace(default, recipe=replace(default.recipe, **given), **shape),

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any
 
-from ..choices import ACTIVATIONS, BINS, BOUNDARIES, IMPORTERS, NETX_FILES, SEGMENTS, TIME_UNITS
+from ..choices import ACTIVATIONS, BINS, BOUNDARIES, IMPORTERS, MODELS, NETX_FILES, SEGMENTS, TIME_UNITS
 from ..errors import InputError
 from ..nodes.switches import SWITCHES
 from ..plasticity.request import GROUPS, LIMITS, PLACEMENTS, ROUNDINGS, Plasticity
@@ -186,6 +186,9 @@ TRAIN = (
     Setting("train.patience", int, None, "Training stops after so many epochs without a better score.", "epochs", 1),
     Setting("train.accumulate", int, 1, "Parts of a batch, one after another: the same updates in less memory.",
             "parts", 1),
+    Setting("train.model", str, "bim", "What is trained: bim, or a baseline beside it, by backpropagation.",
+            choices=MODELS),
+    Setting("train.parameters", int, None, "Numbers that a baseline learns; default: as many as bim.", "numbers", 1),
     Setting("train.taps", int, None, "K, taps of the causal convolution.", "taps", 1),
     Setting("train.skips", str, None, "Blocks and readout also hear the spikes of all blocks before.",
             choices=("yes", "no")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from math import prod
 from pathlib import Path
@@ -17,31 +17,30 @@ from ..compilers.calibrate import calibrate
 from ..errors import InputError
 from ..model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..model.export import export
-from ..model.network import BIMNetwork, NetworkConfig
+from ..model.network import BIMNetwork
 from ..nodes.arithmetic import Array
 from ..printable import as_json
 from ..simulation.reference import Progress
 from ..tasks import logistic_regression_baseline
-from ..training.batches import SequenceRows
 from ..training.device import find_device
 from ..training.logs import CsvLog, TensorBoardLog, each_of
 from ..training.processes import rank_of_environment
 from ..training.progress import OnEpoch
-from ..training.progress import Progress as TrainingProgress
 from ..training.recipes import SHAPE
 from ..training.rules import Learning
-from ..training.trainer import train
-from .evaluate import encoded, evaluate
+from .baseline import train_baseline
+from .evaluate import evaluate
 from .more_epochs import begun
 from .places import check_file, request_beside, resume_file_of, training_place, write_text
 from .plan import TrainingPlan as TrainingPlan
 from .plan import plan_for as plan_for
 from .request import TrainRequest
 from .sequences import task_for, trained_on
+from .training_run import record_of, run_training
 
 CALIBRATION_SAMPLES, CALIBRATION_NUMBERS = 2048, 2**25
 _OF_MORE = ("seed", "patience", "batch", "learning_rate", "accumulate", "device", "max_updates")
-_CHANGES = (*_OF_MORE, "epochs", *SHAPE, "encoder")
+_CHANGES = (*_OF_MORE, "epochs", *SHAPE, "encoder", "model", "parameters")
 """Fields of a request that change a task's default."""
 
 
@@ -61,7 +60,7 @@ def train_to_file(
     """
     find_device(request.device)  # refused before any data is read
     if rank_of_environment():  # one of several processes, of which the first alone writes
-        _train(_plan(request, resume_file_of(request.output)))
+        run_training(_plan(request, resume_file_of(request.output)))
         return {}
     for file in (request.output, request_beside(request.output), request.json, request.csv):
         check_file(file)
@@ -75,7 +74,8 @@ def train_to_file(
         if request.baseline:
             plan.task.of_classes("the logistic regression")
         begins(plan)
-        checkpoint = train_task(
+        train_one = train_task if plan.default.model == "bim" else train_baseline
+        checkpoint = train_one(
             plan,
             request.output,
             command=request.command,
@@ -143,14 +143,15 @@ def train_task(
     arguments.instance(plan, TrainingPlan, "plan")
     path = arguments.new_file(path)
     start = time.perf_counter()
-    task, encoder = plan.task, plan.encoder
-    config, network, run, x = _train(plan, on_epoch)
+    task = plan.task
+    network, run, x = run_training(plan, on_epoch)
+    assert isinstance(network, BIMNetwork)
     opened = _opened(path)
-    record = {"command": command, **_record(plan, run), "seconds": time.perf_counter() - start}
+    record = {"command": command, **record_of(plan, run), "seconds": time.perf_counter() - start}
     record |= {"test_opened": opened} if opened else {}
     checkpoint = Checkpoint(
-        config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {}, record, trained_on(task),
-        task.head,
+        network.config, task.dt, task.name, task.class_names, plan.encoder, dict(network.state_dict()), {}, record,
+        trained_on(task), task.head,
     )  # fmt: skip
     save_checkpoint(checkpoint, path)  # saved before it is measured, as measuring may fail
     if file:
@@ -179,55 +180,6 @@ def _opened(path: Path) -> int:
         return int(record.get("test_opened", "test" in record))
     except (InputError, OSError, TypeError, ValueError):
         return 0
-
-
-def _train(
-    plan: TrainingPlan, on_epoch: OnEpoch = lambda epoch: None
-) -> tuple[NetworkConfig, BIMNetwork, TrainingProgress, SequenceRows]:
-    """Return the shape, the trained network, its progress and the encoded training input."""
-    task, encoder, shape = plan.task, plan.encoder, plan.default
-    training, validation = (encoded(encoder, task.split(name)) for name in ("train", "validation"))
-    config = NetworkConfig(
-        encoder.source.neurons,
-        len(task.class_names),
-        **{name: getattr(shape, name) for name in SHAPE},
-    )
-    network, run = train(
-        config,
-        shape.recipe,
-        training,
-        validation,
-        score=plan.score,
-        learning=plan.learning,
-        start=replace(plan.start, resume_file=plan.resume_file),
-        on_epoch=on_epoch,
-    )
-    return config, network, run, training.x
-
-
-def _record(plan: TrainingPlan, run: TrainingProgress) -> dict[str, Any]:
-    """Return the training log: the settings and the scores."""
-    recipe, score, head = plan.default.recipe, plan.score, plan.task.head
-    return {
-        **({} if head == "class" else {"head": head}),
-        "rule": plan.learning.rule,
-        "seed": recipe.seed,
-        "recipe": asdict(recipe),
-        "learning": asdict(plan.learning),
-        "implementation": run.implementation,
-        "device": run.device,
-        "trace_bytes": run.trace_bytes,
-        "traces": run.traces,
-        "sparsity": run.sparsity,
-        "epochs": run.before + run.epoch,
-        "updates": run.updates,
-        "best_epoch": run.before + run.best_epoch + 1,
-        "validation": {score.name: score.merit(run.best_score), "samples": len(plan.task.validation)},
-        "log": run.log,
-        "findings": [asdict(finding) for finding in plan.findings],
-        "notes": list(plan.notes),
-        **({"start": plan.start.name} if plan.begun is not None else {}),
-    }
 
 
 def _spread(shape: tuple[int, ...]) -> Array:

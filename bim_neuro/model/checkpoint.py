@@ -36,6 +36,7 @@ from ..trained_on import TrainedOn
 from .network import BIMNetwork, NetworkConfig
 
 FORMAT = "bim-neuro"
+BASELINE_FORMAT = "bim-neuro baseline"
 VERSION = 1
 COPIES = 5
 """Peak memory of compiling a model, as a multiple of its weights: float64, scaled and rounded copies."""
@@ -150,6 +151,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 def checkpoint_in(content: dict[str, Any], path: Path) -> Checkpoint:
     """Return the model of what a file holds."""
+    if is_same(content.get("format"), BASELINE_FORMAT):
+        name = content.get("config", {}).get("name") if isinstance(content.get("config"), dict) else None
+        raise InputError(f"{path} is a baseline ({name!s:.20}), which no chip takes", "bim-report runs compares it")
     if not is_same(content.get("format"), FORMAT):
         raise InputError(f"{path} is a PyTorch file, but not a bim-neuro model", "bim-train writes model.pt files")
     if not is_same(content.get("version"), VERSION):

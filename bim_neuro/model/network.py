@@ -59,6 +59,12 @@ class NetworkConfig:
         new = {name: kind.default for name, kind in self.__dataclass_fields__.items() if name not in _SIZES}
         return {name: value for name, value in fields.items() if name not in new or value != new[name]}
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network learns; none is allocated."""
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in BIMNetwork(self).parameters())
+
     def heard(self, index: int) -> list[tuple[int, slice]]:
         """Return the blocks whose spikes block ``index`` hears (the readout is the last), and its columns of each."""
         if not self.skips:

@@ -47,7 +47,8 @@ def _figures(scores: dict[str, Any]) -> Iterator[str]:
 
 
 def _score_rows(record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    rows = [(f"test, {side}", record["test"][side]) for side in ("float", "integer")] if "test" in record else []
+    test = record.get("test", {})  # of a baseline there is no integer side
+    rows = [(f"test, {side}", test[side]) for side in ("float", "integer") if side in test]
     return rows + ([("logistic regression", record["baseline"])] if "baseline" in record else [])
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import report
 from ..atomic import write
@@ -72,30 +73,54 @@ def _compiled(places: Sequence[Path]) -> Iterator[tuple[str, tuple[Path, Summary
             yield summary.request.hashes.model, (file.parent.absolute(), summary)
 
 
-def _row(file: Path, compiled: Mapping[str, tuple[Path, Summary]], beside: Path) -> dict[str, Any] | None:
-    """Return the row of a model; None where the file is no trained model of ours."""
+class _Found(NamedTuple):
+    """What a file says of a training: its task, the network's settings and parameters, the record."""
+
+    task: str
+    network: dict[str, Any]
+    parameters: int
+    record: dict[str, Any]
+
+
+def _read(file: Path) -> _Found | None:
+    """Return what a file of bim-train says; None where it is none, or was not trained."""
+    from ..jobs.baseline import read_baseline
     from ..model.checkpoint import load_checkpoint
 
-    try:
-        checkpoint = load_checkpoint(file)
-    except InputError:
-        return None
-    record, digest = checkpoint.training, file_hash(file) or ""
-    if not isinstance(record.get("log"), list):
+    with suppress(InputError):
+        model = load_checkpoint(file)
+        shape = {name: getattr(model.config, name) for name in _SHAPE}
+        network = {"train.model": "bim", **shape, "encoder": model.encoder.kind}
+        found = _Found(model.task, network, sum(value.numel() for value in model.state.values()), model.training)
+        return found if isinstance(model.training.get("log"), list) else None
+    with suppress(InputError):
+        other = read_baseline(file)
+        network = {
+            "train.model": other.config["name"],
+            "width": other.config["width"],
+            "blocks": other.config["layers"],
+        }
+        return _Found(other.task, network, other.training["parameters"], other.training)
+    return None
+
+
+def _row(file: Path, compiled: Mapping[str, tuple[Path, Summary]], beside: Path) -> dict[str, Any] | None:
+    """Return the row of a trained network; None where the file holds none."""
+    found, digest = _read(file), file_hash(file) or ""
+    if found is None:
         return None
     folder, summary = compiled.get(digest, (None, None))
-    shape = {name: getattr(checkpoint.config, name) for name in _SHAPE}
     return {
         "key": digest[:_KEY],
-        "model": checkpoint.task,
-        "source": checkpoint.task,
-        "values": {**shape, "encoder": checkpoint.encoder.kind, **_settings(record)},
+        "model": found.task,
+        "source": found.task,
+        "values": {**found.network, **_settings(found.record)},
         "status": "done",
         "said": os.path.relpath(file, beside) + ("" if summary is not None else ", not compiled in these folders"),
         "page": None if folder is None else os.path.relpath(folder / "report.html", beside),
-        "seconds": record.get("seconds"),
+        "seconds": found.record.get("seconds"),
         "metrics": {
-            **_trained(record, sum(value.numel() for value in checkpoint.state.values())),
+            **_trained(found.record, found.parameters),
             **(_costs(summary) if summary is not None else {}),
         },
     }

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .baseline_learner import BaselineLearner
 from .batches import Batch
 from .processes import ProcessGroup
 from .rules import Learner
@@ -20,7 +21,7 @@ from .rules import Learner
 class BatchParts:
     """Gives a learner the batch in ``accumulate`` parts, and adds up what they and the other processes found."""
 
-    def __init__(self, learner: Learner, processes: ProcessGroup, accumulate: int = 1) -> None:
+    def __init__(self, learner: Learner | BaselineLearner, processes: ProcessGroup, accumulate: int = 1) -> None:
         self.learner, self.processes, self.accumulate = learner, processes, accumulate
 
     def gradients(self, batch: Batch, smoothing: float, step: Callable[[], None], head: str = "class") -> float:

@@ -13,6 +13,7 @@ from ..model.network import BIMNetwork
 from ..nodes.arithmetic import Array
 from ..tasks.answers import Answers
 from . import operator
+from .baselines import Baseline
 from .batches import SequenceRows
 from .readout import leak_on
 from .threads import torch_in_one_thread
@@ -22,7 +23,12 @@ AT_ONCE = 2**25
 
 
 def predict(
-    network: BIMNetwork, x: SequenceRows, batch: int = 512, *, head: str = "class", lengths: Array | None = None
+    network: BIMNetwork | Baseline,
+    x: SequenceRows,
+    batch: int = 512,
+    *,
+    head: str = "class",
+    lengths: Array | None = None,
 ) -> Array:
     """Return what the network answers to x (samples, steps, lines), as the ``head`` has it (tasks/answers.py).
 
@@ -34,7 +40,7 @@ def predict(
 @torch_in_one_thread()
 @denormals_flushed()
 def answers(
-    network: BIMNetwork,
+    network: BIMNetwork | Baseline,
     x: SequenceRows,
     y: Array | None = None,
     *,
@@ -44,10 +50,14 @@ def answers(
 ) -> Answers:
     """Return the answers to x, with the likelihood of the tokens that ``y`` asks for where the head is next."""
     allowed = min(AT_ONCE, memory_of_a_run())
-    a_step = operator.step_bytes(network.config, operator.chosen(network.w_o))
-    samples = max(1, min(batch, len(x), allowed // (a_step + operator.state_bytes(network.config))))
-    at_once = max(1, allowed // (samples * a_step))
     steps = x.shape[1]
+    if isinstance(network, Baseline):  # reads a sequence whole
+        a_step, whole = network.config.step_bytes, steps * network.config.step_bytes
+    else:
+        a_step = operator.step_bytes(network.config, operator.chosen(network.w_o))
+        whole = a_step + operator.state_bytes(network.config)
+    samples = max(1, min(batch, len(x), allowed // whole))
+    at_once = max(1, allowed // (samples * a_step))
     lengths = np.full(len(x), steps) if lengths is None else lengths
     found = Answers(head, lengths, (steps, network.config.classes), y)
     with torch.no_grad():
@@ -58,8 +68,13 @@ def answers(
     return found
 
 
-def _readings(network: BIMNetwork, x: Array, at_a_time: int) -> Iterator[tuple[int, Array]]:
+def _readings(network: BIMNetwork | Baseline, x: Array, at_a_time: int) -> Iterator[tuple[int, Array]]:
     """Yield the readout (samples, steps, classes), a piece of steps and its first step at a time."""
+    if isinstance(network, Baseline):
+        device = next(network.parameters()).device
+        r = network(torch.as_tensor(x, dtype=torch.float32).to(device).transpose(0, 1))
+        yield 0, r.transpose(0, 1).cpu().numpy()
+        return
     state = network.initial(len(x))
     blocks, r = list(state.blocks), state.r
     gamma = float(network.readout_decay)

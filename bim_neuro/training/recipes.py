@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from .. import arguments
-from ..choices import DEVICES, SPEAKERS
+from ..choices import DEVICES, MODELS, SPEAKERS
 
 ENCODERS = ("graded", "delta", "token")
 """Those that can be fitted to data."""
@@ -62,7 +62,10 @@ _LIMITS = (
 
 @dataclass(frozen=True)
 class Default:
-    """A task's default ``encoder``, network shape and ``recipe``; ``score`` names what early stopping watches."""
+    """A task's default ``encoder``, network shape and ``recipe``; ``score`` names what early stopping watches.
+
+    ``model`` is bim, or a baseline (training/baselines) of ``parameters`` numbers, by default as many as bim has.
+    """
 
     channels: int
     states: int
@@ -75,8 +78,13 @@ class Default:
     thresholds: bool = False
     leaks: int = 1
     norm: bool = False
+    model: str = "bim"
+    parameters: int | None = None
 
     def __post_init__(self) -> None:
+        arguments.choice(self.model, MODELS, "model")
+        if self.parameters is not None:
+            arguments.whole(self.parameters, "parameters", 1)
         arguments.numbers_of(self, [(name, 1, 1_000_000) for name in ("channels", "states", "blocks", "taps")], "shape")
         arguments.choice(self.encoder, ENCODERS, "encoder")
         arguments.choice(self.score, ("accuracy", "macro_f1"), "score")

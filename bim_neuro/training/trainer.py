@@ -24,6 +24,8 @@ from ..model.network import BIMNetwork, NetworkConfig
 from ..nodes.arithmetic import Array
 from ..tasks.scores import Score, score_of
 from . import operator
+from .baseline_learner import BaselineLearner
+from .baselines import Baseline, BaselineConfig
 from .batches import Sequences, batch_of, split_order
 from .device import describe, find_device, memory_told
 from .parts import BatchParts
@@ -35,9 +37,12 @@ from .recipes import Recipe as Recipe
 from .rules import Learner, Learning, check_head
 from .threads import torch_in_one_thread
 
+Network = BIMNetwork | Baseline
+Config = NetworkConfig | BaselineConfig
+
 
 def train(
-    config: NetworkConfig,
+    config: Config,
     recipe: Recipe,
     training: tuple[Any, ...],
     validation: tuple[Any, ...],
@@ -46,7 +51,7 @@ def train(
     learning: Learning | None = None,
     start: Start | None = None,
     on_epoch: OnEpoch = lambda epoch: None,
-) -> tuple[BIMNetwork, Progress]:
+) -> tuple[Network, Progress]:
     """Train on `Sequences` (x, y, lengths or none), x (samples, steps, lines) float as the encoder gives it.
 
     ``score`` is one of `SCORES`, by default accuracy; y is what its head asks for (tasks/heads.py).
@@ -59,7 +64,7 @@ def train(
     processes, head = ProcessGroup.joined(place), score.head
     _check(config, recipe, learning, data, head, place, processes)
     torch.manual_seed(recipe.seed)
-    run = Run(BIMNetwork(config).to(place), recipe, learning, len(data.x), processes, head)
+    run = Run(_network(config).to(place), recipe, learning, len(data.x), processes, head)
     anywhere = replace(recipe, device="auto")
     given = {"config": config.plain, "recipe": asdict(anywhere), "learning": asdict(learning)}
     identity = {**given, "data": digest(*data, *held_out)}
@@ -82,7 +87,7 @@ def train(
             loss = run.epoch(data, progress, lambda: _keep(run, start, identity, progress), start.minutes)
         _judge(run.network, judged(), score, progress, loss, eligible=run.final)
         progress.epoch += 1
-        progress.implementation = operator.chosen(run.network.w_o)
+        progress.implementation = _implementation(run.network)
         progress.trace_bytes, progress.traces = run.learner.trace_bytes, run.learner.traces
         progress.sparsity = run.pruner.sparsity if run.pruner else None
         progress.device = describe(place)
@@ -95,8 +100,21 @@ def train(
     return run.network.cpu(), progress
 
 
+def _network(config: Config) -> Network:
+    return Baseline(config) if isinstance(config, BaselineConfig) else BIMNetwork(config)
+
+
+def _device(network: Network) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _implementation(network: Network) -> str:
+    """Return what computed the network: one of the operator's, or torch's own layers."""
+    return "torch" if isinstance(network, Baseline) else operator.chosen(network.w_o)
+
+
 def _check(
-    config: NetworkConfig,
+    config: Config,
     recipe: Recipe,
     learning: Learning,
     data: Sequences,
@@ -112,7 +130,11 @@ def _check(
     check_head(learning, head, padded=data.lengths is not None)
     if learning.rule == "bptt" and place.type == "cpu":
         batch, steps = recipe.largest_part(len(data.x), processes.count), data.x.shape[1]
-        a_step = operator.step_bytes(config, operator.chosen(torch.empty(0)), learns=True)
+        a_step = (
+            config.step_bytes
+            if isinstance(config, BaselineConfig)
+            else operator.step_bytes(config, operator.chosen(torch.empty(0)), learns=True)
+        )
         what = f"the states of {batch} samples of {steps:,} steps, which bptt keeps,"
         check_available(what, batch * steps * a_step, "choose a smaller --batch, or --rule rtrl")
 
@@ -132,7 +154,8 @@ def _begun(run: Run, start: Start, identity: dict[str, Any], judged: Callable[[]
         return progress
     progress = start.progress
     if start.state is None:
-        run.network.measure_norms(first)
+        if isinstance(run.network, BIMNetwork):
+            run.network.measure_norms(first)
     else:
         run.network.load_state_dict(start.state)
         if run.final:
@@ -154,7 +177,7 @@ def _line(run: Run, score: Score, progress: Progress) -> Epoch:
     return Epoch(progress.before + progress.epoch, last["loss"], last["score"], best, rate)
 
 
-def _weights(network: BIMNetwork) -> dict[str, Tensor]:
+def _weights(network: Network) -> dict[str, Tensor]:
     """Return a copy of the weights, on the CPU."""
     return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
@@ -164,7 +187,7 @@ class Run:
 
     def __init__(
         self,
-        network: BIMNetwork,
+        network: Network,
         recipe: Recipe,
         learning: Learning,
         samples: int,
@@ -172,7 +195,7 @@ class Run:
         head: str = "class",
     ) -> None:
         self.network, self.recipe, self.head = network, recipe, head
-        self.learner = Learner(network, learning)
+        self.learner = BaselineLearner(network) if isinstance(network, Baseline) else Learner(network, learning)
         self.parts = BatchParts(self.learner, processes or ProcessGroup(), recipe.accumulate)
         self.pruner = None if learning.sparsity is None else Pruner(network, learning.sparsity)
         self.optimiser = torch.optim.AdamW(
@@ -229,7 +252,7 @@ class Run:
     def _update(self, data: Sequences, chosen: Tensor, generator: torch.Generator) -> float:
         """Take one step on the samples ``chosen``; return their loss."""
         recipe = self.recipe
-        batch = batch_of(data, chosen, self.head, self.network.w_o.device, lambda x: _augment(x, recipe, generator))
+        batch = batch_of(data, chosen, self.head, _device(self.network), lambda x: _augment(x, recipe, generator))
         with self.masked():
             loss = self.parts.gradients(batch, recipe.label_smoothing, self._step, self.head)
         if math.isfinite(loss):
@@ -265,7 +288,7 @@ def _augment(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     return noise.add_(x * gain)  # in place: long sequences fill the memory
 
 
-def _judge(network: BIMNetwork, value: float, score: Score, progress: Progress, loss: float, *, eligible: bool) -> None:
+def _judge(network: Network, value: float, score: Score, progress: Progress, loss: float, *, eligible: bool) -> None:
     progress.log.append({"epoch": progress.before + progress.epoch + 1, "loss": loss, "score": value})
     if not eligible:
         progress.best_epoch = progress.epoch  # patience begins when the masks are final

@@ -8,6 +8,7 @@ ctc      -log p(y | r) / length of y, by torch's CTC; class 0 is the blank
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -50,18 +51,32 @@ def whole_loss(
     lengths: Tensor | None = None,
 ) -> Tensor:
     """Return the loss of spikes s (T, batch, D) and y as the data have it, the samples first."""
+    return loss_of(head, y, lambda: network.read(s, lengths), lambda: readings(network, s), smoothing, lengths)
+
+
+def loss_of(
+    head: str,
+    y: Tensor,
+    mean: Callable[[], Tensor],
+    readings: Callable[[], Tensor],
+    smoothing: float = 0.0,
+    lengths: Tensor | None = None,
+) -> Tensor:
+    """Return the loss of the ``mean`` (batch, C) of what a network says, or of all ``readings`` (T, batch, C)."""
     if head == "class":
-        return F.cross_entropy(network.read(s, lengths), y, label_smoothing=smoothing)
+        return F.cross_entropy(mean(), y, label_smoothing=smoothing)
     if head == "labels":
-        target = y.to(s.dtype) * (1 - smoothing) + smoothing / 2
-        return F.binary_cross_entropy_with_logits(network.read(s, lengths), target)
-    r = readings(network, s)
+        said = mean()
+        target = y.to(said.dtype) * (1 - smoothing) + smoothing / 2
+        return F.binary_cross_entropy_with_logits(said, target)
+    r = readings()
+    steps, batch = r.shape[:2]
     if head in EVERY_STEP:
         each = F.cross_entropy(
             r.flatten(0, 1), y.T.flatten(), ignore_index=NOT_ASKED, label_smoothing=smoothing, reduction="none"
         )
-        p = even_shares(len(s), s.shape[1], s, y.T != NOT_ASKED)
-        return (each.view(p.shape) * p).sum() / s.shape[1]
-    steps = torch.full((s.shape[1],), len(s)) if lengths is None else lengths.cpu()
+        p = even_shares(steps, batch, r, y.T != NOT_ASKED)
+        return (each.view(p.shape) * p).sum() / batch
+    valid = torch.full((batch,), steps) if lengths is None else lengths.cpu()
     symbols = (y != NOT_ASKED).sum(1).cpu()
-    return F.ctc_loss(r.log_softmax(-1), y.clamp(min=0), steps, symbols)
+    return F.ctc_loss(r.log_softmax(-1), y.clamp(min=0), valid, symbols)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -21,6 +22,7 @@ from ...model.selective_scan import BlockState, Drive, ScanWeights, selective_sc
 from . import cpu, cuda
 
 Implementation = Literal["auto", "law", "cpu", "cuda"]
+Scan = Callable[..., tuple[Tensor, BlockState]]
 
 
 def chosen(x: Tensor, wanted: Implementation = "auto") -> Implementation:
@@ -35,6 +37,11 @@ def chosen(x: Tensor, wanted: Implementation = "auto") -> Implementation:
     return wanted
 
 
+def scan_for(x: Tensor, wanted: Implementation = "auto") -> Scan:
+    """Return the implementation that runs an input; all take and give what `selective_scan` does."""
+    return {"law": selective_scan, "cpu": cpu.scan, "cuda": cuda.scan}[chosen(x, wanted)]
+
+
 def run_block(
     block: BIMBlock,
     x: Tensor,
@@ -44,7 +51,7 @@ def run_block(
     implementation: Implementation = "auto",
 ) -> tuple[Tensor, BlockState]:
     """Return the spikes (T, batch, D) of x (T, batch, M) from ``state``, and the state after; gradients flow."""
-    scan = {"law": selective_scan, "cpu": cpu.scan, "cuda": cuda.scan}[chosen(x, implementation)]
+    scan = scan_for(x, implementation)
     drive, weights, law = block.project(x), block.scan_weights, block.soma_law
     if scan is selective_scan or not weights.decay.dim():
         return scan(drive, weights, law, state, mask)
