@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Finding
+from ..errors import Finding, InputError
 from ..nodes.arithmetic import Array
 from ..tasks import Dataset
 
@@ -100,3 +100,20 @@ def _seen(chosen: Chosen) -> Finding:
     message = f"{share} were seen in training: accuracy on them says nothing about new samples"
     hint = "run it on unseen samples, for example --split test of the file it was trained on"
     return Finding("seen-in-training", "input", message, chosen.seen, 0, hint, "warning")
+
+
+def classes_of_stream(stream: Dataset) -> Array:
+    """Return the class of each sample of a learning stream."""
+    if stream.y is None:
+        raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
+    return classes_of(stream)
+
+
+def classes_of(data: Dataset) -> Array:
+    """Return the labels; the rules on the chip are given one error a sample, at its end."""
+    if data.y is None or data.y.ndim > 1 or data.lengths is not None:
+        asked = "sequences of several lengths" if data.lengths is not None else "a row of labels a sample"
+        raise InputError(
+            f"on-chip learning knows one class a sequence, these samples have {asked}", "leave out --learn"
+        )
+    return data.y

@@ -39,6 +39,7 @@ from ..plasticity.trace_process.learner import WARM_UP, TraceLearner
 from ..program import Program
 from ..simulation.compiled import Engine
 from ..tasks import Dataset
+from .chosen import classes_of, classes_of_stream
 from .shards import run_key
 
 CALIBRATION = 16
@@ -76,7 +77,7 @@ def learn(
     Raises InputError for a stream without labels, DoesNotFit where the placement asked for is impossible.
     """
     _check_arguments(program, plasticity, stream, tests)
-    y = _labels(stream)
+    y = classes_of_stream(stream)
     encoded, seen = program.encode_and_see(stream.x)
     below = _below(program, encoded)
     block, where, learner = _prepared(program, plasticity, below, y)
@@ -121,22 +122,6 @@ def _check_arguments(program: Program, plasticity: Plasticity, stream: Dataset, 
         arguments.instance(test, Dataset, f"tests[{name!r}]")
 
 
-def _labels(stream: Dataset) -> Array:
-    if stream.y is None:
-        raise InputError("the learning stream has no labels", "give y (samples,) in the .npz")
-    return _of_classes(stream)
-
-
-def _of_classes(data: Dataset) -> Array:
-    """Return the labels; the rules on the chip are given one error a sample, at its end."""
-    if data.y is None or data.y.ndim > 1 or data.lengths is not None:
-        asked = "sequences of several lengths" if data.lengths is not None else "a row of labels a sample"
-        raise InputError(
-            f"on-chip learning knows one class a sequence, these samples have {asked}", "leave out --learn"
-        )
-    return data.y
-
-
 def _accuracies(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
     """Return the accuracy on the first test, and on the others how much of the old task was kept."""
     main, *others = before
@@ -163,7 +148,7 @@ def lessons(
         left_out = "learning with traces in the host's memory has no counterpart on Lava"
         return {"backend": "lava", "samples": 0, "synapses": "", "rows": [], "left_out": left_out}
     first = stream.take(slice(WARM_UP))
-    y = _labels(first)
+    y = classes_of_stream(first)
     below = _below(program, program.encode(first.x))
     block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
     if placement == "tags":
@@ -227,7 +212,7 @@ def _unpacked(name: str, header: dict[str, Any], content: dict[str, Array]) -> A
 def would_learn(program: Program, plasticity: Plasticity, stream: Dataset) -> None:
     """Build everything without learning; raises whatever `learn` would raise."""
     few = stream.take(slice(max(CALIBRATION, WARM_UP)))
-    y = _labels(few)
+    y = classes_of_stream(few)
     _prepared(program, plasticity, _below(program, program.encode(few.x)), y)
 
 
@@ -246,7 +231,7 @@ def integer_accuracy(graph: IntegerGraph, program: Program, data: Dataset) -> fl
     """Return the accuracy of the integer graph."""
     if data.y is None:
         raise InputError("samples without labels have no accuracy", "give y (samples,) in the .npz")
-    y = _of_classes(data)
+    y = classes_of(data)
     return float(np.mean(Engine(graph).run(program.encode(data.x)).predicted == y))
 
 

@@ -249,8 +249,8 @@ def test_an_amount_of_memory_that_is_none_is_refused(model: Path, text: str) -> 
 
 
 def test_no_reader_of_torch_or_numpy_opens_a_file(root: Path) -> None:
-    """What a user gives is opened in one room; Lava's runs and a worker's shards are read back as ours."""
-    ours = {"compilers/to_lava", "bim_neuro/intake", "bim_neuro/jobs/shard_workers.py"}
+    """What a user gives is opened in one room; Lava's runs, shards and prepared data are read back as ours."""
+    ours = {"compilers/to_lava", "bim_neuro/intake", "bim_neuro/jobs/shard_workers.py", "bim_neuro/tasks/prepared.py"}
     readers = re.compile(r"torch\.load\(|np\.load\(|pickle\.loads?\(|weights_only")
     found = {
         str(file.relative_to(root)): readers.findall(file.read_text())

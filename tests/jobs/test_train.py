@@ -237,7 +237,7 @@ def test_what_cannot_be_done_is_refused_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bim_neuro.jobs.train.train", lambda *args, **options: pytest.fail("it trained"))
+    monkeypatch.setattr("bim_neuro.jobs.training_run.train", lambda *args, **options: pytest.fail("it trained"))
     ended = bim_train(*arguments, *(("--data", data) if len(arguments) > 1 else ()))
     assert (ended.code, ended.out, len(ended.errors)) == (2, "", 1)
     assert words in ended.err

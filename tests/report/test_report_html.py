@@ -140,7 +140,7 @@ def _wide_facts(period: int, neurons: int) -> Any:
     placed = PlacedGraph(replace(graph, nodes={"x": lif}, edges=()), "lava_cpu", ())
     counts = np.arange(period)
     record = RunRecord("engine", 2, period, period, {"x": LayerCount(*[counts] * 5)}, np.zeros((2, 1)))
-    known = {"state_units": {"x": {"u": 1.0, "v": 1.0}}, "exponents": {"x": 0.0}, "reference": None}
+    known = {"state_units": {"x": {"u": 1.0, "v": 1.0}}, "exponents": {"x": 0.0}, "reference": None, "head": "class"}
     profile = load_profile("lava_cpu")
     return SimpleNamespace(record=record, floats=record, y=None, placed=placed, profile=profile, **known)
 

@@ -27,7 +27,8 @@ class TextScores(TypedDict):
 def text_scores(nats: float, units: TextUnits) -> TextScores:
     """Both figures of a text whose tokens have the negative log likelihood ``nats`` in all.
 
-    >>> text_scores(1000 * math.log(2), TextUnits(characters=500, words=100))
+    >>> found = text_scores(1000 * math.log(2), TextUnits(characters=500, words=100))
+    >>> {name: round(value, 9) for name, value in found.items()}
     {'perplexity': 1024.0, 'bits_a_character': 2.0}
     """
     nats = arguments.number(nats, "the negative log likelihood", 0)
