@@ -104,7 +104,7 @@ def window(networks: int = 60, before: int = 15, after: int = 45) -> tuple[dict[
 
 
 def cosine(seeds: int = 3, steps: int = 60, batch: int = 8) -> tuple[dict[str, Any], Figure]:
-    """Cosine of each rule's gradient to backpropagation's in a network of two blocks, loss at the end."""
+    """Cosine of each rule's gradient, of spatial credit, to backpropagation's in two blocks, loss at the end."""
     rules = ("rtrl", "s-tllr", "e-prop-like", "no-trace")
     table: dict[str, dict[str, float]] = {}
     for rule in rules:
@@ -130,7 +130,7 @@ def _gradients(rule: str, seed: int, steps: int, batch: int) -> dict[str, Tensor
     torch.manual_seed(seed)
     network = BIMNetwork(NetworkConfig(12, 4, channels=24, states=8, blocks=2))
     x, y = (torch.rand(steps, batch, 12) < 0.2).float(), torch.randint(0, 4, (batch,))
-    Learner(network, Learning(rule)).gradients(x, y)
+    Learner(network, Learning(rule, credit="spatial")).gradients(x, y)
     return {name: p.grad.detach() for name, p in network.named_parameters() if p.grad is not None}
 
 

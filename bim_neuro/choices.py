@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 BACKENDS = ("engine", "reference", "lava")
 """Where the integers are computed."""
 DEVICES = ("auto", "cpu", "cuda")
 """Where a network is trained; auto is cuda where there is one."""
+CREDITS = ("segment", "spatial", "local")
+"""How forward traces give blocks below the top one their gradient (training/online.py)."""
+CREDIT: Final = "segment"
+"""Which of them, unless another is asked for."""
+SEGMENT = 32
+"""Steps of a segment: the lower of two blocks then has a cosine of .99 and more to the truth (docs/learning.md)."""
 OBJECTIVES = ("energy", "latency", "cores")
 """What a placement minimises."""
 BOUNDARIES = ("cores", "chip", "board")

@@ -76,7 +76,7 @@ def inlined(function: F) -> F:
 
 def vectorised(function: F) -> F:
     """Compile; sums may be reordered and contracted into vector instructions; nan and inf keep their meaning."""
-    return _compile(function, fastmath={"reassoc", "contract"}, error_model="numpy")
+    return _compile(function, fastmath={"reassoc", "contract"}, error_model="numpy", no_cfunc_wrapper=True)
 
 
 def kernel(function: F) -> F:

@@ -30,8 +30,8 @@ FLOAT = 4  # bytes
 _LEAST = 2**16  # bytes; a smaller copy measures the call
 
 
-def bound(cell: Cell) -> dict[str, float]:
-    """Return milliseconds of each part, the bound of backpropagation, and of forward traces."""
+def work(cell: Cell) -> tuple[float, float, float]:
+    """Return what a fused backpropagation needs: bytes moved, exponentials, and operations of products."""
     elements, width = cell.steps * cell.batch, 2 * cell.channels + 2 * cell.states
     moved = flops = exponentials = 0.0
     for index in range(cell.blocks):
@@ -41,10 +41,16 @@ def bound(cell: Cell) -> dict[str, float]:
         moved += FLOAT * elements * (2 * inputs + 5 * width + 2 * kept + (inputs if index else 0))
         flops += 2 * elements * inputs * width * (3 if index else 2) + SCAN_FLOPS * states
         exponentials += states + 4 * elements * cell.channels
+    return moved, exponentials, flops
+
+
+def bound(cell: Cell) -> dict[str, float]:
+    """Return milliseconds of each part, the bound of backpropagation, and of forward traces."""
+    moved, exponentials, flops = work(cell)
     parts = {
         "bytes_ms": 1e3 * moved / copy_rate(moved),
         "exponentials_ms": 1e3 * exponentials / exponential_rate(),
-        "products_ms": 1e3 * flops / product_rate(cell.inputs, width),
+        "products_ms": 1e3 * flops / product_rate(cell.inputs, 2 * cell.channels + 2 * cell.states),
     }
     bptt = max(parts["bytes_ms"], parts["exponentials_ms"] + parts["products_ms"])
     traces = 2 * trace_bytes(cell)

@@ -14,7 +14,19 @@ from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any
 
-from ..choices import ACTIVATIONS, BINS, BOUNDARIES, IMPORTERS, MODELS, NETX_FILES, SEGMENTS, TIME_UNITS
+from ..choices import (
+    ACTIVATIONS,
+    BINS,
+    BOUNDARIES,
+    CREDIT,
+    CREDITS,
+    IMPORTERS,
+    MODELS,
+    NETX_FILES,
+    SEGMENT,
+    SEGMENTS,
+    TIME_UNITS,
+)
 from ..errors import InputError
 from ..nodes.switches import SWITCHES
 from ..plasticity.request import GROUPS, LIMITS, PLACEMENTS, ROUNDINGS, Plasticity
@@ -176,9 +188,10 @@ COMPILE = (
 TRAIN = (
     _MEMORY,
     Setting("train.lambda", float, 0.9, "Rule hybrid: share of the gradient; STDP has the rest.", "share", 0, 1),
-    Setting("train.credit", str, "segment", "Credit below the top block: segment (back through its steps), spatial "
-            "(inside a step), or local (one readout per block).", choices=("segment", "spatial", "local")),
-    Setting("train.segment", int, 32, "Steps of a segment, for credit by segments and for rule tbptt.", "steps", 1),
+    Setting("train.credit", str, CREDIT, "Credit below the top block: segment (back through its steps), spatial "
+            "(inside a step), or local (one readout per block).", choices=CREDITS),
+    Setting("train.segment", int, SEGMENT, "Steps of a segment, for credit by segments and for rule tbptt.", "steps",
+            1),
     Setting("train.traces", str, "auto",
             "Exact traces: dense, events (work where the input has events), or auto: by its activity.",
             choices=("auto", "dense", "events")),

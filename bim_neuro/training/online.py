@@ -23,6 +23,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..choices import CREDIT, SEGMENT
 from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..model.block import BIMBlock
@@ -58,7 +59,10 @@ def _record_steps(network: BIMNetwork, batch: int, events: bool) -> int:
 
 
 class ForwardGradient:
-    """Forward traces of every block and of the readout for one batch of sequences."""
+    """Forward traces of every block and of the readout for one batch of sequences.
+
+    With readouts ``local`` to the blocks credit is local. ``record_steps`` is the length of a segment.
+    """
 
     def __init__(
         self,
@@ -67,7 +71,7 @@ class ForwardGradient:
         *,
         keep: Keep | None = None,
         local: LocalReadouts | None = None,
-        credit: Credit = "spatial",
+        credit: Credit = CREDIT,
         fused: bool = True,
         events: bool = False,
         record_steps: int | None = None,
@@ -77,9 +81,9 @@ class ForwardGradient:
         self.keep = keep or Keep()
         on_cpu = network.w_o.device.type == "cpu"
         products = FusedTraces if on_cpu else SegmentTraces
-        self.by_segment = credit == "segment" and len(self.blocks) > 1
+        self.by_segment = credit == "segment" and local is None and len(self.blocks) > 1
         events = events and fused and on_cpu and not self.by_segment and self.keep == Keep()
-        self.record_steps = record_steps or _record_steps(network, batch, events)
+        self.record_steps = record_steps or (SEGMENT if self.by_segment else _record_steps(network, batch, events))
         heads = local.heads() if local is not None else []
         heads = [*heads, Head(network.w_o, network.b_o, network.readout_logit)]
         self.heads: list[Head | None] = [*[None] * (len(self.blocks) - len(heads)), *heads]

@@ -22,12 +22,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from .. import arguments
+from ..choices import CREDIT, CREDITS, SEGMENT
 from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..model.block import BIMBlock
@@ -45,9 +46,6 @@ from .truncated import truncated_gradient
 from .whole_loss import whole_loss
 
 BOUND = 4.0
-CREDITS: tuple[str, ...] = get_args(Credit)
-SEGMENT = 32
-"""Steps of a segment: the lower of two blocks then has a cosine of .99 and more to the truth (docs/learning.md)."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Learning:
 
     rule: str = "bptt"
     mix: float = 0.9
-    credit: str = "segment"
+    credit: str = CREDIT
     segment: int = SEGMENT
     traces: str = "auto"
     online: int | None = None

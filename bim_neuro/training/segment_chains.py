@@ -13,7 +13,7 @@ from .segment_records import ChannelReach, Immediate, Law, Record
 @vectorised
 def immediate(record: Record, law: Law, now: Immediate, i: int, d: int) -> None:
     """Gather one channel's steps side by side, and how each parameter's line enters h."""
-    for t in range(len(now.by_b)):
+    for t in range(len(now.by_b)):  # no array is assigned whole: its check of shapes takes seconds to compile
         delta, u, slope = record.delta[t, i, d], record.u[t, i, d], record.slope[t, i, d]
         now.by_b[t] = delta * u
         for n in range(now.c.shape[1]):
@@ -26,7 +26,9 @@ def immediate(record: Record, law: Law, now: Immediate, i: int, d: int) -> None:
             now.by_dt[t, n] = (through_a + record.b[t, i, n] * u) * slope
             now.by_u[t, n] = delta * record.b[t, i, n]
     if law.keep_scan != 1:
-        now.decay[:] = now.decay * law.keep_scan
+        for t in range(len(now.by_b)):
+            for n in range(now.c.shape[1]):
+                now.decay[t, n] *= law.keep_scan
 
 
 @vectorised

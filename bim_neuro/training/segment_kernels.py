@@ -24,6 +24,14 @@ def _padded(steps: int) -> int:
 
 
 @vectorised
+def _copy(part: Array, into: Array) -> None:
+    """Copy rows to the first rows of an array; ``into[:] = part`` takes seconds to compile, to word its refusal."""
+    for t in range(len(part)):
+        for j in range(part.shape[1]):
+            into[t, j] = part[t, j]
+
+
+@vectorised
 def _add_products(into: Array, q: Array, x: Array) -> None:
     """into[r, :M] += sum_t q[t, r] x[t], two rows, eight steps at a time; q (T, rows), x (T, M), T in eights."""
     rows, inputs = q.shape[1], x.shape[1]
@@ -146,7 +154,8 @@ def _advance_dt(
 ) -> None:
     _mix(reach, traces.s_dt, traces.e_dt, traces.r_dt, traces.gradient_dt)
     _gather(reach, now.by_dt, rows)
-    rate[:] = rows.thin[: len(rate), 2]
+    for t in range(len(rate)):
+        rate[t] = rows.thin[t, 2]
     _add_rows(rows.wide, traces.s_dt, lines.x, lines.x.shape[1])
     lines.sums[:] = 0
     _add_rows(rows.thin, lines.sums, lines.x, lines.x.shape[1])
@@ -263,7 +272,8 @@ def advance_segment(memory: Array, record: Record, law: Law, sums: Sums, first: 
     mode = flush_denormals()
     for i in range(batch):
         rows.b[:], rows.c[:] = 0, 0
-        x[:steps], x_heard[: steps + taps - 1] = record.x[taps - 1 :, i], record.x[:, i]
+        _copy(record.x[taps - 1 :, i], x)
+        _copy(record.x[:, i], x_heard)
         for d in range(first, last):
             lines = Lines(x, x_heard, record.w[:, i, d].copy(), law.conv[d], law.d_skip[d], total)
             traces = channel(memory[i, d], spare, sums.local[d], sums.shared, states, one, reach_u)
@@ -277,7 +287,8 @@ def advance_segment(memory: Array, record: Record, law: Law, sums: Sums, first: 
                 forgetting_chains(record, now, forgetting, i, d)
                 of_shared = forgetting
             _advance_shared(traces, of_shared, now, rows, lines, readout)
-        sums.b[:, i], sums.c[:, i] = rows.b[:steps], rows.c[:steps]
+        _copy(rows.b[:steps], sums.b[:, i])
+        _copy(rows.c[:steps], sums.c[:, i])
         _add_rows(rows.b, sums.shared[0], x, inputs)
         _add_rows(rows.c, sums.shared[1], x, inputs)
     restore_denormals(mode)

@@ -107,6 +107,15 @@ def test_credit_by_segments_cuts_the_upper_memory_alone(every: bool) -> None:
 
 
 @pytest.mark.parametrize("every", [False, True])
+def test_credit_is_the_same_for_whoever_asks_for_none(every: bool) -> None:
+    net, (x, loss) = network(blocks=2), sequence(every)
+    x = torch.cat([x, x])  # longer than one segment
+    named = forwarded(net, x, loss, credit="segment", record_steps=Learning("rtrl").segment)
+    assert worst(forwarded(net, x, loss), named) == 0
+    assert worst(forwarded(net, x, loss, credit="spatial"), named, "blocks.0") > 1e-2
+
+
+@pytest.mark.parametrize("every", [False, True])
 def test_truncated_backpropagation_cuts_every_memory(every: bool) -> None:
     net, (x, loss) = network(blocks=2), sequence(every)
     for length in (1, 5, STEPS):

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.training.fused import FusedTraces
-from bim_neuro.training.online import ForwardGradient
+from bim_neuro.training.online import Credit, ForwardGradient
 from bim_neuro.training.readout import Loss, even_shares
 from bim_neuro.training.traces import Keep, Traces
 
@@ -184,7 +184,7 @@ def test_a_wrong_trace_is_seen(fault: Any, every: bool) -> None:
 def test_of_two_blocks_the_upper_is_exact_and_the_lower_is_not(every: bool) -> None:
     net = network(blocks=2)
     x, loss = sequences(40, 3, every)
-    got, wanted = forwarded(net, x, loss)[1], backpropagated(net, x, loss)[1]
+    got, wanted = forwarded(net, x, loss, credit="spatial")[1], backpropagated(net, x, loss)[1]
     assert worst(got, wanted, "blocks.1") < BOUND
     assert worst(got, wanted, "w_o") < BOUND
     assert worst(got, wanted, "blocks.0") > 1e-2
@@ -196,7 +196,7 @@ def test_below_exactly_the_paths_through_the_upper_states_are_lost(every: bool, 
     net = network(blocks=2, soma=soma)
     x, loss = sequences(30, 3, every)
     cut = backpropagated(net, x, loss, step_form=True, cut=True)[1]
-    assert worst(forwarded(net, x, loss)[1], cut, "blocks.0") < BOUND
+    assert worst(forwarded(net, x, loss, credit="spatial")[1], cut, "blocks.0") < BOUND
 
 
 # ---- memory and threads
@@ -248,9 +248,9 @@ def test_the_number_of_threads_does_not_change_a_bit(monkeypatch: pytest.MonkeyP
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("blocks", [1, 2])
-def test_a_second_batch_starts_from_nothing(blocks: int) -> None:
-    forward = ForwardGradient(network(blocks), 2)
+@pytest.mark.parametrize(("blocks", "credit"), [(1, "segment"), (2, "segment"), (2, "spatial")])
+def test_a_second_batch_starts_from_nothing(blocks: int, credit: Credit) -> None:
+    forward = ForwardGradient(network(blocks), 2, credit=credit)
     x, loss = sequences(12, 2, False)
     forward.sequence(x, loss)
     first = forward.take()

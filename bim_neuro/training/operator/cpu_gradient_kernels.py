@@ -183,11 +183,11 @@ def backward(
         for i in range(begin, end):
             copy(given.channel[i, :, first:last], rows.sums, width)
             copy(given.h[i, :, first:last], rows.by_h, width)
-            rows.by_v[:width] = given.v[i, first:last]
-            rows.by_s[:width] = given.s[i, first:last]
+            for j in range(width):
+                rows.by_v[j], rows.by_s[j] = given.v[i, first + j], given.s[i, first + j]
             _segment_back(drive, weights, soma, kept, given, rows, segment * SEGMENT, i, first, last)
             copy(rows.sums, given.channel[i, :, first:last], width)
             copy(rows.by_h, given.h[i, :, first:last], width)
-            given.v[i, first:last] = rows.by_v[:width]
-            given.s[i, first:last] = rows.by_s[:width]
+            for j in range(width):
+                given.v[i, first + j], given.s[i, first + j] = rows.by_v[j], rows.by_s[j]
     restore_denormals(mode)

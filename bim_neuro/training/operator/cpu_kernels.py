@@ -82,7 +82,7 @@ def scratch(weights: ScanConstants, like: Array, part: Any, length: int, learns:
     lanes = BYTES // like.itemsize
     padded, back = (width + lanes - 1) // lanes * lanes, states if learns else 0
     a = np.zeros((states, padded), like.dtype)
-    a[:, :width] = weights.a[:, part[2] : part[3]]
+    copy(weights.a[:, part[2] : part[3]], a, width)
     h, decay = np.zeros((length + 1, states, padded), like.dtype), np.zeros((length, back, padded), like.dtype)
     by, by_bc = np.zeros((2 + length, padded), like.dtype), np.zeros((2, back, lanes), like.dtype)
     by_h, sums = np.zeros((back, padded), like.dtype), np.zeros((back + len(weights.conv) + 4, padded), like.dtype)
@@ -126,7 +126,7 @@ def _pass_by(kept: ScanRecord, t: int, i: int, first: int, last: int) -> None:
 
 @section
 def copy(source: Array, target: Array, width: int) -> None:
-    """Copy (N, channels)."""
+    """Copy (N, channels); ``target[:] = source`` takes seconds to compile, to word its refusal of other shapes."""
     for n in range(len(source)):
         for j in range(width):
             target[n, j] = source[n, j]

@@ -5,8 +5,8 @@ steps; the backward computes a chunk's states again. Bytes that cross the memory
 2 N / D more each for b and c, which every tile of channels reads again, from the cache):
 
     forward     w, rate read; u, delta written and read; spikes, v written                           8
-    backward    w, rate read; u, delta written and read; v, spikes, their gradient read;             9
-                gradients of u and delta written and read; of w and rate written                     6
+    backward    w, rate read twice; u, delta written and read; v, spikes, their gradient read;      11
+                gradients of u and delta, in their place, written and read; of w and rate written    6
 
 and 2 N / CHUNK of states kept, T B D N written to and read from the scratch (B D N CHUNK numbers: it stays in the
 cache). Exponentials: 3 T B D N. Launches: 5 a block, whatever T, besides a dozen sums of small arrays.
@@ -194,7 +194,7 @@ def _backward(
     spikes, v_kept, s_kept, h_kept = kept
     by_spikes, by_taps, by_h, by_v, by_s = (grad.contiguous() for grad in grads)
     u, delta = _driven(sizes, drive, weights, state, mask)
-    by_delta, by_u = (torch.empty_like(u) for _ in range(2))
+    by_delta, by_u = delta, u  # in place: a step is read for the last time before its gradient is written
     by_b, by_c = (u.new_empty(sizes.tiles, *drive.b.shape) for _ in range(2))
     by_a, by_h_before = (u.new_empty(sizes.batch, sizes.states, sizes.channels) for _ in range(2))
     by_skip, by_decay, by_threshold, by_v_before, by_s_before = (torch.empty_like(state.v) for _ in range(5))
@@ -233,7 +233,8 @@ def _drive_backward(
 
     per_program = ROWS * max(1, -(-sizes.rows // (ROWS * PARTS)))
     parts, sums = -(-sizes.rows // per_program), 1 << sizes.taps.bit_length()  # K taps and b_u, padded
-    by_w, by_rate = torch.empty_like(drive.w), torch.empty_like(drive.rate)
+    by_w = torch.empty_like(drive.w)
+    by_rate = by_delta if by_delta.dtype == drive.rate.dtype else torch.empty_like(drive.rate)
     by_conv = by_u.new_empty(parts, sums, sizes.channels)
     drive_backward_kernel[(parts, sizes.tiles)](
         drive.w, drive.rate, by_u if mask is None else mask, taps.contiguous(), weights.conv, by_u, by_delta,

@@ -5,10 +5,11 @@ r"""Triton kernels of `bim_neuro.model.selective_scan`, forward and backward.
     scan_backward_kernel    chunks from the last: h again into scratch, then back     likewise
     drive_backward_kernel   gradients of w, rate, conv and b_u                        parallel over steps
 
-A tile is [N, channels]: a thread holds all states (or, of many states, some) of its channel, so that the sum over n
-that makes y and the soma's few numbers stay in it, and neighbouring threads read neighbouring channels. What is summed
+A tile is [N, channels] of a warp, and neighbouring threads read neighbouring channels. The compiler's layout gives a
+thread four channels and a quarter of 16 states, so that sums over n cross four threads. What is summed
 over channels or samples goes out as one part a program, and is added up in a fixed order. Programs of
-scan_kernel and scan_backward_kernel: (sample, tile). A masked step has delta 0: h passes by. ``a`` comes as
+scan_kernel and scan_backward_kernel: (sample, tile). The gradients of delta, u and rate may take the place of delta, u
+and of the gradient of delta. A masked step has delta 0: h passes by. ``a`` comes as
 -exp(a_log) log2(e), since exp2 is the machine's instruction.
 """  # noqa: E501  one line a kernel
 
