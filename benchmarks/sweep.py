@@ -35,14 +35,18 @@ SWING = 1.15
 """Slowest over fastest of one process alone; above, this machine is too busy to measure a ratio."""
 COMPILES = ("--vary", "lowering=fused,stock", "prune=0:.55:.05", "--fix", "samples=all")
 """Trials of one or two seconds: what a worker takes to start, some eight, counts as much."""
-TRAININGS = ("--train", "digits", "--vary", "channels=64,128", "states=4,8,16", "--seeds", "2", "--fix", "samples=all",
-             "epochs=40")  # fmt: skip
+TRAININGS = ("--train", "digits", "--vary", "learning_rate=.001,.002,.004,.006,.008,.012", "--seeds", "2",
+             "--fix", "samples=all", "epochs=40", "channels=64")  # fmt: skip
+"""Of one length: trials of several leave a worker without one at the end, whatever the seam."""
 COMMAND = "import sys; from bim_neuro.cli import sweep_main; sweep_main()"
+LOOP = "for i in range(60_000_000): pass"
+"""What two processes that share nothing gain on this machine: the most that any seam can."""
 
 
 def speed(*model: str) -> None:
     """Print the median of the ratios of one process to two, alternated; start and end of the workers count."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
+    loops: dict[int, list[float]] = {1: [], 2: []}
     sweep = [*model, *(COMPILES if model else TRAININGS)]
     for _ in range(ROUNDS):
         for workers, times in seconds.items():
@@ -52,11 +56,26 @@ def speed(*model: str) -> None:
                 subprocess.run([sys.executable, "-c", COMMAND, *sweep, *options], check=True, capture_output=True)
                 times.append(time.perf_counter() - started)
                 trials = len(list(Path(folder, "trials").iterdir()))
+            loops[workers].append(_loops(workers))
     swing = max(seconds[1]) / min(seconds[1])
-    ratio = statistics.median(one / two for one, two in zip(seconds[1], seconds[2], strict=True))
+    ratio, most = (
+        statistics.median(one / two for one, two in zip(times[1], times[2], strict=True)) for times in (seconds, loops)
+    )
     said = "" if swing < SWING else f"; not measurable: one process alone swings by {swing:.2f}"
     one, two = (statistics.median(times) for times in seconds.values())
-    print(f"{trials} trials: one process {one:.1f} s, two {two:.1f} s, ratio {ratio:.2f}{said}")
+    print(
+        f"{trials} trials: one process {one:.1f} s, two {two:.1f} s, ratio {ratio:.2f}; "
+        f"two empty loops gain {most:.2f} here{said}"
+    )
+
+
+def _loops(at_once: int) -> float:
+    """Return the seconds of two empty loops, so many at once."""
+    started = time.perf_counter()
+    for _ in range(2 // at_once):
+        for process in [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(at_once)]:
+            process.wait()
+    return time.perf_counter() - started
 
 
 class _AtOnce(Executor):

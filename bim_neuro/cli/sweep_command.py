@@ -47,7 +47,7 @@ def sweep_command(
     ] = None,
     seeds: Annotated[int | None, in_panel(INPUT, min=1, help="Make every trial with seeds 0 to N - 1.")] = None,
     objective: Annotated[
-        str, in_panel(INPUT, help="What is compared: accuracy, agreement, energy, latency, cores, validation.")
+        str, in_panel(INPUT, help="What is compared: accuracy, agreement, energy, latency, cores, validation(_error).")
     ] = "accuracy,energy,latency,cores",
     proposals: Annotated[
         str, in_panel(INPUT, help="Which trials: grid (all), random, or optuna (NSGA-II, or TPE for one objective).")

@@ -16,6 +16,7 @@ from .. import arguments, kept
 from ..errors import InputError, first_line
 from ..model.checkpoint import BASELINE_FORMAT, VERSION, is_same, load_plain, save_atomically
 from ..simulation.reference import Progress
+from ..tasks.metrics.field import field_figures
 from ..tasks.scores import figures
 from ..training.baselines import Baseline, BaselineConfig
 from ..training.predict import answers
@@ -50,7 +51,7 @@ def train_baseline(
     path, start = arguments.new_file(path), time.perf_counter()
     network, run, _ = run_training(plan, on_epoch)
     assert isinstance(network, Baseline)
-    record = {"command": command, **record_of(plan, run), "seconds": time.perf_counter() - start}
+    record = {"command": command, **record_of(plan, run, network), "seconds": time.perf_counter() - start}
     record |= {"parameters": network.config.parameters}
     opened = _opened(path)
     if final:
@@ -93,4 +94,5 @@ def _tested(plan: TrainingPlan, network: Baseline) -> dict[str, Any]:
     x, y, lengths = encoded(plan.encoder, plan.task.split("test"))
     found = answers(network, x, y, head=plan.task.head, lengths=lengths)
     date = datetime.now(timezone.utc).date().isoformat()
-    return {"date": date, "samples": len(y), "float": dict(figures(plan.task.head, y, found, plan.task.class_names))}
+    told = {**figures(plan.task.head, y, found, plan.task.class_names), **field_figures(plan.task, "test", found)}
+    return {"date": date, "samples": len(y), "float": told}

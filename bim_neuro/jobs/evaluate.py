@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -67,17 +67,23 @@ def encoded(encoder: Encoder, data: Dataset) -> Sequences:
 
 
 def evaluate(
-    checkpoint: Checkpoint, network: BIMNetwork, data: Dataset, progress: Progress | None = None
+    checkpoint: Checkpoint,
+    network: BIMNetwork,
+    data: Dataset,
+    progress: Progress | None = None,
+    field: Callable[[Answers], Mapping[str, Any]] = lambda found: {},
 ) -> dict[str, Any]:
     """Return {samples, float, integer} of a labelled split, figures by the task's head (tasks/scores.py).
 
-    Of classes it has accuracy, which is float's, majority, a constant's, and majority_class too.
+    ``field`` gives further figures of the answers. Of classes it has accuracy, which is float's, majority, a
+    constant's, and majority_class too.
     """
     x, y, lengths = encoded(checkpoint.encoder, data)
     head, names = checkpoint.head, checkpoint.labels
     floats = answers(network, x, y, head=head, lengths=lengths)
     integers = _integers(checkpoint, data, progress)
-    found = {law: dict(figures(head, y, said, names)) for law, said in (("float", floats), ("integer", integers))}
+    laws = {"float": floats, "integer": integers}
+    found = {law: {**figures(head, y, said, names), **field(said)} for law, said in laws.items()}
     return {"samples": len(y), **_constant(head, y, names, found["float"]), **found}
 
 

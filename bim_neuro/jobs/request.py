@@ -105,6 +105,8 @@ class TrainRequest:
     segment: int | None = None
     online: int | None = None
     accumulate: int | None = None
+    rate_penalty: float | None = None
+    rate_target: float | None = None
     prune: float | None = None
     seeds: int | None = None  # how many, a model each, from ``seed`` on
     more_epochs: int | None = None  # of the model in ``output``

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ..nodes.arithmetic import Array
 from ..printable import as_json
 from ..simulation.reference import Progress
 from ..tasks import logistic_regression_baseline
+from ..tasks.metrics.field import field_figures
 from ..training.device import find_device
 from ..training.logs import CsvLog, TensorBoardLog, each_of
 from ..training.processes import rank_of_environment
@@ -39,6 +41,8 @@ from .sequences import task_for, trained_on
 from .training_run import record_of, run_training
 
 CALIBRATION_SAMPLES, CALIBRATION_NUMBERS = 2048, 2**25
+_OF_LEARNING = ("mix", "credit", "segment", "traces", "online", "rate_penalty", "rate_target")
+"""Fields of a request that are fields of a `Learning`."""
 _OF_MORE = ("seed", "patience", "batch", "learning_rate", "accumulate", "device", "max_updates")
 _CHANGES = (*_OF_MORE, "epochs", *SHAPE, "encoder", "model", "parameters")
 """Fields of a request that change a task's default."""
@@ -96,9 +100,7 @@ def _plan(request: TrainRequest, resume_file: Path) -> TrainingPlan:
     """Return what is to be trained."""
     task = task_for(request.task, request.data, request.layout)
     if request.more_epochs is None:
-        learning = Learning(
-            request.rule, sparsity=request.prune, **_given(request, "mix", "credit", "segment", "traces", "online")
-        )
+        learning = Learning(request.rule, sparsity=request.prune, **_given(request, *_OF_LEARNING))
         return plan_for(task, resume_file, learning, **_given(request, *_CHANGES))
     checkpoint, default, learning, start = begun(request.output, task, resume_file)
     recipe = replace(default.recipe, **_given(request, *_OF_MORE), epochs=request.more_epochs)
@@ -147,7 +149,7 @@ def train_task(
     network, run, x = run_training(plan, on_epoch)
     assert isinstance(network, BIMNetwork)
     opened = _opened(path)
-    record = {"command": command, **record_of(plan, run), "seconds": time.perf_counter() - start}
+    record = {"command": command, **record_of(plan, run, network), "seconds": time.perf_counter() - start}
     record |= {"test_opened": opened} if opened else {}
     checkpoint = Checkpoint(
         network.config, task.dt, task.name, task.class_names, plan.encoder, dict(network.state_dict()), {}, record,
@@ -164,7 +166,8 @@ def train_task(
         kept.say("training", f"the trained model is in {path}, only its test numbers are missing: the same command "
                  "measures them without training again")  # fmt: skip
         found = {"date": datetime.now(timezone.utc).date().isoformat()}
-        found |= evaluate(checkpoint, network, task.split("test"), progress)
+        field = partial(field_figures, task, "test")
+        found |= evaluate(checkpoint, network, task.split("test"), progress, field)
         checkpoint = replace(checkpoint, training=record | {"test": found, "test_opened": opened + 1})
         save_checkpoint(checkpoint, path)
     if plan.resume_file is not None:

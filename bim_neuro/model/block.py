@@ -150,8 +150,8 @@ class BIMBlock(nn.Module):
 
     @torch.no_grad()
     def measure_norm(self, x: Tensor) -> None:
-        """Set the norm to the RMS of W_u x for typical input x (T, batch, M), and keep it."""
-        self.spread.copy_((x @ self.w_u.T).square().mean((0, 1)).sqrt().clamp_min(LEAST_SPREAD))
+        """Set the norm to the RMS of W_u x for typical inputs x (steps, M), and keep it."""
+        self.spread.copy_((x @ self.w_u.T).square().mean(0).sqrt().clamp_min(LEAST_SPREAD))
 
     def forward(self, x: Tensor) -> Tensor:
         """Sequence form: x (T, batch, M) to spikes (T, batch, D)."""

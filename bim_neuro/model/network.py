@@ -117,16 +117,18 @@ class BIMNetwork(nn.Module):
         return torch.cat(layers, -1) if self.config.skips else layers[-1]
 
     @torch.no_grad()
-    def measure_norms(self, x: Tensor) -> None:
+    def measure_norms(self, x: Tensor, lengths: Tensor | None = None) -> None:
         """Set the norms of all blocks on typical input x (T, batch, inputs), from the first block on; then they stay.
 
-        Without norms nothing happens.
+        ``lengths`` (batch,) are the steps that count. Without norms nothing happens.
         """
         layers: list[Tensor] = []
+        counts = torch.arange(len(x), device=x.device)[:, None] < (len(x) if lengths is None else lengths)
+        counts = counts.expand(x.shape[:2])
         for block in self.blocks if self.config.norm else ():
             assert isinstance(block, BIMBlock)
             heard = self.heard(layers, x)
-            block.measure_norm(heard)
+            block.measure_norm(heard[counts])
             layers.append(block(heard))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ _MOST = 40
 """Points of a front that the terminal shows; the page has all."""
 _OF_RUNS = (
     ("validation", "validation", ".4f"),
+    ("validation error", "validation_error", ".4f"),
     ("test, float", "test_float", ".4f"),
     ("test, integers", "test_integer", ".4f"),
     ("test opened", "test_opened", ".0f"),

@@ -32,6 +32,7 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("latency", "latency_us", False, "us", "Time to the answer"),
         Objective("cores", "cores", False, "count", "Cores"),
         Objective("validation", "validation", True, "share", "Score on the validation split, of a training"),
+        Objective("validation_error", "validation_error", False, "count", "Bits a token, or error rate, on validation"),
         Objective("parameters", "parameters", False, "count", "Numbers that were learnt"),
         Objective("trained_seconds", "trained_seconds", False, "s", "Seconds of training"),
     )

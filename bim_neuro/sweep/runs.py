@@ -18,11 +18,12 @@ from ..errors import InputError
 from ..printable import counted
 from ..report.asked import file_hash
 from ..report.models import Summary
+from ..tasks.scores import validation_figures
 from .objectives import OBJECTIVES
 from .table import table_of
 from .work import measured
 
-COMPARED = ("validation", "parameters", "trained_seconds", "accuracy", "energy")
+COMPARED = ("validation", "validation_error", "parameters", "trained_seconds", "accuracy", "energy")
 MOST = 10_000
 """Models of one table."""
 _KEY = 16
@@ -135,11 +136,10 @@ def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _trained(record: Mapping[str, Any], parameters: int) -> dict[str, Any]:
     """Return what a training measured."""
-    name, score = next(((name, value) for name, value in record.get("validation", {}).items() if name != "samples"),
-                       ("accuracy", None))  # fmt: skip
+    name = next((name for name in record.get("validation", {}) if name != "samples"), "accuracy")
     test = record.get("test", {})
     return {
-        "validation": score,
+        **validation_figures(record),
         **{f"test_{law}": test.get(law, {}).get(name) for law in ("float", "integer")},
         "parameters": parameters,
         "epochs": record.get("epochs"),

@@ -30,6 +30,7 @@ from ..jobs.compile import compile_to_folder
 from ..jobs.compose import OPTIONS, compose, compose_training
 from ..jobs.request import Request, TrainRequest
 from ..report.models import Summary
+from ..tasks.scores import validation_figures
 from .names import PATHS, is_path
 from .origin import code
 from .store import MODEL, TRIAL, Store
@@ -133,8 +134,7 @@ def _model(trial: Mapping[str, Any], store: Store) -> tuple[Path, dict[str, Any]
         train_to_file(_training(trial, attempt / MODEL), begins=_quiet, epoch=_quiet, tested=_quiet)
         store.settle(attempt, model.parent)
     log = json.loads((model.parent / "log.json").read_text())
-    score = next((value for name, value in log["validation"].items() if name != "samples"), None)
-    return model, {"validation": score, "epochs": log["epochs"], "trained_seconds": round(log["seconds"], 3)}
+    return model, {**validation_figures(log), "epochs": log["epochs"], "trained_seconds": round(log["seconds"], 3)}
 
 
 def _training(trial: Mapping[str, Any], output: Path) -> TrainRequest:

@@ -115,6 +115,17 @@ SCORES: dict[str, dict[str, Score]] = {
 """The scores that early stopping may watch, by head; the first is the default."""
 
 
+def validation_figures(record: Mapping[str, Any]) -> dict[str, float]:
+    """Return the score a training watched, from its record: ``validation``, or ``validation_error`` if less is better.
+
+    >>> validation_figures({"validation": {"bits": 2.1, "samples": 8}})
+    {'validation_error': 2.1}
+    """
+    lower = {score.name for scores in SCORES.values() for score in scores.values() if score.lower}
+    watched = [name for name in record.get("validation", {}) if name != "samples"][:1]
+    return {f"validation{'_error' * (name in lower)}": record["validation"][name] for name in watched}
+
+
 def score_of(head: str, name: str) -> Score:
     """Return the score called so, or the head's own where it has none of that name."""
     own = SCORES[head]

@@ -43,7 +43,7 @@ from .stdp import PairWindow
 from .threads import torch_in_one_thread
 from .traces import Keep
 from .truncated import truncated_gradient
-from .whole_loss import whole_loss
+from .whole_loss import rate_above, whole_loss
 
 BOUND = 4.0
 
@@ -77,6 +77,7 @@ class Learning:
 
     ``traces`` is how exact traces are computed: dense, events (events.py), or auto, by the input's activity.
     ``segment`` is the length of a segment, for truncated backpropagation and for credit by segments.
+    ``rate_penalty`` weighs what spikes above ``rate_target``, a share of channels a step, add to the loss of bptt.
     """
 
     rule: str = "bptt"
@@ -88,6 +89,8 @@ class Learning:
     stdp_rate: float = 1.0
     window: PairWindow = field(default_factory=PairWindow)
     sparsity: float | None = None
+    rate_penalty: float = 0.0
+    rate_target: float = 0.0
 
     def __post_init__(self) -> None:
         arguments.choice(self.rule, tuple(RULES), "rule")
@@ -104,6 +107,10 @@ class Learning:
         if self.sparsity is not None and not 0 <= arguments.number(self.sparsity, "sparsity") < 1:
             raise InputError(f"sparsity {self.sparsity} is outside [0, 1)", "0.7 prunes 70 % of the synapses")
         arguments.number(self.stdp_rate, "stdp_rate", 0.0)
+        arguments.number(self.rate_penalty, "rate_penalty", 0.0)
+        arguments.number(self.rate_target, "rate_target", 0.0, 1.0)
+        if self.rate_penalty and self.rule != "bptt":
+            raise InputError(f"rule {self.rule} has no rate penalty: it backpropagates none", "choose --rule bptt")
         if self.online is not None:
             arguments.whole(self.online, "give the number of steps between updates", 1)
         if self.online is not None and self.sparsity is not None:
@@ -241,8 +248,11 @@ class Learner:
 
     def _backpropagate(self, x: Tensor, y: Tensor, smoothing: float, head: str, lengths: Tensor | None) -> float:
         self.network.zero_grad(set_to_none=True)
-        heard = self.network.heard(operator.spikes(self.network, x), x)
-        loss = whole_loss(self.network, heard, y, smoothing, head, lengths)
+        spikes = operator.spikes(self.network, x)
+        loss = whole_loss(self.network, self.network.heard(spikes, x), y, smoothing, head, lengths)
+        if self.learning.rate_penalty:
+            over = sum(rate_above(layer, self.learning.rate_target, lengths) for layer in spikes)
+            loss = loss + self.learning.rate_penalty * over
         loss.backward()
         return float(loss.detach())
 

@@ -80,8 +80,7 @@ def train(
             found = answers(run.network.eval(), *held_out[:2], head=head, lengths=held_out.lengths)
             return float(processes.of_first(score.of(held_out.y, found)))
 
-    few = torch.as_tensor(data.x[: recipe.batch], dtype=torch.float32).to(place).transpose(0, 1)
-    progress = _begun(run, start, identity, lambda: score.merit(judged()), few)
+    progress = _begun(run, start, identity, lambda: score.merit(judged()), data)
     while progress.goes_on(recipe):
         with memory_told(place, min(recipe.batch, len(data.x)), data.x.shape[1]):
             loss = run.epoch(data, progress, lambda: _keep(run, start, identity, progress), start.minutes)
@@ -139,10 +138,10 @@ def _check(
         check_available(what, batch * steps * a_step, "choose a smaller --batch, or --rule rtrl")
 
 
-def _begun(run: Run, start: Start, identity: dict[str, Any], judged: Callable[[], float], first: Tensor) -> Progress:
+def _begun(run: Run, start: Start, identity: dict[str, Any], judged: Callable[[], float], data: Sequences) -> Progress:
     """Set a run to its start, or to where its resume file left it; return its progress.
 
-    Norms are measured on the ``first`` samples (T, batch, lines).
+    Norms are measured on the first batch of the data as they lie.
     """
     processes, file = run.parts.processes, start.resume_file
     saved = None
@@ -155,7 +154,10 @@ def _begun(run: Run, start: Start, identity: dict[str, Any], judged: Callable[[]
     progress = start.progress
     if start.state is None:
         if isinstance(run.network, BIMNetwork):
-            run.network.measure_norms(first)
+            first, place = slice(run.recipe.batch), _device(run.network)
+            lengths = None if data.lengths is None else torch.as_tensor(data.lengths[first]).to(place)
+            x = torch.as_tensor(data.x[first], dtype=torch.float32).to(place).transpose(0, 1)
+            run.network.measure_norms(x, lengths)
     else:
         run.network.load_state_dict(start.state)
         if run.final:

@@ -54,6 +54,17 @@ def whole_loss(
     return loss_of(head, y, lambda: network.read(s, lengths), lambda: readings(network, s), smoothing, lengths)
 
 
+def rate_above(s: Tensor, target: float, lengths: Tensor | None = None) -> Tensor:
+    """Return the mean over steps and sequences of max(0, mean_d s - target), for spikes s (T, batch, D) of a block.
+
+    ``lengths`` (batch,) are the steps that count.
+    """
+    over = F.relu(s.mean(-1) - target)  # (T, batch)
+    if lengths is None:
+        return over.mean()
+    return (over * (torch.arange(len(s), device=s.device)[:, None] < lengths)).sum(0).div(lengths).mean()
+
+
 def loss_of(
     head: str,
     y: Tensor,

@@ -115,3 +115,46 @@ def test_ctc_needs_the_whole_utterance(rule: str) -> None:
 def test_rules_that_pair_spikes_refuse_padding(rule: str) -> None:
     with pytest.raises(InputError, match=f"rule {rule} pairs the spikes of padding too"):
         found(network(), "class", Learning(rule))
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_the_rate_penalty_is_that_of_each_sequence_alone(blocks: int) -> None:
+    net, weight, target = network(blocks), 3.0, 0.1
+    x, y = batch("class")
+    learner = Learner(net, Learning("bptt", rate_penalty=weight, rate_target=target))
+    found = learner.gradients(x, y, SMOOTHING, lengths=LENGTHS)
+    gradient = {name: of.grad.clone() for name, of in net.named_parameters() if of.grad is not None}
+    net.zero_grad()
+    total = torch.zeros((), dtype=torch.float64)
+    for place, steps in enumerate(LENGTHS.tolist()):
+        alone = x[:steps, place : place + 1]
+        layers = net.spikes(alone)
+        over = sum(sum(F.relu(s_t.mean() - target) for s_t in s) / steps for s in layers)
+        total = total + F.cross_entropy(net.read(layers[-1]), y[place : place + 1], label_smoothing=SMOOTHING)
+        total = total + weight * over
+    mean = total / len(LENGTHS)
+    mean.backward()
+    assert found == pytest.approx(mean.item(), rel=1e-12)
+    assert all(bool((s.mean(-1) > target).any()) for s in net.spikes(x))
+    for name, of in net.named_parameters():
+        assert of.grad is None or float((gradient[name] - of.grad).abs().max()) < BOUND
+
+
+def test_other_rules_have_no_rate_penalty() -> None:
+    with pytest.raises(InputError, match="rule rtrl has no rate penalty"):
+        Learning("rtrl", rate_penalty=0.1)
+
+
+def test_norms_are_measured_without_padding() -> None:
+    made = [BIMNetwork(NetworkConfig(M, C, 6, 3, 4, 2, norm=True)).double() for _ in range(2)]
+    made[1].load_state_dict(made[0].state_dict())
+    x, _ = batch("class")
+    rows = [x[:steps, place] for place, steps in enumerate(LENGTHS.tolist())]
+    made[0].measure_norms(x, LENGTHS)
+    rms = torch.cat(rows) @ made[0].blocks[0].w_u.detach().T
+    assert torch.allclose(made[0].blocks[0].spread, rms.square().mean(0).sqrt())
+    louder = x.clone()
+    louder[torch.arange(STEPS)[:, None] >= LENGTHS] *= 100
+    made[1].measure_norms(louder, LENGTHS)
+    for one, other in zip(made[0].blocks, made[1].blocks, strict=True):
+        assert torch.equal(one.spread, other.spread)
