@@ -67,9 +67,9 @@ class Program:
     constants: tuple[Constant, ...] = ()
     """Each constant in float and as the integers hold it."""
     exponents: Mapping[str, float] = field(default_factory=dict)
-    """Scale of each layer's message: its real value is message * 2^-exponent."""
+    """Scale of each layer's message: its real value is message * 2^-exponent; of those that the model has."""
     state_units: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Real value of one unit of each layer's states, by their names."""
+    """Real value of one unit of each layer's states, by their names; of those that the model has."""
     lowered: FloatGraph | None = None
     """The float graph that was made integers, where it is not that of the model."""
 

@@ -40,9 +40,9 @@ class Placed:
     constants: tuple[Constant, ...]
     """Each constant in float and as the integers hold it."""
     exponents: dict[str, float]
-    """Scale of each layer's message: its real value is message * 2^-exponent."""
+    """Scale of each layer's message: its real value is message * 2^-exponent; of those that the model has."""
     state_units: dict[str, dict[str, float]]
-    """Real value of one unit of each layer's states, by their names; of no layer of a lowered graph."""
+    """Real value of one unit of each layer's states, by their names; of those that the model has."""
     lowered: FloatGraph | None
     """The float graph that was made integers, where it is not that of the model."""
 
@@ -80,7 +80,11 @@ def to_cores(
     if lowered is None:
         return Placed(placed, tuple(findings), listed, units.exponents, units.states, None)
     left = tuple(found for found in findings if (found.rule, found.layer) not in lowered.cleared)
-    return Placed(placed, left, listed, {**units.exponents, **lowered.exponents}, {}, lowered.graph)
+    source = lowered.graph.source
+    exponents = {source: units.exponents[source], **lowered.exponents}
+    worth = lowered.worth
+    states = {name: {state: one * worth[name] for state, one in units.states[name].items()} for name in worth}
+    return Placed(placed, left, listed, exponents, states, lowered.graph)
 
 
 def calibrate_on(reference: FloatGraph, raw: Array, origin: str) -> FloatGraph:

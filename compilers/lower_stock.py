@@ -8,8 +8,9 @@ hold for every input; training input decides alone where the segments of the ban
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil, log2
+from typing import cast
 
 import numpy as np
 
@@ -44,14 +45,16 @@ class StockSettings:
 
 @dataclass(frozen=True)
 class Lowered:
-    """A lowered graph, and the exponents of what its layers send where the model has the same layer.
+    """A lowered graph, and what its layers hold and send where the model has the same layer.
 
-    ``cleared`` are warnings, (rule, layer), that a proof of the lowering answers.
+    ``exponents`` are those of their messages, ``worth`` the real value of 1 of their states. ``cleared`` are warnings,
+    (rule, layer), that a proof of the lowering answers.
     """
 
     graph: FloatGraph
     exponents: dict[str, float]
     cleared: frozenset[tuple[str, str]]
+    worth: dict[str, float] = field(default_factory=dict)
 
 
 def lower_stock(graph: FloatGraph, x: Array, origin: str, settings: StockSettings | None = None) -> Lowered:
@@ -89,8 +92,14 @@ def lower_stock(graph: FloatGraph, x: Array, origin: str, settings: StockSetting
     lowered = FloatGraph(
         wires.nodes, wires.edges(), graph.dt, encoder, graph.task, graph.labels, extra  # type: ignore[arg-type]
     )  # fmt: skip
-    somas = [name for name, node in wires.nodes.items() if isinstance(node, LIF)]
-    return Lowered(lowered, {graph.output: -log2(unit)}, frozenset(("dendrite-bits", name) for name in somas))
+    somas = {name: node.v_threshold for name, node in wires.nodes.items() if isinstance(node, LIF)}
+    cleared = frozenset(("dendrite-bits", name) for name in somas)
+    worth = {name: _threshold(graph, name) / own for name, own in somas.items()}
+    return Lowered(lowered, {graph.output: -log2(unit)}, cleared, worth)
+
+
+def _threshold(graph: FloatGraph, soma: str) -> float:
+    return cast(LIF, graph.nodes[soma]).v_threshold
 
 
 def _given(w: FusedBlock, messages: Array, settings: StockSettings) -> Given:

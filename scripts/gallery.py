@@ -21,8 +21,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from browsers import Visit, browser  # noqa: E402 (found beside the tests)
 
 import bim_neuro  # noqa: E402
+from bim_neuro.graph import Edge, FloatGraph  # noqa: E402
+from bim_neuro.nir_bridge import write_nir  # noqa: E402
+from bim_neuro.nodes import LIF, Conv, Dense, Encoder, Source  # noqa: E402
 
 MADE, PICTURES, WIDTH = ROOT / "out" / "gallery", ROOT / "docs", 1100
+SIDE = 16
+"""Of the input of the nets of convolutions."""
 MODEL = "examples/digits.pt"
 
 
@@ -55,6 +60,35 @@ def shifted_digits() -> None:
         np.savez(MADE / f"{name}.npz", x=data.x[:, order], y=data.y, layout="BTC")
 
 
+def bars() -> None:
+    """Write a net of two convolutions with bars that move across its input, and one whose neurons never fire."""
+    kernels = np.array([[[-1, 2, -1]] * 3, [[-1] * 3, [2] * 3, [-1] * 3]], float)[:, None] / 6
+    for name, gain in {"conv": 1.0, "dead": 0.05}.items():
+        first = Conv(gain * kernels, (1, SIDE, SIDE), padding=(1, 1, 1, 1))
+        second = Conv(np.full((2, 2, 4, 4), 0.06) * (1 + np.eye(2)[:, :, None, None]), first.out, stride=(4, 4))
+        sizes = [int(np.prod(conv.out)) for conv in (first, second)]
+        nodes = {
+            "input": Source(SIDE**2, graded=False),
+            "edges": _lif(sizes[0]),
+            "places": _lif(sizes[1]),
+            "out": _lif(2),
+        }
+        which = Dense(np.repeat(np.array([[1.0, -0.5], [-0.5, 1.0]]), sizes[1] // 2, axis=1) / 4)
+        joined = zip(("input", "edges", "places"), ("edges", "places", "out"), (first, second, which), strict=True)
+        edges = tuple(Edge(pre, post, "i", synapse) for pre, post, synapse in joined)
+        encoder = Encoder("spikes", np.ones(SIDE**2), np.zeros(SIDE**2))
+        write_nir(FloatGraph(nodes, edges, 1e-3, encoder, labels=("upright", "level")), MADE / f"{name}.nir")
+    x = np.zeros((16, 40, SIDE, SIDE))
+    for sample, step in np.ndindex(16, 40):
+        at = (sample + step // 3) % SIDE
+        x[(sample, step, slice(None), at) if sample % 2 == 0 else (sample, step, at)] = 1
+    np.savez(MADE / "bars.npz", x=x.reshape(16, 40, -1), y=np.arange(16) % 2, layout="BTC")
+
+
+def _lif(neurons: int) -> LIF:
+    return LIF(neurons, 0.8, 0.5, np.zeros(neurons))
+
+
 PICTURES_OF = {
     "chip": Picture((f"compile {MODEL} --samples 64 -o OUT/digits",), "digits/report.html", "chip", 900),
     "energy": Picture((f"compile {MODEL} --samples 64 -o OUT/digits",), "digits/report.html", "energy", 900),
@@ -64,6 +98,12 @@ PICTURES_OF = {
     "learning": Picture(
         (f"compile {MODEL} --learn rtrl --input OUT/stream.npz --set learn.samples=500 --set learn.test=OUT/shifted.npz"
          " --samples 64 -o OUT/learnt",), "learnt/report.html", "learning", 900, shifted_digits,
+    ),
+    "maps": Picture(
+        ("compile OUT/conv.nir --input OUT/bars.npz -o OUT/maps",), "maps/report.html", "activity", 900, bars,
+    ),
+    "dead": Picture(
+        ("compile OUT/dead.nir --input OUT/bars.npz -o OUT/dead",), "dead/report.html", "glance", 900, bars,
     ),
     "compare": Picture(
         (

@@ -1,14 +1,16 @@
-"""What make docs does beside rendering: links out of docs/ lead to copies, named pages are links, names are listed."""
+"""What make docs does beside rendering: links out of docs/ lead to copies, named pages and column heads are links."""
 
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 import bim_neuro
+from bim_neuro.report.glossary import COLUMNS, WORDS
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTWARD = re.compile(r"\]\((?:\.\./)+(?!\.\./)([^)#\s]+)(#[^)\s]*)?\)")
@@ -18,6 +20,11 @@ LITERAL = re.compile(r"</?(?:a|code|pre)\b")
 COPIES = "repository"
 """The folder of the site that holds copies of the files outside docs/ that pages link to."""
 NAMES = "<!-- every public name -->"
+GLOSSARY = "README.md"
+HEAD = re.compile(r"<th\b([^>]*)>([^<]+)</th>")
+ENTRY = re.compile(r"<tr>\s*<td>([^<]+)</td>")
+SAY_OTHERWISE = {"answer", "figure", "file", "from", "holds", "what"}
+"""Words of the report's columns that are common words as heads of other tables."""
 
 
 def outward_links(page: Path) -> list[str]:
@@ -61,7 +68,29 @@ def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
         if LITERAL.match(piece):
             depth += -1 if piece.startswith("</") else 1
         pieces.append(piece if depth or piece.startswith("<") else NAMED.sub(linked, piece))
-    return "".join(pieces)
+    return _with_words("".join(pieces), files.get_file_from_path(GLOSSARY).url_relative_to(page.file), page)
+
+
+def _with_words(html: str, glossary: str, page: Any) -> str:
+    """Name the entries of the glossary, and link each head of a column that is one of its words."""
+
+    def named(row: re.Match[str]) -> str:
+        return row[0].replace("<td>", f'<td id="{_place(row[1])}">') if _known(row[1]) else row[0]
+
+    def linked(head: re.Match[str]) -> str:
+        word = head[2].strip().lower()
+        known = _known(word) and word not in SAY_OTHERWISE
+        return f'<th{head[1]}><a href="{glossary}#{_place(word)}">{head[2]}</a></th>' if known else head[0]
+
+    return ENTRY.sub(named, html) if page.file.src_uri == GLOSSARY else HEAD.sub(linked, html)
+
+
+def _known(word: str) -> bool:
+    return unescape(word) in COLUMNS or unescape(word) in WORDS
+
+
+def _place(word: str) -> str:
+    return f"word-{re.sub('[^a-z0-9]+', '-', word.lower())}"
 
 
 def _described() -> str:

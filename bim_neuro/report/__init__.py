@@ -8,7 +8,7 @@ from .over_time import series
 from .rasters import RASTER_STEPS
 from .side_by_side import render_comparison
 from .summary import Facts, known, summarise
-from .sweep_text import render_sweep, show_runs, show_sweep
+from .sweep_text import render_runs, render_sweep, show_runs, show_sweep
 from .training_curves import training_curves
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "read_summary",
     "render_again",
     "render_comparison",
+    "render_runs",
     "render_sweep",
     "series",
     "show_runs",

@@ -28,6 +28,7 @@ NEURONS = 6  # of a layer
 NEURON_TEXT = 32_000  # characters of all of them
 FEWEST_STEPS = 8  # where a sample has them; the states of fewer steps tell nothing
 WHOLE_WORDS = 2**24  # messages and states of the sample that are kept
+_NAMED = 4  # layers
 _LEVELS = 2**15 - 1
 _TEXT_OF_A_STEP = 16 / 3  # characters of two 16-bit words
 
@@ -53,7 +54,8 @@ def steps_to_keep(placed: PlacedGraph, steps: int) -> int:
 def neurons(facts: Facts, sample: int, floats: RunRecord, integers: RunRecord, names: Sequence[str]) -> dict[str, Any]:
     """Return ``neurons`` of series.json: of layers ``names``, the busiest first, neurons from the furthest off on.
 
-    ``floats`` and ``integers`` are the probed runs of one sample. How far off a neuron is, is the RMS of integer minus
+    ``floats`` and ``integers`` are the probed runs of one sample; ``left_out`` says of which layers no real unit is
+    known, so that they cannot stand beside float. How far off a neuron is, is the RMS of integer minus
     float of its last signal; a microcode neuron that holds two layers shows the states of both.
     """
     found = {name: signals for name in names if (signals := list(_signals(facts, name, floats, integers)))}
@@ -62,6 +64,7 @@ def neurons(facts: Facts, sample: int, floats: RunRecord, integers: RunRecord, n
     steps = floats.steps
     text = sum(len(found[name]) for name in kept) * (_TEXT_OF_A_STEP * steps + 120)
     most = max(1, min(NEURONS, int(NEURON_TEXT / max(1.0, text))))
+    untold = [name for name in names if name not in found and name != facts.placed.graph.source]
     return {
         "sample": sample,
         "steps": steps,
@@ -76,7 +79,17 @@ def neurons(facts: Facts, sample: int, floats: RunRecord, integers: RunRecord, n
             }
             for name in kept
         },
+        "left_out": _without_units(untold),
     }
+
+
+def _without_units(names: Sequence[str]) -> str:
+    """Say which layers do not stand beside float, and why: those that a lowering made count in units of their own."""
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    why = "as the model has no such layer, or each neuron its own unit"
+    return f"Not beside float, {why}: {', '.join(names[:_NAMED])}{more}."
 
 
 def _signals(facts: Facts, name: str, floats: RunRecord, integers: RunRecord) -> Iterator[ProbePair]:

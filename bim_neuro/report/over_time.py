@@ -20,6 +20,7 @@ from .rasters import RASTER_STEPS, rasters, samples_to_show
 from .summary import Facts
 
 STEPS = 512  # values a layer; longer runs are averaged over neighbouring steps
+VALUES = 2**15  # of all layers; of many layers more steps are averaged
 LAYERS = 200  # the busiest
 CORES = 2048  # of a larger placement the flows are left out
 FLOWS = 20_000  # pairs of cores, those with most messages
@@ -37,10 +38,15 @@ class Runs(Protocol):
 
 
 def series(facts: Facts, runs: Runs) -> dict[str, Any]:
-    """Return the counts of a run by step, a sample's mean, the messages of some samples, the states of one."""
+    """Return the counts of a run by step, a sample's mean, the messages of some samples, the states of one.
+
+    It holds at most VALUES counts, FLOWS and LINKS, and rasters, neurons and formats bounded in their own files;
+    ``left_out`` says what is thinned, and how.
+    """
     record, placed, profile = facts.record, facts.placed, facts.profile
-    bin_steps = ceil_div(record.period, STEPS)
     busiest = _busiest(record, LAYERS)
+    bin_steps = ceil_div(record.period, min(STEPS, max(1, VALUES // (2 * max(1, len(busiest))))))
+    (flows, pairs), (links, lines) = _flows(record, placed), _links(record, placed, profile)
     words = min(record.period, RASTER_STEPS) * sum(node.neurons for node in placed.graph.nodes.values())
     samples = samples_to_show(record, facts.floats, facts.y, words)
     return {
@@ -58,8 +64,9 @@ def series(facts: Facts, runs: Runs) -> dict[str, Any]:
         },
         "raster": rasters(samples, runs.messages(samples), placed, busiest, _said(facts, samples)),
         "mesh": _mesh(profile),
-        "flows": _flows(record, placed),
-        "links": _links(record, placed, profile),
+        "flows": flows,
+        "links": links,
+        "left_out": _left_out(record, placed, bin_steps, pairs, lines),
         **_beside_float(facts, samples, runs, busiest),
     }
 
@@ -94,6 +101,26 @@ def _said(facts: Facts, samples: Sequence[int]) -> list[dict[str, Any]]:
     return [{key: name(of, sample) for key, of in runs.items()} for sample in samples]
 
 
+def _left_out(record: RunRecord, placed: PlacedGraph, bin_steps: int, pairs: int, links: int) -> dict[str, str]:
+    """Return what is thinned, by key, in a sentence each; there are so many ``pairs`` of cores, and ``links``."""
+    said = {}
+    if bin_steps > 1:
+        said["steps"] = f"A value over time is the mean of {bin_steps:,} steps."
+    if len(record.layers) > LAYERS:
+        said["layers"] = f"The {LAYERS:,} layers that send most, of {len(record.layers):,}."
+    if _on_many_cores(placed):
+        said["flows"] = said["links"] = f"Left out: the program is on more than {CORES:,} cores."
+    if pairs > FLOWS:
+        said["flows"] = f"The {FLOWS:,} pairs of cores that carry most messages, of {pairs:,}."
+    if links > LINKS:
+        said["links"] = f"The {LINKS:,} links that carry most messages, of {links:,}."
+    return said
+
+
+def _on_many_cores(placed: PlacedGraph) -> bool:
+    return len({core.index for core in placed.cores}) > CORES
+
+
 def _busiest(record: RunRecord, most: int) -> list[str]:
     """Return the layers in the record's order; of more than ``most``, those that send most."""
     sent = {name: int(count.messages.sum()) for name, count in record.layers.items()}
@@ -124,10 +151,13 @@ def _mesh(profile: HardwareProfile) -> dict[str, int] | None:
     }
 
 
-def _flows(record: RunRecord, placed: PlacedGraph) -> list[list[float]]:
-    """Return [core, core, messages a sample] for each pair; a layer's messages are taken as spread over its neurons."""
-    if len({core.index for core in placed.cores}) > CORES:
-        return []
+def _flows(record: RunRecord, placed: PlacedGraph) -> tuple[list[list[float]], int]:
+    """Return [core, core, messages a sample] for the pairs with most, and how many pairs there are.
+
+    A layer's messages are taken as spread over its neurons.
+    """
+    if _on_many_cores(placed):
+        return [], 0
     rate = {
         name: record.layers[name].totals()["messages"] / record.samples / placed.graph.nodes[name].neurons
         for name in {flow.layer for flow in placed.flows}
@@ -136,14 +166,15 @@ def _flows(record: RunRecord, placed: PlacedGraph) -> list[list[float]]:
     for flow in placed.flows:
         messages[flow.source, flow.target] += flow.neurons * rate[flow.layer]
     most = sorted(messages.items(), key=lambda entry: -entry[1])[:FLOWS]
-    return [[source, target, round(sent, 3)] for (source, target), sent in most]
+    return [[source, target, round(sent, 3)] for (source, target), sent in most], len(messages)
 
 
-def _links(record: RunRecord, placed: PlacedGraph, profile: HardwareProfile) -> list[list[float]]:
-    """Return [core, core, messages a sample] for each link of the mesh that carries any, those with most first."""
-    if not placed.flows or len({core.index for core in placed.cores}) > CORES:
-        return []
+def _links(record: RunRecord, placed: PlacedGraph, profile: HardwareProfile) -> tuple[list[list[float]], int]:
+    """Return [core, core, messages a sample] for the links of the mesh with most, and how many carry any."""
+    if not placed.flows or _on_many_cores(placed):
+        return [], 0
     links = link_shares(placed, profile)
     carried = links.share @ messages_at_steps(links.layers, record, placed.graph).sum(axis=1)
-    most = np.argsort(-carried, kind="stable")[:LINKS]
-    return [[int(links.source[at]), int(links.target[at]), round(float(carried[at]), 3)] for at in most if carried[at]]
+    most = [at for at in np.argsort(-carried, kind="stable")[:LINKS] if carried[at]]
+    rows = [[int(links.source[at]), int(links.target[at]), round(float(carried[at]), 3)] for at in most]
+    return rows, int(np.count_nonzero(carried))

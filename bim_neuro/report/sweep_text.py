@@ -1,10 +1,10 @@
-"""A sweep in the terminal: what became of the trials, and the points that no other beats."""
+"""Sweeps and trainings as tables: what became of the trials, the points that no other beats, runs by their seeds."""
 
 from __future__ import annotations
 
 import io
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain, islice
 from typing import Any
 
@@ -25,7 +25,7 @@ _OF_RUNS = (
     ("test, float", "test_float", ".4f"),
     ("test, integers", "test_integer", ".4f"),
     ("test opened", "test_opened", ".0f"),
-    ("learnt", "parameters", ",.0f"),
+    ("parameters", "parameters", ",.0f"),
     ("seconds", "trained_seconds", ",.0f"),
     ("spike rate", "spike_rate", ".4g"),
     ("synops", "synops", ",.0f"),
@@ -33,7 +33,7 @@ _OF_RUNS = (
 )
 """Columns of a table of runs: head, number, form."""
 MOST_ON_PAGE = 5000
-"""Trials that the page holds; trials.csv has all."""
+"""Trials or runs that a page holds; trials.csv, or --json of the runs, has all."""
 
 
 def show_sweep(table: Mapping[str, Any], console: Console) -> None:
@@ -67,7 +67,7 @@ def _front(name: str, points: list[Mapping[str, Any]], table: Mapping[str, Any])
 
 def show_runs(table: Mapping[str, Any], console: Console) -> None:
     """Print a table a task: a line for each point, its settings that differ, mean and spread over seeds."""
-    rows = {row["key"]: row for row in table["trials"]}
+    rows = {row["key"]: row for row in table["runs"]}
     for task in dict.fromkeys(point["values"]["model"] for point in table["points"]):
         console.print(_runs(task, [point for point in table["points"] if point["values"]["model"] == task], rows))
     if table["note"]:
@@ -117,14 +117,23 @@ def _amount(found: Mapping[str, float] | None, unit: str) -> str:
 
 def render_sweep(table: dict[str, Any]) -> str:
     """Return sweep.html; of very many trials it holds points of each front and the first others."""
+    return _page(table, "trials", show_sweep, "trials.csv has them all")
+
+
+def render_runs(table: dict[str, Any]) -> str:
+    """Return the page of a table of runs, bounded as that of a sweep is."""
+    return _page(table, "runs", show_runs, "--json prints them all")
+
+
+def _page(table: dict[str, Any], rows: str, show: Callable[..., None], elsewhere: str) -> str:
     text = io.StringIO()
-    show_sweep(table, Console(file=text, width=_TEXT_WIDTH, highlight=False, emoji=False))
-    return html.render_sweep(_bounded(table), text.getvalue())
+    show(table, Console(file=text, width=_TEXT_WIDTH, highlight=False, emoji=False))
+    return html.render_sweep(_bounded(table, rows, elsewhere), text.getvalue())
 
 
-def _bounded(table: dict[str, Any]) -> dict[str, Any]:
-    """Return a table of at most so many trials: of each front evenly spread points, then the first others."""
-    if len(table["trials"]) <= MOST_ON_PAGE:
+def _bounded(table: dict[str, Any], rows: str, elsewhere: str) -> dict[str, Any]:
+    """Return a table of at most so many rows: of each front evenly spread points, then the first others."""
+    if len(table[rows]) <= MOST_ON_PAGE:
         return table
     most = MOST_ON_PAGE // (2 * max(1, len(table["fronts"])))
     fronts = {name: places[:: -(-len(places) // most) or 1] for name, places in table["fronts"].items()}
@@ -136,13 +145,13 @@ def _bounded(table: dict[str, Any]) -> dict[str, Any]:
             keys.update(point["keys"])
             kept.append(place)
     now = {place: index for index, place in enumerate(sorted(kept))}
-    unfinished = (row["key"] for row in table["trials"] if row["status"] != "done")
+    unfinished = (row["key"] for row in table[rows] if row["status"] != "done")
     keys.update(islice(unfinished, MOST_ON_PAGE - len(keys)))
-    trials = [row for row in table["trials"] if row["key"] in keys]
-    note = f"{len(trials):,} of {len(table['trials']):,} trials; trials.csv has them all."
+    left = [row for row in table[rows] if row["key"] in keys]
+    note = f"{len(left):,} of {len(table[rows]):,} {rows}; {elsewhere}."
     return table | {
         "points": [table["points"][place] for place in now],
-        "trials": trials,
+        rows: left,
         "fronts": {name: [now[place] for place in places if place in now] for name, places in fronts.items()},
         "note": note,
     }

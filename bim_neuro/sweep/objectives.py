@@ -16,6 +16,8 @@ class Objective(NamedTuple):
     most: bool
     unit: str
     title: str
+    word: str
+    """What the glossary calls it."""
 
     def of(self, metrics: Mapping[str, Any]) -> float | None:
         """Return it as a loss: less is better."""
@@ -26,15 +28,15 @@ class Objective(NamedTuple):
 OBJECTIVES: dict[str, Objective] = {
     one.name: one
     for one in (
-        Objective("accuracy", "accuracy", True, "share", "Accuracy of the integers"),
-        Objective("agreement", "agreement", True, "share", "Least agreement with float"),
-        Objective("energy", "energy_uj", False, "uj", "Energy of a sample"),
-        Objective("latency", "latency_us", False, "us", "Time to the answer"),
-        Objective("cores", "cores", False, "count", "Cores"),
-        Objective("validation", "validation", True, "share", "Score on the validation split, of a training"),
-        Objective("validation_error", "validation_error", False, "count", "Bits a token, or error rate, on validation"),
-        Objective("parameters", "parameters", False, "count", "Numbers that were learnt"),
-        Objective("trained_seconds", "trained_seconds", False, "s", "Seconds of training"),
+        Objective("accuracy", "accuracy", True, "share", "Accuracy of the integers", "accuracy, integers"),
+        Objective("agreement", "agreement", True, "share", "Least agreement with float", "equal to float, worst layer"),
+        Objective("energy", "energy_uj", False, "uj", "Energy of a sample", "energy a sample, dynamic and static"),
+        Objective("latency", "latency_us", False, "us", "Time to the answer", "time to the answer"),
+        Objective("cores", "cores", False, "count", "Cores", "cores"),
+        Objective("validation", "validation", True, "share", "Validation score", "validation score"),
+        Objective("validation_error", "validation_error", False, "count", "Validation error", "validation error"),
+        Objective("parameters", "parameters", False, "count", "Parameters", "parameters"),
+        Objective("trained_seconds", "trained_seconds", False, "s", "Seconds of training", "seconds of training"),
     )
 }
 

@@ -31,7 +31,7 @@ _SHAPE = ("channels", "states", "taps", "blocks", "skips", "thresholds", "leaks"
 
 
 def table_of_runs(places: Sequence[Path], output: Path | None = None, command: str = "") -> dict[str, Any]:
-    """Return trials, points and fronts of all models in these files and folders; write them as a page to ``output``."""
+    """Return runs, points and fronts of all models in these files and folders; write them as a page to ``output``."""
     compiled = dict(_compiled(places))
     models = list(_models(places))
     if len(models) > MOST:
@@ -45,9 +45,10 @@ def table_of_runs(places: Sequence[Path], output: Path | None = None, command: s
     table = table_of(rows, [OBJECTIVES[name] for name in COMPARED])
     others = len(models) - len(found)
     note = f"{counted(others, 'file')} without the record of a training left out." if others else ""
+    table = {"runs" if name == "trials" else name: value for name, value in table.items()}
     table |= {"title": "Runs", "command": command, "left_out": 0, "note": note}
     if output is not None:
-        write(output, report.render_sweep(table))
+        write(output, report.render_runs(table))
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,13 @@ def test_the_table_in_the_docs_is_what_the_command_prints() -> None:
     printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert printed.startswith("| key | value |")
     assert DOCUMENT.endswith(f"\n\n{printed}")
+
+
+def test_the_tables_of_targets_are_what_their_script_writes_of_the_profiles() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "profiles_page.py"))
+    for file, text in script["texts"]().items():
+        assert text == file.read_text(), "run python scripts/profiles_page.py"
+        assert [name for name in list_profiles() if not re.search(rf"^\| `{name}(?:\.toml)?` \|", text, re.M)] == []
 
 
 def test_no_number_in_the_docs_lacks_a_basis_or_a_source() -> None:

@@ -1,9 +1,10 @@
-"""Report pages in a real headless browser, shared by the tests marked `browser`."""
+"""Finished compiles, and report pages in a real headless browser for the tests marked `browser`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 from browsers import Open, Visit
 from commands import bim_compile, bim_report, save_input, save_model
-from pages import CORES_A_CHIP, HOSTILE, expected, hostile, html_of, learnt, many_cores, many_layers
+from pages import CORES_A_CHIP, HOSTILE, expected, hostile, html_of, learnt, many_cores, many_layers, trained
+from small_models import small_checkpoint
 from written_nets import NETS, inputs
 
 import bim_neuro
@@ -42,6 +44,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert twelve.code == 0
     eight = bim_report("compare", *[folder / "loihi2", folder / "lava_cpu"] * 4, "-o", folder / "eight.html")
     assert eight.code == 0
+    stock = ("--input", samples, "--lowering", "stock", "-o", folder / "stock")
+    assert bim_compile(model, *stock).code == 0
+    (folder / "stock.html").write_text((folder / "stock" / "report.html").read_text())
+    (folder / "trained").mkdir()
+    for seed, score in enumerate((0.5, 0.75)):
+        save_model(folder / "trained" / f"{seed}.pt", replace(small_checkpoint(seed), training=trained(seed, score)))
+    assert bim_report("runs", folder / "trained", "-o", folder / "runs.html").code == 0
     for name, net, loudness in (("maps", "conv_lif", 1), ("dead", "dense_lif", 0)):
         program = bim_neuro.compile(graph := NETS[net](), target="loihi2")
         program.report(loudness * inputs(graph), folder / name)
@@ -62,3 +71,20 @@ def visit(chromium: Any, pages: Path) -> Iterator[Open]:
     for one in visits:
         one.page.close()
     assert [trouble for one in visits for trouble in one.troubles] == []
+
+
+@pytest.fixture(scope="session")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the finished compiles a and b, of the same model on six samples and on three."""
+    folder = tmp_path_factory.mktemp("runs")
+    model = save_model(folder / "small.pt")
+    samples = save_input(folder / "xy.npz", y=np.arange(6) % 4)
+    for name, options in (("a", ()), ("b", ("--samples", 3))):
+        assert bim_compile(model, "--input", samples, *options, "-o", folder / name).code == 0
+    return folder
+
+
+@pytest.fixture
+def files(out: Path) -> dict[str, Any]:
+    """What report.html is made of."""
+    return {name: json.loads((out / "a" / f"{name}.json").read_text()) for name in ("summary", "mapping", "series")}

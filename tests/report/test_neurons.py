@@ -53,6 +53,27 @@ def test_the_currents_of_a_first_layer_are_those_of_float_in_the_units_it_states
     assert off < 0.03  # of int8 weights and decays of 12 or 16 bits
 
 
+def test_a_stock_soma_and_readout_are_those_of_float_in_the_units_they_state() -> None:
+    """The somas of the lowering have the model's units; of what it made of the scan nothing stands beside float."""
+    program, x = (
+        bim_neuro.compile(export(small_checkpoint()), input=small_input(32), lowering="stock"),
+        small_input(6, 12),
+    )
+    floats, integers = Excerpts(program, x, "reference").whole(0, 12)
+    real = integers.probes["block1.lif.u"][0, :12] * program.state_units["block1.lif"]["u"]
+    wanted = floats.probes["block1.lif.u"][0]
+    assert np.sqrt(np.mean((real - wanted) ** 2) / np.mean(wanted**2)) < 0.03
+    busiest = ["block1.kept", "block1.lif", "block1.u", "readout"]
+    made = neurons(facts_of(program, x), 0, floats, integers, busiest)
+    assert {name: [one["name"] for one in layer["signals"]] for name, layer in made["layers"].items()} == {
+        "block1.lif": ["u", "v"], "readout": ["message"]
+    }  # fmt: skip
+    for shown in made["layers"]["block1.lif"]["shown"]:
+        real_threshold, threshold = shown["threshold"]
+        assert threshold == pytest.approx(real_threshold, rel=0.02)
+    assert made["left_out"].endswith(": block1.kept, block1.u.")
+
+
 def test_scan_states_and_readouts_are_those_of_float_in_the_units_they_state(block: tuple[Program, np.ndarray]) -> None:
     program, x = block
     floats, integers = Excerpts(program, x, "reference").whole(2, 8)

@@ -49,6 +49,28 @@ def test_feature_maps_are_drawn_a_picture_a_channel(visit: Open) -> None:
     assert page.locator(".lanes canvas").count() == 4  # input, two maps, output
 
 
+def test_of_a_chip_the_tiles_around_the_cores_in_use_are_drawn_and_the_free_ones_counted(visit: Open) -> None:
+    page = visit("loihi2").page
+    used = page.locator(".map .core[data-tip]").count()
+    drawn = page.locator(".map rect.core").count()
+    free = 120 - drawn
+    assert used <= drawn < 120
+    assert (
+        f"{free} free cores are not drawn"
+        in page.locator(".card", has_text="Core map").locator(".note").first.inner_text()
+    )
+    for picture in (".map", ".chip-picture"):
+        view = [float(value) for value in page.locator(picture).get_attribute("viewBox").split()]
+        inside = page.locator(f"{picture} rect.core[data-tip]").evaluate_all(
+            "all => all.map((one) => [one.x, one.y].map((at) => at.baseVal.value))"
+        )
+        assert len(inside) == used
+        assert all(view[0] <= x <= view[0] + view[2] and view[1] <= y <= view[1] + view[3] for x, y in inside)
+    full = visit("cores").page  # several chips are drawn whole
+    assert full.locator(".map rect.core").count() == 1200
+    assert "free core" not in full.locator("#chip").inner_text()
+
+
 def test_the_charts_are_there(visit: Open) -> None:
     page = visit("loihi2").page
     headings = page.locator("h3").all_inner_texts()

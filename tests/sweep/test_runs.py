@@ -48,7 +48,7 @@ def table(trained: Path) -> dict[str, Any]:
 
 
 def test_seeds_are_one_point_and_rules_are_two(table: dict[str, Any]) -> None:
-    assert [row["said"].split(",")[0] for row in table["trials"]] == ["bptt/seed0.pt", "bptt/seed1.pt", "rtrl/seed0.pt"]
+    assert [row["said"].split(",")[0] for row in table["runs"]] == ["bptt/seed0.pt", "bptt/seed1.pt", "rtrl/seed0.pt"]
     assert [(len(point["keys"]), point["values"]["rule"]) for point in table["points"]] == [(2, "bptt"), (1, "rtrl")]
     assert table["points"][0]["validation"] == {"value": 0.625, "low": 0.5, "high": 0.75}
     assert table["note"] == "2 files without the record of a training left out."
@@ -58,21 +58,21 @@ def test_a_copy_of_a_file_is_no_second_run(trained: Path, tmp_path: Path, table:
     for name in ("one.pt", "two.pt"):
         (tmp_path / name).write_bytes((trained / "bptt" / "seed0.pt").read_bytes())
     again = json.loads(bim_report("runs", tmp_path, trained, "--json").out)
-    assert sorted(row["key"] for row in again["trials"]) == sorted(row["key"] for row in table["trials"])
+    assert sorted(row["key"] for row in again["runs"]) == sorted(row["key"] for row in table["runs"])
     assert again["note"] == table["note"]
 
 
 def test_a_test_score_is_the_one_that_validation_watched(table: dict[str, Any]) -> None:
-    assert [row["metrics"]["test_integer"] for row in table["trials"]] == [0.25, 0.5, 0.375]
+    assert [row["metrics"]["test_integer"] for row in table["runs"]] == [0.25, 0.5, 0.375]
 
 
 def test_numbers_learnt_are_those_of_the_network(table: dict[str, Any]) -> None:
     network = small_checkpoint().network()
-    assert {row["metrics"]["parameters"] for row in table["trials"]} == {sum(p.numel() for p in network.parameters())}
+    assert {row["metrics"]["parameters"] for row in table["runs"]} == {sum(p.numel() for p in network.parameters())}
 
 
 def test_costs_stand_beside_the_model_they_were_measured_on(trained: Path, table: dict[str, Any]) -> None:
-    first, *others = table["trials"]
+    first, *others = table["runs"]
     summary = json.loads((trained / "compiled" / "summary.json").read_text())
     assert first["metrics"]["energy_uj"] == summary["energy"]["energy_uj"]["value"]
     assert (

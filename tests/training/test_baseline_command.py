@@ -75,7 +75,7 @@ def test_a_baseline_stands_beside_ours_in_the_table_of_runs(data: Path, tmp_path
     trained(data, tmp_path / "rnn.pt", "--set", "train.model=rnn")
     trained(data, tmp_path / "ours.pt")
     table = json.loads(bim_report("runs", tmp_path, "--json").out)
-    models = {row["values"]["train.model"]: row["metrics"]["parameters"] for row in table["trials"]}
+    models = {row["values"]["train.model"]: row["metrics"]["parameters"] for row in table["runs"]}
     assert set(models) == {"rnn", "bim"}
     assert 0.5 < models["rnn"] / models["bim"] < 2
 

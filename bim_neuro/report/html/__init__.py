@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..glossary import COLUMNS
 from ..models import Summary
 from .bounded import bounded
 from .page import page
@@ -20,19 +21,24 @@ _REPORT = (
 def render(summary: Summary, mapping: dict[str, Any], series: dict[str, Any], text: str) -> str:
     """Return report.html; ``text`` is the report in plain text, for a reader without scripts."""
     title = f"{summary.model} on {summary.target} - bim-neuro"
-    return page(title, bounded(summary, mapping, series), _SHARED + _REPORT, text)
+    return _page(title, bounded(summary, mapping, series), _REPORT, text)
 
 
 def render_comparison(comparison: dict[str, Any], text: str) -> str:
     """Return a page that compares runs; ``text`` is the same as plain text."""
-    return page("Runs side by side - bim-neuro", comparison, (*_SHARED, "compare.js"), text)
+    return _page("Runs side by side - bim-neuro", comparison, ("compare.js",), text)
 
 
 def render_sweep(table: dict[str, Any], text: str) -> str:
-    """Return sweep.html of a sweep's trials, points and fronts; ``text`` is the table as plain text."""
-    return page(f"{table.get('title', 'Sweep')} - bim-neuro", table, (*_SHARED, "scatter.js", "sweep.js"), text)
+    """Return the page of a sweep's trials, or of runs, with points and fronts; ``text`` is the same as plain text."""
+    return _page(f"{table.get('title', 'Sweep')} - bim-neuro", table, ("scatter.js", "sweep.js"), text)
 
 
 def render_refusal(found: dict[str, Any], text: str) -> str:
     """Return report.html of a model that does not fit; ``text`` is the same as plain text."""
-    return page("Does not fit - bim-neuro", found, (*_SHARED, "refusal.js"), text)
+    return _page("Does not fit - bim-neuro", found, ("refusal.js",), text)
+
+
+def _page(title: str, data: dict[str, Any], scripts: tuple[str, ...], text: str) -> str:
+    """Return a page of these data, and of the meanings of its columns."""
+    return page(title, data | {"glossary": COLUMNS}, _SHARED + scripts, text)

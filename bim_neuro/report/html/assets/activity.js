@@ -32,13 +32,13 @@ function activity() {
   pick(layers.find((layer) => layer.message_bits === 1) || layers[0]);
   const columns = [
     { head: "Step", text: true, value: (row) => row.step, show: (row) => stepName(row.step) },
-    ...layers.slice(0, 12).map((layer) => ({ head: layer.name, value: (row) => perStep(layer)[row.step], show: (row) => percent(perStep(layer)[row.step]) })),
+    ...layers.slice(0, 12).map((layer) => ({ head: layer.name, word: "spike rate", value: (row) => perStep(layer)[row.step], show: (row) => percent(perStep(layer)[row.step]) })),
   ];
   const steps = Array.from({ length: perStep(layers[0]).length }, (_, step) => ({ step }));
   const fallback = table("Share of neurons that send, by step", columns, steps, { most: 20 });
   return card("Activity over time", {
     wide: true, fallback,
-    note: `The list: which share of a layer's neurons sends, step by step, mean of ${plural(series.samples, "sample")}. Choose a layer for its rates and its synaptic operations.`,
+    note: `The list: which share of a layer's neurons sends, step by step, mean of ${plural(series.samples, "sample")}. Choose a layer for its rates and its synaptic operations.${["steps", "layers"].map((what) => (series.left_out || {})[what] || "").filter(Boolean).map((said) => ` ${said}`).join("")}`,
   }, h("div", { class: "split" }, h("div", { class: "picks" }, buttons), stage));
 }
 
@@ -71,6 +71,8 @@ function timeAxis(steps) {
     h("div", { class: "ticks" }, marks.map((mark) => h("span", { style: { left: at(share(mark, steps)) } }, String(mark)))));
 }
 
+const FEW = 6; // pictures that are drawn large
+
 /** A feature map: a picture a channel, a pixel a neuron. */
 function mapFigure(layer) {
   const own = ((series.raster && series.raster.pictures) || {})[layer.name];
@@ -79,7 +81,7 @@ function mapFigure(layer) {
   const [channels, ...places] = own.shape;
   const pictures = own.pictures.map((rows, channel) => {
     const sending = sum(rows.map((row) => [...row].filter((cell) => cell !== "0").length));
-    const drawing = raster(rows, null);
+    const drawing = raster(rows, null, 1);
     drawing.setAttribute("preserveAspectRatio", "xMidYMid meet");
     return h("div", { class: "picture", tip: { title: `${layer.name}, channel ${channel}`, rows: [["shown neurons that send", `${count(sending)} of ${count(rows.length * rows[0].length)}`]], note: `${what} of the first sample` } },
       drawing, h("small", {}, String(channel)));
@@ -87,6 +89,6 @@ function mapFigure(layer) {
   const cut = pictures.length < channels ? `the first ${count(pictures.length)} of ${plural(channels, "channel")}` : plural(channels, "channel");
   const thinned = own.every > 1 ? `, one row and column in ${count(own.every)}` : "";
   const label = `${capital(what)} of ${layer.name} in the first sample, a picture a channel`;
-  return h("div", {}, walkable(h("div", { class: "pictures" }, pictures), label),
+  return h("div", {}, walkable(h("div", { class: pictures.length > FEW ? "pictures" : "pictures few" }, pictures), label),
     h("p", { class: "note" }, `${capital(what)} of the first sample, summed over its steps: ${cut} of ${places.map(count).join(" x ")}${thinned}. Darker is more.`));
 }

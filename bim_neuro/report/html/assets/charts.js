@@ -11,11 +11,13 @@ function legend(entries) {
 
 const WHISKER = "whisker"; // the shape of a range in a legend
 
+const [PX_OF_LETTER, NARROW] = [7, 200]; // of the text of a scale, and of the scale of a narrow card
+
 /** The scale over rows of bars: ticks from 0 to `most`. */
 function axis(marks, most, format) {
   const text = marks.map((mark) => (mark === 0 ? "0" : format(mark)));
-  const last = text.length - 1;
-  if (last > 2 && text[last - 1].length + text[last].length > 7) text[last - 1] = ""; // the last one is written to its left
+  const last = text.length - 1; // it is written to its left, and may meet the one before
+  if (last > 2 && PX_OF_LETTER * (text[last - 1].length / 2 + text[last].length) > (NARROW * (marks[last] - marks[last - 1])) / most) text[last - 1] = "";
   return h("div", { class: "row axis", "aria-hidden": "true" }, h("span"),
     h("div", { class: "ticks" }, marks.map((mark, index) => h("span", { style: { left: at(share(mark, most)) } }, text[index]))));
 }
@@ -134,11 +136,11 @@ function columns(steps, height, tip) {
 
 const LEVELS = 9; // a cell is a digit: 0 nothing, 9 the largest message of the layer
 
-/** Who sent when: a row a neuron, a column a step; the darker, the larger the message. */
-function raster(rows, height) {
+/** Who sent when: a row a neuron, a column a step; or, with cells of height 1, a picture. The darker, the larger the message. */
+function raster(rows, height, cell = 0.8) {
   const paths = Array.from({ length: LEVELS + 1 }, () => []);
   rows.forEach((cells, y) => [...cells].forEach((level, x) => {
-    if (level !== "0") paths[Number(level)].push(`M${x} ${y}h1v.8h-1z`);
+    if (level !== "0") paths[Number(level)].push(`M${x} ${y}h1v${cell}h-1z`);
   }));
   const steps = rows.length ? rows[0].length : 1;
   return s("svg", { class: "raster", viewBox: `0 0 ${steps} ${rows.length || 1}`, preserveAspectRatio: "none", height, "shape-rendering": "crispEdges", role: "presentation" },

@@ -30,7 +30,7 @@ const runHead = { head: "Run", text: true, value: (index) => runs[index].name, s
 
 /** Many runs: a row each, and the differences in a table of their own. */
 function headlineByRun() {
-  const columns = [runHead, ...data.rows.map((row) => ({ head: capital(row.label), help: row.verdict, value: (index) => row.values[index], show: (index) => shown(row, index) }))];
+  const columns = [runHead, ...data.rows.map((row) => ({ head: capital(row.label), word: row.label, help: row.verdict, value: (index) => row.values[index], show: (index) => shown(row, index) }))];
   const differences = [{ head: "Figure", text: true, value: (row) => capital(row.label) }, { head: "Difference", text: true, value: (row) => row.verdict }];
   return [card("Side by side", { wide: true, note: BETTER }, table("Runs side by side", columns, [...runs.keys()])),
     card("How far apart", { wide: true }, table("Differences between the runs", differences, data.rows))];
@@ -41,7 +41,7 @@ function headline() {
   const columns = [
     { head: "Figure", text: true, value: (row) => capital(row.label) },
     ...runs.map((_, index) => ({
-      head: runs[index].name, value: (row) => row.values[index],
+      head: runs[index].name, word: "run", value: (row) => row.values[index],
       show: (row) => shown(row, index),
     })),
     { head: "Difference", text: true, value: (row) => row.verdict },
@@ -52,12 +52,12 @@ function headline() {
 function settings() {
   if (!data.settings.length) return null;
   if (transposed) {
-    const byRun = [runHead, ...data.settings.map((row) => ({ head: capital(row.label), text: true, value: (index) => row.values[index] }))];
+    const byRun = [runHead, ...data.settings.map((row) => ({ head: capital(row.label), word: "setting", text: true, value: (index) => row.values[index] }))];
     return card("Made differently", { wide: true, note: data.warning }, table("Settings that differ", byRun, [...runs.keys()]));
   }
   const columns = [
     { head: "Setting", text: true, value: (row) => row.label },
-    ...runs.map((_, index) => ({ head: runs[index].name, text: true, value: (row) => row.values[index] })),
+    ...runs.map((_, index) => ({ head: runs[index].name, word: "run", text: true, value: (row) => row.values[index] })),
   ];
   return card("Made differently", { wide: true, note: data.warning }, table("Settings that differ", columns, data.settings));
 }
@@ -76,7 +76,7 @@ function bars(row) {
 function layerTables() {
   const one = (title, value, show) => card(title, { wide: true, note: data.left_out }, table(title, [
     { head: "Layer", text: true, value: (row) => row.layer },
-    ...runs.map((_, index) => ({ head: runs[index].name, value: (row) => value(row)[index], show: (row) => (row.present[index] ? show(value(row)[index]) : NONE) })),
+    ...runs.map((_, index) => ({ head: runs[index].name, word: "run", value: (row) => value(row)[index], show: (row) => (row.present[index] ? show(value(row)[index]) : NONE) })),
   ], data.layers, { most: 40 }));
   return [one("Energy of each layer", (row) => row.energy_pj, energy), one("Silence of each layer", (row) => row.sparsity, percent)];
 }
@@ -86,8 +86,8 @@ function layerTable() {
   const columns = [
     { head: "Layer", text: true, value: (row) => row.layer },
     ...runs.flatMap((_, index) => [
-      { head: `Energy, ${runs[index].name}`, value: (row) => row.energy_pj[index], show: (row) => (row.present[index] ? energy(row.energy_pj[index]) : NONE) },
-      { head: `Silent, ${runs[index].name}`, value: (row) => row.sparsity[index], show: (row) => percent(row.sparsity[index]) },
+      { head: `Energy, ${runs[index].name}`, word: "energy", value: (row) => row.energy_pj[index], show: (row) => (row.present[index] ? energy(row.energy_pj[index]) : NONE) },
+      { head: `Silent, ${runs[index].name}`, word: "silent", value: (row) => row.sparsity[index], show: (row) => percent(row.sparsity[index]) },
     ]),
   ];
   return card("Layer by layer", { wide: true, note: data.left_out }, table("Layers side by side", columns, data.layers, { most: 40 }));

@@ -13,7 +13,8 @@ const intervalText = (right, of, places = 0) => wilson(right, of).map((end) => (
 
 /** A matrix as a table: a row a class, a column an answer, the darker the larger its share of the class. */
 function matrix(name, classes, rows) {
-  const head = h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "text" }, "is, answered"), classes.map((label) => h("th", { scope: "col" }, label)), h("th", { scope: "col" }, "right, 95 %")));
+  const head = (word, title, more) => h("th", { scope: "col", ...more, ...meaningOf(word, title) }, title);
+  const heads = h("thead", {}, h("tr", {}, head("answer", "is, answered", { class: "text", tabindex: 0 }), classes.map((label) => head("answer", label)), head("right, 95 %", "right, 95 %", { tabindex: 0 })));
   const body = rows.map((row, at) => {
     const of = sum(row);
     return h("tr", {}, h("th", { scope: "row", class: "text" }, classes[at]), row.map((value, answer) => {
@@ -24,7 +25,7 @@ function matrix(name, classes, rows) {
   const right = sum(rows.map((row, at) => row[at]));
   const all = sum(rows.map(sum));
   return h("div", { class: "matrix" }, h("h4", {}, `${name}: ${count(right)} of ${count(all)}, ${percent(right / all)} (95 %: ${intervalText(right, all, 1)})`),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Answers of the ${name} run` }, h("table", {}, h("caption", { class: "visually-hidden" }, `Answers of the ${name} run by class`), head, h("tbody", {}, body))));
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Answers of the ${name} run` }, h("table", {}, h("caption", { class: "visually-hidden" }, `Answers of the ${name} run by class`), heads, h("tbody", {}, body))));
 }
 
 /** What the integers confuse most, in words. */

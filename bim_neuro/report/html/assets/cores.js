@@ -45,6 +45,24 @@ function placeOf(index) {
   };
 }
 
+/** What is drawn of the mesh: of one chip the rectangle around the cores in use, of several chips all of each. */
+function drawnMesh() {
+  const { columns, rows, per_chip, chip_columns, chips } = data.mesh;
+  const used = Math.max(1, Math.min(chips, 1 + Math.floor(largest(data.cores.map(({ core }) => core)) / per_chip)));
+  const whole = { left: 0, top: 0, width: Math.min(used, chip_columns) * (columns + 1) - 1, height: Math.ceil(used / chip_columns) * (rows + 1) - 1 };
+  const places = data.cores.map(({ core }) => placeOf(core));
+  const [left, right, top, bottom] = [Math.min(...places.map(({ x }) => x)), largest(places.map(({ x }) => x)), Math.min(...places.map(({ y }) => y)), largest(places.map(({ y }) => y))];
+  const drawn = used > 1 ? whole : { left, top, width: right - left + 1, height: bottom - top + 1 };
+  const tiles = Array.from({ length: used * per_chip }, (_, index) => index).filter((index) => {
+    const { x, y } = placeOf(index);
+    return x >= drawn.left && x < drawn.left + drawn.width && y >= drawn.top && y < drawn.top + drawn.height;
+  });
+  return { ...drawn, tiles, used, left_out: used * per_chip - tiles.length };
+}
+
+const viewOf = ({ left, top, width, height }, margin) => `${left - margin} ${top - margin} ${width + 2 * margin} ${height + 2 * margin}`;
+const freeText = ({ left_out: free }) => (free ? ` ${free === 1 ? "One free core is" : `${count(free)} free cores are`} not drawn.` : "");
+
 const COLOUR_BY = {
   fill: ["Fullness", (core) => fullest(core).share],
   traffic: ["Traffic", (core, most) => (most.traffic ? sentBy(core) / most.traffic : 0)],
@@ -58,14 +76,12 @@ const linkScale = (most) => ["links: 0", h("span", { class: "gradient", style: {
 const scaleOf = (most) => ["0", h("span", { class: "gradient", style: { background: `linear-gradient(90deg, ${tint(0)}, ${tint(1)})` } }), most];
 
 function coreMap() {
-  const { columns, rows, per_chip, chip_columns, chips } = data.mesh;
-  const shownChips = Math.max(1, Math.min(chips, 1 + Math.floor(largest(data.cores.map(({ core }) => core)) / per_chip)));
-  const [wide, high] = [Math.min(shownChips, chip_columns), Math.ceil(shownChips / chip_columns)];
-  const [width, height] = [wide * (columns + 1) - 1, high * (rows + 1) - 1];
+  const { per_chip, chips } = data.mesh;
+  const mesh = drawnMesh();
   const most = { traffic: largest(data.cores.map(sentBy)) };
-  const drawing = s("svg", { class: "map", viewBox: `-0.1 -0.1 ${width + 0.2} ${height + 0.2}`, role: "presentation", style: { "--tiles": width } });
+  const drawing = s("svg", { class: "map", viewBox: viewOf(mesh, 0.1), role: "presentation", style: { "--tiles": mesh.width } });
   const tiles = new Map();
-  for (let index = 0; index < shownChips * per_chip; index += 1) {
+  for (const index of mesh.tiles) {
     const { x, y } = placeOf(index);
     const core = coreAt.get(index);
     const tile = s("rect", { class: core ? "core" : "core free", x: x + 0.06, y: y + 0.06, width: 0.88, height: 0.88, rx: 0.14, tip: core && coreTip(core) });
@@ -106,8 +122,8 @@ function coreMap() {
   const scale = h("div", { class: "scale" });
   colour("fill");
   const tools = choice("Colour of the map", Object.entries(COLOUR_BY).map(([key, [name]]) => [key, name]), "fill", colour);
-  const chipsText = chips > 1 ? `${count(shownChips)} of ${plural(chips, "chip")}` : `one chip of ${count(per_chip)} cores`;
-  return card("Core map", { tools, wide: width > 30, note: `${plural(data.cores.length, "core")} in use, drawn on ${chipsText}.${heaviest ? " Lines are the links of the mesh, coloured by how many messages cross them." : ""}` },
+  const chipsText = chips > 1 ? `${count(mesh.used)} of ${plural(chips, "chip")}` : `one chip of ${count(per_chip)} cores`;
+  return card("Core map", { tools, wide: mesh.width > 30, note: `${plural(data.cores.length, "core")} in use, on ${chipsText}.${freeText(mesh)}${heaviest ? " Lines are the links of the mesh, coloured by how many messages cross them." : ""}` },
     walkable(h("div", { class: "map-box" }, drawing), `Core map: ${plural(data.cores.length, "core")} in use`), scale, heaviest ? h("div", { class: "scale" }, linkScale(heaviest)) : "", said);
 }
 
@@ -147,10 +163,10 @@ function coreTable() {
   const columns = [
     { head: "Core", value: (core) => core.core, show: shortName },
     { head: "Holds", text: true, value: membersText, show: (core) => h("span", { tip: coreTip(core), class: "hint", tabindex: 0 }, shortMembers(core)) },
-    { head: "Fullest", help: "The resource of which the largest share is used.", value: (core) => fullest(core).share,
+    { head: "Fullest", value: (core) => fullest(core).share,
       show: (core) => { const { share: part, name } = fullest(core); return [`${name} ${percent(part)}`, meter(part, name)]; } },
-    ...RESOURCES.map(({ name, limit }, index) => ({ head: heading(name), help: `${words(name)}: ${count(limit)} a core`, value: (core) => core.used[index] })),
-    { head: "Sends", help: "Messages a sample, once for each core they go to; a layer's are taken as spread over its neurons.", value: sentBy, show: (core) => digits(sentBy(core)) },
+    ...RESOURCES.map(({ name, limit }, index) => ({ head: heading(name), word: words(name), help: `A core has ${count(limit)}.`, value: (core) => core.used[index] })),
+    { head: "Sends", value: sentBy, show: (core) => digits(sentBy(core)) },
   ];
   return card("Every core", { wide: true, note: data.left_out.cores },
     table("Cores", columns, data.cores, { sort: [2, "descending"], most: 12 }));

@@ -5,10 +5,10 @@ const BINS = [
   { head: "Layer", text: true, value: (row) => row.layer },
   { head: "What", text: true, value: (row) => (row.what === "message" ? "messages" : `${row.what}s`) },
   { head: "Law", text: true, value: (row) => row.law },
-  { head: "Bins", value: (row) => row.bins },
-  { head: "Different", help: "Ties left out: bins in which a voltage lies within 1e-5 of its threshold.", value: (row) => row.differing, show: (row) => (row.differing ? h("strong", { class: "bad" }, count(row.differing)) : "none") },
+  { head: "Bins", word: "bin", value: (row) => row.bins },
+  { head: "Different", help: "Ties are left out.", value: (row) => row.differing, show: (row) => (row.differing ? h("strong", { class: "bad" }, count(row.differing)) : "none") },
   { head: "Ties", value: (row) => row.ties, show: (row) => (row.ties ? `${count(row.ties)}, of them different ${count(row.ties_differing)}` : "none") },
-  { head: "Theirs", help: "Spikes; of states, bins that are not 0.", value: (row) => row.theirs },
+  { head: "Theirs", value: (row) => row.theirs },
   { head: "Ours", value: (row) => row.ours },
   { head: "First", text: true, value: (row) => (row.first && row.differing ? `sample ${row.first.sample}, step ${row.first.step}, neuron ${row.first.neuron}` : ""), show: (row) => (row.first && row.differing ? `sample ${row.first.sample}, step ${row.first.step}, neuron ${row.first.neuron}` : NONE) },
 ];
@@ -27,7 +27,7 @@ function dialectsCard({ dialects, dialect, undecided }) {
   if (!rows.length) return null;
   const columns = [
     { head: "Dialect", text: true, value: (row) => row.name, show: (row) => (row.name === dialect ? `${row.name} (in force)` : row.name) },
-    { head: "Different bins", value: (row) => row.bins, show: (row) => (row.bins ? count(row.bins) : "none") },
+    { head: "Different bins", word: "different", value: (row) => row.bins, show: (row) => (row.bins ? count(row.bins) : "none") },
   ];
   const open = undecided.map((row) => `${row.switch} (${row.values.join(" or ")})`).join(", ");
   return card("Dialects beside the recording", { note: open ? `The recording does not decide: ${open}.` : null }, table("Dialects and the bins that differ", columns, rows, { most: 12 }));

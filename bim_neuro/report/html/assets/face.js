@@ -18,6 +18,7 @@ function showTip(mark, announce) {
     h("strong", {}, content.title),
     rows.length ? h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])) : "",
     content.note ? h("p", {}, content.note) : "",
+    content.meaning ? h("p", {}, content.meaning) : "", // read with its element, so not spoken again
   );
   tipBox.hidden = false;
   placeTip(mark.getBoundingClientRect());
@@ -84,7 +85,32 @@ function walkable(element, label) {
   return element;
 }
 
-// Tables. A column: {head, value(row), show(row), help, text: true where it is left-aligned}.
+// Words. A column head is a word of the glossary: its meaning is read with it, shown beside it, and listed below.
+
+const wordsUsed = new Map(); // word -> [dt, dd]
+const wordList = h("dl", { class: "words" });
+
+/** Attributes that tie an element to the meaning of a word; `help` is what the element says beyond it. */
+function meaningOf(word, title, help) {
+  const [name, meaning] = [word.toLowerCase(), data.glossary[word.toLowerCase()]];
+  if (meaning === undefined) {
+    console.warn(`'${name}' is not in the glossary`);
+    return {};
+  }
+  const id = `word-${name.replace(/[^a-z0-9]+/g, "-")}`;
+  if (!wordsUsed.has(name)) {
+    wordsUsed.set(name, [h("dt", {}, name), h("dd", { id }, meaning.replaceAll("`", ""))]);
+    const sorted = [...wordsUsed].sort(([a], [b]) => a.localeCompare(b, "en"));
+    wordList.replaceChildren(...sorted.map(([, pair]) => h("div", {}, pair)));
+  }
+  return { "aria-describedby": id, tip: { title, note: help, meaning: `${capital(meaning.replaceAll("`", ""))}.` } };
+}
+
+const wordSection = () => (wordsUsed.size ? section("words", "Words", "What the columns mean",
+  "Of each head of a column on this page; docs/README.md has the whole glossary.", h("div", { class: "card" }, wordList)) : null);
+
+// Tables. A column: {head, value(row), show(row), help, text: true where it is left-aligned}; `word` where the glossary
+// calls it otherwise than its head.
 
 function table(caption, columns, rows, { sort = null, most = 100 } = {}) {
   const body = h("tbody");
@@ -92,7 +118,7 @@ function table(caption, columns, rows, { sort = null, most = 100 } = {}) {
     h(
       "th",
       { scope: "col", class: column.text ? "text" : "", "aria-sort": "none" },
-      h("button", { type: "button", onclick: () => sortBy(index), tip: column.help && { title: column.head, note: column.help } }, column.head),
+      h("button", { type: "button", onclick: () => sortBy(index), ...meaningOf(column.word || column.head, column.head, column.help) }, column.head),
     ),
   );
   let shown = most;
@@ -181,7 +207,7 @@ function remembered() {
 
 /** The frame: a bar with the way to every section, the sections, the foot. */
 function page(title, lead, sections, foot) {
-  const present = sections.filter(Boolean);
+  const present = [...sections, wordSection()].filter(Boolean);
   document.body.append(
     h("a", { class: "skip", href: "#main" }, "Skip to the report"),
     h("header", { class: "bar" },

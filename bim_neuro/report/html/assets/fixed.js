@@ -19,7 +19,7 @@ function readoutCard() {
   const columns = [
     { head: "Layer", text: true, value: (row) => row.layer },
     { head: "Same answer", value: (row) => (row.measure === "answers" ? row.share : null), show: (row) => (row.measure === "answers" && row.of ? `${percent(row.share, 2)} of ${count(row.of)}` : NONE) },
-    { head: "Relative error", help: "RMS of integers minus float, over the RMS of float.", value: (row) => row.relative_rms, show: (row) => percent(row.relative_rms, 2) },
+    { head: "Relative error", value: (row) => row.relative_rms, show: (row) => percent(row.relative_rms, 2) },
   ];
   return card("Readouts, float and integer", { note: "Of the samples in which either run prefers an answer, the share with the same one." }, table("Readouts, float and integer", columns, rows));
 }
@@ -44,7 +44,7 @@ function inputCard() {
     { head: "Clipped", value: (row) => row.clipped / values, show: (row) => (row.clipped ? h(row.clipped > values / 100 ? "strong" : "span", { class: row.clipped > values / 100 ? "bad" : "" }, percent(row.clipped / values)) : "none") },
     { head: "Came", text: true, value: (row) => row.seen_high, show: (row) => `${digits(row.seen_low)} to ${digits(row.seen_high)}` },
     kind === "delta"
-      ? { head: "An event a change of", value: (row) => row.step, show: (row) => digits(row.step) }
+      ? { head: "An event a change of", word: "event", value: (row) => row.step, show: (row) => digits(row.step) }
       : { head: "Taken", text: true, value: (row) => row.high, show: (row) => `${digits(row.low)} to ${digits(row.high)}` },
   ];
   return card("Input", { note: `${count(values)} values a channel; what lies beyond the range that is taken is cut off. ${data.left_out.input || ""}` }, table("Input by channel", columns, data.input, { most: 12 }));
@@ -56,7 +56,7 @@ function verifyCard() {
     { head: "Layer", text: true, value: (row) => row.layer },
     { head: "What", text: true, value: (row) => row.what },
     { head: "Values", value: (row) => row.values },
-    { head: "Not zero", help: "In either run; silence is equal to silence, and says little.", value: (row) => row.nonzero },
+    { head: "Not zero", value: (row) => row.nonzero },
     { head: "Different", value: (row) => row.values - row.equal, show: (row) => (row.values === row.equal ? "none" : h("strong", { class: "bad" }, count(row.values - row.equal))) },
   ];
   return card(`Verified on ${run.verify.backend}`, { wide: true, note: `${plural(run.verify.samples, "sample")}, every message and state of every step. ${data.left_out.verify || ""}` },

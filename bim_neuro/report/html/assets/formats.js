@@ -54,13 +54,13 @@ function formatCard() {
   const fallback = table("Formats of weights, states and messages", [
     { head: "Layer", text: true, value: (row) => row.layer },
     { head: "What", text: true, value: (row) => row.word },
-    { head: "Bits", help: "Of the magnitude; a sign beside them.", value: (row) => bitsOf(row.limit) },
-    { head: "Used", help: "Bits of the largest value.", value: (row) => bitsOf(row.largest) },
+    { head: "Bits", value: (row) => bitsOf(row.limit) },
+    { head: "Used", value: (row) => bitsOf(row.largest) },
     { head: "To spare", value: (row) => bitsOf(row.limit) - bitsOf(row.largest) },
     { head: "Largest", value: (row) => row.largest },
     { head: "In real units", value: (row) => (row.unit ? row.largest * row.unit : null), show: (row) => (row.unit ? `${digits(row.largest * row.unit)} of \u00b1${digits(row.limit * row.unit)}` : NONE) },
     { head: "At the limit", value: (row) => row.full, show: (row) => (row.full === null ? NONE : row.full ? h("strong", { class: "bad" }, count(row.full)) : "none") },
   ], rows, { most: 40 });
-  const note = `Does each number fit its format, and how much of it is used? Weights of the program; states and messages of sample ${count(beside ? beside.sample : 0)}. Bars of words count values by the bits they need: each further bit is twice as large.`;
+  const note = `Does each number fit its format, and how much of it is used? Weights of the program; states and messages of sample ${count(beside ? beside.sample : 0)}. Bars of words count values by the bits they need: each further bit is twice as large.${beside && beside.left_out ? " Layers that a lowering made have no real units." : ""}`;
   return card("Weights, states and messages in their formats", { wide: true, note, tools: h("div", { class: "tools" }, layerPicker), fallback }, chosen, stage);
 }

@@ -22,17 +22,17 @@ function layerTable() {
   const columns = [
     { head: "Layer", text: true, value: (layer) => layer.name },
     { head: "Kind", text: true, value: (layer) => layer.kind },
-    { head: "Law", text: true, help: "Whose integer law this is: of a process that Lava ships, and calls bit-accurate to Loihi or fixed-point, or ours where it ships none. None is said to be equal to the chip.", value: (layer) => layer.law || (layer.judge === "lava" ? "Lava's" : "ours") },
+    { head: "Law", text: true, value: (layer) => layer.law || (layer.judge === "lava" ? "Lava's" : "ours") },
     { head: "Neurons", value: (layer) => layer.neurons },
-    ...(layers.some((layer) => layer.shape) ? [{ head: "Shape", text: true, help: "Of a feature map: channels, rows and columns.", value: (layer) => (layer.shape ? layer.shape.join(" x ") : "") }] : []),
+    ...(layers.some((layer) => layer.shape) ? [{ head: "Shape", text: true, value: (layer) => (layer.shape ? layer.shape.join(" x ") : "") }] : []),
     { head: "Synapses", value: (layer) => layer.synapses },
     { head: "Cores", value: (layer) => layer.cores },
-    { head: "Synops", help: "Synaptic operations a sample, zeros of dense lists included.", value: (layer) => layer.synops_hardware / run.samples, show: (layer) => count(Math.round(layer.synops_hardware / run.samples)) },
-    { head: "Effective", help: "The share of them whose weight is not zero.", value: (layer) => (layer.synops_hardware ? layer.synops_effective / layer.synops_hardware : null), show: (layer) => (layer.synops_hardware ? percent(layer.synops_effective / layer.synops_hardware) : NONE) },
-    { head: "Silent", help: "Slots without a message.", value: (layer) => layer.sparsity, show: (layer) => percent(layer.sparsity) },
+    { head: "Synops", value: (layer) => layer.synops_hardware / run.samples, show: (layer) => count(Math.round(layer.synops_hardware / run.samples)) },
+    { head: "Effective", value: (layer) => (layer.synops_hardware ? layer.synops_effective / layer.synops_hardware : null), show: (layer) => (layer.synops_hardware ? percent(layer.synops_effective / layer.synops_hardware) : NONE) },
+    { head: "Silent", value: (layer) => layer.sparsity, show: (layer) => percent(layer.sparsity) },
     { head: "Zero weights", value: (layer) => layer.weight_sparsity, show: (layer) => percent(layer.weight_sparsity) },
-    { head: "Energy", help: "Dynamic, a sample, likely value.", value: (layer) => layer.energy_pj.value, show: (layer) => energy(layer.energy_pj.value) },
-    { head: "Saturated", help: "Words that saturated or wrapped in the run.", value: (layer) => layer.saturations, show: (layer) => (layer.saturations ? h("strong", { class: "bad" }, count(layer.saturations)) : "none") },
+    { head: "Energy", value: (layer) => layer.energy_pj.value, show: (layer) => energy(layer.energy_pj.value) },
+    { head: "Saturated", value: (layer) => layer.saturations, show: (layer) => (layer.saturations ? h("strong", { class: "bad" }, count(layer.saturations)) : "none") },
   ];
   return card("Every layer", { wide: true, note: data.left_out.layers }, table("Layers", columns, layers, { most: 25 }));
 }

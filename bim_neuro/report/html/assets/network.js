@@ -106,15 +106,13 @@ function binding() {
 const toned = (colour, full) => `color-mix(in oklab, ${colour} ${Math.round(25 + 75 * Math.min(1, full))}%, var(--card))`;
 
 function chipPicture(binds) {
-  const { columns, rows, per_chip, chip_columns, chips } = data.mesh;
-  const used = Math.max(1, Math.min(chips, 1 + Math.floor(largest(data.cores.map(({ core }) => core)) / per_chip)));
-  const [wide, high] = [Math.min(used, chip_columns), Math.ceil(used / chip_columns)];
-  const [width, height] = [wide * (columns + 1) - 1, high * (rows + 1) - 1];
-  const outlines = Array.from({ length: used }, (_, chip) => {
+  const { columns, rows, per_chip } = data.mesh;
+  const mesh = drawnMesh();
+  const outlines = Array.from({ length: mesh.left_out ? 0 : mesh.used }, (_, chip) => {
     const { x, y } = placeOf(chip * per_chip);
     return s("rect", { class: "chip-edge", x: x - 0.2, y: y - 0.2, width: columns + 0.4, height: rows + 0.4, rx: 0.5 });
   });
-  return s("svg", { class: "chip-picture", viewBox: `-0.5 -0.5 ${width + 1} ${height + 1}`, role: "presentation" }, outlines,
+  return s("svg", { class: "chip-picture", viewBox: viewOf(mesh, 0.5), role: "presentation", style: { "--tiles": mesh.width + 1 } }, outlines,
     data.cores.map((core) => {
       const { x, y } = placeOf(core.core);
       const full = fullest(core);
@@ -142,7 +140,7 @@ function networkCard() {
   const chip = data.cores.length > 0 && data.chips.length === 0;
   const binds = chip ? binding() : new Map();
   const note = ["An edge is as wide as the messages it carries in a sample.", loops ? "A loop runs below." : "",
-    chip ? "A core has the colour of the resource it has least left of, the darker the fuller. Point at a layer to see its cores, at a core to see its layers." : "",
+    chip ? "A core has the colour of the resource it has least left of, the darker the fuller. Point at a layer to see its cores, at a core to see its layers." + freeText(drawnMesh()) : "",
     left ? `${NODES_DRAWN} of ${NODES_DRAWN + left} layers drawn, those that send most.` : ""].filter(Boolean).join(" ");
   const rows = data.edges.map((edge) => ({ ...edge, sent: sentInSample(edge.from) }));
   const fallback = table("Edges of the network", [

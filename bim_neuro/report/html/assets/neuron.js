@@ -83,14 +83,14 @@ function neuronCard() {
   pickLayer(layerPicker.value);
   const tools = h("div", { class: "tools" }, layerPicker, chosen,
     choice("Scale", [[false, "Signal"], [true, "Whole range"]], false, (value) => { whole = value; draw(); }));
-  const note = `Sample ${count(beside.sample)}, ${plural(beside.steps, "step")}. Does fixed point follow the float model, and does it use its words? A format should hold the signal with a little room: far more of it wastes bits, less saturates. Membranes are drawn after their reset; of several scan states the largest. Neurons are those furthest off, nearest, and at equal ranks between.`;
+  const note = `Sample ${count(beside.sample)}, ${plural(beside.steps, "step")}. Does fixed point follow the float model, and does it use its words? A format should hold the signal with a little room: far more of it wastes bits, less saturates. Membranes are drawn after their reset; of several scan states the largest. Neurons are those furthest off, nearest, and at equal ranks between. ${beside.left_out || ""}`;
   return card("One neuron, float and integer", { wide: true, note, tools, fallback }, stage,
     legend([["float", "var(--c2)", "stroke"], ["integer", "var(--c1)", "stroke"], ["threshold", "var(--quiet)", "stroke"]]));
 }
 
 function neuronTable(signals) {
   const ends = signals.flatMap(({ name, floats, integers }) => [
-    { head: `${signalName(name)}, float`, value: (row) => floats[row.step], show: (row) => digits(floats[row.step]) },
-    { head: `${signalName(name)}, integer`, value: (row) => integers[row.step], show: (row) => digits(integers[row.step]) }]);
+    { head: `${signalName(name)}, float`, word: "float", value: (row) => floats[row.step], show: (row) => digits(floats[row.step]) },
+    { head: `${signalName(name)}, integer`, word: "integer", value: (row) => integers[row.step], show: (row) => digits(integers[row.step]) }]);
   return table("One neuron, step by step", [{ head: "Step", value: (row) => row.step }, ...ends], Array.from({ length: beside.steps }, (_, step) => ({ step })), { most: 32 });
 }

@@ -108,5 +108,5 @@ function stepTable(lanes) {
   const head = { head: "Step", value: (row) => row.step };
   const rows = Array.from({ length: rasters.steps }, (_, step) => ({ step }));
   return table("Neurons shown that send, by step", [head, ...lanes.slice(0, 12).map((lane) => ({
-    head: lane.name, help: `of ${count(lane.rows)} neurons shown`, value: (row) => lane.sending[row.step] }))], rows, { most: 32 });
+    head: lane.name, word: "layer", help: `How many of ${count(lane.rows)} neurons shown send.`, value: (row) => lane.sending[row.step] }))], rows, { most: 32 });
 }

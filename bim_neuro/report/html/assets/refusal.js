@@ -26,7 +26,7 @@ function targetsCard() {
     { head: "Target", text: true, value: (row) => row.name, show: (row) => row.name },
     { head: "Takes it", text: true, value: (row) => (row.fits ? "yes" : row.fits === null ? "not tried" : "no") },
     { head: "Cores", value: (row) => row.cores, show: (row) => (row.cores ? `${count(row.cores)}${row.limit ? ` of ${count(row.limit)}` : ""}` : NONE) },
-    { head: "What it is, or why not", text: true, value: (row) => row.why || row.title, show: (row) => h("span", { class: "wrapped" }, row.fits ? row.title : row.why) },
+    { head: "What it is, or why not", word: "target", text: true, value: (row) => row.why || row.title, show: (row) => h("span", { class: "wrapped" }, row.fits ? row.title : row.why) },
   ];
   return card("Other targets", { wide: true, note: "Each target that comes with the package was tried with this model; ranges that only a run measures are bounds." },
     table("Other targets", columns, [...data.targets].sort((a, b) => Number(b.fits) - Number(a.fits)), { most: 30 }));

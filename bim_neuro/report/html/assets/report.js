@@ -152,10 +152,10 @@ function denseCard() {
   if (!run.dense) return null;
   const own = { device: run.energy.energy_uj.value === null ? null : run.energy.energy_uj.value * 1e6, arithmetic: run.energy.dynamic.value };
   const columns = [
-    { head: "Computed densely on", text: true, value: (row) => row.name, show: (row) => h("span", { tip: { title: row.name, rows: [["a product", energy(row.mac_pj.value)], ["basis", row.mac_pj.basis]], note: row.mac_pj.source }, class: "hint", tabindex: 0 }, row.name) },
+    { head: "Computed densely on", word: "dense processor", text: true, value: (row) => row.name, show: (row) => h("span", { tip: { title: row.name, rows: [["a product", energy(row.mac_pj.value)], ["basis", row.mac_pj.basis]], note: row.mac_pj.source }, class: "hint", tabindex: 0 }, row.name) },
     { head: "Scope", text: true, value: (row) => row.scope },
     { head: "Energy", value: (row) => row.energy.value, show: (row) => energy(row.energy.value) },
-    { head: "Of this run's", help: "A whole device over dynamic and static energy of this run, arithmetic alone over its dynamic energy; another scope, so no measure of merit.", value: (row) => (own[row.scope] ? row.energy.value / own[row.scope] : null), show: (row) => (own[row.scope] ? `${digits(row.energy.value / own[row.scope])}×` : NONE) },
+    { head: "Of this run's", value: (row) => (own[row.scope] ? row.energy.value / own[row.scope] : null), show: (row) => (own[row.scope] ? `${digits(row.energy.value / own[row.scope])}×` : NONE) },
   ];
   return card("The same model, dense", { note: `${count(run.dense.macs)} products a sample at published prices. Another scope than the chip's: not to be read as a ranking.` },
     table("The same model computed densely", columns, run.dense.processors));

@@ -1,5 +1,8 @@
 "use strict";
-// A sweep: what no other trial beats, two objectives at a time, and every trial in a table that sorts and filters.
+// A sweep, or runs that were found: what no other beats, two objectives at a time, and a table that sorts and filters.
+
+const ROW = data.runs ? "run" : "trial"; // what a row is called
+const rows = data.runs || data.trials;
 
 const objectives = data.objectives; // [{name, column, most, unit, title}]
 const objective = (name) => objectives.find((one) => one.name === name);
@@ -14,7 +17,7 @@ const AMOUNT = {
 };
 const amount = (unit, value) => (value === null || value === undefined ? NONE : AMOUNT[unit](value));
 const said = (values) => varied.map((name) => `${name} ${name in values ? values[name] : NONE}`).join(", ");
-const pages = new Map(data.trials.map((row) => [row.key, row.page]));
+const pages = new Map(rows.map((row) => [row.key, row.page]));
 const report = (key) => (pages.get(key) ? pages.get(key).split("/").map(encodeURIComponent).join("/") : null);
 const onFront = new Set(Object.values(data.fronts).flatMap((places) => places.flatMap((place) => data.points[place].keys)));
 
@@ -26,7 +29,7 @@ function spread(range, unit) {
 const tipOf = (point) => ({
   title: said(point.values) || point.values.model,
   rows: objectives.map((one) => [one.title, spread(point[one.name], one.unit)]),
-  note: point.keys.length > 1 ? `Mean of ${plural(point.keys.length, "seed")}, and the range of all.` : "Click to open its report.",
+  note: point.keys.length > 1 ? `Mean of ${plural(point.keys.length, "seed")}, and the range of all.` : report(point.keys[0]) ? "Click to open its report." : "",
 });
 
 function frontCard(name, places) {
@@ -42,32 +45,35 @@ function frontCard(name, places) {
   })), axis(across), axis(up)));
   draw(true);
   const tools = choice("Ranges", [["with", "With ranges"], ["bare", "Values alone"]], "with", (key) => draw(key === "with"));
-  const rows = places.map((place) => data.points[place]);
+  const best = places.map((place) => data.points[place]);
   const columns = [
-    ...varied.map((one) => ({ head: one, text: true, value: (point) => point.values[one] })),
-    ...objectives.map((one) => ({ head: one.title, value: (point) => (point[one.name] ? point[one.name].value : null), show: (point) => spread(point[one.name], one.unit) })),
+    ...varied.map((one) => ({ head: one, word: "setting", text: true, value: (point) => point.values[one] })),
+    ...objectives.map((one) => ({ head: one.title, word: one.word, value: (point) => (point[one.name] ? point[one.name].value : null), show: (point) => spread(point[one.name], one.unit) })),
   ];
   return card(`${up.title} against ${across.title.toLowerCase()}`,
-    { wide: across === objectives[1], tools, fallback: table(`The front of ${name}`, columns, rows) }, place);
+    { wide: across === objectives[1], tools, fallback: table(`The front of ${name}`, columns, best) }, place);
 }
 
-// The table of trials.
+// The table of trials or runs.
 
 const link = (row) => (row.page ? h("a", { href: report(row.key) }, row.key.slice(0, 8)) : row.key.slice(0, 8));
-const columnsOfTrials = [
-  { head: "Trial", text: true, value: (row) => row.key, show: link },
-  { head: "Status", text: true, value: (row) => row.status, show: (row) => h("span", { class: row.status === "done" ? "" : "bad", title: row.said }, row.status) },
-  ...data.varied.map((name) => ({ head: name, text: true, value: (row) => (name === "model" ? row.model : row.values[name]) })),
+const columnsOfRows = [
+  { head: capital(ROW), text: true, value: (row) => row.key, show: link },
+  ...(data.runs ? [{ head: "File", text: true, value: (row) => row.said }]
+    : [{ head: "Status", text: true, value: (row) => row.status, show: (row) => h("span", { class: row.status === "done" ? "" : "bad", title: row.said }, row.status) }]),
+  ...data.varied.map((name) => ({ head: name, word: "setting", text: true, value: (row) => (name === "model" ? row.model : row.values[name]) })),
   ...objectives.map((one) => ({
-    head: one.title, value: (row) => row.metrics[one.column],
+    head: one.title, word: one.word, value: (row) => row.metrics[one.column],
     show: (row) => [amount(one.unit, row.metrics[one.column]), ends(row.metrics, one)],
   })),
-  ...(data.trials.some((row) => row.lost_by_pruning !== null) ? [{
-    head: "Lost by pruning", help: "Accuracy of the same trial without pruning, less its own.",
+  ...(rows.some((row) => row.lost_by_pruning !== null) ? [{
+    head: "Lost by pruning",
     value: (row) => row.lost_by_pruning, show: (row) => (row.lost_by_pruning === null ? NONE : `${(100 * row.lost_by_pruning).toFixed(1)} points`),
   }] : []),
-  { head: "Computed in", value: (row) => row.seconds, show: (row) => seconds(row.seconds ?? null) },
-  { head: "Says", text: true, value: (row) => row.said },
+  ...(data.runs ? [] : [
+    { head: "Computed in", value: (row) => row.seconds, show: (row) => seconds(row.seconds ?? null) },
+    { head: "Says", text: true, value: (row) => row.said },
+  ]),
 ];
 
 function ends(metrics, one) {
@@ -75,7 +81,7 @@ function ends(metrics, one) {
   return low === undefined || low === null ? "" : h("small", {}, `${amount(one.unit, low)} to ${amount(one.unit, high)}`);
 }
 
-function trials() {
+function rowsCard() {
   const place = h("div");
   const chosen = { text: "", front: "all" };
   const written = (row) => [row.status, row.key, row.said, row.model, ...Object.entries(row.values).map(([name, value]) => `${name}=${value}`)].join(" ").toLowerCase();
@@ -84,25 +90,25 @@ function trials() {
   function fill() {
     const heads = [...place.querySelectorAll("th[aria-sort]")];
     const sorted = heads.findIndex((head) => head.getAttribute("aria-sort") !== "none");
-    const shown = data.trials.filter(fits);
+    const shown = rows.filter(fits);
     const sort = sorted < 0 ? [2 + data.varied.length, "descending"] : [sorted, heads[sorted].getAttribute("aria-sort")];
-    place.replaceChildren(table("Trials", columnsOfTrials, shown, { sort }));
-    found.textContent = plural(shown.length, "trial");
+    place.replaceChildren(table(`${capital(ROW)}s`, columnsOfRows, shown, { sort }));
+    found.textContent = plural(shown.length, ROW);
   }
-  const box = h("input", { type: "search", class: "filter", placeholder: "Filter: weight_bits=8 stock", "aria-label": "Filter the trials by their settings",
+  const box = h("input", { type: "search", class: "filter", placeholder: data.runs ? "Filter: rule=rtrl digits" : "Filter: weight_bits=8 stock", "aria-label": `Filter the ${ROW}s by their settings`,
     oninput: (event) => { chosen.text = event.target.value.trim().toLowerCase(); fill(); } });
-  const which = choice("Which trials", [["all", "All"], ["front", "On a front"]], "all", (key) => { chosen.front = key; fill(); });
+  const which = choice(`Which ${ROW}s`, [["all", "All"], ["front", "On a front"]], "all", (key) => { chosen.front = key; fill(); });
   fill();
-  return card("Trials", { wide: true, note: data.note, tools: h("div", { class: "tools" }, found, box, which) }, place);
+  return card(`${capital(ROW)}s`, { wide: true, note: data.note, tools: h("div", { class: "tools" }, found, box, which) }, place);
 }
 
 function sweep() {
-  const counts = Object.entries(data.by_status).map(([status, number]) => `${count(number)} ${status}`).join(", ");
+  const statuses = Object.entries(data.by_status).map(([status, number]) => `${count(number)} ${status}`).join(", ");
   const drawn = Object.entries(data.fronts).map(([name, places]) => frontCard(name, places)).filter(Boolean);
-  page(data.title || "Sweep", [h("p", { class: "verdict" }, `${plural(data.trials.length, "trial")}: ${counts}`),
-    data.left_out ? h("p", { class: "note" }, `${plural(data.left_out, "trial")} of other code or libraries left out.`) : null], [
+  page(data.title || "Sweep", [h("p", { class: "verdict" }, `${plural(rows.length, ROW)}${data.runs ? "" : `: ${statuses}`}`),
+    data.left_out ? h("p", { class: "note" }, `${plural(data.left_out, ROW)} of other code or libraries left out.`) : null], [
     drawn.length ? section("fronts", "Fronts", "What no other beats", "The line joins the points that no other beats in both. A whisker is the range of prices and seeds. A point opens its report.", cards(drawn)) : null,
-    section("trials", "Trials", "Every trial", null, cards(trials())),
+    section(`${ROW}s`, `${capital(ROW)}s`, `Every ${ROW}`, null, cards(rowsCard())),
   ], [`bim-neuro ${data.bim_neuro}. `, h("code", {}, data.command || "")]);
 }
 

@@ -12,7 +12,7 @@ function trainingSection() {
   const rows = table("Training by epoch", [
     { head: "Epoch", value: (row) => row.epoch },
     { head: "Loss", value: (row) => row.loss, show: (row) => digits(row.loss) },
-    { head: `Validation ${name}`, value: (row) => row.value, show: (row) => percent(row.value, 2) },
+    { head: `Validation ${name}`, word: "validation score", value: (row) => row.value, show: (row) => percent(row.value, 2) },
   ], epoch.map((each, point) => ({ epoch: each, loss: loss[point], value: value[point] })));
   return section("training", "Training", "How it was trained", null, cards(card("Loss and score by epoch", { wide: true, note, fallback: rows },
     stripFigure("Training loss by epoch", "loss", loss, largest(loss), digits, "var(--c2)", tip),
