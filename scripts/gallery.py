@@ -90,7 +90,9 @@ def _lif(neurons: int) -> LIF:
 
 
 PICTURES_OF = {
-    "chip": Picture((f"compile {MODEL} --samples 64 -o OUT/digits",), "digits/report.html", "chip", 900),
+    "chip": Picture(
+        (f"compile {MODEL} --optimise latency --samples 64 -o OUT/spread",), "spread/report.html", "chip", 900
+    ),
     "energy": Picture((f"compile {MODEL} --samples 64 -o OUT/digits",), "digits/report.html", "energy", 900),
     "refusal": Picture(
         (f"compile {MODEL} --target OUT/tiny.toml -o OUT/refused",), "refused/report.html", "main", 900, small_chip, 1

@@ -13,8 +13,8 @@ from bim_neuro.report.models import Summary, read
 
 CORES_A_CHIP = 120
 HOSTILE = '</script><img src=x onerror="document.title=1"><b>'
-PAGES = ("loihi2", "lava_cpu", "stock", "hostile", "learnt", "expected", "maps", "dead", "cores", "board", "refused",
-         "compare", "eight", "twelve", "runs")  # fmt: skip
+PAGES = ("loihi2", "lava_cpu", "stock", "hostile", "learnt", "expected", "maps", "dead", "few", "cores", "board",
+         "refused", "compare", "eight", "twelve", "runs")  # fmt: skip
 """Names of the pages that tests/report/conftest.py makes."""
 
 Files = dict[str, Any]
@@ -91,13 +91,13 @@ def expected(files: Files) -> Files:
     return made
 
 
-def trained(seed: int, score: float) -> dict[str, Any]:
+def trained(seed: int, rule: str) -> dict[str, Any]:
     """Return the record of a training, as model.pt keeps it."""
-    rows = [{"epoch": epoch, "loss": 1 / epoch, "score": score} for epoch in (1, 2, 3)]
-    test = {law: {"accuracy": score} for law in ("float", "integer")}
-    asked = {"recipe": {"epochs": 3, "seed": seed}, "learning": {"rule": "bptt"}}
-    return {"rule": "bptt", "seed": seed, **asked, "epochs": 3, "seconds": 10.0,
-            "validation": {"accuracy": score, "samples": 40}, "test": test, "log": rows}  # fmt: skip
+    rows = [{"epoch": epoch, "loss": 1 / epoch, "score": 0.5} for epoch in (1, 2, 3)]
+    test = {law: {"accuracy": 0.5} for law in ("float", "integer")}
+    asked = {"recipe": {"epochs": 3, "seed": seed}, "learning": {"rule": rule}}
+    return {"rule": rule, "seed": seed, **asked, "epochs": 3, "seconds": 10.0,
+            "validation": {"accuracy": 0.5, "samples": 40}, "test": test, "log": rows}  # fmt: skip
 
 
 def many_layers(files: Files, count: int) -> Files:

@@ -96,6 +96,7 @@ COLUMNS = {
     "taken": "range of raw values that the encoder takes",
     "takes it": "whether the model fits a target; not tried where there was no time",
     "target": "a chip, board or simulation, as its profile describes it",
+    "task": "the data, the metric and the default model of a training",
     "theirs": "spikes in the recording; of a state, values that are not zero",
     "ties": "bins in which a voltage lies within 1e-5 of its threshold, so that either answer is right",
     "time a sample": "seconds from one sample to the next",

@@ -38,6 +38,14 @@ def _range(metrics: Sequence[Mapping[str, Any]], column: str) -> dict[str, float
     return {"value": sum(middle) / len(middle), "low": min(low), "high": max(high)} if middle and low and high else None
 
 
+def front_by_task(found: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]) -> list[int]:
+    """Return the places of the points that no other of their own task beats."""
+    tasks: dict[str, list[int]] = {}
+    for place, point in enumerate(found):
+        tasks.setdefault(point["values"]["model"], []).append(place)
+    return [own[at] for own in tasks.values() for at in front([found[place] for place in own], objectives)]
+
+
 def front(found: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]) -> list[int]:
     """Return the places of the points that no other beats in one or two objectives: none is as good in all of them
     and better in one.

@@ -42,7 +42,7 @@ def table_of_runs(places: Sequence[Path], output: Path | None = None, command: s
     if not rows:
         named = ", ".join(map(str, places))
         raise InputError(f"no trained model of bim-neuro in {named:.200}", "name files or folders that bim-train wrote")
-    table = table_of(rows, [OBJECTIVES[name] for name in COMPARED])
+    table = table_of(rows, [OBJECTIVES[name] for name in COMPARED], by_task=True)
     others = len(models) - len(found)
     note = f"{counted(others, 'file')} without the record of a training left out." if others else ""
     table = {"runs" if name == "trials" else name: value for name, value in table.items()}

@@ -19,7 +19,7 @@ from ..atomic import write
 from ..errors import InputError
 from ..intake import read_json
 from ..printable import as_json, csv_cell
-from .fronts import front, points
+from .fronts import front, front_by_task, points
 from .objectives import OBJECTIVES, Objective
 from .origin import code, libraries
 from .store import Store, is_row
@@ -39,8 +39,9 @@ def write_table(store: Store, objectives: Sequence[Objective], command: str) -> 
     return table
 
 
-def table_of(rows: list[dict[str, Any]], objectives: Sequence[Objective]) -> dict[str, Any]:
-    """Return trials, points and fronts as plain values."""
+def table_of(rows: list[dict[str, Any]], objectives: Sequence[Objective], by_task: bool = False) -> dict[str, Any]:
+    """Return trials, points and fronts as plain values; ``by_task``: no point is held against one of another task."""
+    fronted = front_by_task if by_task else front
     lost = _lost_by_pruning(rows)
     found = points(rows, objectives)
     return {
@@ -51,7 +52,7 @@ def table_of(rows: list[dict[str, Any]], objectives: Sequence[Objective]) -> dic
         "varied": _varied(rows),
         "by_status": dict(Counter(row["status"] for row in rows)),
         "fronts": {
-            ",".join(one.name for one in pair): front(found, pair)
+            ",".join(one.name for one in pair): fronted(found, pair)
             for pair in (combinations(objectives, 2) if len(objectives) > 1 else [tuple(objectives)])
         },
         "points": found,

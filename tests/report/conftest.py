@@ -36,6 +36,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "hostile.html").write_text(html_of(hostile(files, HOSTILE)))
     (folder / "learnt.html").write_text(html_of(learnt(files)))
     (folder / "expected.html").write_text(html_of(expected(files)))
+    (folder / "few.html").write_text(html_of(many_cores(files, 30)))
     (folder / "cores.html").write_text(html_of(many_cores(many_layers(files, 200), 1100)))
     (folder / "board.html").write_text(html_of(many_cores(many_layers(files, 1000), 1152 * CORES_A_CHIP)))
     compare = bim_report("compare", folder / "loihi2", folder / "lava_cpu", "-o", folder / "compare.html")
@@ -48,8 +49,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert bim_compile(model, *stock).code == 0
     (folder / "stock.html").write_text((folder / "stock" / "report.html").read_text())
     (folder / "trained").mkdir()
-    for seed, score in enumerate((0.5, 0.75)):
-        save_model(folder / "trained" / f"{seed}.pt", replace(small_checkpoint(seed), training=trained(seed, score)))
+    for seed, rule in enumerate(("bptt", "rtrl")):
+        save_model(folder / "trained" / f"{seed}.pt", replace(small_checkpoint(seed), training=trained(seed, rule)))
     assert bim_report("runs", folder / "trained", "-o", folder / "runs.html").code == 0
     for name, net, loudness in (("maps", "conv_lif", 1), ("dead", "dense_lif", 0)):
         program = bim_neuro.compile(graph := NETS[net](), target="loihi2")

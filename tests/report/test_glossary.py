@@ -85,6 +85,8 @@ def test_a_meaning_is_shown_to_the_pointer_and_the_keyboard_and_listed_once(visi
     page.locator("#layers thead button", has_text="Neurons").focus()
     page.keyboard.press("Tab")
     assert COLUMNS["synapses"] in page.get_by_role("tooltip").inner_text().lower()
+    assert not page.locator("#words dt").first.is_visible()
+    page.locator("#words summary").click()
     listed = page.locator("#words dt").all_inner_texts()
     assert {"layer", "synops", "law"} <= set(listed)
     assert len(listed) == len(set(listed))

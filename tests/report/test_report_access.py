@@ -53,7 +53,8 @@ def test_the_pdf_has_every_table_whole(visit: Open, name: str) -> None:
         text += sheet.extract_text(visitor_text=note)
     assert min(room) > 0
     printed = "".join(unicodedata.normalize("NFKC", text).split())  # letters that the font joins
-    words = {word for head in heads for word in head.split()}  # a head of two lines stands among its neighbours
+    meanings = page.locator("#words dd").all_text_contents()  # folded on the screen
+    words = {word for text in (*heads, *meanings) for word in text.split()}  # two lines stand among their neighbours
     assert len(words) > 5
     assert {word for word in words if word not in printed} == set()
 

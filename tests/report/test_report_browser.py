@@ -50,37 +50,39 @@ def test_feature_maps_are_drawn_a_picture_a_channel(visit: Open) -> None:
 
 
 def test_of_a_chip_the_tiles_around_the_cores_in_use_are_drawn_and_the_free_ones_counted(visit: Open) -> None:
+    page = visit("few").page  # 30 cores in rows of 8
+    for picture, drawn in ((".map", 32), (".chip-picture", 30)):
+        view = [float(value) for value in str(page.locator(picture).get_attribute("viewBox")).split()]
+        assert page.locator(f"{picture} rect.core").count() == drawn
+        places = "all => all.map((one) => [one.x, one.y].map((at) => at.baseVal.value))"
+        inside = page.locator(f"{picture} rect.core[data-tip]").evaluate_all(places)
+        assert len(inside) == 30
+        assert all(0 <= x - view[0] <= view[2] and 0 <= y - view[1] <= view[3] for x, y in inside)
+        assert view[2] < 10
+        assert view[3] < 6
+    assert page.locator("#chip, #program").filter(has_text="88 free cores are not drawn.").count() == 2
+    whole = visit("cores").page  # several chips are drawn whole
+    assert whole.locator(".map rect.core").count() == 1200
+    assert "free core" not in whole.locator("#chip").inner_text()
+
+
+def test_a_program_of_one_core_has_no_map_of_it(visit: Open) -> None:
     page = visit("loihi2").page
-    used = page.locator(".map .core[data-tip]").count()
-    drawn = page.locator(".map rect.core").count()
-    free = 120 - drawn
-    assert used <= drawn < 120
-    assert (
-        f"{free} free cores are not drawn"
-        in page.locator(".card", has_text="Core map").locator(".note").first.inner_text()
-    )
-    for picture in (".map", ".chip-picture"):
-        view = [float(value) for value in page.locator(picture).get_attribute("viewBox").split()]
-        inside = page.locator(f"{picture} rect.core[data-tip]").evaluate_all(
-            "all => all.map((one) => [one.x, one.y].map((at) => at.baseVal.value))"
-        )
-        assert len(inside) == used
-        assert all(view[0] <= x <= view[0] + view[2] and view[1] <= y <= view[1] + view[3] for x, y in inside)
-    full = visit("cores").page  # several chips are drawn whole
-    assert full.locator(".map rect.core").count() == 1200
-    assert "free core" not in full.locator("#chip").inner_text()
+    assert page.locator(".chip-picture .core").count() == 1
+    assert "119 free cores are not drawn." in page.locator("#program").inner_text()
+    assert page.locator(".map").count() == 0
+    assert "One core is in use, of 120." in page.locator("#chip").inner_text()
 
 
 def test_the_charts_are_there(visit: Open) -> None:
     page = visit("loihi2").page
     headings = page.locator("h3").all_inner_texts()
     wanted = {
-        *("By layer", "By kind of event", "Work by layer", "Core map", "Memory of the fullest cores", "Every core"),
+        *("By layer", "By kind of event", "Work by layer", "Memory of the core", "Placement", "Every core"),
         *("Activity over time", "Silence and zero weights", "Spikes, float and integer", "Verified on reference"),
     }
     assert wanted <= set(headings)
     assert page.locator("#energy .row[data-tip]").count() >= 6
-    assert page.locator(".map .core[data-tip]").count() == page.locator("#chip tbody tr").count()
     assert page.locator(".marks:not([aria-label])").count() == 0
     assert page.locator("svg[role=img]:not([aria-label])").count() == 0
 

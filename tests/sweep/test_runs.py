@@ -82,6 +82,16 @@ def test_costs_stand_beside_the_model_they_were_measured_on(trained: Path, table
     assert all("energy_uj" not in row["metrics"] and row["page"] is None for row in others)
 
 
+def test_a_run_is_beaten_by_none_of_another_task(trained: Path, tmp_path: Path) -> None:
+    """It scores less and is larger than each of the others, which are of another task."""
+    other = replace(small_checkpoint(7), task="other", training=record("bptt", 0, 0.1) | {"seconds": 99.0})
+    save_model(tmp_path / "other.pt", other)
+    table = json.loads(bim_report("runs", trained, tmp_path, "--json").out)
+    (place,) = [at for at, point in enumerate(table["points"]) if point["values"]["model"] == "other"]
+    fronts = {name: places for name, places in table["fronts"].items() if name.startswith("validation")}
+    assert all(place in fronts[f"validation,{name}"] for name in ("parameters", "trained_seconds"))
+
+
 def test_the_terminal_shows_mean_and_deviation_and_what_differs(trained: Path) -> None:
     ended = bim_report("runs", trained)
     assert ended.code == 0, ended.err

@@ -11,15 +11,16 @@ function legend(entries) {
 
 const WHISKER = "whisker"; // the shape of a range in a legend
 
-const [PX_OF_LETTER, NARROW] = [7, 200]; // of the text of a scale, and of the scale of a narrow card
+const CROWDED = 24; // letters that the scale of a narrow card has room for
+
+/** Texts along a scale, [per cent, text]; where it is narrow, those between the first and the last give way first. */
+const tickRow = (marks) => h("div", { class: sum(marks.map(([, text]) => text.length + 2)) > CROWDED ? "ticks long" : "ticks" },
+  marks.map(([place, text]) => h("span", { style: { left: at(place) } }, text)));
 
 /** The scale over rows of bars: ticks from 0 to `most`. */
 function axis(marks, most, format) {
-  const text = marks.map((mark) => (mark === 0 ? "0" : format(mark)));
-  const last = text.length - 1; // it is written to its left, and may meet the one before
-  if (last > 2 && PX_OF_LETTER * (text[last - 1].length / 2 + text[last].length) > (NARROW * (marks[last] - marks[last - 1])) / most) text[last - 1] = "";
   return h("div", { class: "row axis", "aria-hidden": "true" }, h("span"),
-    h("div", { class: "ticks" }, marks.map((mark, index) => h("span", { style: { left: at(share(mark, most)) } }, text[index]))));
+    tickRow(marks.map((mark) => [share(mark, most), mark === 0 ? "0" : format(mark)])));
 }
 
 function barRow(label, drawing, text, tip, aside) {
@@ -61,7 +62,7 @@ function logRows(label, rows, format) {
   const x = (value) => at(value > 0 ? (100 * (Math.log10(value) - low)) / span : 0);
   const every = Math.ceil(span / 6);
   const marks = Array.from({ length: Math.floor(span / every) + 1 }, (_, place) => 10 ** (low + place * every));
-  const head = h("div", { class: "row axis", "aria-hidden": "true" }, h("span", {}, "log"), h("div", { class: "ticks" }, marks.map((mark) => h("span", { style: { left: x(mark) } }, format(mark)))));
+  const head = h("div", { class: "row axis", "aria-hidden": "true" }, h("span", {}, "log"), tickRow(marks.map((mark) => [parseFloat(x(mark)), format(mark)])));
   return walkable(h("div", { class: "rows" }, head, rows.map((row) => {
     const drawing = s("svg", { class: "bar-svg", height: 22, role: "presentation" }, marks.map((mark) => s("line", { class: "grid", x1: x(mark), x2: x(mark), y1: 0, y2: 22 })));
     if (row.range && row.range.low !== null) drawing.append(s("line", { class: "range", x1: x(row.range.low), x2: x(row.range.high), y1: 11, y2: 11 }));

@@ -60,6 +60,7 @@ function drawnMesh() {
   return { ...drawn, tiles, used, left_out: used * per_chip - tiles.length };
 }
 
+const tileSize = ({ width }) => (width > 4 ? null : "56px"); // a few cores are drawn large
 const viewOf = ({ left, top, width, height }, margin) => `${left - margin} ${top - margin} ${width + 2 * margin} ${height + 2 * margin}`;
 const freeText = ({ left_out: free }) => (free ? ` ${free === 1 ? "One free core is" : `${count(free)} free cores are`} not drawn.` : "");
 
@@ -79,7 +80,7 @@ function coreMap() {
   const { per_chip, chips } = data.mesh;
   const mesh = drawnMesh();
   const most = { traffic: largest(data.cores.map(sentBy)) };
-  const drawing = s("svg", { class: "map", viewBox: viewOf(mesh, 0.1), role: "presentation", style: { "--tiles": mesh.width } });
+  const drawing = s("svg", { class: "map", viewBox: viewOf(mesh, 0.1), role: "presentation", style: { "--tiles": mesh.width, "--tile": tileSize(mesh) } });
   const tiles = new Map();
   for (const index of mesh.tiles) {
     const { x, y } = placeOf(index);
@@ -153,9 +154,10 @@ function memoryBars() {
     tip: coreTip(core),
   }));
   const rest = data.summary.cores.used - shown.length;
-  return card("Memory of the fullest cores", {
-    note: `Words in use${limit ? `; a core has ${count(limit)}` : ""}.${rest > 0 ? ` The other ${count(rest)} hold no more.` : ""}`,
-  }, rangeBars("Memory of the fullest cores", rows, (mark) => (mark >= 1000 ? `${digits(mark / 1000)} k` : digits(mark))),
+  const title = data.cores.length > 1 ? "Memory of the fullest cores" : "Memory of the core";
+  return card(title, {
+    note: `Words in use${limit ? `; a core has ${count(limit)}` : ""}.${data.cores.length > 1 ? "" : ` One core is in use, of ${count(data.summary.cores.limit)}.`}${rest > 0 ? ` The other ${count(rest)} hold no more.` : ""}`,
+  }, rangeBars(title, rows, (mark) => (mark >= 1000 ? `${digits(mark / 1000)} k` : digits(mark))),
   legend(WORDS.map(({ name }, place) => [words(name).replace(" words", ""), WORD_COLOURS[place % WORD_COLOURS.length]])));
 }
 

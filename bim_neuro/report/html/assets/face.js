@@ -106,8 +106,14 @@ function meaningOf(word, title, help) {
   return { "aria-describedby": id, tip: { title, note: help, meaning: `${capital(meaning.replaceAll("`", ""))}.` } };
 }
 
-const wordSection = () => (wordsUsed.size ? section("words", "Words", "What the columns mean",
-  "Of each head of a column on this page; docs/README.md has the whole glossary.", h("div", { class: "card" }, wordList)) : null);
+function wordSection() {
+  if (!wordsUsed.size) return null;
+  const fold = h("details", {}, h("summary", {}, `The ${count(wordsUsed.size)} words at the heads of columns`), wordList);
+  addEventListener("beforeprint", () => { fold.open = true; }); // paper has no pointer to ask with
+  addEventListener("afterprint", () => { fold.open = false; });
+  return section("words", "Words", "What the columns mean", null, h("div", { class: "card" }, fold,
+    h("p", { class: "note" }, "Each head shows its meaning too. The whole glossary is in docs/README.md.")));
+}
 
 // Tables. A column: {head, value(row), show(row), help, text: true where it is left-aligned}; `word` where the glossary
 // calls it otherwise than its head.
@@ -235,4 +241,14 @@ function card(title, { note, tools, wide, fallback } = {}, ...content) {
     fallback && h("details", {}, h("summary", {}, "As a table"), fallback));
 }
 
-const cards = (...content) => h("div", { class: "cards" }, content);
+/** Cards in two columns; the last of an odd number between two wide ones is wide, so that no place stays empty. */
+function cards(...content) {
+  const present = content.flat().filter(Boolean);
+  let before = 0;
+  present.forEach((one, at) => {
+    const wide = (other) => !other || other.classList.contains("wide");
+    before = wide(one) ? 0 : before + 1;
+    if (before % 2 === 1 && wide(present[at + 1])) one.classList.add("wide");
+  });
+  return h("div", { class: "cards" }, present);
+}

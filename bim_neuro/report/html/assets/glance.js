@@ -51,6 +51,7 @@ function fixedTile() {
   if (!rows.length) return tile("What did fixed point change?", "not compared", accuracy);
   const least = rows.reduce((a, b) => ((b.share ?? -1) < (a.share ?? -1) ? b : a));
   if (least.share === null) return tile("What did fixed point change?", "nothing to compare", `${least.layer} gives nothing; ${accuracy}`, null, "bad");
+  if (least.share === 1) return tile("What did fixed point change?", "nothing", `every spike and answer is float's; ${accuracy}`, null, "good");
   return tile("What did fixed point change?", `${percent(1 - least.share, 2)} of ${least.measure}`, `worst layer: ${least.layer}; ${accuracy}`, null, least.share === 0 ? "bad" : null);
 }
 

@@ -70,7 +70,7 @@ const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…
 
 function nodeBox(name, { x, y }) {
   const layer = layerNamed.get(name);
-  const says = layer ? `${count(layer.neurons)} ${layer.kind}${layer.cores > 1 ? ` · ${count(layer.cores)} cores` : ""}` : "input";
+  const says = layer ? `${count(layer.neurons)} ${layer.kind}${layer.cores > 1 ? ` · ${count(layer.cores)} cores` : ""}` : series.raster && series.raster.layers && series.raster.layers[name] ? plural(series.raster.layers[name].neurons, "line") : "input";
   return s("g", { class: "node", transform: `translate(${x} ${y})`, tip: nodeTip(name), "data-layer": name },
     s("rect", { class: "box", width: BOX.width, height: BOX.height, rx: 7 }),
     s("rect", { class: "stripe", width: 5, height: BOX.height - 12, x: 6, y: 6, rx: 2.5, style: { fill: layerHue(name) } }),
@@ -112,7 +112,7 @@ function chipPicture(binds) {
     const { x, y } = placeOf(chip * per_chip);
     return s("rect", { class: "chip-edge", x: x - 0.2, y: y - 0.2, width: columns + 0.4, height: rows + 0.4, rx: 0.5 });
   });
-  return s("svg", { class: "chip-picture", viewBox: viewOf(mesh, 0.5), role: "presentation", style: { "--tiles": mesh.width + 1 } }, outlines,
+  return s("svg", { class: "chip-picture", viewBox: viewOf(mesh, 0.5), role: "presentation", style: { "--tiles": mesh.width + 1, "--tile": tileSize(mesh) } }, outlines,
     data.cores.map((core) => {
       const { x, y } = placeOf(core.core);
       const full = fullest(core);
@@ -148,7 +148,7 @@ function networkCard() {
     { head: "Ports", text: true, value: (row) => row.ports.join(", ") }, { head: "Loop", text: true, value: (row) => (row.loop ? "yes" : "no") },
     { head: "Messages a sample", value: (row) => row.sent, show: (row) => (row.wire ? "none: a wire" : digits(row.sent)) },
   ], rows, { most: 40 });
-  const picture = walkable(link(h("div", { class: chip && !long ? "program with-chip" : "program" },
+  const picture = walkable(link(h("div", { class: chip && !long ? "program with-chip" : "program long" },
     h("div", { class: "network-box", tabindex: 0, role: "region", "aria-label": "Picture of the network" }, drawing), chip ? h("div", { class: "chip-box" }, chipPicture(binds)) : null)), `The network${chip ? " and the chip" : ""}: ${plural(run.layers.length, "layer")}${chip ? ` on ${plural(data.cores.length, "core")}` : ""}`);
   return card(chip ? "Network and chip" : "The network", { wide: true, note, fallback }, picture,
     chip ? legend([...binds.values()].map(({ name, colour, cores }) => [`${plural(cores, "core")} bound by ${name}`, colour])) : null);

@@ -33,10 +33,11 @@ function targetsCard() {
 }
 
 function refusalPage() {
-  const name = data.model.split(/[\\/]/).pop();
-  document.title = `${name} does not fit ${data.target} - bim-neuro`;
-  const next = !data.targets.length ? `The model itself fits ${data.target}; what was asked beyond it does not.` : taking.length ? `${taking.map((row) => row.name).join(", ")} ${taking.length > 1 ? "take" : "takes"} it.` : "No target of the package is known to take it.";
-  page(`${name} does not fit ${data.target}`, [h("p", { class: "verdict" }, `${plural(errors.length, "error")}. ${next}`), h("p", { class: "note" }, "No result was written.")], [
+  const [name, file] = [data.model, data.target].map((path) => path.split(/[\\/]/).pop());
+  const target = file.replace(/\.toml$/, "");
+  document.title = `${name} does not fit ${target} - bim-neuro`;
+  const next = !data.targets.length ? `The model itself fits ${target}; what was asked beyond it does not.` : taking.length ? `${taking.map((row) => row.name).join(", ")} ${taking.length > 1 ? "take" : "takes"} it.` : "No target of the package is known to take it.";
+  page(`${name} does not fit ${target}`, [h("p", { class: "verdict" }, `${plural(errors.length, "error")}. ${next}`), h("p", { class: "note" }, "No result was written.")], [
     section("findings", "Findings", "What does not fit", null, overflowCard() ? cards(overflowCard()) : null, findingsCard()),
     data.targets.length ? section("targets", "Targets", "Where it fits", null, cards(targetsCard())) : null,
     section("made", "Request", "How this was asked", null, cards(card("Command", { wide: true }, h("pre", { tabindex: 0, role: "region", "aria-label": "Command" }, data.command)))),

@@ -55,7 +55,7 @@ function powerCard({ power, boundary, sample_rate_hz: rate, duty, at_rate: sampl
     text: scaled(line.mean_mw.value, MILLIWATTS), aside: rangeText(line.mean_mw, MILLIWATTS),
     tip: { title: BOUNDARY_NAMES[name], rows: [["static", withRange(line.static_mw, MILLIWATTS)], ["mean", withRange(line.mean_mw, MILLIWATTS)], ["peak", withRange(line.peak_mw, MILLIWATTS)], ["weakest basis", line.basis]] },
   }));
-  const restsOn = h("ul", { class: "note" }, Object.entries(power).map(([name, line]) => h("li", {}, `${capital(BOUNDARY_NAMES[name])}, static: ${line.source}.`)));
+  const restsOn = h("details", {}, h("summary", {}, "Where the static powers are from"), h("ul", { class: "plain" }, Object.entries(power).map(([name, line]) => h("li", {}, `${capital(BOUNDARY_NAMES[name])}, static: ${line.source}.`))));
   const kept = sample.behind ? `It is ${digits(sample.behind)} times too slow for that.` : `It computes ${percent(duty.value)} of the time.`;
   const fast = run.energy.energy_uj;
   const facts = factList([["energy of a sample at this rate", scaled(sample.energy_uj.value, MICROJOULES), rangeText(sample.energy_uj, MICROJOULES)],
@@ -104,22 +104,25 @@ function timesCard(latency) {
     rangeBars("Times on the chip", rows, (mark) => scaled(mark, latency ? MICROSECONDS : TIME)));
 }
 
+/** The kind of event that takes the longest. */
+const longestOf = (events) => Object.entries(events).reduce((a, b) => (b[1].value > a[1].value ? b : a), ["", { value: -1 }])[0];
+
 /** What the fullest core of each layer does in a sample. */
 function busyCard({ layers: byLayer, busiest }) {
   const rows = byLayer.filter((layer) => layer.total.value !== null).map((layer) => ({
     label: layer.layers.join(", "), range: layer.total, text: scaled(layer.total.value, MICROSECONDS), aside: rangeText(layer.total, MICROSECONDS),
-    parts: Object.entries(layer.events).map(([kind, range]) => [range.value, kindColour(kind)]),
+    parts: [[layer.total.value, kindColour(longestOf(layer.events))]], // side by side: the whole is no sum
     tip: eventsTip(`${layer.layers.join(", ")} on core ${layer.core}`, layer.total, layer.events, MICROSECONDS),
   }));
   if (!rows.length) return null;
-  const kinds = Object.keys(KINDS).filter((kind) => byLayer.some((layer) => layer.events[kind] && layer.events[kind].high > 0));
+  const kinds = [...new Set(byLayer.map((layer) => longestOf(layer.events)))];
   const fallback = table("Work of the fullest core of each layer", [
     { head: "Layer", text: true, value: (row) => row.label },
     ...["low", "value", "high"].map((end) => ({ head: capital(end), value: (row) => row.range[end], show: (row) => scaled(row.range[end], MICROSECONDS) })),
   ], rows);
   return card("Work by layer", {
     wide: true, fallback,
-    note: `What the fullest core of each layer works in a sample; synaptic operations, reads and neurons go on side by side.${busiest && busiest.total.value !== null ? ` Busiest: core ${busiest.core} (${busiest.layers.join(", ")}), ${withRange(busiest.total, MICROSECONDS)} in its longest step.` : ""}`,
+    note: `What the fullest core of each layer works in a sample; synaptic operations, reads and neurons go on side by side, and a bar has the colour of the longest.${busiest && busiest.total.value !== null ? ` Busiest: core ${busiest.core} (${busiest.layers.join(", ")}), ${withRange(busiest.total, MICROSECONDS)} in its longest step.` : ""}`,
   }, rangeBars("Work of the fullest core of each layer", rows.slice(0, 40), (mark) => scaled(mark, MICROSECONDS)),
   legend([...kinds.map((kind) => [kindName(kind), kindColour(kind)]), ["low to high", "", WHISKER]]));
 }
@@ -133,17 +136,18 @@ function buildTimes() {
 
 function chipSection() {
   if (!data.cores.length) return null;
+  if (data.cores.length === 1) return section("chip", "Chip", "On the chip", null, cards(memoryBars(), placementCard(), coreTable()));
   const map = data.chips.length ? chipMap() : coreMap();
   const beside = [memoryBars(), placementCard()];
-  return section("chip", "Chip", "On the chip", null, cards(
-    map, map.classList.contains("wide") ? beside : h("div", { class: "stack" }, beside), coreTable()));
+  const high = !data.chips.length && !map.classList.contains("wide") && drawnMesh().height > 6; // as high as both beside it
+  return section("chip", "Chip", "On the chip", null, cards(map, high ? h("div", { class: "stack" }, beside) : beside, coreTable()));
 }
 
 const activitySection = () => section("activity", "Activity", "How sparse it is", null, cards(activity(), sparsityCard()));
 
 function furtherSection() {
   if (!run.neurobench) return null;
-  const spaced = facts(run.neurobench).map(([name, ...rest]) => [name.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().replace(/ (ac|mac)s/, (one) => one.toUpperCase().replace("S", "s")), ...rest]);
+  const spaced = facts(run.neurobench).map(([name, ...rest]) => [name === "footprint" ? "footprint, bytes" : name, ...rest]).map(([name, ...rest]) => [name.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().replace(/ (ac|mac)s/, (one) => one.toUpperCase().replace("S", "s")), ...rest]);
   return section("further", "Metrics", "Beside other work", null, cards(denseCard(), card("NeuroBench metrics", {}, factList(spaced))));
 }
 
@@ -152,7 +156,7 @@ function denseCard() {
   if (!run.dense) return null;
   const own = { device: run.energy.energy_uj.value === null ? null : run.energy.energy_uj.value * 1e6, arithmetic: run.energy.dynamic.value };
   const columns = [
-    { head: "Computed densely on", word: "dense processor", text: true, value: (row) => row.name, show: (row) => h("span", { tip: { title: row.name, rows: [["a product", energy(row.mac_pj.value)], ["basis", row.mac_pj.basis]], note: row.mac_pj.source }, class: "hint", tabindex: 0 }, row.name) },
+    { head: "Computed densely on", word: "dense processor", text: true, value: (row) => row.name, show: (row) => h("span", { tip: { title: row.name, rows: [["a product", energy(row.mac_pj.value)], ["basis", row.mac_pj.basis]], note: row.mac_pj.source }, class: "hint wrapped", tabindex: 0 }, row.name) },
     { head: "Scope", text: true, value: (row) => row.scope },
     { head: "Energy", value: (row) => row.energy.value, show: (row) => energy(row.energy.value) },
     { head: "Of this run's", value: (row) => (own[row.scope] ? row.energy.value / own[row.scope] : null), show: (row) => (own[row.scope] ? `${digits(row.energy.value / own[row.scope])}×` : NONE) },
@@ -178,7 +182,7 @@ function verdict() {
   const compared = run.agreement.filter((row) => row.share !== null);
   if (compared.length) {
     const worst = compared.reduce((a, b) => (b.share < a.share ? b : a));
-    pieces.push(`fixed point keeps ${percent(worst.share, 2)} of the ${worst.measure} of ${worst.layer}, the worst layer`);
+    pieces.push(worst.share === 1 ? "fixed point changed no spike and no answer" : `fixed point keeps ${percent(worst.share, 2)} of the ${worst.measure} of ${worst.layer}, the worst layer`);
   }
   return `${pieces.join("; ")}.`;
 }

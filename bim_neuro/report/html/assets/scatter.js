@@ -1,7 +1,7 @@
 "use strict";
 // A scatter of points with ranges, and the front: the line through the points that no other beats.
 
-const FRAME = { width: 640, height: 360, left: 64, right: 16, top: 28, bottom: 40 };
+const FRAME = { width: 520, height: 320, left: 76, right: 16, top: 28, bottom: 40 };
 const LOG_FROM = 30; // a scale is logarithmic where its largest value is so many times the least
 
 /** A scale from values to pixels, with its ticks. */
@@ -46,7 +46,7 @@ function scatter(label, points, across, up) {
   const best = points.filter((point) => point.front).sort((a, b) => a.x.value - b.x.value || a.y.value - b.y.value);
   drawing.append(s("path", { class: "front", d: best.map((point, index) => `${index ? "L" : "M"}${x.at(point.x.value)} ${y.at(point.y.value)}`).join("") }));
   for (const point of [...points.filter((each) => !each.front), ...best]) drawing.append(dot(point, x, y));
-  return walkable(h("div", {}, drawing), `${label}. Enter opens a point's report`);
+  return walkable(h("div", {}, drawing), `${label}${points.some((point) => point.href) ? ". Enter opens a point's report" : ""}`);
 }
 
 function dot(point, x, y) {

@@ -32,11 +32,17 @@ const tipOf = (point) => ({
   note: point.keys.length > 1 ? `Mean of ${plural(point.keys.length, "seed")}, and the range of all.` : report(point.keys[0]) ? "Click to open its report." : "",
 });
 
-function frontCard(name, places) {
+/** A card for each task of the runs: scores of different tasks are not held against each other. */
+function frontCards(name, places) {
+  const tasks = data.runs ? [...new Set(data.points.map((point) => point.values.model))] : [null];
+  return tasks.map((task) => frontCard(name, places, task, tasks.length > 1 ? `${task}: ` : ""));
+}
+
+function frontCard(name, places, task, prefix) {
   const [up, across] = name.split(",").map(objective);
   if (!across || up !== objectives[0]) return null;
-  const drawn = data.points.map((point, place) => ({ point, place })).filter(({ point }) => point[up.name] && point[across.name]);
-  if (!drawn.length) return null;
+  const drawn = data.points.map((point, place) => ({ point, place })).filter(({ point }) => point[up.name] && point[across.name] && (task === null || point.values.model === task));
+  if (drawn.length < 2) return null; // one point beats nothing
   const axis = (one) => ({ title: `${one.title}${one.most ? " (more is better)" : ""}`, format: (value) => amount(one.unit, value), whole: one.unit === "count" });
   const bare = (range, ranges) => (ranges ? range : { value: range.value, low: range.value, high: range.value });
   const place = h("div");
@@ -45,23 +51,21 @@ function frontCard(name, places) {
   })), axis(across), axis(up)));
   draw(true);
   const tools = choice("Ranges", [["with", "With ranges"], ["bare", "Values alone"]], "with", (key) => draw(key === "with"));
-  const best = places.map((place) => data.points[place]);
+  const best = places.map((place) => data.points[place]).filter((point) => task === null || point.values.model === task);
   const columns = [
     ...varied.map((one) => ({ head: one, word: "setting", text: true, value: (point) => point.values[one] })),
     ...objectives.map((one) => ({ head: one.title, word: one.word, value: (point) => (point[one.name] ? point[one.name].value : null), show: (point) => spread(point[one.name], one.unit) })),
   ];
-  return card(`${up.title} against ${across.title.toLowerCase()}`,
+  return card(capital(`${prefix}${prefix ? up.title.toLowerCase() : up.title} against ${across.title.toLowerCase()}`),
     { wide: across === objectives[1], tools, fallback: table(`The front of ${name}`, columns, best) }, place);
 }
 
 // The table of trials or runs.
 
 const link = (row) => (row.page ? h("a", { href: report(row.key) }, row.key.slice(0, 8)) : row.key.slice(0, 8));
-const columnsOfRows = [
-  { head: capital(ROW), text: true, value: (row) => row.key, show: link },
-  ...(data.runs ? [{ head: "File", text: true, value: (row) => row.said }]
-    : [{ head: "Status", text: true, value: (row) => row.status, show: (row) => h("span", { class: row.status === "done" ? "" : "bad", title: row.said }, row.status) }]),
-  ...data.varied.map((name) => ({ head: name, word: "setting", text: true, value: (row) => (name === "model" ? row.model : row.values[name]) })),
+const settingColumns = data.varied.filter((name) => !data.runs || name !== "model").map((name) => (
+  { head: name, word: "setting", text: true, value: (row) => (name === "model" ? row.model : row.values[name]) }));
+const numberColumns = [
   ...objectives.map((one) => ({
     head: one.title, word: one.word, value: (row) => row.metrics[one.column],
     show: (row) => [amount(one.unit, row.metrics[one.column]), ends(row.metrics, one)],
@@ -70,11 +74,15 @@ const columnsOfRows = [
     head: "Lost by pruning",
     value: (row) => row.lost_by_pruning, show: (row) => (row.lost_by_pruning === null ? NONE : `${(100 * row.lost_by_pruning).toFixed(1)} points`),
   }] : []),
-  ...(data.runs ? [] : [
-    { head: "Computed in", value: (row) => row.seconds, show: (row) => seconds(row.seconds ?? null) },
-    { head: "Says", text: true, value: (row) => row.said },
-  ]),
 ];
+const keyColumn = { head: capital(ROW), text: true, value: (row) => row.key, show: link };
+const columnsOfRows = data.runs
+  ? [keyColumn, { head: "Task", text: true, value: (row) => row.model }, ...numberColumns, ...settingColumns, { head: "File", text: true, value: (row) => row.said }]
+  : [keyColumn,
+    { head: "Status", text: true, value: (row) => row.status, show: (row) => h("span", { class: row.status === "done" ? "" : "bad", title: row.said }, row.status) },
+    ...settingColumns, ...numberColumns,
+    { head: "Computed in", value: (row) => row.seconds, show: (row) => seconds(row.seconds ?? null) },
+    { head: "Says", text: true, value: (row) => row.said }];
 
 function ends(metrics, one) {
   const [low, high] = [metrics[`${one.column}_low`], metrics[`${one.column}_high`]];
@@ -91,7 +99,7 @@ function rowsCard() {
     const heads = [...place.querySelectorAll("th[aria-sort]")];
     const sorted = heads.findIndex((head) => head.getAttribute("aria-sort") !== "none");
     const shown = rows.filter(fits);
-    const sort = sorted < 0 ? [2 + data.varied.length, "descending"] : [sorted, heads[sorted].getAttribute("aria-sort")];
+    const sort = sorted < 0 ? [columnsOfRows.indexOf(numberColumns[0]), "descending"] : [sorted, heads[sorted].getAttribute("aria-sort")];
     place.replaceChildren(table(`${capital(ROW)}s`, columnsOfRows, shown, { sort }));
     found.textContent = plural(shown.length, ROW);
   }
@@ -104,10 +112,10 @@ function rowsCard() {
 
 function sweep() {
   const statuses = Object.entries(data.by_status).map(([status, number]) => `${count(number)} ${status}`).join(", ");
-  const drawn = Object.entries(data.fronts).map(([name, places]) => frontCard(name, places)).filter(Boolean);
+  const drawn = Object.entries(data.fronts).flatMap(([name, places]) => frontCards(name, places)).filter(Boolean);
   page(data.title || "Sweep", [h("p", { class: "verdict" }, `${plural(rows.length, ROW)}${data.runs ? "" : `: ${statuses}`}`),
     data.left_out ? h("p", { class: "note" }, `${plural(data.left_out, ROW)} of other code or libraries left out.`) : null], [
-    drawn.length ? section("fronts", "Fronts", "What no other beats", "The line joins the points that no other beats in both. A whisker is the range of prices and seeds. A point opens its report.", cards(drawn)) : null,
+    drawn.length ? section("fronts", "Fronts", "What no other beats", `The line joins the points that no other beats in both. A whisker is the range of prices and seeds.${rows.some((row) => row.page) ? " A point opens its report." : ""}`, cards(drawn)) : null,
     section(`${ROW}s`, `${capital(ROW)}s`, `Every ${ROW}`, null, cards(rowsCard())),
   ], [`bim-neuro ${data.bim_neuro}. `, h("code", {}, data.command || "")]);
 }
