@@ -16,6 +16,7 @@ from browsers import Visit, browser
 from commands import ROOT
 
 import bim_neuro
+from bim_neuro.report.glossary import COLUMNS, WORDS
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 LINK = re.compile(r"\]\((?!https?:)([^)\s]*)#([^)\s]+)\)")
@@ -139,6 +140,21 @@ def test_a_page_that_text_or_a_docstring_names_is_a_link(site: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_head_that_is_a_word_of_the_glossary_leads_to_it(site: Path) -> None:
+    words = {word.lower() for word in (*COLUMNS, *WORDS)} - {"answer", "figure", "file", "from", "holds", "what"}
+    places, linked = Page((site / "index.html").read_text()).places, 0
+    for path in site.rglob("*.html"):
+        for inner in re.findall(r"<th\b[^>]*>(.*?)</th>", path.read_text(), re.DOTALL):
+            if re.sub("<[^>]*>", "", inner).strip().lower() not in words:
+                continue
+            place = re.search(r'href="(?:\.\./)*index\.html#(word-[^"]+)"', inner)
+            assert place, f"{path.name}: {inner}"
+            assert place[1] in places
+            linked += 1
+    assert linked > 30
+
+
+@pytest.mark.slow
 def test_the_reference_describes_every_public_name(site: Path) -> None:
     places = Page((site / "reference.html").read_text()).places
     described = {place.rsplit(".", 1)[-1] for place in places if place.startswith("bim_neuro.")}
@@ -152,3 +168,31 @@ def test_workflows_call_targets_that_the_makefile_has() -> None:
     texts = [path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")]
     lines = [line for text in texts for line in re.findall(r"run: make ([a-z -]+)", text)]
     assert {"docs", "lint", "test", "types"} <= {word for line in lines for word in line.split()} <= has
+
+
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.stem)
+def test_an_issue_form_is_one_that_github_shows(form: Path) -> None:
+    """A form with a fault is not offered, and says so to nobody."""
+    yaml = pytest.importorskip("yaml", reason="comes with the docs extra")
+    found = yaml.safe_load(form.read_text())
+    assert {"name", "description", "body"} <= set(found) <= {"name", "description", "body", "title", "labels"}
+    assert {element["type"] for element in found["body"]} <= {"input", "textarea", "dropdown", "checkboxes"}
+    names = [element["id"] for element in found["body"]]
+    assert len(names) == len(set(names)) > 2
+    assert all(element["attributes"]["label"] for element in found["body"])
+    assert any(element.get("validations") == {"required": True} for element in found["body"])
+
+
+def test_what_the_templates_name_is_there() -> None:
+    texts = " ".join(path.read_text() for path in (ROOT / ".github").rglob("*.*"))
+    has = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    asked = {word for line in re.findall(r"`make ([a-z ]+)`", texts) for word in line.split()}
+    assert {"lint", "types", "test", "docs"} <= asked <= set(has)
+    rules = (ROOT / "docs" / "numerics.md").read_text()
+    assert all(re.search(rf"^\W*{rule}\b", rules, re.M) for rule in re.findall(r"\b[NF]\d+\b", texts))
+    target, key = re.findall(r'placeholder: "(\w+), ([\w.]+)"', texts)[0]
+    assert key in bim_neuro.hardware.load_profile(target).quantities()
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
