@@ -11,7 +11,7 @@ from ..compilers.two_lists import HIGH, WIDE_MAX, whole_weights
 from ..graph import IntegerGraph
 from ..nodes import Shifted
 from ..nodes.arithmetic import WORD_MAX, Array
-from ..nodes.node import is_spiking, sends_one
+from ..nodes.node import IntegerNode, is_spiking, sends_one
 from ..nodes.synapses import WEIGHT_MAX, WEIGHTED
 from ..record import RunRecord
 from ..simulation.forms import message_bound
@@ -53,10 +53,16 @@ def _held(graph: IntegerGraph, name: str, sample: RunRecord) -> Iterator[tuple[s
         yield (
             key,
             sample.probes[f"{name}.{key}"][:, : sample.steps],
-            message_bound(node, name) if key == "n" else WORD_MAX,
+            largest_message(node, name) if key == "n" else WORD_MAX,
         )
     if not is_spiking(node) and "v" not in states:
-        yield "message", sample.probes[f"{name}.message"][:, : sample.steps], message_bound(node, name)
+        yield "message", sample.probes[f"{name}.message"][:, : sample.steps], largest_message(node, name)
+
+
+def largest_message(node: IntegerNode, name: str) -> int:
+    """Return the largest message that the format of a node holds; below 0 two's complement holds one more."""
+    bound = message_bound(node, name)
+    return bound - 1 if bound > 1 and bound.bit_count() == 1 else bound
 
 
 def _word(key: str, values: Array, limit: int, unit: float | None) -> dict[str, Any]:

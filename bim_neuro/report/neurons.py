@@ -19,7 +19,7 @@ from ..nodes.cuba import Cuba, IntegerCuba
 from ..nodes.lif import ACCUMULATOR_SHIFT, LIF, IntegerLIF
 from ..nodes.node import sends_one
 from ..record import RunRecord
-from ..simulation.forms import message_bound
+from .formats import largest_message
 from .rasters import RASTER_STEPS, packed
 from .summary import Facts
 
@@ -107,7 +107,7 @@ def _signals(facts: Facts, name: str, floats: RunRecord, integers: RunRecord) ->
     told = facts.state_units.get(name) or sends_one(node) or name not in facts.exponents or name == graph.source
     key = f"{name}.message"
     if not told and key in floats.probes and key in integers.probes:
-        unit, limit = 2.0 ** -facts.exponents[name], message_bound(node, name)
+        unit, limit = 2.0 ** -facts.exponents[name], largest_message(node, name)
         yield ProbePair("message", floats.probes[key][0], integers.probes[key][0, :steps] * unit, limit * unit,
                      limit.bit_length() + 1)  # fmt: skip
 

@@ -18,6 +18,7 @@ from bim_neuro.model.export import export
 from bim_neuro.nodes.arithmetic import WORD_MAX
 from bim_neuro.program import Program
 from bim_neuro.report import series
+from bim_neuro.report.formats import formats
 from bim_neuro.report.neurons import FEWEST_STEPS, NEURON_TEXT, WHOLE_WORDS, neurons, steps_to_keep
 from bim_neuro.report.summary import Facts
 
@@ -72,6 +73,9 @@ def test_a_stock_soma_and_readout_are_those_of_float_in_the_units_they_state() -
         real_threshold, threshold = shown["threshold"]
         assert threshold == pytest.approx(real_threshold, rel=0.02)
     assert made["left_out"].endswith(": block1.kept, block1.u.")
+    assert made["layers"]["readout"]["signals"][0]["bits"] == 32  # Lava's processes send words of 32 bits
+    (word,) = formats(program.graph, integers, ["block1.u"], {})["block1.u"]["words"]
+    assert (word["limit"], len(word["bits"])) == (2**31 - 1, 33)
 
 
 def test_scan_states_and_readouts_are_those_of_float_in_the_units_they_state(block: tuple[Program, np.ndarray]) -> None:
