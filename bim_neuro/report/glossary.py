@@ -105,6 +105,7 @@ COLUMNS = {
     "to spare": "bits of a format that no value needs",
     "trial": "one point of a sweep: a request with its own settings, in a folder of its own",
     "used": "bits of the largest value that was met",
+    "validation error": "bits a token, or share of wrong words or characters, on samples set apart from training",
     "validation score": "the score on samples set apart from training, by which an epoch is chosen",
     "value": "the likely value, between low and high",
     "values": "numbers that were compared",

@@ -74,6 +74,17 @@ def test_a_program_of_one_core_has_no_map_of_it(visit: Open) -> None:
     assert "One core is in use, of 120." in page.locator("#chip").inner_text()
 
 
+def test_the_page_of_runs_says_runs_and_has_their_figures_before_their_settings(visit: Open) -> None:
+    page = visit("runs").page
+    said = page.locator("body").inner_text().lower()
+    assert "2 runs" in said
+    assert "trial" not in said
+    heads = page.locator("#runs thead th").all_inner_texts()
+    assert heads[:5] == ["Run", "Task", "Validation score", "Parameters", "Seconds of training"]
+    assert {"rule", "Validation error"} & set(heads) == {"rule"}  # no run has an error
+    assert page.locator("#fronts .card").count() == 3
+
+
 def test_the_charts_are_there(visit: Open) -> None:
     page = visit("loihi2").page
     headings = page.locator("h3").all_inner_texts()

@@ -40,7 +40,8 @@ function frontCards(name, places) {
 
 function frontCard(name, places, task, prefix) {
   const [up, across] = name.split(",").map(objective);
-  if (!across || up !== objectives[0]) return null;
+  const first = objectives.find((one) => data.points.some((point) => point[one.name] && (task === null || point.values.model === task)));
+  if (!across || up !== first) return null;
   const drawn = data.points.map((point, place) => ({ point, place })).filter(({ point }) => point[up.name] && point[across.name] && (task === null || point.values.model === task));
   if (drawn.length < 2) return null; // one point beats nothing
   const axis = (one) => ({ title: `${one.title}${one.most ? " (more is better)" : ""}`, format: (value) => amount(one.unit, value), whole: one.unit === "count" });
@@ -66,7 +67,7 @@ const link = (row) => (row.page ? h("a", { href: report(row.key) }, row.key.slic
 const settingColumns = data.varied.filter((name) => !data.runs || name !== "model").map((name) => (
   { head: name, word: "setting", text: true, value: (row) => (name === "model" ? row.model : row.values[name]) }));
 const numberColumns = [
-  ...objectives.map((one) => ({
+  ...objectives.filter((one) => rows.some((row) => (row.metrics[one.column] ?? null) !== null)).map((one) => ({
     head: one.title, word: one.word, value: (row) => row.metrics[one.column],
     show: (row) => [amount(one.unit, row.metrics[one.column]), ends(row.metrics, one)],
   })),
