@@ -21,6 +21,7 @@ SETTINGS = ("model", "task", "input", "target", "backend", "samples", "steps", "
 WORKLOAD = ("task", "input", "samples", "steps")
 SHORT_HASH = 12  # digits of a hash that are shown
 _TIMES_FROM = 1.1  # smaller ratios are written in per cent
+_ALIKE = 5e-4  # smaller ones would be written as 0.0 %, and are no difference
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ def _row(row: Row, summaries: Sequence[Summary]) -> dict[str, Any]:
     ranges = [one if one and one.value is not None else None for one in read] if ranged else None
     one_target = len({summary.target for summary in summaries}) == 1
     clear = ranges is None or _clear(ranges, one_target)
+    alike = row.unit in ("pj", "seconds", "count") and _alike(values)
     return {
         "key": row.key,
         "label": row.label,
@@ -178,11 +180,17 @@ def _row(row: Row, summaries: Sequence[Summary]) -> dict[str, Any]:
         "drawn": row.drawn,
         "values": values,
         "ranges": plain(ranges),
-        "best": _best(values, row.more_is_better) if clear and not _warning(summaries) else [],
-        "verdict": _verdict(
-            values, row.unit, "" if clear else "not at every price" if one_target else "ranges overlap"
-        ),
+        "best": _best(values, row.more_is_better) if clear and not alike and not _warning(summaries) else [],
+        "verdict": "within 0.05%"
+        if alike and len(set(values)) > 1
+        else _verdict(values, row.unit, "" if clear else "not at every price" if one_target else "ranges overlap"),
     }
+
+
+def _alike(values: Sequence[float | None]) -> bool:
+    """Whether no two runs differ by as much as is written."""
+    known = [value for value in values if value is not None]
+    return len(known) == len(values) and max(known) - min(known) <= _ALIKE * max(known)
 
 
 def _clear(ranges: Sequence[Range | None], one_target: bool) -> bool:

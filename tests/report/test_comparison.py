@@ -33,8 +33,8 @@ def _summary(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def cheaper(out: Path, tmp_path: Path) -> Path:
-    """Run a again, at half the dynamic energy, and one where only the low price is lower."""
-    for name, scale in (("half", (0.5, 0.5, 0.5)), ("unclear", (0.5, 0.9, 1.5))):
+    """Run a again, at half the dynamic energy, and one where only the low price is lower, and one a hair cheaper."""
+    for name, scale in (("half", (0.5, 0.5, 0.5)), ("unclear", (0.5, 0.9, 1.5)), ("hair", (0.9998, 0.9998, 0.9998))):
         changed = copy.deepcopy(_summary(out / "a"))
         dynamic = changed["energy"]["dynamic"]
         for end, factor in zip(("low", "value", "high"), scale, strict=True):
@@ -50,6 +50,7 @@ def test_a_run_is_marked_as_better_only_where_every_price_says_so(out: Path, che
         return next(row for row in json.loads(ended.out)["rows"] if row["key"] == "energy_dynamic")
 
     assert (energy("half")["best"], energy("half")["verdict"]) == ([1], "-50.0%")
+    assert (energy("hair")["best"], energy("hair")["verdict"]) == ([], "within 0.05%")
     assert (energy("unclear")["best"], energy("unclear")["verdict"]) == ([], "-10.0%; not at every price")
 
 
