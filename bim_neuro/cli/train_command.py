@@ -73,7 +73,7 @@ def train_command(
         in_panel(MODEL, help="Input encoder: graded (8-bit values), delta (send-on-delta), token (a line each)."),
     ] = None,
     rule: Annotated[
-        str, in_panel(LEARNING, help="Learning rule: bptt, tbptt, rtrl, hybrid, s-tllr, stdp, e-prop-like or no-trace.")
+        str, in_panel(LEARNING, help="Learning rule: bptt, tbptt, rtrl, hybrid, s-tllr, stdp, e-prop or no-trace.")
     ] = "bptt",
     max_updates: Annotated[
         int | None, in_panel(TRAINING, min=1, help="End after so many batches, in the midst of an epoch too.")

@@ -56,7 +56,9 @@ class ClassTraces(Traces):
         for family, trace in self.classes.items():
             membrane = self.views[f"membrane.{family}"]
             if family in ("b", "c"):
-                trace.mul_(carried * float(self.keep.shared)).add_(torch.einsum("bcd,bdnj->bcnj", emit, membrane))
+                trace.mul_(rho * float(self.keep.of_shared.readout)).add_(
+                    torch.einsum("bcd,bdnj->bcnj", emit, membrane)
+                )
             else:
                 trace.mul_(carried).add_(torch.einsum("bcd,bd...->bcd...", emit, membrane))
         self.classes["soma"][..., 2].sub_(emit * weights.threshold)

@@ -51,7 +51,8 @@ class FusedTraces(SegmentTraces):
             )
         ]  # fmt: skip
         keep = self.keep
-        scalars = [float(keep.scan), float(keep.shared), rho * float(keep.readout), weights.threshold]
+        left, left_shared = (rho * float(kept.readout) for kept in (keep, keep.of_shared))
+        scalars = [float(keep.scan), float(keep.shared), left, left_shared, weights.threshold]
         constant = [part.contiguous().numpy() for part in weights[:3]]
         record, law = Record(*arrays), Law(*constant, *(number(scalar) for scalar in scalars))
         memory, local, shared = self.memory.numpy(), self._local.numpy(), self._shared.numpy()

@@ -9,8 +9,9 @@ r"""The learning rules, by name: what each keeps of the exact gradient, and what
     hybrid       as rtrl                                                                eq 4 with pair STDP
     s-tllr       as rtrl                                                                S-TLLR instead
     stdp         none: readout by its gradient, the rest of the blocks stays            pair STDP alone
-    e-prop-like  traces of each channel's own synapses; dropped: the gradient through   -
-                 the reset, and all memory of the shared projections B and C
+    e-prop       traces of each channel's own synapses; dropped: the gradient through   -
+                 the reset, and what the block remembers of the shared projections B, C
+    e-prop-like  as e-prop, and what the readout remembers of them                      -
     no-trace     the last step's own path: every trace is forgotten at every step       -
 
 The readout's gradient is exact in all but no-trace. Omega is divided by steps and batch, and |w_u| stays below
@@ -66,7 +67,8 @@ RULES: dict[str, Rule] = {
     "hybrid": Rule(Keep(), spikes="pair", mixes=True),
     "s-tllr": Rule(Keep(), spikes="three-factor"),
     "stdp": Rule(Keep(), spikes="pair", gradient=False),
-    "e-prop-like": Rule(Keep(shared=False), reset_gradient=False),
+    "e-prop": Rule(Keep(shared=False), reset_gradient=False),
+    "e-prop-like": Rule(Keep(shared=False, shared_readout=False), reset_gradient=False),
     "no-trace": Rule(Keep.nothing()),
 }
 

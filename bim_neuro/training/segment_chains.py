@@ -59,17 +59,22 @@ def chains(record: Record, law: Law, now: Immediate, reach: ChannelReach, i: int
 
 
 @vectorised
-def forgetting_chains(record: Record, now: Immediate, reach: ChannelReach, i: int, d: int) -> None:
-    """`chains` where every step forgets the one before."""
+def forgetting_chains(record: Record, law: Law, now: Immediate, reach: ChannelReach, i: int, d: int) -> None:
+    """`chains` where every step forgets the one before, but for what the readout remembers."""
     last = len(now.by_b) - 1
-    reach.by_s[0], reach.by_e[:] = 0, 0
-    reach.old_s[:], reach.old_e[:], reach.old_r[:] = 0, 0, 0
-    reach.by_s[0, last], reach.by_e[0, last], reach.by_e[1, last] = 1, 1, record.emit[last, i, d]
-    for t in range(last + 1):
-        reach.by_e[2, t] = record.signal[t, i, d] * record.emit[t, i, d]
+    power, signalled = law.rho_shared * 0 + 1, law.rho_shared * 0
+    reach.by_s[0], reach.by_e[0] = 0, 0
+    reach.old_s[:], reach.old_e[:] = 0, 0
+    reach.by_s[0, last], reach.by_e[0, last] = 1, 1
+    for t in range(last, -1, -1):
+        signalled = law.rho_shared * signalled + record.signal[t, i, d]
+        reach.by_e[1, t] = power * record.emit[t, i, d]
+        reach.by_e[2, t] = signalled * record.emit[t, i, d]
+        power *= law.rho_shared
         for part in range(3):
             for n in range(now.c.shape[1]):
                 reach.by_s[part + 1, t, n] = reach.by_e[part, t] * now.c[t, n]
+    reach.old_r[0], reach.old_r[1] = power, law.rho_shared * signalled
 
 
 @section

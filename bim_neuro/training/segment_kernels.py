@@ -284,7 +284,7 @@ def advance_segment(memory: Array, record: Record, law: Law, sums: Sums, first: 
             _advance_rest(record, law, traces, reach, now, i, d)
             of_shared = reach
             if law.keep_shared == 0:
-                forgetting_chains(record, now, forgetting, i, d)
+                forgetting_chains(record, law, now, forgetting, i, d)
                 of_shared = forgetting
             _advance_shared(traces, of_shared, now, rows, lines, readout)
         _copy(rows.b[:steps], sums.b[:, i])

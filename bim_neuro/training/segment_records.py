@@ -35,6 +35,7 @@ class Law(NamedTuple):
     keep_scan: Any
     keep_shared: Any
     rho: Any  # 0 where the readout is not kept
+    rho_shared: Any  # the same of the weights that every channel reads
     threshold: Any
 
 

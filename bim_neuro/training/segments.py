@@ -48,13 +48,13 @@ class SegmentTraces(Traces):
     def run(
         self, steps: Steps, weights: BlockWeights, rho: float, omega: Tensor, signal: Tensor | None = None
     ) -> Adjoint:
-        shared = self.keep if self.keep.shared else Keep.nothing()
+        shared = self.keep.of_shared
         ends = _reaches(steps, self.keep, rho, omega, signal)
         ends_shared = ends if self.keep.shared else _reaches(steps, shared, rho, omega, signal)
         adjoint = self._add_gradient(steps, weights, rho, omega, signal, ends[3], ends_shared[3])
         left = rho * float(self.keep.readout)
         self._carry(ends, left ** len(steps), ("a", "dt", "u", "soma"))
-        self._carry(ends_shared, (left * float(self.keep.shared)) ** len(steps), ("b", "c"))
+        self._carry(ends_shared, (rho * float(shared.readout)) ** len(steps), ("b", "c"))
         for level, end, end_shared in zip(("scan", "membrane", "readout"), ends, ends_shared, strict=False):
             if f"{level}.a" in self.views:
                 self._add(level, steps, weights, end, end_shared)
@@ -112,7 +112,7 @@ class SegmentTraces(Traces):
         family["soma"][:, 2] -= weights.threshold * (signalled * omega[..., None] * steps.psi).sum((0, 1))
         for name in family:
             kept = shared if name in ("b", "c") else end
-            old_r = left * signalled[0] * (float(self.keep.shared) if name in ("b", "c") else 1.0)
+            old_r = left * signalled[0] * (float(self.keep.of_shared.readout) if name in ("b", "c") else 1.0)
             family[name] = family[name] + self._old_gradient(name, kept, old_r)
         for name, value in parameters(family).items():
             self._gradient[name] = self._gradient[name] + value if name in self._gradient else value

@@ -45,10 +45,18 @@ class Keep:
     membrane: bool = True
     readout: bool = True
     shared: bool = True  # families b and c, whose weights every channel reads
+    shared_readout: bool = True  # what the readout remembers of them
 
     @classmethod
     def nothing(cls) -> Keep:
         return cls(scan=False, membrane=False, readout=False, shared=False)
+
+    @property
+    def of_shared(self) -> Keep:
+        """What is kept of families b and c."""
+        if self.shared:
+            return self
+        return Keep(scan=False, membrane=False, readout=self.readout and self.shared_readout, shared=False)
 
 
 @dataclass(frozen=True)
@@ -180,13 +188,12 @@ class Traces:
     def read(self, steps: Steps, t: int, weights: BlockWeights, rho: float, omega: Tensor) -> None:
         """R <- rho R + omega_t psi_t (E - dth): the readout's memory of the spikes' traces; omega (batch,)."""
         emit = omega[:, None] * steps.psi[t]
-        carried = rho * float(self.keep.readout)
         for name, trace in self.views.items():
             level, family = name.split(".")
             if level == "readout":
                 emitted = emit.reshape(*emit.shape, *[1] * (trace.dim() - 2))
-                factor = carried * float(self.keep.shared or family not in ("b", "c"))
-                trace.mul_(factor).add_(emitted * self.views[f"membrane.{family}"])
+                kept = self.keep.of_shared if family in ("b", "c") else self.keep
+                trace.mul_(rho * float(kept.readout)).add_(emitted * self.views[f"membrane.{family}"])
         self.views["readout.soma"][..., 2].sub_(emit * weights.threshold)
 
     @torch.no_grad()

@@ -100,8 +100,9 @@ def test_what_each_rule_leaves_out() -> None:
     changed = {rule: {n for n, g in gradients(rule).items() if cosine(g, exact[n]) < 0.9999} for rule in RULES}
     assert changed["hybrid"] == set()  # eq 4's second term is added after the optimiser's step
     assert changed["s-tllr"] == {"blocks.0.w_u"}
-    assert {"blocks.0.w_b", "blocks.0.w_c"} <= changed["e-prop-like"]
-    assert not {"w_o", "b_o", "readout_logit"} & changed["e-prop-like"]
+    for rule in ("e-prop", "e-prop-like"):
+        assert {"blocks.0.w_b", "blocks.0.w_c"} <= changed[rule]
+        assert not {"w_o", "b_o", "readout_logit"} & changed[rule]
     assert {"blocks.0.w_u", "blocks.0.a_log", "w_o"} <= changed["no-trace"]
     assert set(gradients("stdp")) == {"w_o", "b_o", "readout_logit"}
 

@@ -81,7 +81,11 @@ def either(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(online, "FusedTraces", SegmentTraces)
 
 
-@pytest.mark.parametrize("keep", [Keep(), Keep(shared=False), Keep.nothing(), Keep(scan=False), Keep(membrane=False)])
+KEPT = [Keep(), Keep(shared=False), Keep(shared=False, shared_readout=False), Keep.nothing(), Keep(scan=False),
+        Keep(membrane=False)]  # fmt: skip
+
+
+@pytest.mark.parametrize("keep", KEPT)
 @pytest.mark.parametrize("every", [False, True])
 @pytest.mark.usefixtures("either")
 def test_segments_are_the_law_step_by_step_whatever_is_kept(keep: Keep, every: bool) -> None:
@@ -90,6 +94,17 @@ def test_segments_are_the_law_step_by_step_whatever_is_kept(keep: Keep, every: b
         law = forwarded(net, x, loss, keep=keep, fused=False)
         for length in (1, 2, 9):
             assert worst(forwarded(net, x, loss, keep=keep, record_steps=length), law) < 1e-10
+
+
+@pytest.mark.parametrize("every", [False, True])
+@pytest.mark.usefixtures("either")
+def test_eprop_keeps_what_the_readout_remembers_of_shared_weights(every: bool) -> None:
+    net, (x, loss) = network(), sequence(every)
+    rtrl, eprop = forwarded(net, x, loss), forwarded(net, x, loss, keep=Keep(shared=False))
+    readout_alone = forwarded(net, x, loss, keep=Keep(scan=False, membrane=False))
+    for name, found in eprop.items():
+        wanted = readout_alone if name.endswith(("w_b", "b_b", "w_c", "b_c")) else rtrl
+        assert float((found - wanted[name]).abs().max()) < 1e-12, name
 
 
 @pytest.mark.parametrize("every", [False, True])
