@@ -1,6 +1,6 @@
 """What NIR cannot say, as one JSON text on the top graph, keyed by node.
 
-    {"format": 1, "written_by": "bim-neuro 0.2.0", "dt": seconds, "integrator": "forward Euler",
+    {"format": 1, "written_by": "bim-neuro 0.3.0", "dt": seconds, "integrator": "forward Euler",
      "task": ..., "labels": [...],
      "encoder": {"kind": ..., "gain": [...], "offset": [...]},
      "nodes": {"block1.scan": {"kind": "scan", "product": {...}, "ranges": {...}, ...},
