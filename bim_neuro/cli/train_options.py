@@ -40,6 +40,7 @@ _GRADIENT = needs(
 _SEGMENTED = needs(
     _in_segments, "without segments", "add --rule tbptt, or --rule rtrl with credit by segment and several --blocks"
 )
+_PENALISED = needs(lambda v: v["train.rate_penalty"], "without a penalty", "add --set train.rate_penalty=0.1")
 _ANEW = needs(lambda v: v["more_epochs"] is None, "with --more-epochs, which keeps the model's own", "leave it out")
 _BIM = needs(lambda v: v["train.model"] == "bim", "with a baseline", "leave it out, or leave out train.model")
 _BASELINE = needs(lambda v: v["train.model"] != "bim", "without a baseline", "add --set train.model=lstm")
@@ -64,5 +65,7 @@ OPTIONS: dict[str, tuple[Condition, ...]] = {
     "train.credit": (_ANEW, _GRADIENT, needs(_several_blocks, "with one block", "add --blocks 2")),
     "train.traces": (_ANEW, _GRADIENT),
     "train.segment": (_ANEW, _SEGMENTED),
+    "train.rate_penalty": (_ANEW, _BIM),  # `Learning` refuses it with other rules than bptt
+    "train.rate_target": (_ANEW, _BIM, _PENALISED),
     "train.online": (_ANEW,),  # `Learning` refuses it where it cannot be done
 }

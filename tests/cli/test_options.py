@@ -206,6 +206,7 @@ def test_options_with_an_effect_pass(tmp_path: Path, model: Path) -> None:
             ("--rule", "rtrl", "--set", "train.credit=local", "--set", "train.segment=8", "--blocks", 2),
             ("train.segment has no effect without segments", "add --rule tbptt"),
         ),
+        (("--set", "train.rate_target=0.1"), ("train.rate_target has no effect without a penalty", "rate_penalty=0.1")),
     ],
 )
 def test_an_option_of_training_without_effect_is_refused(

@@ -47,7 +47,7 @@ def test_a_refusal_is_a_page_of_its_findings_and_of_the_targets_that_take_the_mo
     assert {row["name"]: row["fits"] for row in found["targets"]} == takes
     assert bim_compile(model, "--input", samples, "-o", tmp_path / "out").code == 0
     assert "summary.json" in names(tmp_path / "out")
-    assert "does not fit" not in (tmp_path / "out" / "report.html").read_text()
+    assert "<title>Does not fit" not in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_refusal_leaves_a_finished_result_as_it_is(asked: tuple[Path, Path], tmp_path: Path) -> None:
