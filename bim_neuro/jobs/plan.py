@@ -102,6 +102,8 @@ def _fitted(kind: str, task: Task) -> Fit:
             raise InputError(f"encoder token reads one channel, the data have {x.shape[2]}", "choose --encoder graded")
         asked = len(task.class_names) if task.head == "next" else 0
         return Fit(Encoder.of_tokens(max(asked, 1 + int(max(part.max() for part in x)))), ())
+    if task.head == "next" and x.dtype.kind in "iu":
+        raise InputError(f"encoder {kind} would read the number of a token as a size", "choose --encoder token")
     if data.lengths is not None:
         last = np.minimum(np.arange(x.shape[1]), data.lengths[:, None] - 1)
         x = np.take_along_axis(x, last[..., None], 1)

@@ -117,7 +117,7 @@ class Encoder:
     def of_tokens(cls, tokens: int) -> Encoder:
         """Return an encoder of tokens 0 to ``tokens`` - 1, a line each."""
         if not 1 <= tokens <= MOST_TOKENS:
-            hint = "take bytes or characters for tokens"
+            hint = "take bytes or characters for tokens: task language, not language-words"
             raise InputError(f"{tokens:,} tokens need a line each, at most {MOST_TOKENS:,} are taken", hint)
         return cls("token", np.ones(tokens), np.zeros(tokens))
 

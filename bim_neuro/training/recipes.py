@@ -153,6 +153,7 @@ DEFAULTS: dict[str, Default] = {
         blocks=2,
         taps=4,
         recipe=Recipe(epochs=1, batch=32, augment_gain=0.0, augment_noise=0.0),
+        encoder="token",
     ),
     **dict.fromkeys(
         (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bim_neuro.errors import InputError
+from bim_neuro.jobs.plan import plan_for
 from bim_neuro.tasks import Task, load_task, prepared, text
 from bim_neuro.tasks.dataset import TextUnits
 from bim_neuro.tasks.language import windows_of
@@ -164,3 +165,16 @@ def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
     grown = [measured(tmp_path / str(megabytes), megabytes, "language") for megabytes in (30, 120)]
     assert grown[1] < grown[0] + 16
     assert (tmp_path / "120" / "wiki.train.raw").stat().st_size > 120e6
+
+
+def test_a_token_is_never_read_as_a_size(wiki: Path) -> None:
+    for name in ("language", "language-words"):
+        task = load_task(name, wiki)
+        assert plan_for(task).encoder.kind == "token"
+        for kind in ("graded", "delta"):
+            with pytest.raises(InputError, match=f"encoder {kind} would read the number of a token as a size"):
+                _ = plan_for(task, encoder=kind).encoder
+    many = " ".join(f"w{number}" for number in range(5000)) + " \n"
+    (wiki / "wiki.train.tokens").write_text(many * 3)
+    with pytest.raises(InputError, match=r"5,00\d tokens need a line each, at most 4,096 are taken"):
+        _ = plan_for(load_task("language-words", wiki)).encoder
