@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import runpy
 import subprocess
@@ -28,6 +29,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     source.parent.mkdir()
     source.write_text("def one_more(x):\n    return x + 1\n")
     (source.parent / "__pycache__").touch()
+    monkeypatch.syspath_prepend(source.parent)  # what numba has kept names the module, and imports it
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
@@ -36,7 +38,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def one_more(file: Path) -> Callable[[int], int]:
-    function: Callable[[int], int] = runpy.run_path(str(file))["one_more"]
+    """Return the function as a new process has it; nothing of an earlier one is left in this process."""
+    gc.collect()
+    function: Callable[[int], int] = runpy.run_path(str(file), run_name=file.stem)["one_more"]
     return function
 
 
