@@ -9,6 +9,7 @@ learnt  (more samples,) int64, hashes of samples learnt from later, on the chip;
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,6 +52,13 @@ class TrainedOn:
         return cls(sample_hashes(x), np.asarray(split, dtype=np.int8), int(x.shape[1]))
 
     @classmethod
+    def of_parts(cls, parts: Sequence[Array], order: Array) -> TrainedOn:
+        """Note the splits, x (samples, steps, channels) of each, one after the other or put in another order."""
+        split = np.repeat(np.arange(len(parts), dtype=np.int8), [len(part) for part in parts])
+        hashes = np.concatenate([sample_hashes(part) for part in parts])
+        return cls(hashes[order], split[order], int(parts[0].shape[1]))
+
+    @classmethod
     def parse(cls, plain: Any) -> TrainedOn | None:
         """Read what `plain` gave; None if there is nothing, InputError if it is damaged."""
         if plain is None:
@@ -89,6 +97,6 @@ class TrainedOn:
 
 def sample_hashes(x: Array) -> Array:
     """Return (samples,) int64."""
-    samples = np.ascontiguousarray(x, dtype=np.float32)
-    digests = b"".join(hashlib.blake2b(sample.tobytes(), digest_size=_BYTES).digest() for sample in samples)
+    samples = (np.asarray(sample, np.float32).tobytes() for sample in x)  # one at a time: x may be mapped from a disk
+    digests = b"".join(hashlib.blake2b(sample, digest_size=_BYTES).digest() for sample in samples)
     return np.frombuffer(digests, dtype="<i8").astype(np.int64)

@@ -34,7 +34,7 @@ from kill_scenarios import NOTE, Scenario, scenarios
 from bim_neuro.simulation.compiled import load_kernels
 
 SHARED_MEMORY = Path("/dev/shm")
-TIDY_SECONDS = 5.0
+TIDY_SECONDS = 30.0
 COLD = 0.1  # share of the cases that start a fresh Python
 KINDS = {
     "-9": ["SIGKILL"],

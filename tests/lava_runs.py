@@ -38,7 +38,7 @@ class Run:
 
     def name(self) -> str:
         """Wait for the run's folder; return the name of the run."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while time.monotonic() < deadline and self.process.poll() is None:
             for path in self.temporary.glob(f"{PREFIX}*"):
                 return path.name
@@ -47,7 +47,7 @@ class Run:
 
     def wait_for_lava(self) -> str:
         """Wait until Lava's processes and their channels are there; return the name of the run."""
-        name, deadline = self.name(), time.monotonic() + 60
+        name, deadline = self.name(), time.monotonic() + 200
         while time.monotonic() < deadline and self.process.poll() is None:
             if len(shared(name)) > 10 and len(processes(self.temporary)) >= 6:
                 return name
@@ -77,7 +77,7 @@ class Run:
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; return the exit code and what was said last."""
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=200)
         return self.process.returncode, (out + err).strip().splitlines()[-1]
 
 
@@ -113,7 +113,7 @@ def shared(name: str) -> list[Path]:
     return [*SHARED_MEMORY.glob(f"{name}*"), *SHARED_MEMORY.glob(f"sem.{name}*")]
 
 
-def left(temporary: Path, name: str, seconds: float = 5.0) -> list[str]:
+def left(temporary: Path, name: str, seconds: float = 60.0) -> list[str]:
     """Return what is left of a run after so many seconds, or as soon as nothing is."""
     deadline = time.monotonic() + seconds
     while True:

@@ -397,4 +397,4 @@ def _answer(twin: Program) -> Array:
 def test_a_program_works_in_a_pool_of_processes() -> None:
     expected = program().run(X).output
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        np.testing.assert_array_equal(pool.submit(_answer, program()).result(timeout=60), expected)
+        np.testing.assert_array_equal(pool.submit(_answer, program()).result(timeout=200), expected)

@@ -37,7 +37,7 @@ def python_files() -> list[Path]:
 
 
 def run(command: list[str], env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, env=env)
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=ROOT, env=env)
 
 
 def test_importing_bim_neuro_loads_neither_torch_nor_nir_nor_lava() -> None:
@@ -256,7 +256,7 @@ def continuous_integration(
     executable(folder / "bin/make", f'{said}; case "$*" in *"{failing}"*) exit 1 ;; esac')
     environment = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "ENOUGH": str(enough)}
     return subprocess.run(
-        ["bash", ".ci/run"], capture_output=True, text=True, timeout=60, cwd=folder, env=environment, check=False
+        ["bash", ".ci/run"], capture_output=True, text=True, timeout=200, cwd=folder, env=environment, check=False
     )
 
 

@@ -147,10 +147,9 @@ def trained_on(task: Task) -> TrainedOn | None:
     parts = [task.train, task.validation, task.test]
     if task.name == "ecg" or sum(map(len, parts)) > MOST_NOTED:
         return None
-    x, split = np.concatenate([part.x for part in parts]), np.repeat(range(len(SPLITS)), [len(part) for part in parts])
     places = [part.place for part in parts if part.place is not None]
-    order = np.argsort(np.concatenate(places)) if len(places) == len(SPLITS) else np.arange(len(x))
-    return TrainedOn.of(x[order], split[order])
+    order = np.argsort(np.concatenate(places)) if len(places) == len(SPLITS) else np.arange(sum(map(len, parts)))
+    return TrainedOn.of_parts([part.x for part in parts], order)
 
 
 def _chosen(file: Path | None, program: Program, wanted: Wanted, split: str | None) -> Chosen:

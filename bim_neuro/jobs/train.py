@@ -16,6 +16,7 @@ import numpy as np
 from .. import arguments, kept
 from ..compilers.calibrate import calibrate
 from ..errors import InputError
+from ..graph import FloatGraph
 from ..model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..model.export import export
 from ..model.network import BIMNetwork
@@ -24,6 +25,7 @@ from ..printable import as_json
 from ..simulation.reference import Progress
 from ..tasks import logistic_regression_baseline
 from ..tasks.metrics.field import field_figures
+from ..training.batches import SequenceRows
 from ..training.device import find_device
 from ..training.logs import CsvLog, TensorBoardLog, each_of
 from ..training.processes import rank_of_environment
@@ -41,6 +43,8 @@ from .sequences import task_for, trained_on
 from .training_run import record_of, run_training
 
 CALIBRATION_SAMPLES, CALIBRATION_NUMBERS = 2048, 2**25
+CALIBRATED_AT_ONCE = 2**20
+"""Numbers of x that the float law takes at a time, in float64."""
 _OF_LEARNING = ("mix", "credit", "segment", "traces", "online", "rate_penalty", "rate_target")
 """Fields of a request that are fields of a `Learning`."""
 _OF_MORE = ("seed", "patience", "batch", "learning_rate", "accumulate", "device", "max_updates")
@@ -159,8 +163,7 @@ def train_task(
     if file:
         write_text(request_beside(path), file)
     kept.say("training", f"the trained model is kept in {path}, not calibrated yet: run the same command again")
-    ranges = calibrate(export(checkpoint), x[_spread(x.shape)])
-    checkpoint = replace(checkpoint, ranges=ranges)
+    checkpoint = replace(checkpoint, ranges=_ranges(export(checkpoint), x))
     save_checkpoint(checkpoint, path)
     if final:
         kept.say("training", f"the trained model is in {path}, only its test numbers are missing: the same command "
@@ -183,6 +186,16 @@ def _opened(path: Path) -> int:
         return int(record.get("test_opened", "test" in record))
     except (InputError, OSError, TypeError, ValueError):
         return 0
+
+
+def _ranges(graph: FloatGraph, x: SequenceRows) -> dict[str, float]:
+    """Return the largest magnitudes on samples of x (samples, steps, lines), some samples at a time."""
+    chosen, largest = _spread(x.shape), dict[str, float]()
+    at_once = max(1, CALIBRATED_AT_ONCE // prod(x.shape[1:]))
+    for first in range(0, len(chosen), at_once):
+        for name, seen in calibrate(graph, x[chosen[first : first + at_once]]).items():
+            largest[name] = max(largest.get(name, 0.0), seen)
+    return largest
 
 
 def _spread(shape: tuple[int, ...]) -> Array:

@@ -210,6 +210,7 @@ def test_thresholds(tmp_path: Path, options: tuple[object, ...], code: int, word
     summary(tmp_path / "out")  # what was found is written, whether or not it was good enough
 
 
+@pytest.mark.slow
 def test_a_placement_is_chosen_for_what_was_asked(tmp_path: Path, model: Path, samples: Path) -> None:
     chip = tmp_path / "quick.toml"
     step = '{ value = 0.1, low = 0.1, high = 0.1, unit = "us", basis = "assumed", source = "no floor to speak of" }'
@@ -365,6 +366,6 @@ readout.stop()
     raw = small_input(1, 4).round(3)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code, str(model), str(raw.tolist())]
-    shown = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
     expected = bim_neuro.compile(model).run(raw, probe=True).probes["readout.v"][0, 3]
     assert json.loads(shown.stdout.splitlines()[-1]) == expected.tolist(), shown.stderr

@@ -127,7 +127,7 @@ def as_yaml(graph: IntegerGraph, spikes: Array) -> str:
 def run_sanafe(graph: IntegerGraph, spikes: Array, folder: Path) -> dict[str, Any]:
     (folder / "net.yaml").write_text(as_yaml(graph, spikes))
     command = [sys.executable, "-c", PROGRAM, folder / "net.yaml", str(STEPS), folder / "found.json"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, cwd=folder)
     assert ended.returncode == 0, ended.stderr
     return dict(json.loads((folder / "found.json").read_text()))
 

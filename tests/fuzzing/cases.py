@@ -25,7 +25,7 @@ from bim_neuro.jobs.folder import LIST
 from .formats import Command, Format, break_file
 from .lines import Lines
 
-SECONDS = 20.0
+SECONDS = 60.0
 MEMORY = 1 << 30  # bytes above a bare start
 ADDRESSES = 3 << 30  # bytes of address space above a bare start
 _BECOME_SUBREAPER = 36

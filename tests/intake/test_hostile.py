@@ -141,7 +141,7 @@ def test_a_model_with_a_wrong_field_is_refused(tmp_path: Path, samples: Path, na
     path = saved(tmp_path / "changed.pt", change)
     started = time.perf_counter()
     refused(bim_compile(path, "--input", samples, "-o", tmp_path / "out"), 2, "changed.pt" if words else "", words)
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 60
     assert [entry.name for entry in tmp_path.iterdir()] == ["changed.pt"]
 
 
@@ -394,7 +394,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def gone(text: str, seconds: float = 5.0) -> bool:
+def gone(text: str, seconds: float = 60.0) -> bool:
     """Whether no process is left, after a moment for the last to go."""
     deadline = time.monotonic() + seconds
     while processes_with(text) and time.monotonic() < deadline:
@@ -421,7 +421,7 @@ def test_an_interrupted_run_leaves_no_process_and_no_folder(
     before = content(tmp_path)
     arguments = (model, "--input", samples, "--samples", 1000, "--verify", "lava", "-o", out)
     process = start("compile", *arguments, env={"TMPDIR": str(temporary)})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while len(processes_with(str(temporary / "bim-lava-"))) < 5 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert len(processes_with(str(temporary / "bim-lava-"))) >= 5  # Lava's own processes have started

@@ -104,7 +104,7 @@ def given(role: str, path: Path, model: Path, samples: Path) -> Ended:
     return bim_report(path)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize("hostile", CASES)
 def test_a_hostile_file_is_refused_by_name_and_does_no_harm(
     tmp_path: Path, model: Path, samples: Path, hostile: Hostile
@@ -182,7 +182,7 @@ ROLES = {
 }
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("role", "suffix"), [(role, suffix) for role, found in ROLES.items() for suffix in found])
 def test_what_is_no_file_is_refused_by_its_kind_and_not_waited_for(
@@ -207,7 +207,7 @@ def identity(path: Path) -> tuple[int, ...]:
     return found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("option", ["compile -o", "train -o", "train --json", "train --data"])
 def test_a_place_to_write_that_is_no_file_is_refused_before_any_work(

@@ -146,7 +146,7 @@ def test_a_run_killed_outright_goes_on_where_it_was(tmp_path: Path, data: Path) 
     assert own(data, whole, "--epochs", 40, "--set", "train.patience=40").code == 0
     arguments = ("own", "--data", data, "-o", parts, *SMALL, "--epochs", 40, "--set", "train.patience=40")
     process = start("train", *arguments)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not resume.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()

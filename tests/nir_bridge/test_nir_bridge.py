@@ -115,7 +115,7 @@ def test_plain_nir_reads_the_file_with_type_checks_and_without_bim_neuro(written
         "print(len(g.nodes), sorted({type(n).__name__ for n in g.nodes.values()}), g.check_types())"
     )
     command = [sys.executable, "-c", script, str(written)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
     kinds = ["Affine", "Delay", "Input", "LI", "LIF", "Output", "Scale"]
     assert done.stdout.strip() == f"40 {kinds} True"
 

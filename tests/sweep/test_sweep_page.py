@@ -122,6 +122,7 @@ def test_where_summaries_alone_are_kept_links_lead_to_them(chromium: Any, swept:
     page.close()
 
 
+@pytest.mark.slow
 def test_a_page_of_ten_thousand_trials_is_small_and_drawn_soon(chromium: Any, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     with Store(tmp_path / "out").opened() as store:

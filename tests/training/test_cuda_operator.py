@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from typing import NamedTuple
@@ -34,9 +35,14 @@ class Case(NamedTuple):
 def some_case(seed: int, most_steps: int, most_channels: int, most_states: int) -> Case:
     chance = random.Random(seed)
     reset: Reset = chance.choice(["hard", "soft", "none"])
+
+    def size(most: int) -> int:
+        """Large sizes are rare: the interpreter takes seconds a step of them. One number has no scale for its error."""
+        return max(min(most, 4), math.ceil(chance.randint(1, most) ** 2 / most))
+
     return Case(
-        chance.randint(1, most_steps), chance.randint(1, 2), chance.randint(1, most_channels),
-        chance.randint(1, most_states), chance.randint(1, 8),
+        size(most_steps), chance.randint(1, 2), size(most_channels), chance.randint(1, most_states),
+        chance.randint(1, 8),
         SomaLaw(reset, chance.random() < 0.5, chance.choice([0.7, 2.0])), chance.random() < 0.5, seed,
     )  # fmt: skip
 

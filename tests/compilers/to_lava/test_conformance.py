@@ -57,7 +57,7 @@ def test_the_pack_is_made_again_to_the_byte(tmp_path: Path) -> None:
 def replayed(folder: Path, *names: str) -> list[str]:
     """Return what the reader says of files, in a Python that has no bim-neuro on its path."""
     command = [sys.executable, "-S", "-c", SHIELDED, PACK / "replay.py", *(f"{name}.npz" for name in names)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

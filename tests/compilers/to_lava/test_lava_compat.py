@@ -40,7 +40,7 @@ finally:
 
 def run(script: str) -> str:
     """Run ``script`` in a fresh Python: Lava forks, and a broken Lava net hangs rather than fails."""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.lava
 
 
 @pytest.mark.parametrize("epoch", [1, pytest.param(4, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", CIRCUITS)
+@pytest.mark.parametrize(
+    "name", [name if name == "three-factor" else pytest.param(name, marks=pytest.mark.slow) for name in CIRCUITS]
+)
 def test_the_engine_in_lava_mode_equals_lava(name: str, epoch: int) -> None:
     circuit = CIRCUITS[name](epoch)
     ours, judged = run_circuit(circuit, "lava", FastSynapses), learn_on_lava(circuit)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lava
 SAMPLES, STEPS = 5, 44
 
 
-@pytest.fixture(scope="module", params=["graded", "spiking"])
+@pytest.fixture(scope="module", params=["graded", pytest.param("spiking", marks=pytest.mark.slow)])
 def case(request: pytest.FixtureRequest) -> Case:
     return plastic_case(4, spiking=request.param == "spiking", samples=SAMPLES, steps=STEPS, channels=5, states=2)
 

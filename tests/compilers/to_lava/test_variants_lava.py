@@ -13,6 +13,7 @@ from bim_neuro.simulation.agreement import verify
 pytestmark = pytest.mark.lava
 
 
+@pytest.mark.slow
 def test_skips_leaks_and_thresholds_equal_lava() -> None:
     graph = small_graphs(blocks=2, channels=14, skips=True, thresholds=True, leaks=4, norm=True)[1]
     x = graph.encoder.encode(small_input(2, 8))
