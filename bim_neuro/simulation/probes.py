@@ -24,7 +24,7 @@ Watch = Callable[[slice, str, int, dict[str, Array]], None]
 """Called with samples, node, first phase, and its message and states, each (samples, phases, ...).
 
 Several threads may call at once, but the windows of one node and sample come in order."""
-ROOM = 64 * 2**20
+ROOM = 16 * 2**20
 """Bytes that the windows of a run may take."""
 WORD_BYTES = 8
 _ENCODING = 8
