@@ -13,7 +13,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
-from bim_neuro.choices import HEADS
+from bim_neuro.choices import EVERY_STEP, HEADS
 from bim_neuro.errors import InputError
 from bim_neuro.jobs.evaluate import encoded, evaluate
 from bim_neuro.jobs.train import TrainingPlan, plan_for, train_task
@@ -29,8 +29,11 @@ C, STEPS = 3, 12
 SMALL: dict[str, Any] = {"channels": 12, "states": 2, "taps": 2, "batch": 16, "learning_rate": 0.03}
 
 
-def split(head: str, samples: int, seed: int) -> Dataset:
-    """Three channels, one of them high at each step; a head asks for it in its own way. Padding is loud noise."""
+def split(head: str, samples: int, seed: int, more: int = 0) -> Dataset:
+    """Three channels, one of them high at each step; a head asks for it in its own way. Padding is loud noise.
+
+    ``more``: steps of padding that no sample of the split needs.
+    """
     rng = np.random.default_rng(seed)
     high, lengths = rng.integers(0, C, (samples, STEPS)), rng.integers(6, STEPS + 1, samples)
     if head == "ctc":  # a symbol in steps 1 and 2, and another one, or none, in steps 4 and 5
@@ -47,11 +50,14 @@ def split(head: str, samples: int, seed: int) -> Dataset:
         "labels": (counts > lengths[:, None] / 3).astype(np.int64),
         "ctc": np.stack([high[:, 1], np.where(high[:, 4] > 0, high[:, 4], -1)], 1),
     }.get(head, np.where(late, -1, high))
+    x = np.pad(x, ((0, 0), (0, more), (0, 0)), constant_values=3)
+    y = np.pad(y, ((0, 0), (0, more)), constant_values=-1) if head in EVERY_STEP else y
     return Dataset(x.astype(np.float32), y, lengths=lengths)
 
 
 def task(head: str) -> Task:
-    parts = (split(head, samples, seed) for seed, samples in enumerate((96, 48, 48)))
+    """Each split is as long as the longest sample of its own, as those of speech are."""
+    parts = (split(head, samples, seed, more) for seed, (samples, more) in enumerate(((96, 1), (48, 0), (48, 3))))
     return Task("own", "one of three", ("a", "b", "c"), ("x", "y", "z"), 0.001, *parts, head=head)
 
 
