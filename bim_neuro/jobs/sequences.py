@@ -17,6 +17,7 @@ from typing import cast
 import numpy as np
 
 from .. import arguments
+from ..choices import NOT_ASKED
 from ..compilers.calibrate import SAMPLES
 from ..errors import Finding, InputError
 from ..lowering import Typical
@@ -216,11 +217,21 @@ def with_steps(raw: Array, steps: int | None) -> Array:
 
 
 def _joined(parts: tuple[Dataset, ...]) -> Dataset:
+    """Put splits behind each other, padded to the longest of them."""
     labels = [part.y for part in parts if part.y is not None]
-    y = np.concatenate(labels) if len(labels) == len(parts) else None
-    padded = any(part.lengths is not None for part in parts)
+    y = _as_wide(labels, NOT_ASKED) if len(labels) == len(parts) else None
+    padded = any(part.lengths is not None for part in parts) or len({part.x.shape[1] for part in parts}) > 1
     lengths = np.concatenate([part.valid for part in parts]) if padded else None
-    return Dataset(np.concatenate([part.x for part in parts]), y, lengths=lengths)
+    return Dataset(_as_wide([part.x for part in parts], 0), y, lengths=lengths)
+
+
+def _as_wide(arrays: list[Array], fill: int) -> Array:
+    """Concatenate arrays whose second axes (steps, or symbols) differ."""
+    if arrays[0].ndim == 1:
+        return np.concatenate(arrays)
+    most = max(array.shape[1] for array in arrays)
+    ends = [((0, 0), (0, most - array.shape[1]), *[(0, 0)] * (array.ndim - 2)) for array in arrays]
+    return np.concatenate([np.pad(array, end, constant_values=fill) for array, end in zip(arrays, ends, strict=True)])
 
 
 def _heard(test: Chosen, heard: Array) -> Chosen:

@@ -13,12 +13,15 @@ import torch
 from commands import Ended, bim_compile, bim_train, save_input, save_model
 from small_models import small_checkpoint, small_input
 
+from bim_neuro.choices import NOT_ASKED
 from bim_neuro.errors import InputError
+from bim_neuro.jobs import sequences
 from bim_neuro.model.checkpoint import load_checkpoint, save_checkpoint
 from bim_neuro.nodes import Encoder, fit
+from bim_neuro.nodes.arithmetic import Array
 from bim_neuro.reading import read_model
 from bim_neuro.report.findings import clipped_input
-from bim_neuro.tasks import load_task, read_recordings
+from bim_neuro.tasks import Dataset, load_task, read_recordings
 from bim_neuro.trained_on import TrainedOn, sample_hashes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -651,3 +654,20 @@ def test_the_examples_keep_their_encoders(name: str, request: pytest.FixtureRequ
     assert np.array_equal(got.encoder.gain, encoder.gain)
     assert np.array_equal(got.encoder.offset, encoder.offset)
     assert got.findings == ()
+
+
+@pytest.mark.parametrize("y", [[np.array([1]), np.array([0, 1])], [np.array([[1, 0]]), np.array([[1], [0]])]])
+def test_splits_of_several_lengths_are_put_behind_each_other_padded(y: list[Array]) -> None:
+    """Strings of symbols have several lengths too."""
+    x = [np.ones((1, 3, 2), np.float32), np.full((2, 5, 2), 2, np.float32)]
+    parts = (Dataset(x[0], y[0]), Dataset(x[1], y[1], lengths=np.array([4, 5])))
+    whole = sequences._joined(parts)
+    assert whole.valid.tolist() == [3, 4, 5]
+    for part, first in zip(parts, (0, 1), strict=True):
+        rows = slice(first, first + len(part))
+        assert np.array_equal(whole.x[rows, : part.x.shape[1]], part.x)
+        assert part.y is not None
+        assert whole.y is not None
+        assert np.array_equal(whole.y[rows] if part.y.ndim == 1 else whole.y[rows, : part.y.shape[1]], part.y)
+    assert not whole.x[0, 3:].any()
+    assert y[0].ndim == 1 or whole.y[1:, 1:].tolist() == [[NOT_ASKED], [NOT_ASKED]]
