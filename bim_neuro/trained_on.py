@@ -2,7 +2,7 @@
 
 hashes  (samples,) int64, BLAKE2b of the float32 values (steps, channels), in the order of the file, or split by split
 split   (samples,) int8, 0 train, 1 validation, 2 test
-steps   how many steps a sample had
+steps   how many steps a sample of the training split had
 learnt  (more samples,) int64, hashes of samples learnt from later, on the chip; absent if there are none
 """
 

@@ -1,4 +1,4 @@
-"""Peak memory of a whole `bim-train own --rule rtrl`, validation and test included, over the length of the sequences.
+"""Peak memory of a whole `bim-train own --rule rtrl`, validation included, over the length of the sequences.
 
     python -m benchmarks.training.whole_command --json memory.json          (some minutes, one core)
 
