@@ -28,11 +28,12 @@ from bim_neuro.jobs.evaluate import encoded
 from bim_neuro.jobs.plan import TrainingPlan, plan_for
 from bim_neuro.model.block import BIMBlock
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
-from bim_neuro.model.selective_scan import BlockState, Drive, ScanWeights, SomaLaw
+from bim_neuro.model.selective_scan import BlockState, Drive, Reset, ScanWeights, SomaLaw
 from bim_neuro.tasks import load_task
 from bim_neuro.tasks.scores import score_of
 from bim_neuro.training import operator
-from bim_neuro.training.baselines import MULTIPLE, Baseline, BaselineConfig
+from bim_neuro.training.baselines import MULTIPLE, Baseline, BaselineConfig, sized
+from bim_neuro.training.baselines.lstm import LSTM
 from bim_neuro.training.baselines.mamba import Mamba, MambaBlock
 from bim_neuro.training.batches import Sequences
 from bim_neuro.training.predict import answers
@@ -40,9 +41,6 @@ from bim_neuro.training.progress import Progress
 from bim_neuro.training.rules import Learning
 from bim_neuro.training.trainer import Run
 from bim_neuro.training.whole_loss import readings
-
-NEVER = -30.0
-"""Logit of a leak that forgets all."""
 
 
 class Parts(NamedTuple):
@@ -99,16 +97,14 @@ class PartMamba(Mamba):
 
 
 class Ours(nn.Module):
-    """Our network as a baseline: r of every step. ``soma`` "none" lets y itself out, ``leak`` False reads the step alone."""
+    """Our network as a baseline: r of every step. With ``soma`` "none" a block sends y itself."""
 
-    def __init__(self, config: NetworkConfig, soma: str, leak: bool) -> None:
+    def __init__(self, config: NetworkConfig, soma: Reset) -> None:
         super().__init__()
         self.network = BIMNetwork(config)
         for block in self.network.blocks:
             assert isinstance(block, BIMBlock)
-            block.soma = soma  # type: ignore[assignment]
-        if not leak:
-            self.network.readout_logit = nn.Parameter(torch.tensor(NEVER), requires_grad=False)
+            block.soma = soma
 
     def forward(self, x: Tensor) -> Tensor:
         """Read x (T, batch, inputs), give r (T, batch, classes)."""
@@ -129,28 +125,29 @@ MAMBA = {
     "Mamba, no norm": Parts(norm=False),
     "Mamba, no residual": Parts(residual=False),
     "Mamba, our soma": Parts(soma=True),
-    "Mamba, our soma, no gate": Parts(gate=False, soma=True),
-    "Mamba, our soma, no gate, norm or residual": Parts(False, False, False, True),
 }
-OURS: dict[str, dict[str, Any]] = {
-    "ours": {},
-    "ours, no norm": {"norm": False},
-    "ours, no soma": {"soma": "none"},
-    "ours, no leak of the readout": {"leak": False},
-    "ours, no soma, no leak of the readout": {"soma": "none", "leak": False},
+OURS: dict[str, tuple[Reset, dict[str, Any]]] = {
+    "ours": ("hard", {}),
+    "ours, no soma": ("none", {}),
+    "ours, no norm": ("hard", {"norm": False}),
+    "ours, readout of .88 at first": ("hard", {"readout_decay": None}),
+    "ours, 2 blocks of 80, skips": ("hard", {"blocks": 2, "channels": 80, "skips": True}),
 }
-RUNGS = (*MAMBA, *OURS)
+RUNGS = (*MAMBA, "LSTM", *OURS)
 
 
 def network_of(name: str, plan: TrainingPlan) -> Rung:
     """Build a rung with about as many parameters as the plan's network."""
     shape = plan.config
     assert isinstance(shape, NetworkConfig)
+    if name == "LSTM":
+        made = sized("lstm", shape.inputs, shape.classes, shape.parameters)
+        return Rung(LSTM(made.inputs, made.classes, made.width, made.layers), made)
     if name in OURS:
-        changes = OURS[name]
-        config = NetworkConfig(**shape.plain | {"norm": changes.get("norm", shape.norm)})
-        reads: nn.Module = Ours(config, changes.get("soma", "hard"), changes.get("leak", True))
-        return Rung(reads, BaselineConfig("snn", shape.inputs, shape.classes, shape.channels, shape.blocks))
+        soma, changes = OURS[name]
+        config = NetworkConfig(**shape.plain | changes)
+        like = BaselineConfig("snn", config.inputs, config.classes, config.channels, config.blocks)
+        return Rung(Ours(config, soma), like)
     build = partial(PartMamba, shape.inputs, shape.classes, layers=shape.blocks, parts=MAMBA[name])
     width = min(range(MULTIPLE, 513, MULTIPLE), key=lambda width: abs(_size(build, width) - shape.parameters))
     return Rung(build(width=width), BaselineConfig("mamba", shape.inputs, shape.classes, width, shape.blocks))
@@ -197,7 +194,7 @@ def main() -> None:
     parser.add_argument("--rungs", nargs="+", default=list(RUNGS), choices=RUNGS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--updates", type=int, default=400)
-    parser.add_argument("--rates", type=float, nargs="+", default=[0.012], help="learning rates")
+    parser.add_argument("--rates", type=float, nargs="+", default=[0.024], help="learning rates")
     options = parser.parse_args()
     rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
     task = load_task("language", options.data)

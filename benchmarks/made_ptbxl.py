@@ -3,9 +3,10 @@
     python -m benchmarks.made_ptbxl FOLDER --records 400
     bim-train ptbxl --data FOLDER --final
 
-A beat is five Gaussian waves on each lead, as in McSharry et al. (2003), of random rate, size and gains, with wander and noise. What
-a superclass changes is drawn from textbooks, not from patients: MI deepens Q and raises ST below, STTC turns T, CD
-widens QRS, HYP enlarges R at the side; one or two may hold. So a score says that the path holds, nothing of hearts.
+A beat is five Gaussian waves on each lead, as in McSharry et al. (2003), of random rate and size, with wander and
+noise. What a superclass changes is a rule of ours, not read off patients: MI deepens Q and raises T below, STTC turns
+T, CD widens QRS, HYP enlarges R at the side; one or two may hold. So a score shows that the path holds, and nothing of
+hearts.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ OPTIONS: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(
         ("epochs", "seeds", "channels", "states", "blocks", "train.taps", "encoder", "train.model"), (_ANEW,)
     ),
-    **dict.fromkeys(("train.thresholds", "train.leaks", "train.norm", "rule", "prune"), (_ANEW, _BIM)),
+    **dict.fromkeys(
+        ("train.thresholds", "train.leaks", "train.norm", "train.readout_decay", "rule", "prune"), (_ANEW, _BIM)
+    ),
     "train.parameters": (_ANEW, _BASELINE),
     "data": (),  # `load_task` refuses it for a task that makes its own
     "layout": (),  # and this one for every task but 'own'

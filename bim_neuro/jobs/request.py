@@ -94,6 +94,7 @@ class TrainRequest:
     thresholds: bool | None = None
     leaks: int | None = None
     norm: bool | None = None
+    readout_decay: float | None = None
     model: str | None = None  # bim, or a baseline
     parameters: int | None = None  # of a baseline
     encoder: str | None = None

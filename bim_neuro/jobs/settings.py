@@ -210,6 +210,8 @@ TRAIN = (
             1, 4),
     Setting("train.norm", str, None, "Projections are divided by their size on the first batch.",
             choices=("yes", "no")),
+    Setting("train.readout_decay", float, None, "What the readout keeps of a step at the start of training.",
+            "share", 1e-4, 0.9999),
     Setting("train.rate_penalty", float, 0.0, "Weight in the loss of spikes above train.rate_target; rule bptt.", "",
             0),
     Setting("train.rate_target", float, 0.0, "Share of a block's channels that may spike at a step for nothing.",

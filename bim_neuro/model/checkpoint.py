@@ -1,7 +1,8 @@
 """model.pt: one documented format, read without executing anything.
 
     {"format": "bim-neuro", "version": 1,
-     "config":  {inputs, classes, channels, states, taps, blocks; skips, thresholds, leaks, norm where they are used},
+     "config":  {inputs, classes, channels, states, taps, blocks; where they are used skips, thresholds, leaks, norm,
+                 readout_decay},
      "dt":      seconds a step,               "task": "digits" | "ecg" | "own" | ...,
      "labels":  [class names],                "encoder": {kind, gain (C,), offset (C,), reads_raw or absent},
      "state":   the network's state dict,     "ranges": {"block1.scan.h": largest magnitude in calibration, ...},

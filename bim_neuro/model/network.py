@@ -5,6 +5,7 @@ r_t = gamma r_{t-1} + W_o s_t + b_o          logits = mean_t r_t
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +19,10 @@ from .selective_scan import BlockState
 
 MOST_LEAKS = 4
 """Groups of channels: each is a scan and a LIF, and so a core or more, of its own."""
+LEAST_DECAY = 1e-4
+"""Of a readout, and of 1 less its decay: nearer to 0 or 1 its logit would hardly learn."""
+_FIRST_LOGIT = 2.0
+"""Of a readout whose decay is not given."""
 _SIZES = ("inputs", "classes", "channels", "states", "taps", "blocks")
 
 
@@ -27,6 +32,7 @@ class NetworkConfig:
 
     With ``skips`` a block and the readout hear the spikes of all blocks before, not of the last one alone.
     ``thresholds`` a channel, ``leaks`` of up to four groups of channels and the ``norm`` are `BIMBlock`'s.
+    ``readout_decay`` is the readout's leak gamma before training, between 0 and 1; without it, .88.
     """
 
     inputs: int
@@ -39,6 +45,7 @@ class NetworkConfig:
     thresholds: bool = False
     leaks: int = 1
     norm: bool = False
+    readout_decay: float | None = None
 
     def __post_init__(self) -> None:
         for name in _SIZES:
@@ -51,6 +58,10 @@ class NetworkConfig:
         if type(self.leaks) is not int or not 1 <= self.leaks <= min(MOST_LEAKS, self.channels):
             most = f"it must be a whole number from 1 to {min(MOST_LEAKS, self.channels)}"
             raise InputError(f"model config: leaks is {self.leaks!r}, {most}", "each group is a layer of its own")
+        decay = self.readout_decay
+        if decay is not None and (type(decay) is not float or not LEAST_DECAY <= decay <= 1 - LEAST_DECAY):
+            limits = f"it must be a number from {LEAST_DECAY} to {1 - LEAST_DECAY}"
+            raise InputError(f"model config: readout_decay is {decay!r}, {limits}", "training moves it from there")
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -64,6 +75,12 @@ class NetworkConfig:
         """How many numbers the network learns; none is allocated."""
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in BIMNetwork(self).parameters())
+
+    @property
+    def first_readout_logit(self) -> Tensor:
+        """The logit of a readout's decay before training, of the network's own as of those for local credit."""
+        decay = self.readout_decay
+        return torch.tensor(_FIRST_LOGIT if decay is None else math.log(decay / (1 - decay)))
 
     def heard(self, index: int) -> list[tuple[int, slice]]:
         """Return the blocks whose spikes block ``index`` hears (the readout is the last), and its columns of each."""
@@ -96,7 +113,7 @@ class BIMNetwork(nn.Module):
         )
         self.w_o = _projection(config.classes, widths[-1])
         self.b_o = nn.Parameter(torch.zeros(config.classes))
-        self.readout_logit = nn.Parameter(torch.tensor(2.0))
+        self.readout_logit = nn.Parameter(config.first_readout_logit)
 
     @property
     def readout_decay(self) -> Tensor:

@@ -27,7 +27,7 @@ COMPARED = ("validation", "validation_error", "parameters", "trained_seconds", "
 MOST = 10_000
 """Models of one table."""
 _KEY = 16
-_SHAPE = ("channels", "states", "taps", "blocks", "skips", "thresholds", "leaks", "norm")
+_SHAPE = ("channels", "states", "taps", "blocks", "skips", "thresholds", "leaks", "norm", "readout_decay")
 
 
 def table_of_runs(places: Sequence[Path], output: Path | None = None, command: str = "") -> dict[str, Any]:

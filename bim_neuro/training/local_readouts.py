@@ -18,7 +18,7 @@ class LocalReadouts(nn.Module):
         classes, channels, below = network.config.classes, network.config.channels, network.config.blocks - 1
         self.w_o = nn.ParameterList(_projection(classes, channels) for _ in range(below))
         self.b_o = nn.ParameterList(nn.Parameter(torch.zeros(classes)) for _ in range(below))
-        self.readout_logit = nn.ParameterList(nn.Parameter(torch.tensor(2.0)) for _ in range(below))
+        self.readout_logit = nn.ParameterList(nn.Parameter(network.config.first_readout_logit) for _ in range(below))
 
     def heads(self) -> list[Head]:
         """Return the readouts in the order of the blocks."""

@@ -19,6 +19,7 @@ from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.simulation.reference import simulate_float
 from bim_neuro.training import operator
+from bim_neuro.training.local_readouts import LocalReadouts
 from bim_neuro.training.predict import predict
 from bim_neuro.training.truncated import truncated_gradient
 
@@ -138,6 +139,16 @@ def test_the_float_graph_fires_as_the_network_does(tmp_path: Path) -> None:
     assert all(torch.equal(read.state[name], value) for name, value in checkpoint.state.items())
 
 
+def test_a_readout_begins_with_the_decay_that_is_given(tmp_path: Path) -> None:
+    checkpoint = small_checkpoint(blocks=2, readout_decay=0.05)
+    net = BIMNetwork(checkpoint.config)
+    assert float(net.readout_decay.detach()) == pytest.approx(0.05)
+    assert [float(torch.sigmoid(logit.detach())) for logit in LocalReadouts(net).readout_logit] == pytest.approx([0.05])
+    assert float(BIMNetwork(NetworkConfig(5, 4)).readout_logit.detach()) == 2.0, "as before, to the bit"
+    save_checkpoint(checkpoint, tmp_path / "model.pt")
+    assert load_checkpoint(tmp_path / "model.pt").config.readout_decay == 0.05
+
+
 def test_a_plain_network_is_written_as_older_versions_read_it() -> None:
     assert list(NetworkConfig(5, 4).plain) == ["inputs", "classes", "channels", "states", "taps", "blocks"]
     assert NetworkConfig(5, 4, blocks=2, skips=True).plain["skips"] is True
@@ -149,6 +160,9 @@ def test_a_plain_network_is_written_as_older_versions_read_it() -> None:
     ({"leaks": True}, "leaks is True"),
     ({"skips": 1}, "skips is 1, it must be true or false"),
     ({"norm": "yes"}, "norm is 'yes', it must be true or false"),
+    ({"readout_decay": 0.0}, "readout_decay is 0.0, it must be a number from 0.0001 to 0.9999"),
+    ({"readout_decay": float("nan")}, "readout_decay is nan"),
+    ({"readout_decay": True}, "readout_decay is True"),
 ])  # fmt: skip
 def test_what_no_network_has_is_refused(variant: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
