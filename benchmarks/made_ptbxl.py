@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
 from bim_neuro.tasks.ptbxl import CLASS_NAMES, FS_HZ, LEADS, STEPS
@@ -60,6 +60,8 @@ def record(classes: list[str], rng: np.random.Generator) -> NDArray[np.float64]:
 
 def write(folder: Path, records: int) -> None:
     """Write the records, the table of them and the table of statements; a record is a patient."""
+    import wfdb
+
     rng = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     for number in range(1, records + 1):
@@ -68,11 +70,13 @@ def write(folder: Path, records: int) -> None:
             classes = sorted({*classes, str(rng.choice(CLASS_NAMES[1:]))})
         place = Path(f"records100/{number // 1000 * 1000:05d}")
         (folder / place).mkdir(parents=True, exist_ok=True)
-        wfdb.wrsamp(
-            f"{number:05d}_lr", fs=FS_HZ, units=["mV"] * len(LEADS), sig_name=list(LEADS),
-            p_signal=record(classes, rng), fmt=["16"] * len(LEADS), adc_gain=[1000.0] * len(LEADS),
-            baseline=[0] * len(LEADS), write_dir=str(folder / place),
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # wfdb 4.3.1 calls pandas in a deprecated way
+            wfdb.wrsamp(
+                f"{number:05d}_lr", fs=FS_HZ, units=["mV"] * len(LEADS), sig_name=list(LEADS),
+                p_signal=record(classes, rng), fmt=["16"] * len(LEADS), adc_gain=[1000.0] * len(LEADS),
+                baseline=[0] * len(LEADS), write_dir=str(folder / place),
+            )  # fmt: skip
         codes = {STATEMENTS[name]: 100.0 for name in classes}
         fold = (number - 1) // len(CLASS_NAMES) % 10 + 1
         rows.append({"ecg_id": number, "patient_id": f"{number}.0", "scp_codes": str(codes), "strat_fold": fold,

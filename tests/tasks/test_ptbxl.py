@@ -132,3 +132,15 @@ def test_records_of_ptbxl_itself_are_read(recordings: Path) -> None:
     assert [len(task.train), len(task.validation), len(task.test)] == [7, 2, 1]
     assert task.validation.y.tolist() == [[0, 1, 0, 0, 0], [1, 0, 0, 0, 0]]
     assert task.validation.place.tolist() == [8, 10]
+
+
+def test_made_records_lie_in_the_official_layout(tmp_path: Path) -> None:
+    from benchmarks.made_ptbxl import write
+
+    write(tmp_path, 100)
+    task = load_task("ptbxl", tmp_path)
+    assert [len(task.split(name)) for name in ("train", "validation", "test")] == [80, 10, 10]
+    assert (task.train.y.sum(0) > 10).all(), "every class is there"
+    assert (task.test.y.sum(0) > 0).all()
+    normal = task.train.y[:, 0] == 1
+    assert (task.train.y[normal, 1:] == 0).all(), "a normal one is nothing else"
