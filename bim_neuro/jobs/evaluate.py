@@ -44,13 +44,13 @@ class Encoded:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (*self.raw.shape[:2], self.encoder.source.neurons)
+        return (*self.raw.shape[:2], 1 if self.encoder.kind == "table" else self.encoder.source.neurons)
 
     def __len__(self) -> int:
         return len(self.raw)
 
     def __getitem__(self, rows: Any) -> Array:
-        return np.asarray(self.encoder.to_float(self.encoder.encode(self.raw[rows])), np.float32)
+        return self.encoder.for_network(self.raw[rows])
 
 
 def encoded(encoder: Encoder, data: Dataset) -> Sequences:
@@ -101,7 +101,8 @@ def _integers(checkpoint: Checkpoint, data: Dataset, progress: Progress | None) 
     graph, units = quantise_with_units(export(checkpoint))
     engine = Engine(align(graph))
     steps, worth = data.x.shape[1], 2.0 ** -units.exponents[graph.output]
-    found = Answers(checkpoint.head, data.valid, (steps, checkpoint.config.classes), data.y, worth)
+    config = checkpoint.config
+    found = Answers(checkpoint.head, data.valid, (steps, config.classes), data.y, worth, adaptive=config.adaptive)
     for part in _parts(len(data), steps * graph.nodes[graph.source].neurons):
         x = checkpoint.encoder.encode(data.x[part])
         if checkpoint.head == "class" and data.lengths is None:  # summed in the kernels
