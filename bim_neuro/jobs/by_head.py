@@ -36,6 +36,12 @@ def is_adaptive(program: Program) -> bool:
     return program.reference.extra.get("softmax") == "adaptive"
 
 
+def class_names(program: Program) -> tuple[str, ...]:
+    """Return the names of what the model answers, without its clusters."""
+    labels = program.graph.labels
+    return labels[: len(labels) - CLUSTERS * is_adaptive(program)]
+
+
 def check_labels(program: Program, data: Dataset) -> None:
     """Refuse labels that do not answer the model's head."""
     if data.y is not None:

@@ -94,7 +94,8 @@ class Encoder:
     ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel), 'delta' (``gain`` is 1 / threshold a channel), 'token'
     (one raw channel; both unused, one a token), 'table' (one raw channel; its rows are the ``table``, int8 (tokens,
     lines)), or 'spikes' or 'counts' (both unused; anything but 0 and 1, or whole numbers from 0, is refused). With
-    ``reads_raw`` the float law reads the raw values; a graded gain is then one for all channels, and 0 until it is measured.
+    ``reads_raw`` the float law reads the raw values; a graded gain is then one for all channels, and 0 until it is
+    measured.
     ``constants`` lines more carry 1 in every step of a sample; all lines then carry values.
     """
 

@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 def batch_of(
     data: Sequences, chosen: Tensor, head: str, device: torch.device, augment: Callable[[Tensor], Tensor] | None
 ) -> Batch:
-    """Return the samples ``chosen``, without the padding that none needs, augmented (batch, T, lines) if they are to be."""
+    """Return the samples ``chosen``, without the padding that none needs, augmented (batch, T, lines) if asked."""
     rows = chosen.numpy()
     x, y = data.x[rows], np.asarray(data.y[rows], np.int64)
     lengths = None if data.lengths is None else torch.as_tensor(data.lengths[rows])

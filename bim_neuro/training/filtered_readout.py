@@ -23,7 +23,7 @@ class FilteredReadout:
     def __init__(self, network: BIMNetwork, batch: int) -> None:
         self.adaptive = network.config.adaptive
         self.w = torch.cat([network.w_o.detach(), network.b_o.detach()[:, None]], 1)
-        self.gamma = float(network.readout_decay)
+        self.gamma = float(network.readout_decay.detach())
         self.z = self.w.new_zeros(batch, self.w.shape[1])
         self.q = torch.zeros_like(self.z)
         self.by_w, self.by_gamma = torch.zeros_like(self.w), self.w.new_zeros(())
