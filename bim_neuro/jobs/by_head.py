@@ -23,7 +23,7 @@ from ..tasks.heads import check_targets
 from ..tasks.scores import figures
 
 NUMBERS_A_RUN = 2**24
-"""Input numbers that are played at a time."""
+"""Numbers of the input, or of the readout, that are played at a time."""
 
 
 def head_of(program: Program) -> str:
@@ -64,7 +64,7 @@ def answered(program: Program, data: Dataset, ran: Ran, backend: str) -> tuple[R
     worth = 2.0 ** -program.exponents[graph.output]
     adaptive = is_adaptive(program)
     integer, real = (Answers(head, data.valid, shape, data.y, scale, adaptive=adaptive) for scale in (worth, 1.0))
-    size = max(1, NUMBERS_A_RUN // (shape[0] * graph.nodes[graph.source].neurons))
+    size = max(1, NUMBERS_A_RUN // (shape[0] * max(graph.nodes[graph.source].neurons, shape[1])))
     for first in range(0, len(data), size):
         raw = data.x[first : first + size]
         at = {"steps": shape[0], "first": first}

@@ -32,7 +32,7 @@ AT_ONCE = 2**28
 ENCODED_AT_ONCE = 2**20
 """Numbers of a split that is kept that are encoded at a time."""
 NUMBERS_A_RUN = 2**24
-"""Encoded numbers that the engine is given at a time."""
+"""Numbers that the engine is given at a time, or that its readout gives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def _integers(checkpoint: Checkpoint, data: Dataset, progress: Progress | None) 
     steps, worth = data.x.shape[1], 2.0 ** -units.exponents[graph.output]
     config = checkpoint.config
     found = Answers(checkpoint.head, data.valid, (steps, config.classes), data.y, worth, adaptive=config.adaptive)
-    for part in _parts(len(data), steps * graph.nodes[graph.source].neurons):
+    for part in _parts(len(data), steps * max(graph.nodes[graph.source].neurons, config.classes)):
         x = checkpoint.encoder.encode(data.x[part])
         if checkpoint.head == "class" and data.lengths is None:  # summed in the kernels
             found.count(part.start, engine.run(x, progress=progress).output)

@@ -16,7 +16,7 @@ Tensors, numbers, strings, lists and dicts only: `bim_neuro.intake.read_torch` r
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ from .network import BIMNetwork, NetworkConfig
 FORMAT = "bim-neuro"
 BASELINE_FORMAT = "bim-neuro baseline"
 VERSION = 1
+LEAST_ROWS = 32
+"""Of an adaptive softmax: thirty tokens and two clusters (tasks/clusters.py)."""
 COPIES = 5
 """Peak memory of compiling a model, as a multiple of its weights: float64, scaled and rounded copies."""
 ENCODERS = ("graded", "delta", "spikes", "token", "table")
@@ -220,11 +222,17 @@ def _parse(content: dict[str, Any]) -> Checkpoint:
 def _encoder(plain: dict[str, Any], state: dict[str, torch.Tensor]) -> Encoder:
     """Return the encoder; a table is that of the weights, rounded."""
     if is_same(plain["kind"], "table"):
-        if state["table"].ndim != 2 or not torch.isfinite(state["table"]).all():
-            raise InputError("the weight 'table' is not finite numbers (tokens, lines)", "retrain the model")
-        return Encoder.of_table(table_of(state["table"].numpy()))
+        return encoder_of_table(state)
     reads_raw = plain.get("reads_raw") is True
     return Encoder(str(plain["kind"]), _floats(plain["gain"]), _floats(plain["offset"]), reads_raw=reads_raw)
+
+
+def encoder_of_table(state: Mapping[str, torch.Tensor]) -> Encoder:
+    """Return the encoder whose rows are the weight 'table', rounded; InputError if there is none."""
+    table = state.get("table")
+    if table is None or table.ndim != 2 or not torch.isfinite(table).all():
+        raise InputError("the weight 'table' is not finite numbers (tokens, lines)", "retrain the model")
+    return Encoder.of_table(table_of(table.numpy()))
 
 
 def _floats(values: Any) -> Array:
@@ -250,6 +258,11 @@ def check_values(checkpoint: Checkpoint, path: Path | str) -> None:
             raise InputError(f"{path}: the calibrated range '{name}' is {largest}, it must be finite and not negative")
     if checkpoint.labels and len(checkpoint.labels) != checkpoint.config.classes:
         raise InputError(f"{path}: {len(checkpoint.labels)} labels for {checkpoint.config.classes} classes")
+    if checkpoint.config.adaptive and (checkpoint.head != "next" or checkpoint.config.classes < LEAST_ROWS):
+        few = f"head '{checkpoint.head}' and {checkpoint.config.classes:,} rows"
+        raise InputError(
+            f"{path}: an adaptive softmax does not fit {few}", f"it reads head next from {LEAST_ROWS} rows"
+        )
     _check_encoder(checkpoint.encoder, path)
     if len(checkpoint.encoder.table) != checkpoint.config.table:
         rows = f"a table of {len(checkpoint.encoder.table):,} rows, the config says {checkpoint.config.table:,}"

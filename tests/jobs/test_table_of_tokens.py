@@ -14,12 +14,15 @@ import pytest
 import torch
 from commands import bim_compile, bim_train
 
+import bim_neuro
 from bim_neuro.errors import InputError
 from bim_neuro.model.checkpoint import load_checkpoint
 from bim_neuro.model.embedding import rows
 from bim_neuro.model.export import export
+from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.nir_bridge.metadata import describe, parse
 from bim_neuro.nodes import Encoder
+from bim_neuro.nodes.table import table_of
 from bim_neuro.pack import equal, pack, unpack
 
 TOKENS, STEPS = 40, 10
@@ -79,7 +82,7 @@ def test_integers_of_tokens_equal_those_of_lava(trained: tuple[Path, Path], tmp_
     ended = bim_compile(model, "--input", data, "--samples", 1, "--verify", "lava", "-o", tmp_path / "out", "--json")
     assert (ended.code, ended.errors) == (0, [])
     check = json.loads(ended.out)["verify"]
-    assert check["messages"] == check["equal_messages"] > 0
+    assert check["messages"] == check["messages_equal"] > 0
 
 
 def test_the_table_is_in_both_layers_of_a_nir_file(trained: tuple[Path, Path]) -> None:
@@ -127,6 +130,10 @@ def _infinite(content: dict[str, Any]) -> None:
     content["state"]["table"][3, 2] = torch.inf
 
 
+def _class(content: dict[str, Any]) -> None:
+    del content["head"]
+
+
 def _narrow(content: dict[str, Any]) -> None:
     content["state"]["table"] = content["state"]["table"][:, :-1]
 
@@ -140,9 +147,10 @@ def _lines(content: dict[str, Any]) -> None:
     [
         (_short, "the encoder has a table of 39 rows, the config says 40"),
         (_flat, "the weight 'table' is not finite numbers"),
-        (_gone, "missing or damaged field: KeyError 'table'"),
+        (_gone, "the weight 'table' is not finite numbers"),
         (_infinite, "the weight 'table' is not finite numbers"),
         (_narrow, "the encoder gives 4 lines, the network reads 5"),
+        (_class, "an adaptive softmax does not fit head 'class' and 42 rows"),
         (_lines, "the encoder has a table of 0 rows, the config says 40"),
     ],
 )
@@ -172,7 +180,10 @@ def test_a_graph_whose_table_is_none_is_refused(trained: tuple[Path, Path]) -> N
     [
         (("--encoder", "token", "--set", "train.embedding=4"), "train.embedding has no effect without a table"),
         (("--encoder", "table", "--rule", "rtrl"), "rule rtrl has no traces for a table of tokens"),
-        (("--encoder", "table", "--set", "train.softmax=half"), "train.softmax is half, allowed: one of full, adaptive"),
+        (
+            ("--encoder", "table", "--set", "train.softmax=half"),
+            "train.softmax is half, allowed: one of full, adaptive",
+        ),
         (
             ("--encoder", "table", "--set", "train.model=unigram", "--set", "train.softmax=adaptive"),
             "a unigram has no adaptive softmax",
@@ -212,6 +223,22 @@ def test_a_baseline_reads_the_same_table(trained: tuple[Path, Path], tmp_path: P
     assert content["config"].get("adaptive", False) is (model != "snn")
     assert content["state"]["table"].shape == (TOKENS, 64)
     assert 0 < content["training"]["test"]["float"]["bits"] < 2 * np.log2(TOKENS)
+
+
+def test_a_network_of_ones_own_loop_brings_its_table(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = BIMNetwork(NetworkConfig(4, 3, 5, 2, 2, table=9))
+    x = np.random.default_rng(0).integers(0, 9, (6, 7, 1))
+    bim_neuro.save(network, tmp_path / "own.pt", x=x, dt=1e-3)
+    np.testing.assert_array_equal(load_checkpoint(tmp_path / "own.pt").encoder.table, table_of(network.table.detach()))
+    said = bim_neuro.compile(network, input=x, dt=1e-3).encode(x[:1])[0]
+    heard = rows(network.table, torch.as_tensor(x[0])).detach().numpy()
+    np.testing.assert_array_equal(said, np.rint(128 * heard))
+    with pytest.raises(InputError, match="encoder graded does not fit a config of 9 rows"):
+        bim_neuro.save(network, tmp_path / "no.pt", x=x, dt=1e-3, encoder="graded")
+    with pytest.raises(InputError, match="input holds 9 at sample 0, step 0, the model knows the tokens 0 to 8"):
+        bim_neuro.save(network, tmp_path / "no.pt", x=x * 0 + 9, dt=1e-3)
+    assert not (tmp_path / "no.pt").exists()
 
 
 def test_more_rows_than_a_host_is_trusted_with_are_refused() -> None:
