@@ -46,6 +46,7 @@ from .sequences import task_for, trained_on
 from .training_run import record_of, run_training
 
 CALIBRATION_SAMPLES, CALIBRATION_NUMBERS = 2048, 2**25
+SAMPLES_OF_MANY = 64
 CALIBRATED_AT_ONCE = 2**20
 """Numbers of x that the float law takes at a time, in float64."""
 _OF_LEARNING = ("mix", "credit", "segment", "traces", "online", "rate_penalty", "rate_target")
@@ -196,8 +197,9 @@ def _opened(path: Path) -> int:
 def _ranges(graph: FloatGraph, x: SequenceRows) -> dict[str, float]:
     """Return the largest magnitudes on samples of x (samples, steps, lines or a token), some samples at a time."""
     shape = (*x.shape[:2], graph.nodes[graph.source].neurons)
-    chosen, largest = _spread(shape), dict[str, float]()
-    at_once = max(1, CALIBRATED_AT_ONCE // prod(shape[1:]))
+    classes = graph.nodes[graph.output].neurons
+    chosen, largest = _spread(shape, classes), dict[str, float]()
+    at_once = max(1, CALIBRATED_AT_ONCE // (shape[1] * max(shape[2], classes)))
     for first in range(0, len(chosen), at_once):
         some = x[chosen[first : first + at_once]]
         heard = graph.encoder.for_float(some) if graph.encoder.kind == "table" else some
@@ -206,8 +208,12 @@ def _ranges(graph: FloatGraph, x: SequenceRows) -> dict[str, float]:
     return largest
 
 
-def _spread(shape: tuple[int, ...]) -> Array:
-    """Return evenly spread indices, at most `CALIBRATION_SAMPLES`, of fewer numbers than `CALIBRATION_NUMBERS`."""
+def _spread(shape: tuple[int, ...], classes: int = 1) -> Array:
+    """Return evenly spread indices, at most `CALIBRATION_SAMPLES`, of fewer numbers than `CALIBRATION_NUMBERS`.
+
+    Where the readout of many ``classes`` gives more numbers than that, some samples are taken all the same.
+    """
     samples, *of_each = shape
-    most = max(1, min(samples, CALIBRATION_SAMPLES, CALIBRATION_NUMBERS // prod(of_each)))
+    read = max(SAMPLES_OF_MANY, CALIBRATION_NUMBERS // (of_each[0] * classes))
+    most = max(1, min(samples, CALIBRATION_SAMPLES, CALIBRATION_NUMBERS // prod(of_each), read))
     return np.unique(np.linspace(0, samples - 1, most).astype(int))
