@@ -26,6 +26,8 @@ EVERY_STEP = ("step", "next")
 """Heads that are asked at steps of their own."""
 BY_STEP = (*EVERY_STEP, "ctc")
 """Heads whose readout is read at each step, not as its mean."""
+SOFTMAXES = ("full", "adaptive")
+"""How probabilities of tokens are read from a readout (tasks/clusters.py)."""
 NOT_ASKED = -1
 """The label of a step at which nothing is asked, and of a string's padding."""
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -34,7 +36,7 @@ LAYOUTS = ("BTC", "TBC", "BTCL", "TBCL", "BTCHW", "TBCHW")
 """Which axis of x counts samples (B), steps (T), channels (C), and places: on a line (L), rows (H), columns (W)."""
 ENCODERS = ("graded", "spikes", "counts", "delta")
 """How raw values become the messages of a graph that brings no encoder."""
-KNOWN_ENCODERS = (*ENCODERS, "token")
+KNOWN_ENCODERS = (*ENCODERS, "token", "table")
 """Those that a graph may bring."""
 TIME_UNITS = ("s", "ms", "us", "ns")
 """Of the times of events."""

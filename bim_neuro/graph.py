@@ -45,6 +45,7 @@ class Extra(TypedDict, total=False):
 
     assumptions: list[str]  # what the reader of a foreign file assumed, one sentence each
     head: str  # what is asked of a sequence, where it is not one class: choices.HEADS
+    softmax: str  # how probabilities of tokens are read from the readout, where it is adaptive: choices.SOFTMAXES
     calibration: str  # which ranges were measured here, and on what
     read_as: list[str]  # how raw input becomes messages of a graph that brings no encoder; their scale
     plasticity: dict[str, Any]  # its on-chip learning: plasticity.request

@@ -151,7 +151,7 @@ def checkpoint_of(
     config: NetworkConfig | Mapping[str, int] | None = None,
 ) -> Checkpoint:
     """Return a network in memory, or its weights with a config, as a checkpoint whose ranges are not measured."""
-    from .model.checkpoint import ENCODERS, Checkpoint, check_values
+    from .model.checkpoint import ENCODERS, Checkpoint, check_values, encoder_of_table
     from .model.network import BIMNetwork, NetworkConfig
     from .nodes import Encoder
 
@@ -162,9 +162,11 @@ def checkpoint_of(
     else:
         shape = config if isinstance(config, NetworkConfig) else _config(config)
         weights = _stripped(network)
-    kind = arguments.choice(encoder or "spikes", ENCODERS, "encoder")
+    kind = arguments.choice(encoder or ("table" if shape.table else "spikes"), ENCODERS, "encoder")
+    if (kind == "table") != (shape.table > 0):
+        raise InputError(f"encoder {kind} does not fit a config of {shape.table:,} rows", "leave encoder out")
     state = {name: value.detach().cpu() for name, value in weights.items()}
-    reads = Encoder.of_graph(kind, shape.inputs)
+    reads = encoder_of_table(state) if shape.table else Encoder.of_graph(kind, shape.inputs)
     made = Checkpoint(shape, arguments.duration(dt, "dt"), "own", (), reads, state, {})
     check_values(made, "the network")
     return made
@@ -235,7 +237,7 @@ def save(
 
     A `BIMNetwork`, or its weights with a ``config``, needs ``dt`` and ``x`` (samples, steps, channels), typical raw
     input on which the ranges of its layers are measured. ``encoder`` is how raw input becomes messages: 'spikes' (the
-    default), 'graded' or 'delta'; ``labels`` are the names of the classes.
+    default), 'graded' or 'delta', or its own table of tokens; ``labels`` are the names of the classes.
     """
     from .compilers.artefact import Artefact, save_artefact
 

@@ -13,7 +13,7 @@ from .errors import Finding, InputError
 from .graph import FloatGraph
 from .model.s4d_graph import has_fixed_decays
 from .nodes.arithmetic import Array
-from .nodes.source import GRADED_MAX
+from .nodes.source import GRADED_MAX, SIGNED
 from .program import Program, compiled
 from .stages import calibrate_on, sequences_for
 from .stopwatch import Stopwatch
@@ -70,7 +70,7 @@ def _random(graph: FloatGraph) -> Array:
     """Return random messages, the same for every model of so many lines."""
     draw, source = np.random.default_rng(_SEED), graph.nodes[graph.source]
     shape = (_SAMPLES, _STEPS, source.neurons)
-    if graph.encoder.kind == "graded":
+    if graph.encoder.kind in SIGNED:
         return graph.encoder.to_float(draw.integers(-GRADED_MAX, GRADED_MAX + 1, shape))
     return draw.integers(0, 2, shape).astype(np.float64)
 

@@ -9,7 +9,7 @@ marked "omit" is left out where it has its default, so that the files of models 
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ from .nodes import (
 )
 from .nodes.arithmetic import Array
 from .nodes.lif import split_bias
+from .nodes.table import table_fault
 
 _NAMES: dict[type, str] = {SomaWire: "Soma"}
 """Classes whose name in files differs from today's: names in files never change."""
@@ -143,7 +144,7 @@ def _pack(value: Any, path: str, arrays: dict[str, Array]) -> Any:
         arrays[path] = value
         return {_ARRAY: path}
     if is_dataclass(value) and not isinstance(value, type):
-        kept = [f for f in fields(value) if not (f.metadata.get("omit") and getattr(value, f.name) == f.default)]
+        kept = [f for f in fields(value) if not (f.metadata.get("omit") and _is_left_out(getattr(value, f.name), f))]
         packed = {f.name: _pack(getattr(value, f.name), f"{path}/{f.name}", arrays) for f in kept}
         return {"type": _NAMES.get(type(value), type(value).__name__), **packed}
     if isinstance(value, dict):
@@ -153,6 +154,11 @@ def _pack(value: Any, path: str, arrays: dict[str, Array]) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value
+
+
+def _is_left_out(value: Any, of: Field[Any]) -> bool:
+    """Whether a field is as files of before have it: at its default, or an array of nothing."""
+    return not value.size if isinstance(value, np.ndarray) else bool(value == of.default)
 
 
 def _unpack(value: Any, arrays: dict[str, Array]) -> Any:
@@ -204,6 +210,8 @@ def _check_parts(graph: Graph[Any]) -> None:
             raise InputError(f"edge '{edge.name}': {fault}")
     check_shapes(graph.extra.get("shapes", {}))
     check_fields("the encoder", graph.encoder)
+    if graph.encoder.kind == "table" and (fault := table_fault(graph.encoder.table)):
+        raise InputError(f"the encoder: {fault}")
     if not all(isinstance(label, str) for label in graph.labels):
         raise InputError(f"the graph's labels are {graph.labels!r:.60}, texts are needed")
 

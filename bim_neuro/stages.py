@@ -106,7 +106,7 @@ def what_it_reads(graph: FloatGraph, events: Mapping[str, str]) -> ModelInput:
     shape = graph.shape(graph.source)
     if encoder.kind == "delta":  # two lines a channel
         shape = (shape[0] // 2, *shape[1:])
-    if encoder.kind == "token":
+    if encoder.tokens:
         shape = (1,)
     return ModelInput(shape, graph.dt, encoder.kind == "spikes", graph.source, **events)
 

@@ -20,6 +20,7 @@ from ..graph import Edge, FloatGraph
 from ..nodes import LIF, Dense, Diagonal, Readout, Relay, Scan
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
+from ..nodes.source import SIGNED
 from ..simulation.reference import simulate_float
 from .stock.block import FusedBlock, Given, lower_block
 from .stock.projection import Signal
@@ -71,8 +72,8 @@ def lower_stock(graph: FloatGraph, x: Array, origin: str, settings: StockSetting
     exponent = round(graph.encoder.exponent)
     encoder = replace(graph.encoder, constants=LINES)
     wires = Wires(graph.source, lines, exponent, {graph.source: encoder.source})
-    largest = np.full(1, 127.0 if graph.encoder.kind in ("graded", "counts") else 1.0)
-    signal = Signal(graph.source, np.full(1, 2.0**-exponent), largest, signed=graph.encoder.kind == "graded")
+    largest = np.full(1, 127.0 if graph.encoder.kind in (*SIGNED, "counts") else 1.0)
+    signal = Signal(graph.source, np.full(1, 2.0**-exponent), largest, signed=graph.encoder.kind in SIGNED)
     said: list[str] = []
     scans = [name for name in graph.order if isinstance(graph.nodes[name], Scan)]
     if not scans:

@@ -70,7 +70,10 @@ def train_command(
     blocks: Annotated[int | None, in_panel(MODEL, min=1, help="Number of BIM blocks in series.")] = None,
     encoder: Annotated[
         str | None,
-        in_panel(MODEL, help="Input encoder: graded (8-bit values), delta (send-on-delta), token (a line each)."),
+        in_panel(
+            MODEL,
+            help="Input encoder: graded (8-bit), delta (send-on-delta), token (a line each), table (learnt rows).",
+        ),
     ] = None,
     rule: Annotated[
         str, in_panel(LEARNING, help="Learning rule: bptt, tbptt, rtrl, hybrid, s-tllr, stdp, e-prop or no-trace.")

@@ -31,6 +31,13 @@ def _in_segments(values: Values) -> bool:
     return values["rule"] == "tbptt" or (_keeps_traces(values) and credit)
 
 
+def _reads_table(values: Values) -> bool:
+    from ..training.recipes import DEFAULTS
+
+    default = DEFAULTS.get(values["task"])
+    return (values["encoder"] or (default.encoder if default else "graded")) == "table"
+
+
 _GRADIENT = needs(
     _keeps_traces,
     "with this rule, which keeps no forward traces",
@@ -59,6 +66,8 @@ OPTIONS: dict[str, tuple[Condition, ...]] = {
         ("train.thresholds", "train.leaks", "train.norm", "train.readout_decay", "rule", "prune"), (_ANEW, _BIM)
     ),
     "train.parameters": (_ANEW, _BASELINE),
+    "train.embedding": (_ANEW, needs(_reads_table, "without a table", "add --encoder table")),
+    "train.softmax": (_ANEW,),  # `TrainingPlan` refuses it for another head than next
     "data": (),  # `load_task` refuses it for a task that makes its own
     "layout": (),  # and this one for every task but 'own'
     "train.accumulate": (),  # `train` refuses it with online updates

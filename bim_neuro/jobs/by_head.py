@@ -18,11 +18,12 @@ from ..simulation.reference import simulate_float
 from ..stages import float_input
 from ..tasks import Dataset
 from ..tasks.answers import Answers
+from ..tasks.clusters import CLUSTERS
 from ..tasks.heads import check_targets
 from ..tasks.scores import figures
 
 NUMBERS_A_RUN = 2**24
-"""Input numbers that are played at a time."""
+"""Numbers of the input, or of the readout, that are played at a time."""
 
 
 def head_of(program: Program) -> str:
@@ -30,10 +31,22 @@ def head_of(program: Program) -> str:
     return program.reference.extra.get("head", "class")
 
 
+def is_adaptive(program: Program) -> bool:
+    """Whether the last rows of the readout are clusters of tokens."""
+    return program.reference.extra.get("softmax") == "adaptive"
+
+
+def class_names(program: Program) -> tuple[str, ...]:
+    """Return the names of what the model answers, without its clusters."""
+    labels = program.graph.labels
+    return labels[: len(labels) - CLUSTERS * is_adaptive(program)]
+
+
 def check_labels(program: Program, data: Dataset) -> None:
     """Refuse labels that do not answer the model's head."""
     if data.y is not None:
         classes = program.graph.nodes[program.graph.output].neurons
+        classes -= CLUSTERS * is_adaptive(program)
         check_targets(head_of(program), data.y, data.valid, data.x.shape[1], classes)
 
 
@@ -49,8 +62,9 @@ def answered(program: Program, data: Dataset, ran: Ran, backend: str) -> tuple[R
     graph, floats = program.graph, program.reference
     shape = (data.x.shape[1], graph.nodes[graph.output].neurons)
     worth = 2.0 ** -program.exponents[graph.output]
-    integer, real = (Answers(head, data.valid, shape, data.y, scale) for scale in (worth, 1.0))
-    size = max(1, NUMBERS_A_RUN // (shape[0] * graph.nodes[graph.source].neurons))
+    adaptive = is_adaptive(program)
+    integer, real = (Answers(head, data.valid, shape, data.y, scale, adaptive=adaptive) for scale in (worth, 1.0))
+    size = max(1, NUMBERS_A_RUN // (shape[0] * max(graph.nodes[graph.source].neurons, shape[1])))
     for first in range(0, len(data), size):
         raw = data.x[first : first + size]
         at = {"steps": shape[0], "first": first}

@@ -32,7 +32,7 @@ AT_ONCE = 2**28
 ENCODED_AT_ONCE = 2**20
 """Numbers of a split that is kept that are encoded at a time."""
 NUMBERS_A_RUN = 2**24
-"""Encoded numbers that the engine is given at a time."""
+"""Numbers that the engine is given at a time, or that its readout gives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +44,13 @@ class Encoded:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (*self.raw.shape[:2], self.encoder.source.neurons)
+        return (*self.raw.shape[:2], 1 if self.encoder.kind == "table" else self.encoder.source.neurons)
 
     def __len__(self) -> int:
         return len(self.raw)
 
     def __getitem__(self, rows: Any) -> Array:
-        return np.asarray(self.encoder.to_float(self.encoder.encode(self.raw[rows])), np.float32)
+        return self.encoder.for_network(self.raw[rows])
 
 
 def encoded(encoder: Encoder, data: Dataset) -> Sequences:
@@ -101,8 +101,9 @@ def _integers(checkpoint: Checkpoint, data: Dataset, progress: Progress | None) 
     graph, units = quantise_with_units(export(checkpoint))
     engine = Engine(align(graph))
     steps, worth = data.x.shape[1], 2.0 ** -units.exponents[graph.output]
-    found = Answers(checkpoint.head, data.valid, (steps, checkpoint.config.classes), data.y, worth)
-    for part in _parts(len(data), steps * graph.nodes[graph.source].neurons):
+    config = checkpoint.config
+    found = Answers(checkpoint.head, data.valid, (steps, config.classes), data.y, worth, adaptive=config.adaptive)
+    for part in _parts(len(data), steps * max(graph.nodes[graph.source].neurons, config.classes)):
         x = checkpoint.encoder.encode(data.x[part])
         if checkpoint.head == "class" and data.lengths is None:  # summed in the kernels
             found.count(part.start, engine.run(x, progress=progress).output)

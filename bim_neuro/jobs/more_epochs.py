@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..model.checkpoint import Checkpoint, load_checkpoint, load_plain
 from ..printable import counted
 from ..tasks import Task
+from ..tasks.clusters import row_names
 from ..training.progress import Start, digest
 from ..training.recipes import DEFAULTS, SHAPE, Default
 from ..training.rules import Learning
@@ -36,6 +37,7 @@ def begun(model: Path, task: Task, resume_file: Path) -> tuple[Checkpoint, Defau
         window = PairWindow(**record["learning"]["window"])
         learning = Learning(**{**_of(record["learning"], Learning), "window": window})
         shape = {name: getattr(config, name) for name in SHAPE}
+        shape |= {"softmax": ("adaptive" if config.adaptive else "full") if task.head == "next" else None}
         name = _name(checkpoint, resume_file)
         had = {"epochs": int(record["epochs"]), "best_epoch": int(record["best_epoch"])}
         start = Start(resume_file, dict(checkpoint.state), name, **had, log=tuple(record["log"]))
@@ -62,7 +64,7 @@ def _of(plain: dict[str, Any], kind: type) -> dict[str, Any]:
 def _check_data(model: Path, checkpoint: Checkpoint, task: Task) -> None:
     if checkpoint.task != task.name:
         raise InputError(f"{model} was trained on '{checkpoint.task}', not on '{task.name}'", "name its own task")
-    if checkpoint.labels != task.class_names:
+    if checkpoint.labels != row_names(task.class_names, adaptive=checkpoint.config.adaptive):
         raise InputError(f"{model} has the classes {checkpoint.labels!r:.60}, the data {task.class_names!r:.60}")
     channels, given = checkpoint.encoder.channels, task.train.x.shape[-1]
     if channels != given:

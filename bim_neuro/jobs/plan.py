@@ -14,11 +14,13 @@ from ..errors import Finding, InputError
 from ..model.checkpoint import Checkpoint
 from ..model.network import NetworkConfig
 from ..nodes import Encoder, Fit, fit
+from ..nodes.table import MOST_ROWS
 from ..tasks import Task
+from ..tasks.clusters import CLUSTERS, MANY, cutoffs
 from ..tasks.scores import Score, score_of
-from ..training.baselines import BaselineConfig, sized
+from ..training.baselines import READ_LAST, BaselineConfig, sized
 from ..training.progress import Start
-from ..training.recipes import DEFAULTS, SHAPE, Default, Recipe
+from ..training.recipes import CHOSEN, DEFAULTS, SHAPE, Default, Recipe
 from ..training.rules import Learning
 from .more_epochs import said
 
@@ -39,7 +41,7 @@ class TrainingPlan:
         """The encoder, fitted to the training split or that of the model, and warnings about the data."""
         if self.begun is not None:
             return Fit(self.begun.encoder, ())
-        return _fitted(self.default.encoder, self.task)
+        return _fitted(self.default.encoder, self.task, self.default.embedding)
 
     @property
     def score(self) -> Score:
@@ -54,10 +56,24 @@ class TrainingPlan:
     def config(self) -> NetworkConfig | BaselineConfig:
         """The network to be trained; a baseline has as many parameters as asked for, by default as bim's shape has."""
         shape, inputs, classes = self.default, self.encoder.source.neurons, len(self.task.class_names)
-        bim = NetworkConfig(inputs, classes, **{name: getattr(shape, name) for name in SHAPE})
+        of_tokens: dict[str, Any] = {"table": len(self.encoder.table), "adaptive": self.adaptive}
+        classes += CLUSTERS * self.adaptive
+        bim = NetworkConfig(inputs, classes, **{name: getattr(shape, name) for name in SHAPE}, **of_tokens)
         if shape.model == "bim":
             return bim
-        return sized(shape.model, inputs, classes, shape.parameters or bim.parameters, shape.blocks)
+        return sized(shape.model, inputs, classes, shape.parameters or bim.parameters, shape.blocks, **of_tokens)
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the softmax is adaptive: asked for, or the tokens are many and the model ends in a readout."""
+        softmax, tokens = self.default.softmax, len(self.task.class_names)
+        if self.task.head != "next" and softmax is not None:
+            raise InputError(f"train.softmax has no effect on head '{self.task.head}'", "it is of the next token")
+        if softmax is None:
+            return self.task.head == "next" and tokens > MANY and self.default.model in ("bim", *READ_LAST)
+        if softmax == "adaptive":
+            cutoffs(tokens)  # refuses too few
+        return softmax == "adaptive"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -85,7 +101,7 @@ def plan_for(
         arguments.instance(learning, Learning, "learning")
     resume_file = None if resume_file is None else arguments.path(resume_file, "resume_file")
     given = {name: value for name, value in changes.items() if value is not None}
-    shape = {name: given.pop(name) for name in (*SHAPE, "encoder", "model", "parameters") if name in given}
+    shape = {name: given.pop(name) for name in (*SHAPE, *CHOSEN) if name in given}
     return TrainingPlan(
         task,
         replace(default, recipe=replace(default.recipe, **given), **shape),
@@ -94,16 +110,23 @@ def plan_for(
     )
 
 
-def _fitted(kind: str, task: Task) -> Fit:
+def _fitted(kind: str, task: Task, embedding: int) -> Fit:
     """Fit an encoder to the steps that count: padding repeats the last of them."""
     data, x = task.train, task.train.x
-    if kind == "token":
+    if kind in ("token", "table"):
         if x.shape[2] != 1:
-            raise InputError(f"encoder token reads one channel, the data have {x.shape[2]}", "choose --encoder graded")
+            raise InputError(f"encoder {kind} reads one channel, the data have {x.shape[2]}", "choose --encoder graded")
         asked = len(task.class_names) if task.head == "next" else 0
-        return Fit(Encoder.of_tokens(max(asked, 1 + int(max(part.max() for part in x)))), ())
+        tokens = max(asked, 1 + int(max(part.max() for part in x)))
+        if kind == "token":
+            return Fit(Encoder.of_tokens(tokens), ())
+        if tokens > MOST_ROWS:
+            raise InputError(f"{tokens:,} tokens need a row of the table each, at most {MOST_ROWS:,} are taken")
+        return Fit(Encoder.of_table(np.zeros((tokens, embedding), np.int8)), ())  # its rows are yet to be learnt
     if task.head == "next" and x.dtype.kind in "iu":
-        raise InputError(f"encoder {kind} would read the number of a token as a size", "choose --encoder token")
+        raise InputError(
+            f"encoder {kind} would read the number of a token as a size", "choose --encoder token or table"
+        )
     if data.lengths is not None:
         last = np.minimum(np.arange(x.shape[1]), data.lengths[:, None] - 1)
         x = np.take_along_axis(x, last[..., None], 1)

@@ -97,6 +97,8 @@ class TrainRequest:
     readout_decay: float | None = None
     model: str | None = None  # bim, or a baseline
     parameters: int | None = None  # of a baseline
+    embedding: int | None = None  # of encoder table
+    softmax: str | None = None  # of head next
     encoder: str | None = None
     rule: str = "bptt"
     device: str = "auto"

@@ -26,7 +26,7 @@ from ..program import Program
 from ..stages import what_it_reads
 from ..tasks import SPLITS, Dataset, Recordings, Task, load_task, read_recordings
 from ..trained_on import KEY, TrainedOn, sample_hashes
-from .by_head import check_labels
+from .by_head import check_labels, class_names
 from .chosen import Chosen, LearningStream, Wanted
 
 ALL = "all"
@@ -254,8 +254,9 @@ def _mismatches(file: Recordings, program: Program) -> Iterator[Finding]:
         message = f"the step of '{file.path}' is {file.dt:g} s, the step of the model {graph.dt:g} s"
         hint = "resample the sequences to the model's step"
         yield Finding("input-dt", "input", message, file.dt, graph.dt, hint, "warning")
-    if file.class_names and graph.labels and file.class_names != graph.labels:
-        theirs, ours = (", ".join(names[:6]) for names in (file.class_names, graph.labels))
+    known = class_names(program)
+    if file.class_names and known and file.class_names != known:
+        theirs, ours = (", ".join(names[:6]) for names in (file.class_names, known))
         message = f"the classes of '{file.path}' are {theirs}; the model's are {ours}: labels may not match"
         yield Finding("input-classes", "input", message, None, None, "number the labels as the model does", "warning")
 

@@ -25,6 +25,7 @@ from ..choices import (
     NETX_FILES,
     SEGMENT,
     SEGMENTS,
+    SOFTMAXES,
     TIME_UNITS,
 )
 from ..errors import InputError
@@ -202,6 +203,9 @@ TRAIN = (
     Setting("train.model", str, "bim", "What is trained: bim, or a baseline beside it, by backpropagation.",
             choices=MODELS),
     Setting("train.parameters", int, None, "Numbers that a baseline learns; default: as many as bim.", "numbers", 1),
+    Setting("train.embedding", int, 64, "Encoder table: values a token, each an input line.", "lines", 1, 1_000_000),
+    Setting("train.softmax", str, None, "Of the next token: full, or adaptive (rare ones in clusters), the default "
+            "above 4,096.", choices=SOFTMAXES),
     Setting("train.taps", int, None, "K, taps of the causal convolution.", "taps", 1),
     Setting("train.skips", str, None, "Blocks and readout also hear the spikes of all blocks before.",
             choices=("yes", "no")),

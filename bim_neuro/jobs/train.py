@@ -20,17 +20,20 @@ from ..graph import FloatGraph
 from ..model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..model.export import export
 from ..model.network import BIMNetwork
+from ..nodes import Encoder
 from ..nodes.arithmetic import Array
+from ..nodes.table import table_of
 from ..printable import as_json
 from ..simulation.reference import Progress
 from ..tasks import logistic_regression_baseline
+from ..tasks.clusters import row_names
 from ..tasks.metrics.field import field_figures
 from ..training.batches import SequenceRows
 from ..training.device import find_device
 from ..training.logs import CsvLog, TensorBoardLog, each_of
 from ..training.processes import rank_of_environment
 from ..training.progress import OnEpoch
-from ..training.recipes import SHAPE
+from ..training.recipes import CHOSEN, SHAPE
 from ..training.rules import Learning
 from .baseline import train_baseline
 from .evaluate import evaluate
@@ -43,12 +46,13 @@ from .sequences import task_for, trained_on
 from .training_run import record_of, run_training
 
 CALIBRATION_SAMPLES, CALIBRATION_NUMBERS = 2048, 2**25
+SAMPLES_OF_MANY = 64
 CALIBRATED_AT_ONCE = 2**20
 """Numbers of x that the float law takes at a time, in float64."""
 _OF_LEARNING = ("mix", "credit", "segment", "traces", "online", "rate_penalty", "rate_target")
 """Fields of a request that are fields of a `Learning`."""
 _OF_MORE = ("seed", "patience", "batch", "learning_rate", "accumulate", "device", "max_updates")
-_CHANGES = (*_OF_MORE, "epochs", *SHAPE, "encoder", "model", "parameters")
+_CHANGES = (*_OF_MORE, "epochs", *SHAPE, *CHOSEN)
 """Fields of a request that change a task's default."""
 
 
@@ -155,8 +159,10 @@ def train_task(
     opened = _opened(path)
     record = {"command": command, **record_of(plan, run, network), "seconds": time.perf_counter() - start}
     record |= {"test_opened": opened} if opened else {}
+    labels = row_names(task.class_names, adaptive=network.config.adaptive)
+    encoder = Encoder.of_table(table_of(network.table.numpy(force=True))) if network.config.table else plan.encoder
     checkpoint = Checkpoint(
-        network.config, task.dt, task.name, task.class_names, plan.encoder, dict(network.state_dict()), {}, record,
+        network.config, task.dt, task.name, labels, encoder, dict(network.state_dict()), {}, record,
         trained_on(task), task.head,
     )  # fmt: skip
     save_checkpoint(checkpoint, path)  # saved before it is measured, as measuring may fail
@@ -189,17 +195,25 @@ def _opened(path: Path) -> int:
 
 
 def _ranges(graph: FloatGraph, x: SequenceRows) -> dict[str, float]:
-    """Return the largest magnitudes on samples of x (samples, steps, lines), some samples at a time."""
-    chosen, largest = _spread(x.shape), dict[str, float]()
-    at_once = max(1, CALIBRATED_AT_ONCE // prod(x.shape[1:]))
+    """Return the largest magnitudes on samples of x (samples, steps, lines or a token), some samples at a time."""
+    shape = (*x.shape[:2], graph.nodes[graph.source].neurons)
+    classes = graph.nodes[graph.output].neurons
+    chosen, largest = _spread(shape, classes), dict[str, float]()
+    at_once = max(1, CALIBRATED_AT_ONCE // (shape[1] * max(shape[2], classes)))
     for first in range(0, len(chosen), at_once):
-        for name, seen in calibrate(graph, x[chosen[first : first + at_once]]).items():
+        some = x[chosen[first : first + at_once]]
+        heard = graph.encoder.for_float(some) if graph.encoder.kind == "table" else some
+        for name, seen in calibrate(graph, heard).items():
             largest[name] = max(largest.get(name, 0.0), seen)
     return largest
 
 
-def _spread(shape: tuple[int, ...]) -> Array:
-    """Return evenly spread indices, at most `CALIBRATION_SAMPLES`, of fewer numbers than `CALIBRATION_NUMBERS`."""
+def _spread(shape: tuple[int, ...], classes: int = 1) -> Array:
+    """Return evenly spread indices, at most `CALIBRATION_SAMPLES`, of fewer numbers than `CALIBRATION_NUMBERS`.
+
+    Where the readout of many ``classes`` gives more numbers than that, some samples are taken all the same.
+    """
     samples, *of_each = shape
-    most = max(1, min(samples, CALIBRATION_SAMPLES, CALIBRATION_NUMBERS // prod(of_each)))
+    read = max(SAMPLES_OF_MANY, CALIBRATION_NUMBERS // (of_each[0] * classes))
+    most = max(1, min(samples, CALIBRATION_SAMPLES, CALIBRATION_NUMBERS // prod(of_each), read))
     return np.unique(np.linspace(0, samples - 1, most).astype(int))

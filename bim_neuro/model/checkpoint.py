@@ -1,8 +1,7 @@
 """model.pt: one documented format, read without executing anything.
 
     {"format": "bim-neuro", "version": 1,
-     "config":  {inputs, classes, channels, states, taps, blocks; where they are used skips, thresholds, leaks, norm,
-                 readout_decay},
+     "config":  {inputs, classes, channels, states, taps, blocks; of NetworkConfig's others those that are used},
      "dt":      seconds a step,               "task": "digits" | "ecg" | "own" | ...,
      "labels":  [class names],                "encoder": {kind, gain (C,), offset (C,), reads_raw or absent},
      "state":   the network's state dict,     "ranges": {"block1.scan.h": largest magnitude in calibration, ...},
@@ -10,13 +9,14 @@
      "head":    what is asked of a sequence (tasks/heads.py), absent where it is one class,
      "trained_on": {hashes (samples,), split (samples,), steps} of a task or a person's own file, or absent}
 
+An encoder of kind table has its rows in the weight "table", which are rounded to 8 bits.
 Tensors, numbers, strings, lists and dicts only: `bim_neuro.intake.read_torch` refuses everything else.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from ..errors import InputError, first_line
 from ..intake import Budget, read_torch
 from ..nodes import Encoder
 from ..nodes.arithmetic import Array
+from ..nodes.table import table_of
 from ..printable import outline
 from ..trained_on import KEY as TRAINED_ON
 from ..trained_on import TrainedOn
@@ -39,9 +40,11 @@ from .network import BIMNetwork, NetworkConfig
 FORMAT = "bim-neuro"
 BASELINE_FORMAT = "bim-neuro baseline"
 VERSION = 1
+LEAST_ROWS = 32
+"""Of an adaptive softmax: thirty tokens and two clusters (tasks/clusters.py)."""
 COPIES = 5
 """Peak memory of compiling a model, as a multiple of its weights: float64, scaled and rounded copies."""
-ENCODERS = ("graded", "delta", "spikes", "token")
+ENCODERS = ("graded", "delta", "spikes", "token", "table")
 _LOGARITHMS = ("a_log", "log_threshold", "log_ratio")  # parameters that the block exponentiates
 _DIVISORS = ("log_ratio", "spread")  # and those that it divides by
 
@@ -87,6 +90,8 @@ Shapes = dict[str, tuple[int, ...]]
 def _large_weights(config: NetworkConfig) -> Shapes:
     """Return the shapes of the large weights; all others are as small as one of their rows or columns."""
     shapes: Shapes = {"w_o": (config.classes, config.width(config.blocks))}
+    if config.table:
+        shapes["table"] = (config.table, config.inputs)
     for index in range(config.blocks):
         inputs = config.width(index)
         columns = {"w_u": inputs, "a_log": config.states, "conv": config.taps}
@@ -199,13 +204,14 @@ def _with_tensors(value: Any) -> Any:
 
 
 def _parse(content: dict[str, Any]) -> Checkpoint:
+    state = {str(name): torch.as_tensor(value) for name, value in content["state"].items()}
     return Checkpoint(
         config=NetworkConfig(**content["config"]),
         dt=float(content["dt"]),
         task=str(content["task"]),
         labels=tuple(str(label) for label in content["labels"]),
-        encoder=_encoder(content["encoder"]),
-        state={str(name): torch.as_tensor(value) for name, value in content["state"].items()},
+        encoder=_encoder(content["encoder"], state),
+        state=state,
         ranges={str(name): float(value) for name, value in content["ranges"].items()},
         training=dict(content["training"]),
         trained_on=TrainedOn.parse(content.get(TRAINED_ON)),
@@ -213,9 +219,20 @@ def _parse(content: dict[str, Any]) -> Checkpoint:
     )
 
 
-def _encoder(plain: dict[str, Any]) -> Encoder:
+def _encoder(plain: dict[str, Any], state: dict[str, torch.Tensor]) -> Encoder:
+    """Return the encoder; a table is that of the weights, rounded."""
+    if is_same(plain["kind"], "table"):
+        return encoder_of_table(state)
     reads_raw = plain.get("reads_raw") is True
     return Encoder(str(plain["kind"]), _floats(plain["gain"]), _floats(plain["offset"]), reads_raw=reads_raw)
+
+
+def encoder_of_table(state: Mapping[str, torch.Tensor]) -> Encoder:
+    """Return the encoder whose rows are the weight 'table', rounded; InputError if there is none."""
+    table = state.get("table")
+    if table is None or table.ndim != 2 or not torch.isfinite(table).all():
+        raise InputError("the weight 'table' is not finite numbers (tokens, lines)", "retrain the model")
+    return Encoder.of_table(table_of(table.numpy()))
 
 
 def _floats(values: Any) -> Array:
@@ -241,7 +258,15 @@ def check_values(checkpoint: Checkpoint, path: Path | str) -> None:
             raise InputError(f"{path}: the calibrated range '{name}' is {largest}, it must be finite and not negative")
     if checkpoint.labels and len(checkpoint.labels) != checkpoint.config.classes:
         raise InputError(f"{path}: {len(checkpoint.labels)} labels for {checkpoint.config.classes} classes")
+    if checkpoint.config.adaptive and (checkpoint.head != "next" or checkpoint.config.classes < LEAST_ROWS):
+        few = f"head '{checkpoint.head}' and {checkpoint.config.classes:,} rows"
+        raise InputError(
+            f"{path}: an adaptive softmax does not fit {few}", f"it reads head next from {LEAST_ROWS} rows"
+        )
     _check_encoder(checkpoint.encoder, path)
+    if len(checkpoint.encoder.table) != checkpoint.config.table:
+        rows = f"a table of {len(checkpoint.encoder.table):,} rows, the config says {checkpoint.config.table:,}"
+        raise InputError(f"{path}: the encoder has {rows}")
     if checkpoint.encoder.source.neurons != checkpoint.config.inputs:
         raise InputError(
             f"{path}: the encoder gives {checkpoint.encoder.source.neurons} lines, "

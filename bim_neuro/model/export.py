@@ -42,6 +42,8 @@ def export(checkpoint: Checkpoint) -> FloatGraph:
     extra = Extra(training=checkpoint.training)
     if checkpoint.head != "class":
         extra["head"] = checkpoint.head
+    if config.adaptive:
+        extra["softmax"] = "adaptive"
     if seen is not None:
         extra["trained_on"] = seen.plain
     return FloatGraph(nodes, tuple(edges), checkpoint.dt, checkpoint.encoder, checkpoint.task, checkpoint.labels, extra)

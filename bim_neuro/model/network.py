@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..nodes.table import MOST_ROWS
 from .block import BIMBlock, Variant, _projection
+from .embedding import new_table, rows
 from .selective_scan import BlockState
 
 MOST_LEAKS = 4
@@ -33,6 +35,8 @@ class NetworkConfig:
     With ``skips`` a block and the readout hear the spikes of all blocks before, not of the last one alone.
     ``thresholds`` a channel, ``leaks`` of up to four groups of channels and the ``norm`` are `BIMBlock`'s.
     ``readout_decay`` is the readout's leak gamma before training, between 0 and 1; without it, .88.
+    With a ``table`` of so many tokens the input is tokens, and the lines hear their rows (`embedding`). Where the
+    softmax is ``adaptive`` the last of the ``classes`` are clusters of tokens (tasks/clusters.py).
     """
 
     inputs: int
@@ -46,15 +50,21 @@ class NetworkConfig:
     leaks: int = 1
     norm: bool = False
     readout_decay: float | None = None
+    table: int = 0
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         for name in _SIZES:
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= 1_000_000:
                 raise InputError(f"model config: {name} is {value!r}, it must be a whole number from 1 to 1,000,000")
-        for name in ("skips", "thresholds", "norm"):
+        for name in ("skips", "thresholds", "norm", "adaptive"):
             if type(getattr(self, name)) is not bool:
                 raise InputError(f"model config: {name} is {getattr(self, name)!r}, it must be true or false")
+        if type(self.table) is not int or not 0 <= self.table <= MOST_ROWS:
+            raise InputError(
+                f"model config: table is {self.table!r}, it must be a whole number from 0 to {MOST_ROWS:,}"
+            )
         if type(self.leaks) is not int or not 1 <= self.leaks <= min(MOST_LEAKS, self.channels):
             most = f"it must be a whole number from 1 to {min(MOST_LEAKS, self.channels)}"
             raise InputError(f"model config: leaks is {self.leaks!r}, {most}", "each group is a layer of its own")
@@ -111,6 +121,8 @@ class BIMNetwork(nn.Module):
         self.blocks = nn.ModuleList(
             BIMBlock(m, config.channels, config.states, config.taps, variant=variant) for m in widths[:-1]
         )
+        if config.table:
+            self.table = new_table(config.table, config.inputs)
         self.w_o = _projection(config.classes, widths[-1])
         self.b_o = nn.Parameter(torch.zeros(config.classes))
         self.readout_logit = nn.Parameter(config.first_readout_logit)
@@ -121,11 +133,16 @@ class BIMNetwork(nn.Module):
         return torch.sigmoid(self.readout_logit)
 
     def spikes(self, x: Tensor) -> list[Tensor]:
-        """Return the spikes of each block, (T, batch, D), for x (T, batch, inputs)."""
+        """Return the spikes of each block, (T, batch, D), for x (T, batch, inputs), or tokens (T, batch, 1)."""
+        x = self.embedded(x)
         layers: list[Tensor] = []
         for block in self.blocks:
             layers.append(block(self.heard(layers, x)))
         return layers
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """Return what the input lines carry (..., inputs): x itself, or the rows of tokens (..., 1) in the table."""
+        return rows(self.table, x) if self.config.table else x
 
     def heard(self, layers: list[Tensor], x: Tensor) -> Tensor:
         """Return what the block or readout behind these blocks hears of their spikes; the first hears ``x``."""
@@ -140,6 +157,7 @@ class BIMNetwork(nn.Module):
         ``lengths`` (batch,) are the steps that count. Without norms nothing happens.
         """
         layers: list[Tensor] = []
+        x = self.embedded(x)
         counts = torch.arange(len(x), device=x.device)[:, None] < (len(x) if lengths is None else lengths)
         counts = counts.expand(x.shape[:2])
         for block in self.blocks if self.config.norm else ():
@@ -174,7 +192,8 @@ class BIMNetwork(nn.Module):
         return NetworkState(blocks, self.b_o.new_zeros(batch, self.config.classes))
 
     def step(self, x: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:
-        """Step form: x (batch, inputs) to the readout r_t (batch, classes)."""
+        """Step form: x (batch, inputs), or tokens (batch, 1), to the readout r_t (batch, classes)."""
+        x = self.embedded(x)
         states: list[BlockState] = []
         layers: list[Tensor] = []
         for block, before in zip(self.blocks, state.blocks, strict=True):

@@ -34,6 +34,7 @@ from ..nodes import (
 from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.synapses import Synapse
+from ..nodes.table import table_fault
 from ..pack import check_fields, check_shapes, pack
 
 _LEAST_UNIT = 2.0**-40
@@ -127,6 +128,8 @@ def _check_encoder(graph: FloatGraph) -> None:
     check_fields("the encoder", encoder)
     if encoder.kind not in KNOWN_ENCODERS:
         raise InputError(f"the encoder is of unknown kind '{encoder.kind}'")
+    if encoder.kind == "table" and (fault := table_fault(encoder.table)):
+        raise InputError(f"the encoder: {fault}")
     lines = graph.nodes[graph.source].neurons
     _expect("the encoder", {"gain": (encoder.gain.shape, (encoder.offset.size,))})
     if encoder.reads_raw and encoder.kind == "graded" and (np.ptp(encoder.gain) or encoder.offset.any()):

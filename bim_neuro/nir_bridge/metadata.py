@@ -14,6 +14,7 @@ its ports learns, the graph's "plasticity" by which rule (`bim_neuro.plasticity.
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -24,8 +25,10 @@ from .._version import __version__
 from ..errors import InputError
 from ..graph import FloatGraph
 from ..nodes import LIF, Cuba, Encoder, Scan
+from ..nodes.arithmetic import Array
 from ..nodes.node import Node
 from ..nodes.ranges import Ranges, ranges_of
+from ..nodes.table import table_fault
 from .dialect import INTEGRATORS, Dialect
 from .written_loops import beginning_late
 
@@ -81,6 +84,7 @@ def describe(graph: FloatGraph) -> str:
                 "gain": encoder.gain.tolist(),
                 "offset": encoder.offset.tolist(),
                 **({"reads_raw": True} if encoder.reads_raw else {}),
+                **({"table": _as_text(encoder.table)} if encoder.kind == "table" else {}),
             },
             "plasticity": graph.extra.get("plasticity", {}),
             "calibration": graph.extra.get("calibration", ""),
@@ -113,7 +117,21 @@ def parse(text: str) -> Metadata:
         raise InputError(f"the metadata '{KEY}' are damaged: {type(error).__name__} {error}") from None
 
 
+def _as_text(table: Array) -> dict[str, Any]:
+    """Return a table int8 (tokens, lines) as its shape and the base64 of its bytes, row after row."""
+    return {"shape": list(table.shape), "int8": b64encode(np.ascontiguousarray(table).tobytes()).decode()}
+
+
+def _table(plain: dict[str, Any]) -> Array:
+    table = np.frombuffer(b64decode(plain["int8"], validate=True), np.int8).reshape([int(n) for n in plain["shape"]])
+    if fault := table_fault(table):
+        raise ValueError(fault)
+    return table
+
+
 def _encoder(plain: dict[str, Any]) -> Encoder:
+    if plain["kind"] == "table":
+        return Encoder.of_table(_table(plain["table"]))
     reads_raw = plain.get("reads_raw") is True
     return Encoder(str(plain["kind"]), _vector(plain["gain"]), _vector(plain["offset"]), reads_raw=reads_raw)
 

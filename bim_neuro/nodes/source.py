@@ -3,6 +3,7 @@ r"""Source: the outside world, one number a channel a step.
     graded    x[t] = clip(round((raw[t] - offset) * gain), -127, 127)        8-bit messages, float value x / 128
     delta     +1 on channel c, or on channel C + c, when raw moved up, or down, by a threshold since the last event
     token     one spike, on the line of the token that raw is
+    table     row raw of a learnt table of such 8-bit messages, (tokens, lines); float value x / 128
     spikes    raw itself, which is 0 or 1 already (graphs of other frameworks)
     counts    raw itself, so many spikes a step, at most 127
 
@@ -23,6 +24,7 @@ from ..errors import InputError
 from ..printable import outline
 from .arithmetic import Array
 from .node import State, Step
+from .table import MOST_ROWS, check_tokens, no_table, on_lines
 
 GRADED_MAX = 127
 _FAR = 2.0**52
@@ -30,6 +32,8 @@ LATE = 16  # events due at once, four times the spread of the fitted data: the i
 DELTA_A_UNIT = 4.0  # events for a change by 1, where the scale was not measured
 MOST_TOKENS = 2**12  # a line of the chip each
 GRADED_BITS = 7  # the float value of a graded input is x * 2^-7
+SIGNED = ("graded", "table")
+"""Kinds whose messages are signed 8-bit values."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,10 @@ class Encoder:
     """Turn raw sequences (samples, steps, channels) into the integers the source sends.
 
     ``kind`` is 'graded' (``gain`` and ``offset`` a raw channel), 'delta' (``gain`` is 1 / threshold a channel), 'token'
-    (one raw channel; both unused, one a token), or 'spikes' or 'counts' (both unused; anything but 0 and 1, or whole
-    numbers from 0, is refused). With ``reads_raw``
-    the float law reads the raw values; a graded gain is then one for all channels, and 0 until it is measured.
+    (one raw channel; both unused, one a token), 'table' (one raw channel; its rows are the ``table``, int8 (tokens,
+    lines)), or 'spikes' or 'counts' (both unused; anything but 0 and 1, or whole numbers from 0, is refused). With
+    ``reads_raw`` the float law reads the raw values; a graded gain is then one for all channels, and 0 until it is
+    measured.
     ``constants`` lines more carry 1 in every step of a sample; all lines then carry values.
     """
 
@@ -99,6 +104,7 @@ class Encoder:
     offset: Array
     reads_raw: bool = field(default=False, metadata={"omit": True})  # files of before lack it
     constants: int = field(default=0, metadata={"omit": True})
+    table: Array = field(default_factory=no_table, metadata={"omit": True})
 
     __repr__ = outline
 
@@ -117,9 +123,22 @@ class Encoder:
     def of_tokens(cls, tokens: int) -> Encoder:
         """Return an encoder of tokens 0 to ``tokens`` - 1, a line each."""
         if not 1 <= tokens <= MOST_TOKENS:
-            hint = "take bytes or characters for tokens: task language, not language-words"
+            hint = "choose --encoder table, which has a row a token on the host"
             raise InputError(f"{tokens:,} tokens need a line each, at most {MOST_TOKENS:,} are taken", hint)
         return cls("token", np.ones(tokens), np.zeros(tokens))
+
+    @classmethod
+    def of_table(cls, table: Array) -> Encoder:
+        """Return an encoder of tokens, a row of ``table`` int8 (tokens, lines) each."""
+        if not 1 <= len(table) <= MOST_ROWS:
+            hint = f"at most {MOST_ROWS:,} are taken"
+            raise InputError(f"{len(table):,} tokens need a row of the table each", hint)
+        return cls("table", np.ones(1), np.zeros(1), table=table)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens it knows; 0 if it reads none."""
+        return {"token": len(self.gain), "table": len(self.table)}.get(self.kind, 0)
 
     @property
     def channels(self) -> int:
@@ -129,8 +148,8 @@ class Encoder:
     @property
     def source(self) -> Source:
         channels = len(self.gain)
-        lines = 2 * channels if self.kind == "delta" else channels
-        return Source(lines + self.constants, graded=self.constants > 0 or self.kind in ("graded", "counts"))
+        lines = {"delta": 2 * channels, "table": self.table.shape[1]}.get(self.kind, channels)
+        return Source(lines + self.constants, graded=self.constants > 0 or self.kind in (*SIGNED, "counts"))
 
     @property
     def unmeasured(self) -> bool:
@@ -147,7 +166,7 @@ class Encoder:
     @property
     def exponent(self) -> float:
         """Return what a message is worth to the float law: message * 2^-exponent."""
-        if self.kind != "graded":
+        if self.kind not in SIGNED:
             return 0
         return log2(self.assumed.gain[0]) if self.reads_raw else GRADED_BITS
 
@@ -162,6 +181,8 @@ class Encoder:
 
         Both are the offset if the gain of the channel is 0.
         """
+        if self.kind == "table":
+            return np.zeros(1), np.full(1, len(self.table) - 1.0)
         if self.kind in ("spikes", "counts", "token"):
             return np.zeros(len(self.gain)), np.full(len(self.gain), GRADED_MAX if self.kind == "counts" else 1.0)
         width = self.raw(GRADED_MAX)
@@ -199,7 +220,10 @@ class Encoder:
         if self.kind == "spikes":
             return _as_spikes(np.asarray(raw)), np.zeros(len(self.gain), dtype=np.int64)
         if self.kind == "token":
-            return _on_lines(np.asarray(raw), len(self.gain)), np.zeros(len(self.gain), dtype=np.int64)
+            return on_lines(np.asarray(raw), len(self.gain)), np.zeros(len(self.gain), dtype=np.int64)
+        if self.kind == "table":
+            rows = self.table[check_tokens(np.asarray(raw), len(self.table))[..., 0]]
+            return rows.astype(np.int64), np.zeros(1, dtype=np.int64)
         if self.kind == "counts":
             counts = _as_counts(np.asarray(raw))
             return np.minimum(counts, GRADED_MAX), np.count_nonzero(counts > GRADED_MAX, axis=(0, 1))
@@ -220,7 +244,13 @@ class Encoder:
 
     def to_float(self, encoded: Array) -> Array:
         """Return what the float model reads for the same integers."""
-        return encoded * 2.0**-GRADED_BITS if self.kind == "graded" else encoded.astype(np.float64)
+        return encoded * 2.0**-GRADED_BITS if self.kind in SIGNED else encoded.astype(np.float64)
+
+    def for_network(self, raw: Array) -> Array:
+        """Return what a network of ours reads, float32: what was encoded, or tokens where it has the table."""
+        if self.kind == "table":
+            return np.asarray(check_tokens(np.asarray(raw), len(self.table)), np.float32)
+        return np.asarray(self.to_float(self.encode(raw)), np.float32)
 
 
 _ENCODE = "--encoder graded sends real values, --encoder counts whole numbers; or make spikes of them first"
@@ -232,17 +262,6 @@ def _as_spikes(raw: Array) -> Array:
     if wrong:
         raise InputError(f"{wrong} of {raw.size} input values are neither 0 nor 1, this model reads spikes", _ENCODE)
     return raw.astype(np.int64)
-
-
-def _on_lines(raw: Array, tokens: int) -> Array:
-    wrong = np.argwhere((raw < 0) | (raw >= tokens) | (raw != np.rint(raw)))
-    if len(wrong):
-        sample, step, channel = wrong[0]
-        message = f"input holds {raw[sample, step, channel]:g} at sample {sample}, step {step}"
-        raise InputError(f"{message}, the model knows the tokens 0 to {tokens - 1}", "give whole numbers")
-    spikes = np.zeros((*raw.shape[:2], tokens), np.int64)
-    np.put_along_axis(spikes, raw.astype(np.int64), 1, 2)
-    return spikes
 
 
 def _as_counts(raw: Array) -> Array:

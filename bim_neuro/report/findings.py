@@ -107,7 +107,7 @@ def costly_learning(learning: Learning | None) -> Iterator[Finding]:
 
 def clipped_input(encoder: Encoder, seen: InputSeen | None, layer: str, what: str = "input") -> Iterator[Finding]:
     """Report clipped input, or input that hardly uses the encoder's range: it was fitted to data on another scale."""
-    if seen is None or encoder.kind in ("spikes", "token"):
+    if seen is None or encoder.kind in ("spikes", "token", "table"):
         return
     shares = seen.clipped / seen.values
     worst = np.argsort(-shares, kind="stable")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..choices import BY_STEP, NOT_ASKED
+from .clusters import log_probabilities, most_probable
 
 Array = NDArray[Any]
 
@@ -23,14 +24,22 @@ class Answers:
     """Takes readings; gives ``predicted`` as above and, where the head is next, the ``bits`` of what ``y`` asks for.
 
     ``lengths`` (samples,) are the steps of each sample that count, of ``steps``; ``scale`` is the unit of the readings:
-    integers are worth so much of the float readout.
+    integers are worth so much of the float readout. ``adaptive``: its last rows are clusters (clusters.py).
     """
 
     def __init__(
-        self, head: str, lengths: Array, shape: tuple[int, int], y: Array | None = None, scale: float = 1.0
+        self,
+        head: str,
+        lengths: Array,
+        shape: tuple[int, int],
+        y: Array | None = None,
+        scale: float = 1.0,
+        *,
+        adaptive: bool = False,
     ) -> None:
         steps, classes = shape
         self.head, self.lengths, self.scale, self.classes = head, lengths, scale, classes
+        self.adaptive = adaptive
         self.y = y if head == "next" else None
         self.nats, self.asked = np.zeros(len(lengths)), np.zeros(len(lengths), np.int64)  # threads bring other samples
         wide = steps if head in BY_STEP else classes
@@ -43,7 +52,7 @@ class Answers:
         if self.head not in BY_STEP:
             self._said[rows] += np.einsum("bt,btc->bc", valid.astype(np.float64), r)
             return
-        self._said[rows, columns] = np.where(valid, r.argmax(2), NOT_ASKED)
+        self._said[rows, columns] = np.where(valid, self._likeliest(r), NOT_ASKED)
         if self.y is not None:
             y = np.asarray(self.y[rows, columns], np.int64)
             self._tell(rows, r[y != NOT_ASKED] * self.scale, y)
@@ -71,13 +80,22 @@ class Answers:
         """Take readings (samples, classes) that are summed over all steps, of a head that is asked at the end."""
         self._said[sample : sample + len(total)] += total
 
+    def _likeliest(self, r: Array) -> Array:
+        if not self.adaptive:
+            return np.asarray(r.argmax(2))
+        return most_probable(r.reshape(-1, r.shape[2]) * self.scale).reshape(r.shape[:2])
+
     def _tell(self, rows: slice, r: Array, y: Array) -> None:
         """Add up -log p of the asked tokens of y (samples, steps), whose readings are r (asked, classes)."""
         places = np.nonzero(y != NOT_ASKED)[0]
-        tokens, r = y[y != NOT_ASKED], r.astype(np.float64)
-        largest = r.max(1, keepdims=True, initial=-np.inf)
-        logs = np.log(np.exp(r - largest).sum(1)) + largest[:, 0]
-        self.nats[rows] += np.bincount(places, logs - r[np.arange(len(tokens)), tokens], len(y))
+        tokens = y[y != NOT_ASKED]
+        if self.adaptive:
+            nats = -log_probabilities(r, tokens)
+        else:
+            r = r.astype(np.float64)
+            largest = r.max(1, keepdims=True, initial=-np.inf)
+            nats = np.log(np.exp(r - largest).sum(1)) + largest[:, 0] - r[np.arange(len(tokens)), tokens]
+        self.nats[rows] += np.bincount(places, nats, len(y))
         self.asked[rows] += np.bincount(places, minlength=len(y))
 
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..denormals import denormals_flushed
-from .baselines import Baseline, mean_of
+from .baselines import READ_LAST, Baseline, mean_of
+from .many_tokens import in_pieces
 from .threads import torch_in_one_thread
-from .whole_loss import loss_of
+from .whole_loss import loss_of, many
 
 
 class BaselineLearner:
@@ -42,8 +43,12 @@ class BaselineLearner:
     ) -> float:
         """Set .grad of every parameter for x (T, batch, inputs), y as the ``head`` asks; return the loss."""
         self.network.zero_grad(set_to_none=True)
-        r = self.network(x)
-        loss = loss_of(head, y, lambda: mean_of(r, lengths), lambda: r, smoothing, lengths)
+        config = self.network.config
+        if config.name in READ_LAST and in_pieces(head, config):
+            loss = many(*self.network.before_readout(x), y, smoothing, adaptive=config.adaptive)
+        else:
+            r = self.network(x)
+            loss = loss_of(head, y, lambda: mean_of(r, lengths), lambda: r, smoothing, lengths)
         loss.backward()
         return float(loss.detach())
 

@@ -44,9 +44,9 @@ class Batch(NamedTuple):
 
 
 def batch_of(
-    data: Sequences, chosen: Tensor, head: str, device: torch.device, augment: Callable[[Tensor], Tensor]
+    data: Sequences, chosen: Tensor, head: str, device: torch.device, augment: Callable[[Tensor], Tensor] | None
 ) -> Batch:
-    """Return the samples ``chosen``, without the padding that none of them needs, augmented (batch, T, lines)."""
+    """Return the samples ``chosen``, without the padding that none needs, augmented (batch, T, lines) if asked."""
     rows = chosen.numpy()
     x, y = data.x[rows], np.asarray(data.y[rows], np.int64)
     lengths = None if data.lengths is None else torch.as_tensor(data.lengths[rows])
@@ -54,8 +54,9 @@ def batch_of(
         longest = int(lengths.max())
         x, y = x[:, :longest], y[:, :longest] if head in EVERY_STEP else y
         lengths = lengths.to(device)
-    noisy = augment(torch.as_tensor(x, dtype=torch.float32))
-    return Batch(noisy.to(device).transpose(0, 1), torch.as_tensor(y).to(device), lengths)
+    heard = torch.as_tensor(x, dtype=torch.float32)
+    heard = heard if augment is None else augment(heard)
+    return Batch(heard.to(device).transpose(0, 1), torch.as_tensor(y).to(device), lengths)
 
 
 def split_order(order: Tensor, size: int, lengths: Array | None, generator: torch.Generator) -> list[Tensor]:

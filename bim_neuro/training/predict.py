@@ -13,7 +13,7 @@ from ..model.network import BIMNetwork
 from ..nodes.arithmetic import Array
 from ..tasks.answers import Answers
 from . import operator
-from .baselines import Baseline
+from .baselines import READINGS, Baseline
 from .batches import SequenceRows
 from .readout import leak_on
 from .threads import torch_in_one_thread
@@ -54,12 +54,14 @@ def answers(
     if isinstance(network, Baseline):  # reads a sequence whole
         a_step, whole = network.config.step_bytes, steps * network.config.step_bytes
     else:
-        a_step = operator.step_bytes(network.config, operator.chosen(network.w_o))
+        a_step = (
+            operator.step_bytes(network.config, operator.chosen(network.w_o)) + 4 * READINGS * network.config.classes
+        )
         whole = a_step + operator.state_bytes(network.config)
     samples = max(1, min(batch, len(x), allowed // whole))
     at_once = max(1, allowed // (samples * a_step))
     lengths = np.full(len(x), steps) if lengths is None else lengths
-    found = Answers(head, lengths, (steps, network.config.classes), y)
+    found = Answers(head, lengths, (steps, network.config.classes), y, adaptive=network.config.adaptive)
     with torch.no_grad():
         for first in range(0, len(x), samples):
             part = slice(first, first + samples)

@@ -6,14 +6,16 @@ import math
 from dataclasses import dataclass
 
 from .. import arguments
-from ..choices import DEVICES, MODELS, SPEAKERS
+from ..choices import DEVICES, MODELS, SOFTMAXES, SPEAKERS
 
-ENCODERS = ("graded", "delta", "token")
+ENCODERS = ("graded", "delta", "token", "table")
 """Those that can be fitted to data."""
 
 
 SHAPE = ("channels", "states", "blocks", "taps", "skips", "thresholds", "leaks", "norm", "readout_decay")
 """Fields of a `Default` that are fields of a `NetworkConfig`."""
+CHOSEN = ("encoder", "model", "parameters", "embedding", "softmax")
+"""Its other fields that a request can change."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ _LIMITS = (
 class Default:
     """A task's default ``encoder``, network shape and ``recipe``; ``score`` names what early stopping watches.
 
-    ``model`` is bim, or a baseline (training/baselines) of ``parameters`` numbers, by default as many as bim has.
+    ``embedding`` is the length of a row of encoder table; the ``softmax`` of head next is adaptive, by default, from
+    some thousand tokens on (tasks/clusters.py). ``model`` is bim, or a baseline (training/baselines) of
+    ``parameters`` numbers, by default as many as bim has.
     """
 
     channels: int
@@ -81,11 +85,16 @@ class Default:
     readout_decay: float | None = None
     model: str = "bim"
     parameters: int | None = None
+    embedding: int = 64
+    softmax: str | None = None
 
     def __post_init__(self) -> None:
         arguments.choice(self.model, MODELS, "model")
         if self.parameters is not None:
             arguments.whole(self.parameters, "parameters", 1)
+        if self.softmax is not None:
+            arguments.choice(self.softmax, SOFTMAXES, "softmax")
+        arguments.whole(self.embedding, "embedding", 1, 1_000_000)
         arguments.numbers_of(self, [(name, 1, 1_000_000) for name in ("channels", "states", "blocks", "taps")], "shape")
         arguments.choice(self.encoder, ENCODERS, "encoder")
         arguments.choice(self.score, ("accuracy", "macro_f1"), "score")
@@ -154,7 +163,7 @@ DEFAULTS: dict[str, Default] = {
         blocks=2,
         taps=4,
         recipe=Recipe(epochs=1, batch=32, augment_gain=0.0, augment_noise=0.0),
-        encoder="token",
+        encoder="table",
     ),
     **dict.fromkeys(
         (

@@ -33,7 +33,7 @@ from ..choices import CREDIT, CREDITS, SEGMENT
 from ..denormals import denormals_flushed
 from ..errors import InputError
 from ..model.block import BIMBlock
-from ..model.network import BIMNetwork
+from ..model.network import BIMNetwork, NetworkConfig
 from . import operator
 from .events import pays
 from .local_readouts import LocalReadouts
@@ -142,12 +142,27 @@ def check_head(learning: Learning, head: str, *, padded: bool) -> None:
         raise InputError(f"rule {learning.rule} pairs the spikes of padding too", hint)
 
 
+def check_tokens(learning: Learning, config: NetworkConfig) -> None:
+    """Refuse a table, or an adaptive softmax, where the rule keeps forward traces: there are none of their rows."""
+    if learning.rule in ("bptt", "tbptt"):
+        return
+    for asked, what, hint in (
+        (config.table, "a table of tokens", "--encoder token"),
+        (config.adaptive, "an adaptive softmax", "--set train.softmax=full"),
+    ):
+        if asked:
+            raise InputError(
+                f"rule {learning.rule} has no traces for {what}", f"choose --rule bptt or tbptt, or {hint}"
+            )
+
+
 class Learner:
     """Sets the gradients of a network by a rule, and takes the optimiser's step with what the rule adds."""
 
     def __init__(self, network: BIMNetwork, learning: Learning) -> None:
         self.network, self.learning = network, learning
         law = learning.law
+        check_tokens(learning, network.config)
         self.blocks = [block for block in network.blocks if isinstance(block, BIMBlock)]
         for block in self.blocks:
             block.reset_gradient = law.reset_gradient

@@ -254,7 +254,8 @@ class Run:
     def _update(self, data: Sequences, chosen: Tensor, generator: torch.Generator) -> float:
         """Take one step on the samples ``chosen``; return their loss."""
         recipe = self.recipe
-        batch = batch_of(data, chosen, self.head, _device(self.network), lambda x: _augment(x, recipe, generator))
+        noise = None if self.network.config.table else lambda x: _augment(x, recipe, generator)
+        batch = batch_of(data, chosen, self.head, _device(self.network), noise)
         with self.masked():
             loss = self.parts.gradients(batch, recipe.label_smoothing, self._step, self.head)
         if math.isfinite(loss):

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..model.network import BIMNetwork
+from ..model.selective_scan import BlockState
+from .filtered_readout import FilteredReadout
+from .many_tokens import in_pieces
 from .operator import advance
 from .readout import Head, Loss, ReadoutTraces, discounted, remembered
 
@@ -24,6 +27,8 @@ def truncated_gradient(
     """
     if not len(x):
         raise InputError("a sequence of 0 steps has no gradient", "give at least one step")
+    if in_pieces(loss.head, network.config):
+        return _many_tokens(network, x, loss, length, loss.shares(x, mask))
     head = Head(network.w_o, network.b_o, network.readout_logit)
     readout = ReadoutTraces(head, x.shape[1])
     p = loss.shares(x, mask)
@@ -35,7 +40,7 @@ def truncated_gradient(
     for first in range(0, len(x), length):
         now = slice(first, first + length)
         top = network.heard(advance(network, x[now], states), x[now])
-        states = [type(state)(*(part.detach() for part in state)) for state in states]
+        states = _detached(states)
         with torch.no_grad():
             if loss.every:
                 value, errors = readout.every_step(top.detach(), loss.during(now), p[now])
@@ -47,8 +52,30 @@ def truncated_gradient(
         top.backward(signal)
     if not loss.every:
         readout.finish(loss)
-    found = {n: torch.zeros_like(w) if w.grad is None else w.grad for n, w in network.named_parameters()}
-    return total, {**found, **readout.take_gradient()}
+    return total, {**_found(network), **readout.take_gradient()}
+
+
+def _many_tokens(network: BIMNetwork, x: Tensor, loss: Loss, length: int, p: Tensor) -> tuple[float, dict[str, Tensor]]:
+    """The same where the next of many tokens is asked for at shares p (T, batch)."""
+    readout, total = FilteredReadout(network, x.shape[1]), 0.0
+    network.zero_grad(set_to_none=True)
+    states = list(network.initial(x.shape[1]).blocks)
+    for first in range(0, len(x), length):
+        now = slice(first, first + length)
+        top = network.heard(advance(network, x[now], states), x[now])
+        states = _detached(states)
+        value, signal = readout.every_step(top.detach(), loss.during(now), p[now])
+        total += value
+        top.backward(signal)
+    return total, {**_found(network), **readout.gradient()}
+
+
+def _detached(states: list[BlockState]) -> list[BlockState]:
+    return [type(state)(*(part.detach() for part in state)) for state in states]
+
+
+def _found(network: BIMNetwork) -> dict[str, Tensor]:
+    return {n: torch.zeros_like(w) if w.grad is None else w.grad for n, w in network.named_parameters()}
 
 
 @torch.no_grad()

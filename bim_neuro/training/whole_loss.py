@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ..choices import EVERY_STEP, NOT_ASKED
 from ..model.network import BIMNetwork
+from .many_tokens import in_pieces, loss_of_tokens
 from .readout import even_shares, leak_on
 
 
@@ -51,7 +52,22 @@ def whole_loss(
     lengths: Tensor | None = None,
 ) -> Tensor:
     """Return the loss of spikes s (T, batch, D) and y as the data have it, the samples first."""
+    if in_pieces(head, network.config):
+        z: Tensor = _Leak.apply(with_ones(s), network.readout_decay)  # type: ignore[no-untyped-call]
+        w = torch.cat([network.w_o, network.b_o[:, None]], 1)
+        return many(z, w, y, smoothing, adaptive=network.config.adaptive)
     return loss_of(head, y, lambda: network.read(s, lengths), lambda: readings(network, s), smoothing, lengths)
+
+
+def with_ones(s: Tensor) -> Tensor:
+    """Return (s, 1) over the last axis: the bias is the weight of a spike that is always there."""
+    return torch.cat([s, torch.ones_like(s[..., :1])], -1)
+
+
+def many(z: Tensor, w: Tensor, y: Tensor, smoothing: float, *, adaptive: bool) -> Tensor:
+    """Return the loss of r = W z where y (batch, T) asks for one of many tokens, the mean over a sequence's steps."""
+    p = even_shares(len(z), z.shape[1], z, y.T != NOT_ASKED)
+    return loss_of_tokens(z, w, y.T, p, smoothing, adaptive=adaptive)
 
 
 def rate_above(s: Tensor, target: float, lengths: Tensor | None = None) -> Tensor:

@@ -170,11 +170,17 @@ def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
 def test_a_token_is_never_read_as_a_size(wiki: Path) -> None:
     for name in ("language", "language-words"):
         task = load_task(name, wiki)
-        assert plan_for(task).encoder.kind == "token"
+        assert plan_for(task).encoder.kind == ("token" if name == "language" else "table")
         for kind in ("graded", "delta"):
             with pytest.raises(InputError, match=f"encoder {kind} would read the number of a token as a size"):
                 _ = plan_for(task, encoder=kind).encoder
     many = " ".join(f"w{number}" for number in range(5000)) + " \n"
     (wiki / "wiki.train.tokens").write_text(many * 3)
     with pytest.raises(InputError, match=r"5,00\d tokens need a line each, at most 4,096 are taken"):
-        _ = plan_for(load_task("language-words", wiki)).encoder
+        _ = plan_for(load_task("language-words", wiki), encoder="token").encoder
+    plan = plan_for(load_task("language-words", wiki))
+    words = len(plan.task.class_names)
+    assert (plan.encoder.tokens, plan.encoder.source.neurons) == (words, 64)
+    assert (plan.config.adaptive, plan.config.classes) == (True, words + 2)
+    full = plan_for(plan.task, softmax="full", embedding=16)
+    assert (full.config.adaptive, full.config.classes, full.config.inputs) == (False, words, 16)

@@ -40,7 +40,7 @@ class Constant:
 class Encoder:
     """The input scale that the model expects, and the actual input; lists have one entry per raw channel."""
 
-    kind: Annotated[Literal["graded", "delta", "spikes", "counts"], "How raw values become messages."]
+    kind: Annotated[Literal["graded", "delta", "spikes", "counts", "token", "table"], "How raw values become messages."]
     low: Annotated[Channels | None, "The lowest raw value that is not clipped; null for delta."]
     high: Annotated[Channels | None, "The highest raw value that is not clipped; null for delta."]
     step: Annotated[Channels | None, "The change that makes an event, one a step; null but for delta."]

@@ -21,12 +21,17 @@ class CNN(nn.Module):
         )
         self.readout = nn.Linear(width, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Read x (T, batch, inputs), give (T, batch, classes)."""
+    def heard(self, x: Tensor) -> Tensor:
+        """Read x (T, batch, inputs), give what the readout hears (T, batch, width)."""
         heard = self.embedding(x).permute(1, 2, 0)  # (batch, width, T)
         for convolution in self.convolutions:
             assert isinstance(convolution, nn.Conv1d)
             past = (KERNEL - 1) * convolution.dilation[0]
             heard = heard + F.relu(convolution(F.pad(heard, (past, 0))))
-        said: Tensor = self.readout(heard.permute(2, 0, 1))
+        steps_first: Tensor = heard.permute(2, 0, 1)
+        return steps_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Read x (T, batch, inputs), give (T, batch, classes)."""
+        said: Tensor = self.readout(self.heard(x))
         return said

@@ -77,7 +77,12 @@ class Mamba(nn.Module):
         self.norm = Norm(width)
         self.readout = nn.Linear(width, classes)
 
+    def heard(self, x: Tensor) -> Tensor:
+        """Read x (T, batch, inputs), give what the readout hears (T, batch, width)."""
+        said: Tensor = self.norm(self.blocks(self.embedding(x)))
+        return said
+
     def forward(self, x: Tensor) -> Tensor:
         """Read x (T, batch, inputs), give (T, batch, classes)."""
-        said: Tensor = self.readout(self.norm(self.blocks(self.embedding(x))))
+        said: Tensor = self.readout(self.heard(x))
         return said

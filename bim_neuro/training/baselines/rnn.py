@@ -13,7 +13,12 @@ class RNN(nn.Module):
         self.recurrent = nn.RNN(inputs, width, layers)
         self.readout = nn.Linear(width, classes)
 
+    def heard(self, x: Tensor) -> Tensor:
+        """Read x (T, batch, inputs), give what the readout hears (T, batch, width)."""
+        said: Tensor = self.recurrent(x)[0]
+        return said
+
     def forward(self, x: Tensor) -> Tensor:
         """Read x (T, batch, inputs), give (T, batch, classes)."""
-        said: Tensor = self.readout(self.recurrent(x)[0])
+        said: Tensor = self.readout(self.heard(x))
         return said

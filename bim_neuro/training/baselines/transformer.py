@@ -22,12 +22,17 @@ class Transformer(nn.Module):
         self.layers = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
         self.readout = nn.Linear(width, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Read x (T, batch, inputs), give (T, batch, classes)."""
+    def heard(self, x: Tensor) -> Tensor:
+        """Read x (T, batch, inputs), give what the readout hears (T, batch, width)."""
         heard = self.embedding(x)
         heard = heard + places(len(x), heard.shape[2]).to(heard)[:, None]
         later = nn.Transformer.generate_square_subsequent_mask(len(x), device=x.device, dtype=x.dtype)
-        said: Tensor = self.readout(self.layers(heard, mask=later, is_causal=True))
+        said: Tensor = self.layers(heard, mask=later, is_causal=True)
+        return said
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Read x (T, batch, inputs), give (T, batch, classes)."""
+        said: Tensor = self.readout(self.heard(x))
         return said
 
 

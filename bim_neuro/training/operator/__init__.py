@@ -76,7 +76,7 @@ def _state_of(part: slice, state: BlockState) -> BlockState:
 
 
 def spikes(network: BIMNetwork, x: Tensor, implementation: Implementation = "auto") -> list[Tensor]:
-    """Return the spikes of each block, (T, batch, D), for x (T, batch, inputs)."""
+    """Return the spikes of each block, (T, batch, D), for x (T, batch, inputs) or tokens."""
     return advance(network, x, list(network.initial(x.shape[1]).blocks), implementation)
 
 
@@ -84,6 +84,7 @@ def advance(
     network: BIMNetwork, x: Tensor, states: list[BlockState], implementation: Implementation = "auto"
 ) -> list[Tensor]:
     """Return the spikes of each block as `spikes` does; ``states``, one a block, are replaced by those after x."""
+    x = network.embedded(x)
     layers: list[Tensor] = []
     for index, block in enumerate(network.blocks):
         assert isinstance(block, BIMBlock)
