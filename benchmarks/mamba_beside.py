@@ -81,7 +81,7 @@ def ours(width: int, layers: int) -> nn.Module:
 def theirs(width: int, layers: int) -> nn.Module:
     """Return mambapy's blocks and norm between linear maps like ours."""
     try:
-        from mambapy import mamba
+        from mambapy import mamba  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         raise InputError("mambapy is not installed", "pip install --no-deps mambapy==1.2.0") from None
     frame = Mamba(TOKENS, TOKENS, width, layers)
