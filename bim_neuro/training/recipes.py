@@ -156,14 +156,16 @@ DEFAULTS: dict[str, Default] = {
         ("bonn", "bonn-bands", "bonn-sets"),
         Default(channels=32, states=8, blocks=1, taps=4, recipe=Recipe(epochs=40, batch=32, label_smoothing=0.05)),
     ),
-    # language-words, speech: the same
+    # language-words: as language; speech: small shapes, no search was made
     "language-words": Default(
         channels=128,
-        states=16,
-        blocks=2,
+        states=8,
+        blocks=1,
         taps=4,
-        recipe=Recipe(epochs=1, batch=32, augment_gain=0.0, augment_noise=0.0),
+        recipe=Recipe(epochs=1, batch=32, learning_rate=2.4e-2, augment_gain=0.0, augment_noise=0.0),
         encoder="table",
+        norm=True,
+        readout_decay=0.05,
     ),
     **dict.fromkeys(
         (
