@@ -6,6 +6,9 @@
     python -m benchmarks.onchip traces -o out/onchip   trace words of 6 to 16 bits, three roundings, against exact ones
     python -m benchmarks.onchip cue -o out/onchip      the delayed cue learnt from random weights
     python -m benchmarks.onchip adapt -o out/onchip    digits.pt learns shifted digits
+    python -m benchmarks.onchip reckon -o out/onchip   ReckOn's cues from random weights, $BIM_RECKON_CUE
+    python -m benchmarks.onchip drift -o out/onchip    digits that drift, and shifts that a readout cannot undo
+    python -m benchmarks.onchip sequence -o out/onchip four tasks one after another: what is kept
 
 Each writes its numbers, and all but `speed` a figure. `--json` prints the numbers too.
 """
@@ -28,6 +31,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.chip_adapt import adapt
 from benchmarks.chip_cue import cue
+from benchmarks.chip_drift import drift
+from benchmarks.chip_reckon import reckon
+from benchmarks.chip_sequence import sequence
 from benchmarks.chip_traces import traces
 from benchmarks.tag import measure_tag
 from bim_neuro.compilers.plasticity.rule_compiler import compile_rule
@@ -180,6 +186,7 @@ def _lava_rate(size: int, seed: int) -> float:
 
 MEASUREMENTS: dict[str, Callable[[], tuple[dict[str, Any], Figure | None]]] = {
     "window": window, "tags": tags, "speed": speed, "traces": traces, "cue": cue, "adapt": adapt,
+    "reckon": reckon, "drift": drift, "sequence": sequence,
 }  # fmt: skip
 
 

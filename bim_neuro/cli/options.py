@@ -210,6 +210,7 @@ COMPILE: dict[str, tuple[Condition, ...]] = {
     "learn.rounding": (_BUILDS, _LEARN),
     "learn.synapses": (_BUILDS, _LEARN, _SEVERAL_GROUPS),
     "learn.prune": (_BUILDS, _LEARN),
+    "learn.replay": (_BUILDS, _LEARN),
     "learn.seed": (_BUILDS, _LEARN),
     "min_agreement": (_SIMULATES,),
     "max_energy": (_SIMULATES,),

@@ -24,7 +24,7 @@ OPTIONS: Mapping[str, Any] = {
 """The options that a request is made of, with their defaults."""
 _OF_PLASTICITY = {
     "learn.placement": "placement", "learn.bits": "trace_bits", "learn.rate": "rate", "learn.rounding": "rounding",
-    "learn.synapses": "synapses", "learn.prune": "sparsity", "learn.seed": "seed",
+    "learn.synapses": "synapses", "learn.prune": "sparsity", "learn.replay": "replay", "learn.seed": "seed",
 }  # fmt: skip
 """Which settings are fields of a `Plasticity`, and which."""
 _LIMITS = ("strict", "min_agreement", "max_energy", "max_latency", "max_cores")

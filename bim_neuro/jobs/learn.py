@@ -33,6 +33,7 @@ from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
 from ..plasticity.learning_engine.learner import EngineLearner
 from ..plasticity.record import LearnRecord
+from ..plasticity.replay import learn_with_replay, learnt_in_all
 from ..plasticity.request import Plasticity
 from ..plasticity.trace_process.block import PlasticBlock
 from ..plasticity.trace_process.learner import WARM_UP, TraceLearner
@@ -54,6 +55,7 @@ _SIGNALS = {
     "feedback synapses hold a copy of the readout's weights, which is written anew after each update.",
     "host": "Every signal of every step leaves the chip and every weight comes back; none of that traffic is priced.",
 }
+_REPLAY = " The host keeps the samples that are replayed; their memory and their traffic are not priced."
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def learn(
     below = _below(program, encoded)
     block, where, learner = _prepared(program, plasticity, below, y)
     before = {name: integer_accuracy(block.graph, program, test) for name, test in tests.items()}
-    record = learner.run(below, y, progress=progress)
+    record = learn_with_replay(learner, below, y, plasticity, progress)
     graph = learner.graph()
     after = {name: integer_accuracy(graph, program, test) for name, test in tests.items()}
     reference = _described(real_weights(program.reference, learner.weights, plasticity), block, plasticity)
@@ -96,7 +98,7 @@ def learn(
             "plasticity": plasticity.as_dict(),
             "placement": where.where,
             "placement_reasons": [finding.message for finding in where.reasons],
-            "learning_signal": _SIGNALS[where.where],
+            "learning_signal": _SIGNALS[where.where] + (_REPLAY if plasticity.replay else ""),
             "samples": len(stream.x),
             **_accuracies(before, after),
             "accuracy_during": float(record.correct.mean()),
@@ -106,7 +108,7 @@ def learn(
             "trace_words": where.words,
             "trace_bits": where.bits,
             "trace_cores": where.cores,
-            **_energy(where, record, program.profile, encoded.shape[1], len(stream.x)),
+            **_energy(where, record, program.profile, encoded.shape[1], len(stream.x), plasticity.replay),
         },
         seen,
     )
@@ -263,11 +265,11 @@ def _counts(block: PlasticBlock, record: LearnRecord, weights: dict[str, Array])
 
 
 def _energy(
-    where: LearningPlacement, record: LearnRecord, profile: HardwareProfile, steps: int, samples: int
+    where: LearningPlacement, record: LearnRecord, profile: HardwareProfile, steps: int, samples: int, kept: int
 ) -> dict[str, Any]:
-    """Return the energy of learning per sample: synapses visited, and traces updated on every step."""
+    """Return the energy of learning per new sample: synapses visited, and traces updated on every step."""
     visited, price = sum(record.updates.values()), profile.energy
-    moved = where.words * steps * samples if where.where == "neurons" else 0
+    moved = where.words * steps * learnt_in_all(samples, kept) if where.where == "neurons" else 0
     passes = profile.passes_per_update.get("traces")
     terms = [
         Term("updates", "learning updates", visited, (price.learning_update_pj,)),

@@ -13,6 +13,7 @@ from .. import kept
 from ..atomic import sweep
 from ..errors import InputError
 from ..intake import check_available
+from ..plasticity.replay import learnt_in_all
 from ..plasticity.request import Plasticity
 from ..program import Program
 from ..reading import read_model
@@ -49,13 +50,14 @@ def learn_first(
     assert request.plasticity is not None
     given = to_learn(program, request.wanted)
     stream = given.stream.data
-    _check_room_to_learn(program, stream, request.learn_samples)
+    kept_samples = request.plasticity.replay
+    _check_room_to_learn(program, stream, learnt_in_all(request.learn_samples, kept_samples))
     order = np.arange(len(stream))
     if request.input is None or given.stream.split:  # samples of a split are ordered by patient or class
         order = np.random.default_rng(request.plasticity.seed).permutation(len(stream))
     order = np.resize(order, request.learn_samples)
     stream = stream.take(order)
-    stage("learn (kernels are compiled on the first run)", len(stream))
+    stage("learn (kernels are compiled on the first run)", learnt_in_all(len(stream), kept_samples))
     file = learned_file(request)
     sweep(file)
     tests = {name: test.data for name, test in given.tests.items()}

@@ -181,6 +181,8 @@ COMPILE = (
     Setting("learn.rounding", str, "stochastic", "How traces and updates are rounded.", choices=ROUNDINGS),
     Setting("learn.synapses", str, ",".join(GROUPS), "Projections that learn, separated by commas.", "names"),
     _of_plasticity("prune", float, "sparsity", "Share of each projection's weights that learning prunes.", "share"),
+    _of_plasticity("replay", int, "replay", "Samples a class that the host keeps and learns again, one after each new.",
+                   "samples"),
     _of_plasticity("seed", int, "seed", "Seed of the rounding noise."),
     *DIALECT,
 )  # fmt: skip

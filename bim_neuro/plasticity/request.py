@@ -35,7 +35,8 @@ class Plasticity:
 
     Time constants are in steps. ``rate`` and ``stdp_rate`` say how far an update moves a weight at first, root mean
     square, in LSBs of the weight: the default suits a trained model; one with random weights learns faster at 0.2.
-    ``sparsity`` is the share of each group's weights that learning prunes.
+    ``sparsity`` is the share of each group's weights that learning prunes. ``replay`` is how many samples a class the
+    host keeps and learns again, one after each new one (replay.py).
     """
 
     rule: str = "hybrid"
@@ -54,6 +55,7 @@ class Plasticity:
     epoch: int = 1
     seed: int = 0
     sparsity: float = 0.0
+    replay: int = 0
 
     def __post_init__(self) -> None:
         for name, allowed in (("rule", RULES), ("placement", PLACEMENTS), ("rounding", ROUNDINGS)):
@@ -100,8 +102,8 @@ class Plasticity:
 _LIMITS = (
     ("rate", 0.0, 1e6), ("mix", 0.0, 1.0), ("stdp_rate", 0.0, 1e6), ("a_plus", 0.0, 1e3), ("a_minus", 0.0, 1e3),
     ("tau_plus", 1e-3, 1e6), ("tau_minus", 1e-3, 1e6), ("weight_bits", 2, 8), ("trace_bits", 2, 24), ("epoch", 1, 63),
-    ("seed", 0, 2**31 - 1), ("sparsity", 0.0, 0.99),
+    ("seed", 0, 2**31 - 1), ("sparsity", 0.0, 0.99), ("replay", 0, 10_000),
 )  # fmt: skip
 LIMITS = {name: (low, high) for name, low, high in _LIMITS}
 """The range of each number of a `Plasticity`."""
-_WHOLE = ("weight_bits", "trace_bits", "epoch", "seed")
+_WHOLE = ("weight_bits", "trace_bits", "epoch", "seed", "replay")

@@ -11,7 +11,7 @@ from math import e, floor, log2
 
 import numpy as np
 
-from ...errors import DoesNotFit, Finding
+from ...errors import DoesNotFit, Finding, InputError
 from ...graph import FloatGraph, IntegerGraph
 from ...nodes import LIF, Dense, IntegerLIF, IntegerReadout, Readout, ScanRange
 from ...nodes.arithmetic import FRACTION_BITS, WORD_MAX, Array
@@ -33,8 +33,16 @@ SURROGATE_SLOPE = 2.0  # as in training (bim_neuro.model.block)
 GROWTH = 2.0  # factor by which the largest plastic weight may grow
 
 
-def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, growth: float = GROWTH) -> PlasticBlock:
-    """Return the integers of ``reference`` ready to learn; x (samples, steps, lines) is encoded sample input."""
+def plastic_block(
+    reference: FloatGraph, plasticity: Plasticity, x: Array, growth: float = GROWTH, read_from: int = 0
+) -> PlasticBlock:
+    """Return the integers of ``reference`` ready to learn; x (samples, steps, lines) is encoded sample input.
+
+    Answer and error are of the mean readout from step ``read_from`` on, for tasks that ask late; `Engine` reads all.
+    """
+    steps = x.shape[1]
+    if not 0 <= read_from < steps:
+        raise InputError(f"the readout cannot be read from step {read_from!r:.20} of {steps}", f"0 to {steps - 1}")
     roles = roles_of(reference)
     grown = _with_growth(with_bounds(reference), roles, growth)
     factor = growth * WEIGHT_MAX / plasticity.weight_limit
@@ -50,10 +58,11 @@ def plastic_block(reference: FloatGraph, plasticity: Plasticity, x: Array, growt
         x=roles.x,
         relays=roles.relays,
         process=_process(grown, graph, roles, plasticity),
-        omega=_omega(integer_parts(graph, roles).readout, x.shape[1]),
-        error_factor=_error_factor(float_parts(grown, roles).readout, x.shape[1]),
+        omega=_omega(integer_parts(graph, roles).readout, steps, read_from),
+        error_factor=_error_factor(float_parts(grown, roles).readout, steps - read_from),
         readout=roles.readout,
         plasticity=plasticity,
+        read_from=read_from,
     )
     block = replace(block, process=replace(block.process, units=calibrate_units(block, x)))
     check_products(block, roles.scan)
@@ -129,10 +138,10 @@ def _drive_shift() -> int:
     return max(0, FRACTION_BITS + 15 - floor(log2(WORD_MAX)))
 
 
-def _omega(readout: IntegerReadout, steps: int) -> Array:
+def _omega(readout: IntegerReadout, steps: int, read_from: int = 0) -> Array:
     """Return the weight of each step's spike in the summed readout, scaled to a largest value of 2^16 - 1."""
     gamma = readout.decay / 2**16
-    counts = np.array([sum(gamma**later for later in range(steps - t)) for t in range(steps)])
+    counts = np.array([sum(gamma**later for later in range(max(read_from - t, 0), steps - t)) for t in range(steps)])
     return np.asarray(np.rint(counts / counts.max() * (2**16 - 1)), np.int64)
 
 

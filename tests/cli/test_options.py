@@ -51,7 +51,7 @@ VALUES = {
     "s4d.activation": "none",
     "verify": "reference", "learn": "rtrl", "learn.test": "test.npz", "learn.samples": 2000, "learn.placement": "auto",
     "learn.bits": 12, "learn.rate": 0.1, "learn.rounding": "nearest", "learn.synapses": "w_o", "learn.prune": 0.5,
-    "learn.seed": 0, "listed": "targets",
+    "learn.replay": 5, "learn.seed": 0, "listed": "targets",
     "min_agreement": 0.5, "max_energy": 1, "max_latency": 1, "max_cores": 9, "optimise": "cores",
     "output": "out", "run.lava_timeout": 9, "run.max_memory": "2G",
     "expect": "io.npz", "run.float_bits": 32, "expect.voltages": "before",

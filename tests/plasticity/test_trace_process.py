@@ -56,6 +56,16 @@ def test_the_kernel_is_the_law(drawn: tuple[Case, int], first: int, begin: int) 
     assert not lost or too_narrow
 
 
+def test_a_readout_read_from_a_later_step_is_that_of_the_steps_since() -> None:
+    case = plastic_case(samples=3, steps=9)
+    late = replace(case.block, read_from=6)
+    law, (kernel, _) = by_law(late, case.x[0]), by_kernel(late, case.x[0])
+    np.testing.assert_array_equal(kernel.output, law.output)
+    until, _ = by_kernel(case.block, case.x[0][:6])
+    np.testing.assert_array_equal(kernel.output, by_law(case.block, case.x[0]).output - until.output)
+    assert kernel.output.any()
+
+
 def test_words_too_narrow_saturate_and_are_counted() -> None:
     block = plastic_case(trace_bits=12).block
     x = plastic_case().x[0]

@@ -35,6 +35,7 @@ class PlasticBlock:
     error_factor: tuple[int, int]
     readout: str
     plasticity: Plasticity
+    read_from: int = 0  # the first step whose readout counts, for answer and error
 
     @property
     def scan(self) -> str:
@@ -75,6 +76,7 @@ class PlasticBlock:
             "du": lif.du, "dv": lif.dv, "v_threshold": lif.v_threshold,
             "relay_u_shift": u.shift, "relay_b_shift": b.shift, "relay_c_shift": c.shift,
             "readout_shift": readout.shift, "readout_decay": readout.decay,
+            "read_from": self.read_from,
             "bits": process.bits or CALIBRATION_BITS, "rounding": ROUNDINGS.index(process.rounding),
         }  # fmt: skip
         d, n, classes = scan.neurons, scan.alpha.shape[1], readout.neurons

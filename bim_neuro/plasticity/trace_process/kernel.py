@@ -96,7 +96,7 @@ def _step(
         if learning:
             shown, sent = (p.omega[now] * room.psi[d]) >> 16, p.omega[now] * room.s[d]
             lost += _trace(p, t, sample.x, room, now, d, ChannelSignals(du, kappa, shown, sent), counter)
-    _answer(p, w, sample.spikes[now], room, sample.output)
+    _answer(p, w, sample.spikes[now], room, sample.output, now >= p.constants.read_from)
     return lost
 
 
@@ -158,13 +158,13 @@ def _fire(p: Parameters, room: Room, d: int, y: int) -> int:
 
 
 @part
-def _answer(p: Parameters, w: Weights, spikes: Array, room: Room, output: Array) -> None:
-    """Advance the readout, and add it to ``output``."""
+def _answer(p: Parameters, w: Weights, spikes: Array, room: Room, output: Array, counts: bool) -> None:
+    """Advance the readout, and add it to ``output`` where the step counts."""
     k, each = p.constants, p.readout
     for o in range(len(room.r)):
         a = rescale(_read(w.w_o[o], spikes), each.multiplier[o], k.readout_shift, each.bias[o])
         room.r[o] = clip(shift_towards_zero(room.r[o] * k.readout_decay, 16) + a, WORD_MAX)
-        output[o] += room.r[o]
+        output[o] += room.r[o] * counts
 
 
 @kernel

@@ -89,6 +89,19 @@ class TraceLearner:
         self._update(self._products(traces, heard, self.block.error(heard.output, target)), record)
         self._prune()
 
+    def answers(self, x: Array) -> Array:
+        """Return the class (samples,) of each sample of x (samples, T, M) with the weights as they are now."""
+        return np.asarray(self.listen(x)[0].argmax(1))
+
+    def listen(self, x: Array) -> tuple[Array, Array]:
+        """Return the summed readout (samples, C) and the spikes (samples, T, D) without learning."""
+        p, weights = self.block.parameters, Weights(**self.weights)
+        output = np.zeros((len(x), len(weights.w_o)), np.int64)
+        spikes, psis = (np.zeros((*x.shape[:2], self.block.process.channels), np.int64) for _ in range(2))
+        for i, sample in enumerate(np.ascontiguousarray(x, np.int64)):
+            play(p, weights, sample, self.traces, 0, len(sample), spikes[i], psis[i], output[i])  # no trace moves
+        return output, spikes
+
     def graph(self) -> IntegerGraph:
         """Return the integer graph with the weights as they are now."""
         return self.block.with_weights(self.weights)

@@ -40,6 +40,7 @@ class Constants(NamedTuple):
     bits: int  # of a trace word, sign included
     rounding: int  # index in request.ROUNDINGS
     seed: int  # of the noise that rounds
+    read_from: int  # the first step whose readout counts
 
 
 class EachChannel(NamedTuple):

@@ -52,5 +52,5 @@ def play_exact(
         kept = {name: np.maximum(kept[name], np.abs(state[name])) for name in NAMES}
         spikes[t] = state["s"]
         held, message, _ = answer.step(held, {"a": weights["w_o"] @ spikes[t]})
-        output += message
+        output += message * (t >= block.read_from)
     return Played(output, spikes, {name: state[name] for name in NAMES} | {f"max {n}": kept[n] for n in NAMES})
