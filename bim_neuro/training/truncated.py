@@ -6,6 +6,8 @@ give them at no cost. A loss at the end needs its signal before: the sequence is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -36,11 +38,7 @@ def truncated_gradient(
     if not loss.every:
         total, error = _look_ahead(network, x, loss, p, length)
     network.zero_grad(set_to_none=True)
-    states = list(network.initial(x.shape[1]).blocks)
-    for first in range(0, len(x), length):
-        now = slice(first, first + length)
-        top = network.heard(advance(network, x[now], states), x[now])
-        states = _detached(states)
+    for now, top in _segments(network, x, length):
         with torch.no_grad():
             if loss.every:
                 value, errors = readout.every_step(top.detach(), loss.during(now), p[now])
@@ -59,19 +57,21 @@ def _many_tokens(network: BIMNetwork, x: Tensor, loss: Loss, length: int, p: Ten
     """The same where the next of many tokens is asked for at shares p (T, batch)."""
     readout, total = FilteredReadout(network, x.shape[1]), 0.0
     network.zero_grad(set_to_none=True)
-    states = list(network.initial(x.shape[1]).blocks)
-    for first in range(0, len(x), length):
-        now = slice(first, first + length)
-        top = network.heard(advance(network, x[now], states), x[now])
-        states = _detached(states)
+    for now, top in _segments(network, x, length):
         value, signal = readout.every_step(top.detach(), loss.during(now), p[now])
         total += value
         top.backward(signal)
     return total, {**_found(network), **readout.gradient()}
 
 
-def _detached(states: list[BlockState]) -> list[BlockState]:
-    return [type(state)(*(part.detach() for part in state)) for state in states]
+def _segments(network: BIMNetwork, x: Tensor, length: int) -> Iterator[tuple[slice, Tensor]]:
+    """Give the steps of each segment, and the spikes that the readout hears in it; no gradient crosses its ends."""
+    states = list(network.initial(x.shape[1]).blocks)
+    for first in range(0, len(x), length):
+        now = slice(first, first + length)
+        top = network.heard(advance(network, x[now], states), x[now])
+        states = [BlockState(*(part.detach() for part in state)) for state in states]
+        yield now, top
 
 
 def _found(network: BIMNetwork) -> dict[str, Tensor]:
@@ -82,9 +82,6 @@ def _found(network: BIMNetwork) -> dict[str, Tensor]:
 def _look_ahead(network: BIMNetwork, x: Tensor, loss: Loss, p: Tensor, length: int) -> tuple[float, Tensor]:
     """Return the loss at the end and dL/dlogits (batch, C)."""
     readout = ReadoutTraces(Head(network.w_o, network.b_o, network.readout_logit), x.shape[1])
-    states = list(network.initial(x.shape[1]).blocks)
-    for first in range(0, len(x), length):
-        now = slice(first, first + length)
-        heard = network.heard(advance(network, x[now], states), x[now])
+    for now, heard in _segments(network, x, length):
         readout.at_end(heard, p[now], torch.zeros_like(p[now]))
     return readout.finish(loss)
