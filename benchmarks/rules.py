@@ -30,7 +30,7 @@ import torch
 from bim_neuro.errors import InputError
 from bim_neuro.jobs.evaluate import encoded
 from bim_neuro.jobs.plan import TrainingPlan, plan_for
-from bim_neuro.model.block import BIMBlock, _initial_dt_bias
+from bim_neuro.model.block import BIMBlock
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.tasks import Dataset, Task, load_task
 from bim_neuro.training.predict import answers
@@ -39,8 +39,6 @@ from bim_neuro.training.rules import RULES, Learning, Rule
 from bim_neuro.training.traces import Keep
 from bim_neuro.training.trainer import Run
 
-SLOW = (0.001, 0.05)
-"""First steps dt of slow states; a new block has .01 to .5."""
 REFERENCE = "bptt"
 SELECTIVE = ("w_dt", "w_b", "w_c")
 """Projections that make dt, B and C depend on the input."""
@@ -54,15 +52,14 @@ class Budget:
     max_updates: int | None = None
     made: bool = False
     spiking: bool = False
-    slow: bool = False
     split: str = "test"
 
 
 made = partial(Budget, made=True, spiking=True)
 BUDGETS: dict[str, Budget] = {
-    "copy-60": made(24, slow=True),
-    "copy-120": made(24, slow=True),
-    "copy-250": made(24, slow=True),
+    "copy-60": made(24),
+    "copy-120": made(24),
+    "copy-250": made(24),
     "cue-reckon": Budget(10, spiking=True),
     "cue": made(4),
     "copy": made(12),
@@ -109,18 +106,15 @@ def methods_of(task: str, asked: dict[str, Learning]) -> dict[str, Learning]:
     return {name: rule for name, rule in asked.items() if BUDGETS[task].spiking or rule.law.spikes is None}
 
 
-def new_network(plan: TrainingPlan, budget: Budget, *, constant: bool) -> BIMNetwork:
+def new_network(plan: TrainingPlan, *, constant: bool) -> BIMNetwork:
     """Return the network of a seed, the same for every rule."""
     torch.manual_seed(plan.default.recipe.seed)
     assert isinstance(plan.config, NetworkConfig)
     network = BIMNetwork(plan.config)
     for block in network.blocks:
         assert isinstance(block, BIMBlock)
-        if budget.slow:
-            block.b_dt.data = _initial_dt_bias(block.channels, SLOW)
-        if constant:
-            for name in SELECTIVE:
-                getattr(block, name).data.zero_()
+        for name in SELECTIVE if constant else ():
+            getattr(block, name).data.zero_()
     return network
 
 
@@ -141,7 +135,7 @@ def train_one(task: Task, method: str, learning: Learning, seed: int) -> dict[st
     budget, start = BUDGETS[task.name], time.process_time()
     plan = plan_for(task, None, learning, seed=seed, epochs=budget.epochs, patience=budget.epochs,
                     max_updates=budget.max_updates)  # fmt: skip
-    network = new_network(plan, budget, constant=method == CONSTANT)
+    network = new_network(plan, constant=method == CONSTANT)
     first = encoded(plan.encoder, task.train)
     network.measure_norms(
         torch.as_tensor(first.x[: plan.default.recipe.batch], dtype=torch.float32).transpose(0, 1),

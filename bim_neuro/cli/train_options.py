@@ -63,7 +63,11 @@ OPTIONS: dict[str, tuple[Condition, ...]] = {
         ("epochs", "seeds", "channels", "states", "blocks", "train.taps", "encoder", "train.model"), (_ANEW,)
     ),
     **dict.fromkeys(
-        ("train.thresholds", "train.leaks", "train.norm", "train.readout_decay", "rule", "prune"), (_ANEW, _BIM)
+        (
+            *("train.thresholds", "train.leaks", "train.norm", "train.readout_decay", "train.dt_min", "train.dt_max"),
+            *("rule", "prune"),
+        ),
+        (_ANEW, _BIM),
     ),
     "train.parameters": (_ANEW, _BASELINE),
     "train.embedding": (_ANEW, needs(_reads_table, "without a table", "add --encoder table")),

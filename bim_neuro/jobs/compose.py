@@ -44,7 +44,8 @@ _FIELDS = {
 _OF_TRAINING = {
     "train.lambda": "mix", "train.credit": "credit", "train.segment": "segment", "train.traces": "traces",
     "train.online": "online", "train.patience": "patience", "train.accumulate": "accumulate", "train.taps": "taps",
-    "train.leaks": "leaks", "train.readout_decay": "readout_decay", "train.model": "model",
+    "train.leaks": "leaks", "train.readout_decay": "readout_decay", "train.dt_min": "dt_min",
+    "train.dt_max": "dt_max", "train.model": "model",
     "train.parameters": "parameters", "train.embedding": "embedding", "train.softmax": "softmax",
     "train.rate_penalty": "rate_penalty", "train.rate_target": "rate_target",
     "train.checkpoint_minutes": "checkpoint_minutes",

@@ -95,6 +95,8 @@ class TrainRequest:
     leaks: int | None = None
     norm: bool | None = None
     readout_decay: float | None = None
+    dt_min: float | None = None
+    dt_max: float | None = None
     model: str | None = None  # bim, or a baseline
     parameters: int | None = None  # of a baseline
     embedding: int | None = None  # of encoder table

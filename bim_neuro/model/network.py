@@ -23,6 +23,8 @@ MOST_LEAKS = 4
 """Groups of channels: each is a scan and a LIF, and so a core or more, of its own."""
 LEAST_DECAY = 1e-4
 """Of a readout, and of 1 less its decay: nearer to 0 or 1 its logit would hardly learn."""
+LEAST_DT, MOST_DT = 1e-6, 10.0
+"""Of the first dt: a state that keeps a millionth less a step, and one that is gone in a step."""
 _FIRST_LOGIT = 2.0
 """Of a readout whose decay is not given."""
 _SIZES = ("inputs", "classes", "channels", "states", "taps", "blocks")
@@ -35,6 +37,8 @@ class NetworkConfig:
     With ``skips`` a block and the readout hear the spikes of all blocks before, not of the last one alone.
     ``thresholds`` a channel, ``leaks`` of up to four groups of channels and the ``norm`` are `BIMBlock`'s.
     ``readout_decay`` is the readout's leak gamma before training, between 0 and 1; without it, .88.
+    ``dt_min`` and ``dt_max`` bound the steps dt of the states before training (log-uniform, as in Mamba): a state n
+    remembers about 1 / (n dt) steps.
     With a ``table`` of so many tokens the input is tokens, and the lines hear their rows (`embedding`). Where the
     softmax is ``adaptive`` the last of the ``classes`` are clusters of tokens (tasks/clusters.py).
     """
@@ -50,6 +54,8 @@ class NetworkConfig:
     leaks: int = 1
     norm: bool = False
     readout_decay: float | None = None
+    dt_min: float = 0.01
+    dt_max: float = 0.5
     table: int = 0
     adaptive: bool = False
 
@@ -72,6 +78,14 @@ class NetworkConfig:
         if decay is not None and (type(decay) is not float or not LEAST_DECAY <= decay <= 1 - LEAST_DECAY):
             limits = f"it must be a number from {LEAST_DECAY} to {1 - LEAST_DECAY}"
             raise InputError(f"model config: readout_decay is {decay!r}, {limits}", "training moves it from there")
+        for name in ("dt_min", "dt_max"):
+            dt = getattr(self, name)
+            if type(dt) is not float or not LEAST_DT <= dt <= MOST_DT:
+                raise InputError(f"model config: {name} is {dt!r}, it must be a number from {LEAST_DT} to {MOST_DT}")
+        if self.dt_min > self.dt_max:
+            raise InputError(
+                f"model config: dt_min is {self.dt_min}, it must not be above dt_max, {self.dt_max}", "give both"
+            )
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -119,7 +133,8 @@ class BIMNetwork(nn.Module):
         widths = [config.width(index) for index in range(config.blocks + 1)]
         variant = Variant(config.thresholds, config.leaks, config.norm)
         self.blocks = nn.ModuleList(
-            BIMBlock(m, config.channels, config.states, config.taps, variant=variant) for m in widths[:-1]
+            BIMBlock(m, config.channels, config.states, config.taps, (config.dt_min, config.dt_max), variant=variant)
+            for m in widths[:-1]
         )
         if config.table:
             self.table = new_table(config.table, config.inputs)

@@ -27,7 +27,8 @@ COMPARED = ("validation", "validation_error", "parameters", "trained_seconds", "
 MOST = 10_000
 """Models of one table."""
 _KEY = 16
-_SHAPE = ("channels", "states", "taps", "blocks", "skips", "thresholds", "leaks", "norm", "readout_decay")
+_SHAPE = ("channels", "states", "taps", "blocks", "skips", "thresholds", "leaks", "norm", "readout_decay",
+          "dt_min", "dt_max")  # fmt: skip
 
 
 def table_of_runs(places: Sequence[Path], output: Path | None = None, command: str = "") -> dict[str, Any]:

@@ -12,7 +12,8 @@ ENCODERS = ("graded", "delta", "token", "table")
 """Those that can be fitted to data."""
 
 
-SHAPE = ("channels", "states", "blocks", "taps", "skips", "thresholds", "leaks", "norm", "readout_decay")
+SHAPE = ("channels", "states", "blocks", "taps", "skips", "thresholds", "leaks", "norm", "readout_decay",
+         "dt_min", "dt_max")  # fmt: skip
 """Fields of a `Default` that are fields of a `NetworkConfig`."""
 CHOSEN = ("encoder", "model", "parameters", "embedding", "softmax")
 """Its other fields that a request can change."""
@@ -83,6 +84,8 @@ class Default:
     leaks: int = 1
     norm: bool = False
     readout_decay: float | None = None
+    dt_min: float = 0.01
+    dt_max: float = 0.5
     model: str = "bim"
     parameters: int | None = None
     embedding: int = 64
@@ -100,6 +103,8 @@ class Default:
         arguments.choice(self.score, ("accuracy", "macro_f1"), "score")
 
 
+_SLOW = {"dt_min": 0.001, "dt_max": 0.05}
+"""First steps of states that remember for long."""
 DEFAULTS: dict[str, Default] = {
     # digits: chosen by 4-fold cross-validation inside the training two thirds (docs/decisions/0004-digits-recipe.md)
     "digits": Default(
@@ -127,16 +132,17 @@ DEFAULTS: dict[str, Default] = {
         score="macro_f1",
     ),
     # cue and copy: chosen so that the rules can be told apart in seconds (docs/learning.md)
-    **dict.fromkeys(
-        ("copy", "copy-60", "copy-120", "copy-250"),
-        Default(
+    **{
+        name: Default(
             channels=32,
             states=8,
             blocks=1,
             taps=4,
             recipe=Recipe(epochs=25, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=25),
-        ),
-    ),
+            **dt,
+        )
+        for name, dt in {"copy": {}, **dict.fromkeys(("copy-60", "copy-120", "copy-250"), _SLOW)}.items()
+    },
     "cue": Default(
         channels=32,
         states=8,
