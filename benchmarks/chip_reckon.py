@@ -26,7 +26,6 @@ from matplotlib.figure import Figure
 from benchmarks.chip_rivals import ridge_accuracy, spike_features
 from bim_neuro.compilers.calibrate import calibrate
 from bim_neuro.compilers.plasticity.block import plastic_block
-from bim_neuro.model.block import BIMBlock
 from bim_neuro.model.checkpoint import Checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
@@ -40,6 +39,7 @@ DATA = Path(os.environ.get("BIM_RECKON_CUE", "../shared/data/reckon_cue"))
 SEEDS, CHOICE_SEEDS = range(5), range(100, 101)
 CHANNELS, STATES = 16, 4
 SLOW = (0.0005, 0.005)
+READOUT_DECAY = 0.9995
 CALIBRATION = 2  # samples whose largest traces set the units; the law in numpy takes seconds for each
 ASKED = 2100
 EPOCHS = 8
@@ -73,10 +73,11 @@ def random_model(task: Task, seed: int) -> Checkpoint:
     """Return an untrained model with slow states, whose projections are divided by their size on the training split."""
     torch.manual_seed(seed)
     encoder = fit_encoder("graded", task.train.x)
-    config = NetworkConfig(encoder.source.neurons, len(task.class_names), CHANNELS, STATES, norm=True)
+    config = NetworkConfig(
+        encoder.source.neurons, len(task.class_names), CHANNELS, STATES, norm=True, readout_decay=READOUT_DECAY,
+        dt_min=SLOW[0], dt_max=SLOW[1],
+    )  # fmt: skip
     network = BIMNetwork(config)
-    block = network.blocks[0]
-    block.b_dt.data = BIMBlock(config.inputs, CHANNELS, STATES, dt_range=SLOW).b_dt.data
     x = encoder.to_float(encoder.encode(task.train.x))
     network.measure_norms(torch.as_tensor(x, dtype=torch.float32).transpose(0, 1))
     model = Checkpoint(config, task.dt, task.name, task.class_names, encoder, dict(network.state_dict()), {})

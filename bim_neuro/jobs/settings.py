@@ -218,7 +218,7 @@ TRAIN = (
             choices=("yes", "no")),
     Setting("train.readout_decay", float, None, "What the readout keeps of a step at the start of training.",
             "share", 1e-4, 0.9999),
-    Setting("train.dt_min", float, None, "Least dt of the states at the start of training: 1 / dt steps are remembered.",
+    Setting("train.dt_min", float, None, "Least dt of the states at the start of training: they remember 1 / dt steps.",
             "", 1e-6, 10),
     Setting("train.dt_max", float, None, "Largest dt of the states at the start of training.", "", 1e-6, 10),
     Setting("train.rate_penalty", float, 0.0, "Weight in the loss of spikes above train.rate_target; rule bptt.", "",
