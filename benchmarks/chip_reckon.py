@@ -36,7 +36,7 @@ from bim_neuro.tasks import Task
 from bim_neuro.tasks.reckon_cue import load_reckon_cue_task
 
 DATA = Path(os.environ.get("BIM_RECKON_CUE", "../shared/data/reckon_cue"))
-SEEDS, CHOICE_SEEDS = range(5), range(100, 101)
+SEEDS, CHOICE_SEEDS = range(5), range(100, 103)
 CHANNELS, STATES = 16, 4
 SLOW = (0.0005, 0.005)
 READOUT_DECAY = 0.9995
@@ -66,7 +66,7 @@ MORE = (
     Setup("every group, read over the whole sample", read_from=0),
 )
 """What `python -m benchmarks.chip_reckon more` measures besides."""
-CHOICES = tuple(Setup(f"rate {rate:g}", rate=rate) for rate in (0.5, 1.0, 2.0))
+CHOICES = tuple(Setup(f"rate {rate:g}", rate=rate) for rate in (0.1, 0.2, 0.5))
 
 
 def random_model(task: Task, seed: int) -> Checkpoint:
