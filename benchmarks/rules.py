@@ -57,9 +57,9 @@ class Budget:
 
 made = partial(Budget, made=True, spiking=True)
 BUDGETS: dict[str, Budget] = {
-    "copy-60": made(24),
-    "copy-120": made(24),
-    "copy-250": made(24),
+    "copy-60": made(48),
+    "copy-120": made(48),
+    "copy-250": made(48),
     "cue-reckon": Budget(10, spiking=True),
     "cue": made(4),
     "copy": made(12),
