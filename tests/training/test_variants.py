@@ -14,10 +14,12 @@ from test_traces import C, K, M, N, backpropagated, forwarded, sequences, worst
 
 from bim_neuro.compilers.lower_stock import lower_stock
 from bim_neuro.errors import DoesNotFit, InputError
+from bim_neuro.jobs.plan import plan_for
 from bim_neuro.model.checkpoint import load_checkpoint, save_checkpoint
 from bim_neuro.model.export import export
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.simulation.reference import simulate_float
+from bim_neuro.tasks import load_task
 from bim_neuro.training import operator
 from bim_neuro.training.local_readouts import LocalReadouts
 from bim_neuro.training.predict import predict
@@ -149,6 +151,26 @@ def test_a_readout_begins_with_the_decay_that_is_given(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "model.pt").config.readout_decay == 0.05
 
 
+def test_the_states_begin_with_steps_between_those_that_are_given(tmp_path: Path) -> None:
+    checkpoint = small_checkpoint(blocks=2, dt_min=0.001, dt_max=0.05)
+    torch.manual_seed(0)
+    for block in BIMNetwork(NetworkConfig(5, 4, 200, blocks=2, dt_min=0.001, dt_max=0.05)).blocks:
+        dt = torch.nn.functional.softplus(block.b_dt.detach())  # type: ignore[arg-type]
+        assert 0.001 <= float(dt.min()) < 0.0015
+        assert 0.04 < float(dt.max()) <= 0.05001
+    save_checkpoint(checkpoint, tmp_path / "model.pt")
+    assert load_checkpoint(tmp_path / "model.pt").config == checkpoint.config
+
+
+def test_long_delays_begin_with_slow_states() -> None:
+    task = load_task("copy-60")
+    shape = plan_for(task).config
+    assert isinstance(shape, NetworkConfig)
+    assert (shape.dt_min, shape.dt_max) == (0.001, 0.05)
+    with pytest.raises(InputError, match=r"dt_min is 0\.2, it must not be above dt_max, 0\.05"):
+        _ = plan_for(task, dt_min=0.2).config
+
+
 def test_a_plain_network_is_written_as_older_versions_read_it() -> None:
     assert list(NetworkConfig(5, 4).plain) == ["inputs", "classes", "channels", "states", "taps", "blocks"]
     assert NetworkConfig(5, 4, blocks=2, skips=True).plain["skips"] is True
@@ -163,6 +185,10 @@ def test_a_plain_network_is_written_as_older_versions_read_it() -> None:
     ({"readout_decay": 0.0}, "readout_decay is 0.0, it must be a number from 0.0001 to 0.9999"),
     ({"readout_decay": float("nan")}, "readout_decay is nan"),
     ({"readout_decay": True}, "readout_decay is True"),
+    ({"dt_min": 0.0}, "dt_min is 0.0, it must be a number from 1e-06 to 10"),
+    ({"dt_max": float("nan")}, "dt_max is nan"),
+    ({"dt_max": 1}, "dt_max is 1, it must be a number"),
+    ({"dt_min": 0.6}, "dt_min is 0.6, it must not be above dt_max, 0.5"),
 ])  # fmt: skip
 def test_what_no_network_has_is_refused(variant: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
