@@ -55,15 +55,10 @@ class Setup:
     rate: float = 0.2
     groups: tuple[str, ...] = GROUPS
     trace_bits: int = 12
-    forgetful: bool = False
     epochs: int = EPOCHS
 
 
-ROWS = (
-    Setup("every group"),
-    Setup("readout alone", groups=("w_o",)),
-    Setup("every group, no traces but the last step's (control)", forgetful=True),
-)
+ROWS = (Setup("every group"), Setup("readout alone", groups=("w_o",)))
 MORE = (
     Setup("10-bit traces", trace_bits=10),
     Setup("16-bit traces", trace_bits=16),
@@ -94,7 +89,7 @@ def learn_cues(task: Task, setup: Setup, seed: int, split: str) -> dict[str, Any
     plasticity = Plasticity("rtrl", synapses=setup.groups, rate=setup.rate, trace_bits=setup.trace_bits, seed=seed)
     x, y, data = model.encoder.encode(task.train.x), task.train.y, getattr(task, split)
     block = plastic_block(export(model), plasticity, x[:CALIBRATION], read_from=setup.read_from)
-    learner, rng = TraceLearner(block, forgetful=setup.forgetful), np.random.default_rng(seed)
+    learner, rng = TraceLearner(block), np.random.default_rng(seed)
     tested = model.encoder.encode(data.x)
     assert y is not None
     curve, during, saturated = [float(np.mean(learner.answers(tested) == data.y))], [], 0
