@@ -111,7 +111,7 @@ def train_command(
     \b
     bim-train digits -o digits.pt
     bim-train ecg --data mitbih/ -o ecg.pt
-    bim-train cue --rule rtrl --json record.json
+    bim-train copy-60 --json record.json
     bim-train own --data my.npz          (x (samples, steps, channels), y (samples,))
     """
 
