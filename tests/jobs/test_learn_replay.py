@@ -11,9 +11,9 @@ from commands import bim_compile, save_model
 from learn_runs import easy_stream, learn
 
 from bim_neuro.jobs import learn as job
+from bim_neuro.pipeline import compile_model
 from bim_neuro.plasticity.replay import with_replay
 from bim_neuro.plasticity.request import Plasticity
-from bim_neuro.pipeline import compile_model
 from bim_neuro.tasks import Dataset, read_sequences
 
 SAMPLES, STEPS = 40, 8
