@@ -5,7 +5,7 @@ training samples; after each part the test split, drifted as far, is read. Froze
 part's samples stand beside it.
 
 `undone` asks which of these shifts a readout alone can undo: ridge regression on the frozen block's spikes, fitted to
-the whole shifted training split, bounds any readout of that block.
+the whole shifted training split, stands for the best readout of that block; it is no strict bound.
 """
 
 from __future__ import annotations

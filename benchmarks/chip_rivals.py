@@ -1,7 +1,7 @@
 """What stands beside the chip's learning on digits: the float model tuned on the same stream, and ridge regression.
 
 Fine-tuning is SGD in PyTorch, one update a sample, on the same projections as the chip's. Ridge regression is on the
-spikes of the frozen block, which bounds what its readout alone can do, or on the pixels.
+spikes of the frozen block, which stands for what its readout alone can do, or on the pixels.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class FloatLearner:
 def spike_features(learner: TraceLearner, x: Array) -> Array:
     """Return the sum of each channel's spikes as the readout weighs the steps, (samples, D), and a 1.
 
-    The mean readout is linear in these, so a fit of them bounds what any readout of the block can learn.
+    The mean readout is linear in these, so a good fit of them shows what a readout of the block can learn.
     """
     spikes = learner.listen(x)[1]
     return with_one(np.einsum("t,std->sd", learner.block.omega / 2**16, spikes))

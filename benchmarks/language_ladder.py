@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.learning import machine
+from bim_neuro.atomic import write
 from bim_neuro.jobs.evaluate import encoded
 from bim_neuro.jobs.plan import TrainingPlan, plan_for
 from bim_neuro.model.block import BIMBlock
@@ -178,12 +179,14 @@ def bits_of(name: str, plan: TrainingPlan, training: Sequences, held_out: Sequen
     }  # fmt: skip
 
 
-def missing(done: list[dict[str, Any]], names: list[str], seeds: int, rates: list[float]) -> Iterator[tuple[Any, ...]]:
-    """Give the rungs, seeds and learning rates that are not done yet."""
-    found = {(row["rung"], row["seed"], row["learning_rate"]) for row in done}
+def missing(
+    done: list[dict[str, Any]], names: list[str], seeds: int, rates: list[float], updates: int
+) -> Iterator[tuple[Any, ...]]:
+    """Give the rungs, seeds and learning rates that are not done yet with so many updates."""
+    found = {(row["rung"], row["seed"], row["learning_rate"], row["updates"]) for row in done}
     for seed in range(seeds):
         for name in names:
-            yield from ((name, seed, rate) for rate in rates if (name, seed, rate) not in found)
+            yield from ((name, seed, rate) for rate in rates if (name, seed, rate, updates) not in found)
 
 
 def main() -> None:
@@ -200,14 +203,15 @@ def main() -> None:
     task = load_task("language", options.data)
     plan = plan_for(task)
     training, held_out = (Sequences(*encoded(plan.encoder, task.split(name))) for name in ("train", "validation"))
-    for name, seed, rate in missing(rows, options.rungs, options.seeds, options.rates):
+    for name, seed, rate in missing(rows, options.rungs, options.seeds, options.rates, options.updates):
         plan = plan_for(task, seed=seed, learning_rate=rate, max_updates=options.updates)
         rows.append(bits_of(name, plan, training, held_out))
         print(json.dumps(rows[-1]), flush=True)
-        options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+        write(options.json, json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
     for name in options.rungs:
         for rate in options.rates:
-            bits = [row["bits"] for row in rows if (row["rung"], row["learning_rate"]) == (name, rate)]
+            asked = (name, rate, options.updates)
+            bits = [row["bits"] for row in rows if (row["rung"], row["learning_rate"], row["updates"]) == asked]
             print(f"{name:45} {rate:g}  {statistics.mean(bits):.3f} ({min(bits):.3f} to {max(bits):.3f}), {len(bits)}")
 
 

@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 
+from bim_neuro.atomic import write
 from bim_neuro.errors import InputError
 from bim_neuro.jobs.evaluate import encoded
 from bim_neuro.jobs.plan import TrainingPlan, plan_for
@@ -89,16 +90,16 @@ PARTS = {
     "readout trace alone": Rule(Keep(scan=False, membrane=False)),
     "no trace of B and C": Rule(Keep(shared=False)),
 }
-"""Rules that lack one part each; they are known in this process only."""
-RULES.update(PARTS)
+"""Rules that lack one part each."""
 CONSTANT = "constant dt, B, C"
 """W_dt, W_B and W_C stay 0: their biases learn, and the scan does not select."""
-ABLATIONS: dict[str, Learning] = {
-    REFERENCE: Learning(REFERENCE),
-    CONSTANT: Learning(REFERENCE),
-    **{name: Learning(name) for name in PARTS},
-    "no-trace": Learning("no-trace"),
-}
+ABLATIONS = (REFERENCE, CONSTANT, *PARTS, "no-trace")
+
+
+def ablations() -> dict[str, Learning]:
+    """Return the rules of `ABLATIONS`; those that lack a part are known from now on, in this process only."""
+    RULES.update(PARTS)
+    return {name: Learning(REFERENCE if name == CONSTANT else name) for name in ABLATIONS}
 
 
 def methods_of(task: str, asked: dict[str, Learning]) -> dict[str, Learning]:
@@ -205,7 +206,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--ablations", action="store_true", help="parts left out instead of rules")
     parser.add_argument("--table", action="store_true", help="print what the file holds")
     options = parser.parse_args()
-    options.table_of = ABLATIONS if options.ablations else SIDE_BY_SIDE
+    options.table_of = ablations() if options.ablations else SIDE_BY_SIDE
     for method in options.methods or ():
         if method not in options.table_of:
             parser.error(f"'{method}' is not in this table, which has: {', '.join(options.table_of)}")
@@ -235,7 +236,7 @@ def main() -> None:
             if (name, method, seed) not in done:
                 rows.append(train_one(task, method, methods[method], seed))
                 print("{task} {method} seed {seed}: {score:.3f}, {seconds:.0f} s".format(**rows[-1]), flush=True)
-                options.json.write_text(json.dumps({"table": table(rows), "rows": rows}, indent=1) + "\n")
+                write(options.json, json.dumps({"table": table(rows), "rows": rows}, indent=1) + "\n")
     print_table(table(rows))
     if left_out:
         raise SystemExit(2)

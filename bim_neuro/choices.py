@@ -28,6 +28,8 @@ BY_STEP = (*EVERY_STEP, "ctc")
 """Heads whose readout is read at each step, not as its mean."""
 SOFTMAXES = ("full", "adaptive")
 """How probabilities of tokens are read from a readout (tasks/clusters.py)."""
+LEAST_ROWS = 32
+"""Of a readout whose softmax is adaptive: thirty tokens and two clusters."""
 NOT_ASKED = -1
 """The label of a step at which nothing is asked, and of a string's padding."""
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")

@@ -41,7 +41,7 @@ class Edge:
 
 
 class Extra(TypedDict, total=False):
-    """Notes on a graph; no stage computes with them."""
+    """Notes on a graph: head and softmax say how answers are read; no stage computes with the others."""
 
     assumptions: list[str]  # what the reader of a foreign file assumed, one sentence each
     head: str  # what is asked of a sequence, where it is not one class: choices.HEADS

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .choices import HEADS, LEAST_ROWS, SOFTMAXES
 from .errors import InputError
 from .graph import Edge, FloatGraph, Graph, IntegerGraph
 from .nodes import (
@@ -93,6 +94,9 @@ def unpack(header: Header, arrays: dict[str, Array]) -> Graph[Any]:
             raise InputError(f"the header describes a {type(graph).__name__}, not a graph")
         _check_parts(graph)
         _check_edges(graph)
+        rows = graph.nodes[graph.output].neurons if "softmax" in graph.extra else 0
+        if fault := answer_fault(graph.extra.get("head", "class"), graph.extra.get("softmax", "full"), rows):
+            raise InputError(f"the graph: {fault}")
     except RecursionError:
         raise InputError("the graph's header is nested too deep") from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -129,6 +133,19 @@ def check_shapes(shapes: Any) -> None:
     for name, shape in shapes.items():
         if not isinstance(shape, list | tuple) or not all(type(size) is int and size > 0 for size in shape):
             raise InputError(f"extra.shapes has {shape!r:.60} for '{name!s:.60}', whole numbers are needed")
+
+
+def answer_fault(head: Any, softmax: Any, rows: int) -> str:
+    """Say why a readout of so many rows cannot be read by a head and a softmax; nothing if it can."""
+    if not isinstance(head, str) or head not in HEADS:
+        return f"its head is {head!r:.60}, one of {', '.join(HEADS)} is needed"
+    if not isinstance(softmax, str) or softmax not in SOFTMAXES:
+        return f"its softmax is {softmax!r:.60}, one of {', '.join(SOFTMAXES)} is needed"
+    if softmax == "adaptive" and (head != "next" or rows < LEAST_ROWS):
+        return (
+            f"an adaptive softmax does not fit head '{head}' and {rows:,} rows: it is of head next, from {LEAST_ROWS}"
+        )
+    return ""
 
 
 def equal(left: Graph[Any], right: Graph[Any]) -> bool:

@@ -22,8 +22,10 @@ def easy_stream(path: Path, samples: int = 120, seed: int = 0) -> Path:
     return path
 
 
-def learn(folder: Path, *options: object, model: Path | None = None) -> tuple[int, dict[str, Any], str]:
+def learn(
+    folder: Path, *options: object, model: Path | None = None, stream: Path | None = None
+) -> tuple[int, dict[str, Any], str]:
     model = model or save_model(folder / "model.pt")
-    stream = easy_stream(folder / "stream.npz")
+    stream = stream or easy_stream(folder / "stream.npz")
     ended = bim_compile(model, "--input", stream, "-o", folder / "out", "--json", *options)
     return ended.code, json.loads(ended.out) if ended.out else {}, ended.err

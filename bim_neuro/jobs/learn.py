@@ -33,7 +33,7 @@ from ..nodes.arithmetic import Array
 from ..pack import pack, unpack
 from ..plasticity.learning_engine.learner import EngineLearner
 from ..plasticity.record import LearnRecord
-from ..plasticity.replay import learn_with_replay, learnt_in_all
+from ..plasticity.replay import learn_with_replay, learnt_in_all, with_replay
 from ..plasticity.request import Plasticity
 from ..plasticity.trace_process.block import PlasticBlock
 from ..plasticity.trace_process.learner import WARM_UP, TraceLearner
@@ -145,6 +145,7 @@ def lessons(
     """Learn from the first samples again, here and on Lava; return how many values were compared and are equal.
 
     ``program`` is the one before learning; its rates are chosen on the same samples as in `learn`, and so are the same.
+    What is replayed between the samples comes in its place.
     """
     if placement == "host":
         left_out = "learning with traces in the host's memory has no counterpart on Lava"
@@ -153,12 +154,13 @@ def lessons(
     y = classes_of_stream(first)
     below = _below(program, program.encode(first.x))
     block = plastic_block(program.reference, plasticity, below[:CALIBRATION])
+    order = with_replay(y, plasticity.replay, plasticity.seed).order  # how the whole stream begins, too
     if placement == "tags":
         engine = engine_learner(program.reference, block, program.profile, below, y, mode="lava")
-        return verify_learning(engine, below, y, time_limit=time_limit)
+        return verify_learning(engine, below[order], y[order], time_limit=time_limit)
     learner = TraceLearner(block)
     learner.prepare(below, y)
-    return verify_learning(learner, below, y, time_limit=time_limit)
+    return verify_learning(learner, below[order], y[order], time_limit=time_limit)
 
 
 def learning_key(program: Program, plasticity: Plasticity, stream: Dataset, tests: Mapping[str, Dataset]) -> str:

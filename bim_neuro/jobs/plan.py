@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import arguments
 from ..errors import Finding, InputError
+from ..intake import check_available
 from ..model.checkpoint import Checkpoint
 from ..model.network import NetworkConfig
 from ..nodes import Encoder, Fit, fit
@@ -18,11 +19,15 @@ from ..nodes.table import MOST_ROWS
 from ..tasks import Task
 from ..tasks.clusters import CLUSTERS, MANY, cutoffs
 from ..tasks.scores import Score, score_of
+from ..tasks.vocabulary import holds_tokens, vocabulary
 from ..training.baselines import READ_LAST, BaselineConfig, sized
 from ..training.progress import Start
 from ..training.recipes import CHOSEN, DEFAULTS, SHAPE, Default, Recipe
 from ..training.rules import Learning
 from .more_epochs import said
+
+TABLE_COPIES = 5
+"""Of a table while it learns, in float32: itself, its gradient, two moments of the optimiser, the best so far."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +121,17 @@ def _fitted(kind: str, task: Task, embedding: int) -> Fit:
     if kind in ("token", "table"):
         if x.shape[2] != 1:
             raise InputError(f"encoder {kind} reads one channel, the data have {x.shape[2]}", "choose --encoder graded")
-        asked = len(task.class_names) if task.head == "next" else 0
-        tokens = max(asked, 1 + int(max(part.max() for part in x)))
+        tokens = vocabulary(task)
         if kind == "token":
             return Fit(Encoder.of_tokens(tokens), ())
         if tokens > MOST_ROWS:
             raise InputError(f"{tokens:,} tokens need a row of the table each, at most {MOST_ROWS:,} are taken")
+        size = TABLE_COPIES * 4 * tokens * embedding
+        check_available(f"{tokens:,} rows of {embedding:,} numbers that learn", size, "give a smaller train.embedding")
         return Fit(Encoder.of_table(np.zeros((tokens, embedding), np.int8)), ())  # its rows are yet to be learnt
-    if task.head == "next" and x.dtype.kind in "iu":
-        raise InputError(
-            f"encoder {kind} would read the number of a token as a size", "choose --encoder token or table"
-        )
+    if task.head == "next" and holds_tokens(data):
+        hint = "choose --encoder token or table, or scale x where its numbers are sizes"
+        raise InputError(f"encoder {kind} would read the number of a token as a size", hint)
     if data.lengths is not None:
         last = np.minimum(np.arange(x.shape[1]), data.lengths[:, None] - 1)
         x = np.take_along_axis(x, last[..., None], 1)

@@ -32,6 +32,7 @@ from ..intake import Budget, read_torch
 from ..nodes import Encoder
 from ..nodes.arithmetic import Array
 from ..nodes.table import table_of
+from ..pack import answer_fault
 from ..printable import outline
 from ..trained_on import KEY as TRAINED_ON
 from ..trained_on import TrainedOn
@@ -40,8 +41,6 @@ from .network import BIMNetwork, NetworkConfig
 FORMAT = "bim-neuro"
 BASELINE_FORMAT = "bim-neuro baseline"
 VERSION = 1
-LEAST_ROWS = 32
-"""Of an adaptive softmax: thirty tokens and two clusters (tasks/clusters.py)."""
 COPIES = 5
 """Peak memory of compiling a model, as a multiple of its weights: float64, scaled and rounded copies."""
 ENCODERS = ("graded", "delta", "spikes", "token", "table")
@@ -230,13 +229,15 @@ def _encoder(plain: dict[str, Any], state: dict[str, torch.Tensor]) -> Encoder:
 def encoder_of_table(state: Mapping[str, torch.Tensor]) -> Encoder:
     """Return the encoder whose rows are the weight 'table', rounded; InputError if there is none."""
     table = state.get("table")
-    if table is None or table.ndim != 2 or not torch.isfinite(table).all():
+    if table is None or not table.is_floating_point() or table.ndim != 2 or not torch.isfinite(table).all():
         raise InputError("the weight 'table' is not finite numbers (tokens, lines)", "retrain the model")
-    return Encoder.of_table(table_of(table.numpy()))
+    return Encoder.of_table(table_of(table.float().numpy()))  # float32 is what the network rounds
 
 
 def _floats(values: Any) -> Array:
-    return np.asarray(values, dtype=np.float64)
+    if np.iscomplexobj(found := np.asarray(values)):
+        raise TypeError("real numbers are needed, not complex ones")
+    return np.asarray(found, np.float64)
 
 
 def check_values(checkpoint: Checkpoint, path: Path | str) -> None:
@@ -258,11 +259,9 @@ def check_values(checkpoint: Checkpoint, path: Path | str) -> None:
             raise InputError(f"{path}: the calibrated range '{name}' is {largest}, it must be finite and not negative")
     if checkpoint.labels and len(checkpoint.labels) != checkpoint.config.classes:
         raise InputError(f"{path}: {len(checkpoint.labels)} labels for {checkpoint.config.classes} classes")
-    if checkpoint.config.adaptive and (checkpoint.head != "next" or checkpoint.config.classes < LEAST_ROWS):
-        few = f"head '{checkpoint.head}' and {checkpoint.config.classes:,} rows"
-        raise InputError(
-            f"{path}: an adaptive softmax does not fit {few}", f"it reads head next from {LEAST_ROWS} rows"
-        )
+    config = checkpoint.config
+    if fault := answer_fault(checkpoint.head, "adaptive" if config.adaptive else "full", config.classes):
+        raise InputError(f"{path}: {fault}")
     _check_encoder(checkpoint.encoder, path)
     if len(checkpoint.encoder.table) != checkpoint.config.table:
         rows = f"a table of {len(checkpoint.encoder.table):,} rows, the config says {checkpoint.config.table:,}"

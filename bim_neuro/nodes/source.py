@@ -131,7 +131,7 @@ class Encoder:
     def of_table(cls, table: Array) -> Encoder:
         """Return an encoder of tokens, a row of ``table`` int8 (tokens, lines) each."""
         if not 1 <= len(table) <= MOST_ROWS:
-            hint = f"at most {MOST_ROWS:,} are taken"
+            hint = f"1 to {MOST_ROWS:,} are taken"
             raise InputError(f"{len(table):,} tokens need a row of the table each", hint)
         return cls("table", np.ones(1), np.zeros(1), table=table)
 

@@ -29,7 +29,7 @@ def check_tokens(raw: Array, tokens: int) -> Array:
     if len(wrong):
         sample, step, channel = wrong[0]
         message = f"input holds {raw[sample, step, channel]:g} at sample {sample}, step {step}"
-        raise InputError(f"{message}, the model knows the tokens 0 to {tokens - 1}", "give whole numbers")
+        raise InputError(f"{message}, the model knows the tokens 0 to {tokens - 1}", "pad with one of them too")
     return raw.astype(np.int64)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from commands import bim_compile, bim_train
+from commands import bim_compile, bim_train, save_model
 
 import bim_neuro
+from bim_neuro.choices import LEAST_ROWS
 from bim_neuro.errors import InputError
 from bim_neuro.model.checkpoint import load_checkpoint
 from bim_neuro.model.embedding import rows
@@ -24,6 +25,7 @@ from bim_neuro.nir_bridge.metadata import describe, parse
 from bim_neuro.nodes import Encoder
 from bim_neuro.nodes.table import table_of
 from bim_neuro.pack import equal, pack, unpack
+from bim_neuro.tasks.clusters import CLUSTERS, LEAST_TOKENS
 
 TOKENS, STEPS = 40, 10
 SMALL = (
@@ -130,6 +132,14 @@ def _infinite(content: dict[str, Any]) -> None:
     content["state"]["table"][3, 2] = torch.inf
 
 
+def _complex(content: dict[str, Any]) -> None:
+    content["state"]["table"] = content["state"]["table"].to(torch.complex64)
+
+
+def _complex_gain(content: dict[str, Any]) -> None:
+    content["encoder"] = {"kind": "token", "gain": torch.ones(40, dtype=torch.complex64), "offset": torch.zeros(40)}
+
+
 def _class(content: dict[str, Any]) -> None:
     del content["head"]
 
@@ -149,6 +159,8 @@ def _lines(content: dict[str, Any]) -> None:
         (_flat, "the weight 'table' is not finite numbers"),
         (_gone, "the weight 'table' is not finite numbers"),
         (_infinite, "the weight 'table' is not finite numbers"),
+        (_complex, "the weight 'table' is not finite numbers"),
+        (_complex_gain, "real numbers are needed, not complex ones"),
         (_narrow, "the encoder gives 4 lines, the network reads 5"),
         (_class, "an adaptive softmax does not fit head 'class' and 42 rows"),
         (_lines, "the encoder has a table of 0 rows, the config says 40"),
@@ -173,6 +185,36 @@ def test_a_graph_whose_table_is_none_is_refused(trained: tuple[Path, Path]) -> N
         bad = replace(graph, encoder=replace(graph.encoder, table=table))
         with pytest.raises(InputError, match=message):
             unpack(*pack(bad))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"head": "nonsense"}, "its head is 'nonsense', one of class, step, next, labels, ctc is needed"),
+        ({"head": 5}, "its head is 5, one of"),
+        ({"head": ["next"]}, r"its head is \('next',\), one of"),
+        ({"softmax": "half"}, "its softmax is 'half', one of full, adaptive is needed"),
+        ({"softmax": {}}, "its softmax is {}, one of"),
+        ({"head": "class"}, "an adaptive softmax does not fit head 'class' and 42 rows"),
+    ],
+)
+def test_a_graph_whose_answers_cannot_be_read_is_refused(
+    trained: tuple[Path, Path], changes: dict[str, Any], message: str
+) -> None:
+    graph = export(load_checkpoint(trained[1]))
+    with pytest.raises(InputError, match=message):
+        unpack(*pack(replace(graph, extra={**graph.extra, **changes})))  # type: ignore[typeddict-item]
+
+
+def test_an_adaptive_softmax_of_few_rows_is_refused(tmp_path: Path) -> None:
+    graph = export(load_checkpoint(save_model(tmp_path / "small.pt")))
+    few: Any = {"head": "next", "softmax": "adaptive"}
+    with pytest.raises(InputError, match="does not fit head 'next' and 4 rows: it is of head next, from 32"):
+        unpack(*pack(replace(graph, extra={**graph.extra, **few})))
+
+
+def test_the_least_rows_are_those_of_the_least_tokens() -> None:
+    assert LEAST_ROWS == LEAST_TOKENS + CLUSTERS
 
 
 @pytest.mark.parametrize(

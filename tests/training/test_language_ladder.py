@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks.language_ladder import MAMBA, Ours, PartMamba
+from benchmarks.language_ladder import MAMBA, Ours, PartMamba, missing
 from bim_neuro.model.network import BIMNetwork, NetworkConfig
 from bim_neuro.training.baselines.mamba import Mamba
 
@@ -41,3 +41,9 @@ def test_ours_without_a_soma_sends_the_current_itself() -> None:
     x = F.one_hot(torch.randint(INPUTS, (12, 3)), INPUTS).float()
     torch.testing.assert_close(spiking(x).mean(0), BIMNetwork.forward(spiking.network, x), rtol=1e-4, atol=1e-5)
     assert (spiking(x) - plain(x)).abs().max() > 1e-2
+
+
+def test_a_row_of_another_budget_is_not_taken_for_one_that_is_done() -> None:
+    done = [{"rung": "ours", "seed": 0, "learning_rate": 0.024, "updates": 400}]
+    assert list(missing(done, ["ours", "LSTM"], 1, [0.024], 400)) == [("LSTM", 0, 0.024)]
+    assert list(missing(done, ["ours"], 1, [0.024], 100)) == [("ours", 0, 0.024)]
