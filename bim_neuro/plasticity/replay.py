@@ -72,4 +72,4 @@ def learn_with_replay(
 
 def learnt_in_all(samples: int, kept: int) -> int:
     """Return how many samples are learnt, replayed ones included: nothing is replayed after the first."""
-    return 2 * samples - 1 if kept else samples
+    return 2 * samples - 1 if kept and samples else samples

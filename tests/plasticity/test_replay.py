@@ -39,6 +39,14 @@ def test_each_new_sample_is_followed_by_an_earlier_one_and_few_are_kept(kept: in
     assert set(y[late].tolist()) == {0, 1, 2}
 
 
+@pytest.mark.parametrize("samples", [0, 1, 2, 5])
+@pytest.mark.parametrize("kept", [0, 1, 9])
+def test_as_many_are_learnt_as_are_said(samples: int, kept: int) -> None:
+    order, fresh = with_replay(np.arange(samples), kept, seed=0)
+    assert len(order) == len(fresh) == learnt_in_all(samples, kept)
+    assert fresh.sum() == samples
+
+
 def test_a_reservoir_keeps_early_and_late_samples_alike() -> None:
     y = np.zeros(50, np.int64)
     last = [with_replay(y, 1, seed)[0][-1] for seed in range(400)]
