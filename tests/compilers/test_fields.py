@@ -92,7 +92,8 @@ def test_a_bias_beyond_thirteen_bits_equals_lava() -> None:
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("exponent", [0, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("exponent", [0, 7])
 def test_the_ends_of_the_bias_field_equal_lava(exponent: int) -> None:
     node = IntegerLIF(4, 1000, 300, 2**17 - 1, np.array([-4096, 4095, -1, 1]), exponent)
     graph = integer_lif(node, np.full((4, LINES), 127))

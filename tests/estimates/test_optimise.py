@@ -39,7 +39,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 @pytest.fixture(scope="module")
 def case() -> tuple[PlacedGraph, RunRecord, HardwareProfile]:
     """Return a block that takes one core of a Loihi 2 whose steps may be as short as its busiest core lets them be."""
-    _, graph = small_graphs(channels=12, states=4)
+    _, graph = small_graphs(channels=6, states=2)
     record = simulate(graph, graph.encoder.encode(small_input()))
     profile = load_profile("loihi2")
     profile = replace(profile, timing=replace(profile.timing, step_us=known(1, 1, 1, "us")))

@@ -62,7 +62,7 @@ def test_a_comparison_is_printed_and_written(out: Path, tmp_path: Path) -> None:
 
 
 OPTIONS: tuple[tuple[object, ...], ...] = (
-    ("--optimise", "energy"),
+    ("--optimise", "energy", "--max-cores", 2),
     ("--verify", "reference"),
     ("--strict",),
     ("--min-agreement", 0.01, "--optimise", "cores"),

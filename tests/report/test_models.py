@@ -23,7 +23,7 @@ SCHEMA = json.loads((ROOT / "docs" / "summary.schema.json").read_text())
 LEARNS = ("--learn", "rtrl", "--set", "learn.samples=6")
 RUNS: dict[str, tuple[object, ...]] = {
     "plain": (),
-    "compared": ("--verify", "reference", "--optimise", "energy"),
+    "compared": ("--verify", "reference", "--optimise", "energy", "--max-cores", 2),
     "simulation": ("--target", "lava_cpu"),
     "traces": LEARNS,
     "tags": ("--learn", "three-factor", "--set", "learn.samples=6", "--set", "learn.placement=tags"),
