@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,7 +108,7 @@ class _Search:
         self.external.setdefault(module, set()).add(name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _named(node: ast.AST) -> tuple[frozenset[str], tuple[str, ...]]:
     """Return the attributes that a part of a module's tree names, and the names in it, in their order."""
     parts = list(ast.walk(node))
@@ -158,7 +158,7 @@ class _Module:
         return ".".join([*above, *filter(None, [statement.module])])
 
 
-@lru_cache
+@cache
 def _module(name: str) -> _Module:
     place = _ROOT.joinpath(*name.split(".")[1:])
     package = place.is_dir()
@@ -183,7 +183,7 @@ def _kept(statement: ast.stmt, members: set[str]) -> list[ast.AST]:
     return [*statement.decorator_list, *statement.bases, *(part for part in statement.body if _stays(part, members))]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_dataclass(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.ClassDef) and any(
         "dataclass" in ast.dump(each) for each in statement.decorator_list

@@ -246,6 +246,7 @@ def test_what_a_lif_may_receive_is_bounded_by_its_weights(weights: list[int], la
 
 
 @pytest.mark.lava
+@pytest.mark.slow
 def test_lava_keeps_a_sum_beyond_sixteen_bits_as_we_do() -> None:
     """Why it is a warning and no error: the judge declares 16 bits and does not keep to them."""
     graph = fan_in([127] * 300)
