@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -21,19 +22,32 @@ entry, *words = sys.argv[1:]
 sys.argv = ["bim-" + entry, *words]
 getattr(cli, entry + "_main")()
 """
-WATCHED = f"""
-import atexit, sys
-found = lambda: [name for name in {HEAVY!r} if name in sys.modules]
-atexit.register(lambda: print("imported:", *found(), file=sys.stderr))
+ALL = f"""
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+commands, installed = json.loads(sys.argv[1]), sys.argv[2] == "installed"
+if not installed:
+    sys.modules.update(dict.fromkeys({HEAVY!r}))
 from bim_neuro import cli
-entry, *words = sys.argv[1:]
-sys.argv = ["bim-" + entry, *words]
-getattr(cli, entry + "_main")()
+said = []
+for entry, *words in commands:
+    sys.argv = ["bim-" + entry, *words]
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as err:
+        try:
+            code = getattr(cli, entry + "_main")() or 0
+        except SystemExit as end:
+            code = end.code or 0
+    said.append([code, err.getvalue(), [name for name in {HEAVY!r} if sys.modules.get(name)]])
+print(json.dumps(said))
 """
 
 
-def without(entry: str, *words: object, script: str = CHILD) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", script, entry, *map(str, words)]
+def without(entry: str, *words: object) -> subprocess.CompletedProcess[str]:
+    return _run(CHILD, entry, *map(str, words))
+
+
+def _run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", script, *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, cwd=ROOT)
 
 
@@ -47,31 +61,22 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-CORE = pytest.mark.parametrize(
-    ("entry", "words"),
-    [
-        ("compile", ("{}/out/model.nir", "--check")),
-        ("compile", ("{}/out/model.nir", "--input", "{}/x.npz", "-o", "{}/again")),
-        ("compile", ("{}/out/model.bimn", "--self-test")),
-        ("compile", ("--list", "loihi2")),
-        ("report", ("{}/out",)),
-    ],
-    ids=["check", "run", "self-test", "target", "report"],
+CORE = (
+    ("compile", "{}/out/model.nir", "--check"),
+    ("compile", "{}/out/model.nir", "--input", "{}/x.npz", "-o", "{}/again"),
+    ("compile", "{}/out/model.bimn", "--self-test"),
+    ("compile", "--list", "loihi2"),
+    ("report", "{}/out"),
 )
 
 
-@CORE
-def test_no_command_of_the_core_needs_the_extra(result: Path, entry: str, words: tuple[str, ...]) -> None:
-    ended = without(entry, *(word.format(result) for word in words))
+@pytest.mark.parametrize("extra", ["installed", "missing"])
+def test_no_command_of_the_core_needs_the_extra_or_imports_it(result: Path, extra: str) -> None:
+    """One after the other in one process: what the first imports would be told of all."""
+    commands = [[word.format(result) for word in words] for words in CORE]
+    ended = _run(ALL, json.dumps(commands), extra)
     assert (ended.returncode, ended.stderr) == (0, "")
-
-
-@CORE
-def test_no_command_of_the_core_imports_the_extra_where_it_is_installed(
-    result: Path, entry: str, words: tuple[str, ...]
-) -> None:
-    ended = without(entry, *(word.format(result) for word in words), script=WATCHED)
-    assert (ended.returncode, ended.stderr) == (0, "imported:\n")
+    assert dict(zip(CORE, json.loads(ended.stdout), strict=True)) == {words: [0, "", []] for words in CORE}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,11 +89,10 @@ class _Search:
                 self._needs(module, node)
 
     def _needs(self, module: _Module, node: ast.AST) -> None:
-        for part in ast.walk(node):
-            if isinstance(part, ast.Attribute):
-                self.members.add(part.attr)
-            elif isinstance(part, ast.Name):
-                self._resolve(module, part.id)
+        members, names = _named(node)
+        self.members |= members
+        for name in names:
+            self._resolve(module, name)
 
     def _resolve(self, module: _Module, name: str) -> None:
         if name in module.definitions:
@@ -107,6 +106,14 @@ class _Search:
 
     def _external(self, module: str, name: str) -> None:
         self.external.setdefault(module, set()).add(name)
+
+
+@cache
+def _named(node: ast.AST) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the attributes that a part of a module's tree names, and the names in it, in their order."""
+    parts = list(ast.walk(node))
+    members = frozenset(part.attr for part in parts if isinstance(part, ast.Attribute))
+    return members, tuple(dict.fromkeys(part.id for part in parts if isinstance(part, ast.Name)))
 
 
 def _imported(source: str, original: str, name: str) -> str:
@@ -151,7 +158,7 @@ class _Module:
         return ".".join([*above, *filter(None, [statement.module])])
 
 
-@lru_cache
+@cache
 def _module(name: str) -> _Module:
     place = _ROOT.joinpath(*name.split(".")[1:])
     package = place.is_dir()
@@ -176,6 +183,7 @@ def _kept(statement: ast.stmt, members: set[str]) -> list[ast.AST]:
     return [*statement.decorator_list, *statement.bases, *(part for part in statement.body if _stays(part, members))]
 
 
+@cache
 def _is_dataclass(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.ClassDef) and any(
         "dataclass" in ast.dump(each) for each in statement.decorator_list

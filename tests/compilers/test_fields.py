@@ -92,7 +92,8 @@ def test_a_bias_beyond_thirteen_bits_equals_lava() -> None:
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("exponent", [0, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("exponent", [0, 7])
 def test_the_ends_of_the_bias_field_equal_lava(exponent: int) -> None:
     node = IntegerLIF(4, 1000, 300, 2**17 - 1, np.array([-4096, 4095, -1, 1]), exponent)
     graph = integer_lif(node, np.full((4, LINES), 127))
@@ -245,6 +246,7 @@ def test_what_a_lif_may_receive_is_bounded_by_its_weights(weights: list[int], la
 
 
 @pytest.mark.lava
+@pytest.mark.slow
 def test_lava_keeps_a_sum_beyond_sixteen_bits_as_we_do() -> None:
     """Why it is a warning and no error: the judge declares 16 bits and does not keep to them."""
     graph = fan_in([127] * 300)

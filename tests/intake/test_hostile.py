@@ -190,11 +190,12 @@ def test_a_truncated_model_is_refused(tmp_path: Path, model: Path, samples: Path
     assert [entry.name for entry in tmp_path.iterdir()] == ["cut.pt"]
 
 
-def test_bytes_that_were_turned_are_refused_or_harmless(tmp_path: Path, model: Path) -> None:
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("times", [25, pytest.param(100, marks=pytest.mark.slow)])
+def test_bytes_that_were_turned_are_refused_or_harmless(tmp_path: Path, model: Path, times: int) -> None:
+    rng = np.random.default_rng(times)
     whole = np.frombuffer(model.read_bytes(), dtype=np.uint8)
     path = tmp_path / "turned.pt"
-    for _ in range(100):
+    for _ in range(times):
         damaged = whole.copy()
         damaged[rng.integers(len(whole), size=5)] = rng.integers(256, size=5)
         path.write_bytes(damaged.tobytes())
@@ -230,7 +231,11 @@ def test_what_is_no_model_is_refused(
     assert [entry.name for entry in tmp_path.iterdir()] == ["in"]
 
 
-def test_an_artefact_with_a_wrong_header_is_refused(tmp_path: Path) -> None:
+WRONG: tuple[Any, ...] = (-1, 1e30, HUGE, "", {}, [1])
+
+
+@pytest.mark.parametrize("value", [None, [], *(pytest.param(one, marks=pytest.mark.slow) for one in WRONG)], ids=repr)
+def test_an_artefact_with_a_wrong_header_is_refused(tmp_path: Path, value: Any) -> None:
     """Every field of the program in turn becomes something else; none is executed, none gives a traceback."""
     _, graph = small_graphs()
     x = graph.encoder.encode(small_input(1, 3))
@@ -238,9 +243,7 @@ def test_an_artefact_with_a_wrong_header_is_refused(tmp_path: Path) -> None:
     save_artefact(Artefact(graph, "loihi2", x, expected_messages(graph, x)), path)
     arrays = dict(np.load(path))
     header = json.loads(str(arrays["header"]))
-    changed = [("graph", key, value) for key in header["graph"] for value in (None, -1, 1e30, HUGE, "", [], {}, [1])]
-    changed += [(key, None, value) for key in header for value in (None, -1, "", [], {})]
-    for key, inner, value in changed:
+    for key, inner in [*(("graph", key) for key in header["graph"]), *((key, None) for key in header)]:
         fault = json.loads(json.dumps(header))
         (fault[key] if inner else fault)[inner or key] = value
         np.savez(path.with_suffix(".npz"), **{**arrays, "header": np.array(json.dumps(fault))})
@@ -408,7 +411,7 @@ def gone(text: str, seconds: float = 60.0) -> bool:
     [
         (signal.SIGINT, 130),
         pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow),
-        (signal.SIGKILL, -signal.SIGKILL),
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupted_run_leaves_no_process_and_no_folder(

@@ -21,10 +21,9 @@ from hostile_maps import MAPS, OFTEN
 from bim_neuro.intake import limits
 
 CORPUS = (*ALL, *MAPS)
-CASES = [
-    pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one in MAPS and one.name not in OFTEN else [])
-    for one in CORPUS
-]
+QUICK = {*(one.name for one in ALL[::3]), *OFTEN}
+"""Every third of the kinds; all of them are slow together."""
+CASES = [pytest.param(one, id=one.name, marks=[] if one.name in QUICK else [pytest.mark.slow]) for one in CORPUS]
 GIB_IN_KIB = 2**20
 NOT_MADE = {"secret", "secret.h5"}
 """What some hostile files need beside them."""

@@ -407,7 +407,7 @@ def test_a_folder_of_version_0_1_is_ours_and_a_report_made_again_too(
 # ---- kills between two changes of the file system
 
 
-@pytest.mark.parametrize("stopped_after", range(0, 12, 3))
+@pytest.mark.parametrize("stopped_after", [3, 9, *slow(0, 6)])
 def test_a_kill_on_the_way_in_is_mended_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, samples: Path, stopped_after: int
 ) -> None:
@@ -542,7 +542,8 @@ def test_a_training_onto_a_full_disk_is_one_line(tmp_path: Path, data: Path, siz
         assert [name for name in names(disk) if name != "own.pt.resume"] == []
 
 
-@pytest.mark.parametrize("limit", [2_000, *slow(100, 8_192, 30_000)])
+@pytest.mark.slow  # tests/intake/test_hostile.py has one
+@pytest.mark.parametrize("limit", [100, 2_000, 8_192, 30_000])
 def test_a_process_of_its_own_ends_whole_where_files_may_not_grow(
     tmp_path: Path, model: Path, samples: Path, limit: int
 ) -> None:

@@ -86,7 +86,7 @@ def test_a_large_graph_has_fewer_workers_and_the_same_record(
 
 @pytest.mark.parametrize("options", [{}, {"neuron_threads": 2}, {"path": "gemm"}])
 @pytest.mark.parametrize("threads", [None, 2])
-@pytest.mark.parametrize("room", [1, TINY, 2**26])
+@pytest.mark.parametrize("room", [1, pytest.param(TINY, marks=pytest.mark.slow), 2**26])
 def test_what_passes_by_in_windows_is_what_is_kept_whole(
     case: tuple[IntegerGraph, Array], options: dict[str, Any], threads: int | None, room: int
 ) -> None:

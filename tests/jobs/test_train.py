@@ -121,7 +121,7 @@ def interrupted(data: Path, model: Path, after: int, **changes: Any) -> None:
         train_task(plan, model, on_epoch=report)
 
 
-@pytest.mark.parametrize("after", [1, 4, 5])
+@pytest.mark.parametrize("after", [4, *(pytest.param(after, marks=pytest.mark.slow) for after in (1, 5))])
 def test_a_resumed_run_ends_with_the_weights_of_one_that_was_not_interrupted(
     tmp_path: Path, data: Path, after: int
 ) -> None:

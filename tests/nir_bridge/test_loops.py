@@ -98,6 +98,7 @@ def test_the_engine_is_the_law_and_samples_do_not_meet(name: str) -> None:
 
 
 @pytest.mark.lava
+@pytest.mark.slow
 def test_lava_gives_the_same_spikes_and_states() -> None:
     chip = align(quantise(read_nir(RECORDED / "snntorch_rleaky.nir", 1e-4)))
     x = np.load(RECORDED / "recurrent.npz")["x"][:1, :15].astype(int)

@@ -62,7 +62,9 @@ def accuracy(made: EngineLearner, x: Array, y: Array) -> float:
     [
         ({"rule": "three-factor", "rate": 0.4}, {"w_o"}, 0.85),
         ({"rate": 0.4}, {"w_u", "w_o"}, 0.85),
-        ({"rule": "hybrid", "rate": 0.4, "stdp_rate": 6.0, "mix": 0.9}, {"w_u", "w_o"}, 0.0),
+        pytest.param(
+            {"rule": "hybrid", "rate": 0.4, "stdp_rate": 6.0, "mix": 0.9}, {"w_u", "w_o"}, 0.0, marks=pytest.mark.slow
+        ),
         ({"rule": "stdp", "rate": 0.4, "stdp_rate": 2.0}, {"w_u", "w_o"}, 0.0),  # w_u learns no classes
     ],
 )

@@ -59,18 +59,26 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def sheet(chromium: Any) -> Any:
+    """The page that every test opens its own in."""
+    return chromium.new_page()
+
+
 @pytest.fixture
-def visit(chromium: Any, pages: Path) -> Iterator[Open]:
+def visit(chromium: Any, sheet: Any, pages: Path) -> Iterator[Open]:
     """Open a page by its name; afterwards nothing may have been logged, thrown or asked for."""
     visits: list[Visit] = []
 
     def open_page(name: str, **options: Any) -> Visit:
-        visits.append(Visit(chromium, pages / f"{name}.html", **options))
+        file = pages / f"{name}.html"
+        alone = visits or options.keys() - {"color_scheme"}
+        visits.append(Visit(chromium, file, **options) if alone else Visit.again(sheet, file, **options))
         return visits[-1]
 
     yield open_page
     for one in visits:
-        one.page.close()
+        one.leave() if one.page is sheet else one.page.close()
     assert [trouble for one in visits for trouble in one.troubles] == []
 
 

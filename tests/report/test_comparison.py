@@ -14,6 +14,8 @@ import pytest
 from commands import bim_compile, bim_report
 from pages import data_of
 
+from bim_neuro.compilers.placement import spread
+
 
 def test_runs_side_by_side_say_what_differs(out: Path) -> None:
     ended = bim_report("compare", out / "a", out / "b", "--json")
@@ -76,7 +78,9 @@ def many(out: Path) -> list[Path]:
     """Twelve runs of the same model: two with other options each, and the plain one."""
     for index, options in enumerate(OPTIONS):
         learns = ("--set", f"learn.test={out / 'xy.npz'}") if "--learn" in options else ()
-        bim_compile(out / "small.pt", "--input", out / "xy.npz", *options, *learns, "-o", out / f"with-{index}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(spread, "TRIES", 20)
+            bim_compile(out / "small.pt", "--input", out / "xy.npz", *options, *learns, "-o", out / f"with-{index}")
     named = [out / "a", *(out / f"with-{index}" for index in range(len(OPTIONS)))]
     for folder in named[:5]:
         shutil.copytree(folder, out / f"again-{folder.name}", dirs_exist_ok=True)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from commands import ROOT, bim_compile, bim_report, save_input, save_model
 
+from bim_neuro.compilers.placement import spread
 from bim_neuro.report import read_summary
 from bim_neuro.report.models import Misshapen, OtherKeys, Summary, made, plain, read, schema_of
 from bim_neuro.report.models.says import Items, Unit, Within
@@ -43,7 +44,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if not out.exists():
             learns = ("--set", f"learn.test={labelled}") if "--learn" in RUNS.get(name, ()) else ()
             sequences = bare if name == "unlabelled" else labelled
-            ended = bim_compile(model, "--input", sequences, *RUNS.get(name, ()), *learns, "-o", out)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(spread, "TRIES", 20)
+                ended = bim_compile(model, "--input", sequences, *RUNS.get(name, ()), *learns, "-o", out)
             assert (ended.code, out.exists()) == (0, True), ended.err
         return out
 

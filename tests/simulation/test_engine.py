@@ -93,7 +93,7 @@ GRAPHS = {
 }
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(**GRAPHS)
 def test_random_graphs_equal_the_numpy_law(**drawn: Any) -> None:
     check_a_random_graph(**drawn)

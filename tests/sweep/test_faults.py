@@ -65,7 +65,10 @@ def test_a_damaged_result_is_computed_again(files: tuple[Path, Path], swept: Pat
     assert numbers(out) == numbers(swept)
 
 
-@pytest.mark.parametrize("lie", [None, 7, {"status": "done"}, {"files": b"no archive"}])
+@pytest.mark.parametrize(
+    "lie",
+    [{"files": b"no archive"}, *(pytest.param(lie, marks=pytest.mark.slow) for lie in (None, 7, {"status": "done"}))],
+)
 def test_a_worker_that_says_it_is_done_is_believed_where_the_result_lies(
     files: tuple[Path, Path], swept: Path, tmp_path: Path, lie: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

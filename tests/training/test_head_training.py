@@ -130,10 +130,11 @@ def killed_after(updates: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer.Run, "_step", some)
 
 
-CASES = [*((head, "bptt") for head in HEADS), ("class", "rtrl"), ("step", "rtrl"), ("labels", "tbptt")]
+CASES = [("ctc", "bptt"), ("step", "rtrl"), ("labels", "tbptt")]
+MORE = [*((head, "bptt") for head in HEADS if head != "ctc"), ("class", "rtrl")]
 
 
-@pytest.mark.parametrize(("head", "rule"), CASES)
+@pytest.mark.parametrize(("head", "rule"), [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE)])
 def test_a_kill_within_an_epoch_shows_in_no_bit(
     head: str, rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

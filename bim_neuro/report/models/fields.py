@@ -27,6 +27,7 @@ def _keys(model: type) -> tuple[Key, ...]:
     return tuple(Key(field.name, hints[field.name], field.default is not MISSING) for field in fields(model))
 
 
+@cache
 def bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return a hint without what it says beside the type, and that."""
     if get_origin(hint) is Annotated:
@@ -35,6 +36,7 @@ def bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     return hint, ()
 
 
+@cache
 def choices(hint: Any) -> tuple[Any, ...] | None:
     """Return the members of a union; None for what is none."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else None

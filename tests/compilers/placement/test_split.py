@@ -70,6 +70,7 @@ def test_the_split_program_computes_the_same_integers_on_every_backend(blocks: I
 
 
 @pytest.mark.lava
+@pytest.mark.slow
 def test_the_split_program_computes_the_same_integers_on_lava() -> None:
     graph = small_graphs(channels=6, states=2, taps=2)[1]
     x = graph.encoder.encode(small_input(1, 6))

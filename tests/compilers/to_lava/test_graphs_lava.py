@@ -9,8 +9,8 @@ from lava_graphs import GRAPHS, fixed_graph, fixed_input, of_lava_alone
 from bim_neuro.compilers.to_lava import run_lava
 from bim_neuro.simulation import Engine, simulate
 
-QUICK = ("conv, all at once", "recurrent, conv")
-"""Those that are judged each time; the others are slow together."""
+QUICK = ("recurrent, conv",)
+"""What is judged each time; the others are slow together."""
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -23,7 +23,7 @@ def differing(ours: RunRecord, lava: RunRecord) -> list[str]:
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 def test_lava_agrees_on_random_stock_graphs(seed: int) -> None:
     """Half of them are loud: port sums, group sums and products leave 32 bits. Half have loops.
 

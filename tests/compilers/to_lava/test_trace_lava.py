@@ -57,6 +57,7 @@ def test_other_noise_is_seen(case: Case, judged: dict[str, Array]) -> None:
     assert set(NAMES) - {"R.o"} <= set(differing(other, judged))
 
 
+@pytest.mark.slow
 def test_a_few_lessons_leave_the_learners_weights() -> None:
     case = plastic_case(4, samples=6, steps=10, channels=5, states=2, rate=2.0)
     weights, _ = learn_by_traces(TraceLearner(case.block), case.x, case.y)
