@@ -127,7 +127,4 @@ def _fitted(kind: str, task: Task, embedding: int) -> Fit:
         raise InputError(
             f"encoder {kind} would read the number of a token as a size", "choose --encoder token or table"
         )
-    if data.lengths is not None:
-        last = np.minimum(np.arange(x.shape[1]), data.lengths[:, None] - 1)
-        x = np.take_along_axis(x, last[..., None], 1)
-    return fit(kind, x, data.place)
+    return fit(kind, x, data.place, data.lengths)

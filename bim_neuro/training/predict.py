@@ -19,7 +19,9 @@ from .readout import leak_on
 from .threads import torch_in_one_thread
 
 AT_ONCE = 2**25
-"""Bytes of the steps that are computed at a time: few enough to stay near the core, many for products of matrices."""
+"""Bytes of the input that is read at a time, and of the steps that are computed: few enough to stay near the core, many
+for products of matrices."""
+_NUMBER_BYTES = 4
 
 
 def predict(
@@ -58,7 +60,8 @@ def answers(
             operator.step_bytes(network.config, operator.chosen(network.w_o)) + 4 * READINGS * network.config.classes
         )
         whole = a_step + operator.state_bytes(network.config)
-    samples = max(1, min(batch, len(x), allowed // whole))
+    read = _NUMBER_BYTES * steps * x.shape[2]
+    samples = max(1, min(batch, len(x), allowed // whole, allowed // max(1, read)))
     at_once = max(1, allowed // (samples * a_step))
     lengths = np.full(len(x), steps) if lengths is None else lengths
     found = Answers(head, lengths, (steps, network.config.classes), y, adaptive=network.config.adaptive)
