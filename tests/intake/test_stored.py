@@ -74,7 +74,9 @@ def test_no_such_rows_as_of_an_array(tmp_path: Path, index: Any) -> None:
             refused()
 
 
-@pytest.mark.parametrize("index", [None, (..., 0), np.eye(3, dtype=int), ([0, 1], [0, 1]), (0, None), (3, slice(None), 1)])
+@pytest.mark.parametrize(
+    "index", [None, (..., 0), np.eye(3, dtype=int), ([0, 1], [0, 1]), (0, None), (3, slice(None), 1)]
+)
 def test_what_would_read_other_than_rows_is_refused(tmp_path: Path, index: Any) -> None:
     with pytest.raises(IndexError, match="a number, a slice, a mask or positions"):
         stored(written(tmp_path / "x.npz", numbers()))[index]
