@@ -145,7 +145,7 @@ def finite(found: NDArray[Any], name: str) -> None:
         place = (index, *np.argwhere(~np.isfinite(part))[0].tolist())
         axes = zip(("sample", "step", "channel", "row", "column"), place, strict=False)
         where = ", ".join(f"{axis} {position}" for axis, position in axes)
-        message = f"{name} holds {found[place]} at {where}; {wrong:,} of its values are not finite"
+        message = f"{name} holds {part[place[1:]]} at {where}; {wrong:,} of its values are not finite"
         raise InputError(message, "replace or leave out samples that are not finite")
 
 

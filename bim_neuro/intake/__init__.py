@@ -10,6 +10,7 @@ from .json_file import read_json
 from .kind import Opened, check_kind, check_place, is_hdf5, opened
 from .limits import HINT, Budget, allow_memory, check_available, check_run_memory, memory_of_a_run
 from .npz import NPZ, Header, read_npz, read_npz_headers
+from .stored import StoredSamples, is_stored, stored_samples
 from .toml import read_toml
 from .torch_file import read_torch
 
@@ -23,6 +24,7 @@ __all__ = [
     "Format",
     "Header",
     "Opened",
+    "StoredSamples",
     "Tree",
     "Unread",
     "allow_memory",
@@ -31,6 +33,7 @@ __all__ = [
     "check_place",
     "check_run_memory",
     "is_hdf5",
+    "is_stored",
     "memory_of_a_run",
     "opened",
     "read",
@@ -40,4 +43,5 @@ __all__ = [
     "read_npz_headers",
     "read_toml",
     "read_torch",
+    "stored_samples",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast  # noqa: F401  numpy loads these three with the first header, where no file can be opened any more
-import struct  # noqa: F401
+import os
+import struct
 import tokenize  # noqa: F401
 import zipfile
 from collections.abc import Callable, Collection, Iterator
@@ -23,6 +24,11 @@ from .zip_archive import open_member, open_zip, read_into
 NPZ = Format("an .npz archive of arrays", "numpy.savez writes one, of numbers without Python objects")
 Wanted = Callable[[str], bool]
 _SUFFIX = ".npy"
+_PIECE = 2**20
+_LOCAL_HEADER, _AT_LENGTHS = 30, 26
+"""Bytes of a zip member's local header, and where it has the lengths of the name and the rest (APPNOTE.TXT, 4.3.7)."""
+_STAYING = "biuf"
+"""Kinds of arrays that may stay in their file: numbers."""
 _MAX_AXES = 32
 _LAST_CHARACTER = 0x10FFFF
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -38,6 +44,15 @@ class Header(NamedTuple):
     @property
     def nbytes(self) -> int:
         return self.dtype.itemsize * prod(self.shape)
+
+
+class ArrayPlace(NamedTuple):
+    """Where the bytes of an array begin in its file, in C order, and the `status_of` that file."""
+
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    status: tuple[int, ...]
 
 
 def read_npz(
@@ -58,6 +73,42 @@ def read_npz_headers(path: Path) -> dict[str, Header]:
     """Return dtype and shape of every array of an ``.npz`` file; no data is read."""
     words, _ = read(path, _read_headers, NPZ)
     return {name: Header(np.dtype(kind), tuple(shape)) for name, kind, shape in words}
+
+
+def find_array(path: Path, name: str) -> ArrayPlace | None:
+    """Return where an array of numbers lies in an ``.npz`` file; None if it is compressed or in Fortran order.
+
+    All that `read_npz` refuses is refused; the array is read through once, for the checksum of the archive.
+    """
+    found, _ = read(path, lambda file, budget: _find(file, name), NPZ)
+    if found is None:
+        return None
+    place = ArrayPlace(found[0], np.dtype(found[1]), *map(tuple, found[2:]))
+    end = place.offset + Header(place.dtype, place.shape).nbytes
+    if place.dtype.kind not in _STAYING or min(place.offset, *place.shape, end) < 0 or end > place.status[2]:
+        raise InputError(f"array '{name}' of {path} does not lie in the file", NPZ.hint)
+    return place
+
+
+def status_of(descriptor: int) -> tuple[int, ...]:
+    """Return what tells one state of a file from another: device, number, size and time of the last change."""
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _find(file: Opened, name: str) -> Answer:
+    with _archive(file) as archive:
+        info, header = archive.getinfo(name + _SUFFIX), _header(archive, name)
+        if info.compress_type != zipfile.ZIP_STORED or header.fortran or header.dtype.kind not in _STAYING:
+            return None, {}
+        with open_member(archive, name + _SUFFIX) as member:
+            _next_header(member, name, info.file_size)
+            before = member.tell()
+            while member.read(_PIECE):
+                pass
+        of_name, of_extra = struct.unpack("<HH", os.pread(file.descriptor, 4, info.header_offset + _AT_LENGTHS))
+        offset = info.header_offset + _LOCAL_HEADER + of_name + of_extra + before
+        return [offset, header.dtype.str, header.shape, status_of(file.descriptor)], {}
 
 
 def _read_headers(file: Opened, budget: Budget) -> Answer:

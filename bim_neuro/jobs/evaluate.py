@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -13,6 +13,7 @@ from ..choices import NOT_ASKED
 from ..compilers.align import align
 from ..compilers.quantise import quantise_with_units
 from ..errors import InputError
+from ..intake import is_stored
 from ..model.checkpoint import Checkpoint
 from ..model.export import export
 from ..model.network import BIMNetwork
@@ -28,9 +29,10 @@ from ..training.batches import Sequences
 from ..training.predict import answers
 
 AT_ONCE = 2**28
-"""Bytes of an encoded split that is kept; of a larger one, rows are encoded when they are asked for."""
-ENCODED_AT_ONCE = 2**20
-"""Numbers of a split that is kept that are encoded at a time."""
+"""Bytes of an encoded split that is kept; of a larger one, and of samples that stay in their file, rows are encoded
+when they are asked for. Events of delta are kept: they are found step by step, which takes long in every epoch."""
+ENCODED_AT_ONCE, EVENTS_AT_ONCE = 2**17, 2**20
+"""Numbers that are encoded at a time, and of delta: 64-bit integers and floats lie in between."""
 NUMBERS_A_RUN = 2**24
 """Numbers that the engine is given at a time, or that its readout gives."""
 
@@ -42,15 +44,36 @@ class Encoded:
     encoder: Encoder
     raw: Array
 
+    dtype = np.dtype(np.float32)
+
     @property
     def shape(self) -> tuple[int, ...]:
         return (*self.raw.shape[:2], 1 if self.encoder.kind == "table" else self.encoder.source.neurons)
+
+    @property
+    def told_by(self) -> Iterable[Array]:
+        """Whose content names these rows in a resume file: their own, where it is one that could be kept."""
+        return self.raw if self.dtype.itemsize * prod(self.shape) > AT_ONCE else self
+
+    @property
+    def at_once(self) -> int:
+        """How many numbers are encoded at a time."""
+        return EVENTS_AT_ONCE if self.encoder.kind == "delta" else ENCODED_AT_ONCE
+
+    def __iter__(self) -> Iterator[Array]:
+        for part in _parts(len(self), prod(self.shape[1:]), self.at_once):
+            yield from self[part]
 
     def __len__(self) -> int:
         return len(self.raw)
 
     def __getitem__(self, rows: Any) -> Array:
-        return self.encoder.for_network(self.raw[rows])
+        """Encode the samples of a slice, a mask or positions, some at a time."""
+        chosen = np.arange(len(self))[rows]
+        x = np.empty((len(chosen), *self.shape[1:]), np.float32)
+        for part in _parts(len(x), prod(x.shape[1:]), self.at_once):
+            x[part] = self.encoder.for_network(self.raw[chosen[part]])
+        return x
 
 
 def encoded(encoder: Encoder, data: Dataset) -> Sequences:
@@ -58,12 +81,8 @@ def encoded(encoder: Encoder, data: Dataset) -> Sequences:
     if data.y is None:
         raise InputError("these sequences have no labels")
     rows = Encoded(encoder, data.x)
-    if 4 * prod(rows.shape) > AT_ONCE:
-        return Sequences(rows, data.y, data.lengths)
-    x = np.empty(rows.shape, np.float32)
-    for part in _parts(len(x), prod(rows.shape[1:]), ENCODED_AT_ONCE):  # 64-bit integers and floats lie in between
-        x[part] = rows[part]
-    return Sequences(x, data.y, data.lengths)
+    asked = (is_stored(data.x) and encoder.kind != "delta") or rows.told_by is not rows
+    return Sequences(rows if asked else rows[:], data.y, data.lengths)
 
 
 def evaluate(

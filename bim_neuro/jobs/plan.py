@@ -132,7 +132,4 @@ def _fitted(kind: str, task: Task, embedding: int) -> Fit:
     if task.head == "next" and holds_tokens(data):
         hint = "choose --encoder token or table, or scale x where its numbers are sizes"
         raise InputError(f"encoder {kind} would read the number of a token as a size", hint)
-    if data.lengths is not None:
-        last = np.minimum(np.arange(x.shape[1]), data.lengths[:, None] - 1)
-        x = np.take_along_axis(x, last[..., None], 1)
-    return fit(kind, x, data.place)
+    return fit(kind, x, data.place, data.lengths)

@@ -283,5 +283,5 @@ def count_or_all(text: str) -> int | None:
 
 
 def task_for(name: str, data: Path | None, layout: str | None = None) -> Task:
-    """Load a task's data; the split's seed is always 0."""
-    return load_task(name, data, layout=layout)
+    """Load a task's data, a large x of which may stay in its file; the split's seed is always 0."""
+    return load_task(name, data, layout=layout, stored=True)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from math import prod
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,8 +27,24 @@ FEW_SAMPLES, FEW_VALUES = 0.05, 0.02
 """Largest share of samples that is left out, and of values unless all are in one sample."""
 ROUNDING = 16 * float(np.finfo(np.float32).eps)
 """A channel that varies by less than this part of its magnitude holds float32 rounding, not a signal."""
+SURVEYED_AT_ONCE = 2**22
+"""Numbers that are surveyed at a time, in float64, if a channel is not more."""
 _NAMED = 5
 _FINEST_GRID = 7  # bits behind the point of values that may be sent as they are
+
+Column = Callable[[int], Array]
+"""Gives the values (samples, steps) of a channel."""
+
+
+class RawRows(Protocol):
+    """Sequences (samples, steps, channels): an array, or samples that are read when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -51,21 +68,58 @@ def fit_encoder(kind: str, raw: Array) -> Encoder:
     return fit(kind, raw).encoder
 
 
-def fit(kind: str, raw: Array, places: Array | None = None) -> Fit:
+def fit(kind: str, raw: RawRows, places: Array | None = None, lengths: Array | None = None) -> Fit:
     """Fit an encoder and name degenerate channels; ``places`` (samples,) are the samples' numbers in their file.
 
-    InputError where no channel moves.
+    Of samples of several ``lengths`` the steps that count are read, the last of them as often as padding follows.
+    Some channels are surveyed at a time, so that a file larger than memory may be fitted to. InputError where no
+    channel moves.
     """
-    x = np.asarray(raw, dtype=np.float64)
-    places = np.arange(len(x)) if places is None else places
-    survey = _survey(x)
-    encoder = _delta(x, survey) if kind == "delta" else _graded(kind, x, survey)
+    places = np.arange(len(raw)) if places is None else places
+    channels = raw.shape[2]
+    least = 2 if kind == "delta" else 1  # sums of one channel alone would be added up in another order
+    count = min(-(-prod(raw.shape) // SURVEYED_AT_ONCE), channels // least)
+    surveys, gains, offsets, lone = [], [], [], []
+    for group in np.array_split(np.arange(channels), max(1, count)):
+        x = _values(raw, slice(group[0], group[-1] + 1), lengths)
+        surveys.append(_survey(x))
+        part = _delta(x, surveys[-1]) if kind == "delta" else _graded(kind, x, surveys[-1])
+        gains.append(part.gain)
+        offsets.append(part.offset)
+        lone.append(_in_one_sample(x, surveys[-1]))
+        del x
+    encoder = Encoder(kind, np.concatenate(gains), np.concatenate(offsets))
+    survey = _Survey(*map(np.concatenate, zip(*surveys, strict=True)))
+
+    def column(channel: int) -> Array:
+        return _values(raw, slice(channel, channel + 1), lengths)[..., 0]
+
     if not encoder.gain.any():
         raise InputError(
-            f"every one of the {x.shape[2]} channels of x is constant in training: there is nothing to learn from",
-            f"channel 0 is {x[0, 0, 0]:g} at every step of every sample",
+            f"every one of the {channels} channels of x is constant in training: there is nothing to learn from",
+            f"channel 0 is {column(0)[0, 0]:g} at every step of every sample",
         )
-    return Fit(encoder, (*_outliers(x, survey, places), *_lone(x, survey, places), *_constant(x, encoder, places)))
+    alone = np.flatnonzero(np.concatenate(lone))
+    return Fit(
+        encoder,
+        (
+            *_outliers(column, survey, places),
+            *_lone(column, survey, places, alone),
+            *_constant(column, encoder, places),
+        ),
+    )
+
+
+def _values(raw: RawRows, channels: slice, lengths: Array | None) -> Array:
+    """Return float64 (samples, steps, some channels), sample by sample where ``raw`` is no array."""
+    if lengths is None and isinstance(raw, np.ndarray):
+        return np.asarray(raw[..., channels], np.float64, order="C")
+    x = np.empty((*raw.shape[:2], channels.stop - channels.start))
+    for index, sample in enumerate(raw):
+        x[index] = sample[:, channels]
+        if lengths is not None:
+            x[index, lengths[index] :] = x[index, lengths[index] - 1]
+    return x
 
 
 def measured(encoder: Encoder, raw: Array) -> tuple[Encoder, str]:
@@ -146,18 +200,19 @@ def _gain(largest: float, spread: Array, size: Array) -> Array:
     return np.where(moves, largest / np.where(moves, spread, 1.0), 0.0)
 
 
-def _outliers(x: Array, survey: _Survey, places: Array) -> Iterator[Finding]:
+def _outliers(column: Column, survey: _Survey, places: Array) -> Iterator[Finding]:
     """Name the furthest value of each channel whose lone samples were left out."""
     found = np.flatnonzero(survey.samples)
     for channel in found[:_NAMED]:
-        distance = np.abs(x[..., channel] - survey.median[channel])
+        x = column(channel)
+        distance = np.abs(x - survey.median[channel])
         sample, step = np.unravel_index(int(distance.argmax()), distance.shape)
         times = float(distance[sample, step] / survey.limit[channel])
         others = f" ({survey.samples[channel]} samples go that way)" if survey.samples[channel] > 1 else ""
         yield Finding(
             "outlier",
             "input",
-            f"channel {channel} is {x[sample, step, channel]:g} at sample {places[sample]}, step {step}, {times:,.0f} "
+            f"channel {channel} is {x[sample, step]:g} at sample {places[sample]}, step {step}, {times:,.0f} "
             f"times further out than all other samples{others}; its range is fitted without it, so it is clipped",
             times,
             GAP,
@@ -167,19 +222,31 @@ def _outliers(x: Array, survey: _Survey, places: Array) -> Iterator[Finding]:
     yield from _more("outlier", "also have a few samples far outside of all others", found)
 
 
-def _lone(x: Array, survey: _Survey, places: Array) -> Iterator[Finding]:
-    """Report channels that vary in one sample only."""
-    moved = np.abs(x - survey.median) > ROUNDING * np.abs(survey.median)
-    found = np.flatnonzero(moved.any(axis=1).sum(axis=0) == 1) if len(x) > 1 else np.empty(0, dtype=int)
+def _moved(x: Array, median: Array) -> Array:
+    """Return where x leaves its median by more than rounding."""
+    distance = x - median
+    np.abs(distance, out=distance)
+    return np.asarray(distance > ROUNDING * np.abs(median))
+
+
+def _in_one_sample(x: Array, survey: _Survey) -> Array:
+    """Return which channels of x (samples, steps, channels) vary in one of several samples only."""
+    return np.asarray((_moved(x, survey.median).any(axis=1).sum(axis=0) == 1) & (len(x) > 1))
+
+
+def _lone(column: Column, survey: _Survey, places: Array, found: Array) -> Iterator[Finding]:
+    """Report the channels ``found`` to vary in one sample only."""
     for channel in found[:_NAMED]:
-        sample, step = np.argwhere(moved[..., channel])[0]
-        steps = np.count_nonzero(moved[..., channel])
+        x = column(channel)
+        moved = _moved(x, survey.median[channel])
+        sample, step = np.argwhere(moved)[0]
+        steps = np.count_nonzero(moved)
         more = f" and {steps - 1} later steps" if steps > 1 else ""
         yield Finding(
             "lone-sample",
             "input",
             f"channel {channel} is {survey.median[channel]:g} at every step of every sample but one: it is "
-            f"{x[sample, step, channel]:g} at sample {places[sample]}, step {step}{more}, which alone sets its range",
+            f"{x[sample, step]:g} at sample {places[sample]}, step {step}{more}, which alone sets its range",
             1,
             None,
             "remove the channel, or give samples in which it varies",
@@ -188,11 +255,12 @@ def _lone(x: Array, survey: _Survey, places: Array) -> Iterator[Finding]:
     yield from _more("lone-sample", "also vary in one sample only", found)
 
 
-def _constant(x: Array, encoder: Encoder, places: Array) -> Iterator[Finding]:
+def _constant(column: Column, encoder: Encoder, places: Array) -> Iterator[Finding]:
     """Report constant channels."""
     found = np.flatnonzero(encoder.gain == 0)
     for channel in found[:_NAMED]:
-        low, high = x[..., channel].min(), x[..., channel].max()
+        x = column(channel)
+        low, high = x.min(), x.max()
         what = f"{low:g}" if low == high else f"{low:.9g} to {high:.9g}, float32's rounding,"
         yield Finding(
             "constant-channel",

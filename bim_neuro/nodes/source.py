@@ -227,14 +227,16 @@ class Encoder:
         if self.kind == "counts":
             counts = _as_counts(np.asarray(raw))
             return np.minimum(counts, GRADED_MAX), np.count_nonzero(counts > GRADED_MAX, axis=(0, 1))
-        with np.errstate(over="ignore"):  # infinity is out of range
-            scaled = (np.asarray(raw, dtype=np.float64) - self.offset) * self.gain
-        np.clip(scaled, -_FAR, _FAR, out=scaled)
         if self.kind == "delta":
-            return _send_on_delta(scaled)
-        rounded = np.rint(scaled)
+            return _send_on_delta(self._scaled(raw))
+        rounded = np.rint(self._scaled(raw))
         clipped = np.count_nonzero(np.abs(rounded) > GRADED_MAX, axis=(0, 1))
         return np.clip(rounded, -GRADED_MAX, GRADED_MAX).astype(np.int64), clipped
+
+    def _scaled(self, raw: Array) -> Array:
+        with np.errstate(over="ignore"):  # infinity is out of range
+            scaled = (np.asarray(raw, dtype=np.float64) - self.offset) * self.gain
+        return np.clip(scaled, -_FAR, _FAR, out=scaled)
 
     def for_float(self, raw: Array) -> Array:
         """Return what the float law reads for raw sequences: they themselves, or what was encoded."""
@@ -250,7 +252,10 @@ class Encoder:
         """Return what a network of ours reads, float32: what was encoded, or tokens where it has the table."""
         if self.kind == "table":
             return np.asarray(check_tokens(np.asarray(raw), len(self.table)), np.float32)
-        return np.asarray(self.to_float(self.encode(raw)), np.float32)
+        if self.kind != "graded" or self.constants:
+            return np.asarray(self.to_float(self.encode(raw)), np.float32)
+        whole = np.rint(self._scaled(raw)) + 0.0  # no integer is -0; floats take half the time
+        return np.asarray(np.clip(whole, -GRADED_MAX, GRADED_MAX, out=whole) * 2.0**-GRADED_BITS, np.float32)
 
 
 _ENCODE = "--encoder graded sends real values, --encoder counts whole numbers; or make spikes of them first"

@@ -75,10 +75,14 @@ TASKS: dict[str, Callable[[Path | None, int], Task]] = {
 }
 
 
-def load_task(name: str, data: str | Path | None = None, seed: int = 0, layout: str | None = None) -> Task:
+def load_task(
+    name: str, data: str | Path | None = None, seed: int = 0, layout: str | None = None, *, stored: bool = False
+) -> Task:
     """Load the task called ``name``, from ``data`` where it needs files; ``seed`` draws the split.
 
     ``layout`` says which axis of task 'own' is time where its file leaves that open: one of `LAYOUTS`.
+    With ``stored`` a large x of task 'own' stays in its file, if that is not compressed: x gives rows when they are
+    asked for, x[3] or x[5:9], and np.asarray(x) is all of it. Training takes it as it takes an array.
 
     >>> len(load_task("digits").test)
     599
@@ -88,8 +92,8 @@ def load_task(name: str, data: str | Path | None = None, seed: int = 0, layout: 
     arguments.whole(seed, "seed", 0, 2**32 - 1)
     data = None if data is None else arguments.path(data, "data")
     check_layout(layout)
-    if layout is None:
-        return TASKS[name](data, seed)
-    if name != "own":
+    if name == "own":
+        return load_own_task(data, seed, layout, stored=stored)
+    if layout is not None:
         raise InputError(f"task '{name}' knows its layout, {layout} was given", "leave --layout out")
-    return load_own_task(data, seed, layout)
+    return TASKS[name](data, seed)

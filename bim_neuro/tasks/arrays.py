@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ..arguments import choice as check_choice
 from ..choices import HEADS
 from ..choices import LAYOUTS as LAYOUTS
 from ..errors import InputError
+from ..intake import is_stored
 from .content import KEYS as KEYS
 from .content import WANTED as WANTED
 from .content import content_of
@@ -53,14 +54,20 @@ class Recordings:
 
 
 def read_recordings(
-    path: Path, layout: str | None = None, steps: int | None = None, *, labels_for: str = "", reads: ModelInput = _ANY
+    path: Path,
+    layout: str | None = None,
+    steps: int | None = None,
+    *,
+    labels_for: str = "",
+    reads: ModelInput = _ANY,
+    stored: bool = False,
 ) -> Recordings:
     """Read a file; ``layout`` is one of `LAYOUTS` where it is known, ``steps`` what the model was trained on.
 
     ``labels_for`` refuses a file without labels, and says what needs them. ``reads`` is what the model reads: events
-    become steps of its length, and pictures must be of its size.
+    become steps of its length, and pictures must be of its size. With ``stored`` a large x may stay in its file.
     """
-    content = content_of(path, layout, reads)
+    content = content_of(path, layout, reads, stored=stored)
     arrays = content.arrays
     if labels_for and "y" not in arrays:
         raise InputError(f"'{path}' has no array 'y', and {labels_for} needs labels", hint=WANTED)
@@ -123,7 +130,9 @@ def _check_pairs(arrays: Arrays, path: Path) -> None:
 def _dataset(
     x: NDArray[Any], y: Int64Array | None, group: Int64Array | None, layout: str, lengths: Int64Array | None = None
 ) -> Dataset:
-    x = sequences_of(x, layout) if layout else x
+    if is_stored(x) and layout in ("", LAYOUTS[0]):
+        return Dataset(cast(Any, x), y, group, np.arange(len(x)), lengths)
+    x = sequences_of(np.asarray(x), layout) if layout else x
     with np.errstate(over="ignore"):  # a number too large for float32 becomes inf, which Dataset refuses
         return Dataset(np.ascontiguousarray(x, dtype=np.float32), y, group, np.arange(len(x)), lengths)
 

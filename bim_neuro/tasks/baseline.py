@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..errors import InputError
 from ..extras import check_extra
 from .dataset import Dataset, Float32Array, Int64Array, Task
@@ -35,4 +37,4 @@ def labels_of(data: Dataset) -> Int64Array:
 
 
 def _flat(data: Dataset) -> Float32Array:
-    return data.x.reshape(len(data), -1)
+    return np.asarray(data.x).reshape(len(data), -1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..intake import is_hdf5, opened, read_npz, read_npz_headers
+from ..intake import is_hdf5, opened, read_npz, read_npz_headers, stored_samples
 from . import event_file
 from .layout_choice import AxisOrder
 from .model_input import DT_S, ModelInput
@@ -18,6 +18,8 @@ KEYS = ("x", "y", "group", "class_names", "dt", "x_test", "y_test", "split", "la
 RECORDED = ("spk__", "out__", "v__", "mem__", "syn__")
 """How the names of arrays begin that --expect reads of the same file; it reads `out` and `meta` too."""
 WANTED = "x is (samples, steps, channels); y is one class index a sample, counting from 0 (docs/inputs.md)"
+LARGE_BYTES = 2**22
+"""Of x; a larger one stays in its file where the caller can read samples one at a time."""
 NO_AXES = AxisOrder("", "it has no axes to order")
 
 Arrays = dict[str, NDArray[Any]]
@@ -32,8 +34,11 @@ class Content(NamedTuple):
     layout: AxisOrder | None = None
 
 
-def content_of(path: Path, layout: str | None, reads: ModelInput) -> Content:
-    """Read a file; an option or setting that has no effect on its kind is refused."""
+def content_of(path: Path, layout: str | None, reads: ModelInput, *, stored: bool = False) -> Content:
+    """Read a file; an option or setting that has no effect on its kind is refused.
+
+    With ``stored`` a large x of three axes comes as `StoredSamples` where its bytes lie in the file as they are.
+    """
     with opened(path) as file:
         hdf5 = is_hdf5(file)
     if hdf5:
@@ -47,8 +52,11 @@ def content_of(path: Path, layout: str | None, reads: ModelInput) -> Content:
     if "x" not in held:
         raise InputError(f"'{path}' has no array 'x', it has: {', '.join(held) or 'none'}", hint=WANTED)
     known = (*KEYS, "out", "meta")
+    large = stored and "x_test" not in held and len(held["x"].shape) == len("BTC") and held["x"].nbytes > LARGE_BYTES
+    x = stored_samples(path, "x") if large else None
+    arrays = read_npz(path, KEYS if x is None else [key for key in KEYS if key != "x"])
     return Content(
-        read_npz(path, KEYS),
+        arrays if x is None else {"x": cast(Any, x)} | arrays,
         _unread([name for name in held if name not in known and not name.startswith(RECORDED)], path),
     )
 

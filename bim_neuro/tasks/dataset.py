@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from ..choices import HEADS as HEADS
 from ..choices import NOT_ASKED
 from ..choices import SPLITS as SPLITS
 from ..errors import Finding, InputError, first_line
+from ..intake import is_stored
 from ..printable import counted
 from .heads import check_lengths, check_targets
 
@@ -32,7 +33,7 @@ class Dataset:
     ``lengths``  (samples,) int64, the steps that count, the rest of x is padding at its end; None: all of them
 
     An array may be a file mapped into memory (np.memmap): it stays there, in its own type of integers, and is read a
-    few samples at a time.
+    few samples at a time. Where that was asked for (`load_task`), ``x`` may be rows that stay in their .npz file.
     Raises InputError that names the array, the place and the value.
     """
 
@@ -81,7 +82,8 @@ class Dataset:
         try:
             every = (self.y, self.group, self.place, self.lengths)
             columns = [None if column is None else column[index] for column in every]
-            return Dataset(self.x[index], *columns)
+            x: Any = self.x.taken(index) if is_stored(self.x) else self.x[index]
+            return Dataset(x, *columns)
         except (IndexError, TypeError, ValueError) as error:
             raise InputError(f"no such samples among {len(self)}: {first_line(error)}") from None
 
@@ -160,5 +162,10 @@ class Task:
 
 
 def check_sequences(x: Any, name: str) -> NDArray[Any]:
-    """Return (samples, steps, channels) of finite numbers; refuse all else, naming the first bad place."""
+    """Return (samples, steps, channels) of finite numbers; refuse all else, naming the first bad place.
+
+    Stored samples are checked once, by the reader of their file: a split of them is not read again.
+    """
+    if is_stored(x):
+        return cast(NDArray[Any], x)
     return arguments.sequences(x, name, empty=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .. import arguments
 from ..choices import LAYOUTS
 from ..errors import InputError
+from ..intake import is_stored
 
 AXES = {"B": "samples", "T": "steps", "C": "channels", "L": "length", "H": "height", "W": "width"}
 Shape = tuple[int, ...]
@@ -96,9 +97,9 @@ def _mended(shape: Shape, layout: str, wanted: Shape) -> str:
 
 def finite_numbers(x: Any, who: str) -> NDArray[Any]:
     """Return an array of finite numbers with the axes of a layout, none of them empty but that of the samples."""
-    found = arguments.array(x, who)
+    found: Any = x if is_stored(x) else arguments.array(x, who)
     layouts_of(found.shape, who)
     if not found.size:
         raise InputError(f"{who} is empty: its shape is {found.shape}")
     arguments.finite(found, who)
-    return np.asarray(found)
+    return found if is_stored(x) else np.asarray(found)

@@ -24,11 +24,14 @@ from .drawn import HELD_OUT, split_by_class, split_by_group
 from .model_input import DT_S
 
 
-def load_own_task(data: Path | None = None, seed: int = 0, layout: str | None = None) -> Task:
-    """The task in the file ``data``; InputError says which array is missing or wrong."""
+def load_own_task(data: Path | None = None, seed: int = 0, layout: str | None = None, *, stored: bool = False) -> Task:
+    """The task in the file ``data``; InputError says which array is missing or wrong.
+
+    With ``stored`` a large x stays in the file where it can.
+    """
     if data is None:
         raise InputError("task 'own' needs a file", hint=f"--data FILE.npz with arrays x and y: {WANTED}")
-    file = read_recordings(data, layout, labels_for="training")
+    file = read_recordings(data, layout, labels_for="training", stored=stored)
     every = file.data
     assert every.y is not None
     of_classes = file.head == "class"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,9 @@ def vocabulary(task: Task) -> int:
     largest = len(task.class_names) - 1 if task.head == "next" else 0
     for split in SPLITS:
         data: Dataset = getattr(task, split)
-        rows = max(1, AT_ONCE // data.x.shape[1])
-        for first in range(0, len(data), rows):
-            part = data.x[first : first + rows]
-            _check_part(part, first, data.place, split)
+        for rows in _pieces(data):
+            part = data.x[rows]
+            _check_part(part, rows.start, data.place, split)
             largest = max(largest, int(part.max()))
     return largest + 1
 
@@ -49,6 +49,13 @@ def holds_tokens(data: Dataset) -> bool:
         return True
     if data.y is None or data.x.shape[2] != 1:
         return False
-    asked = data.y[:, :-1]
-    where = asked != NOT_ASKED
-    return bool(where.any()) and bool((data.x[:, 1:, 0] == asked)[where].all())
+    where = data.y[:, :-1] != NOT_ASKED
+    for rows in _pieces(data):  # x may stay in its file
+        if not (data.x[rows][:, 1:, 0] == data.y[rows, :-1])[where[rows]].all():
+            return False
+    return bool(where.any())
+
+
+def _pieces(data: Dataset) -> Iterator[slice]:
+    at_once = max(1, AT_ONCE // data.x.shape[1])
+    return (slice(first, first + at_once) for first in range(0, len(data), at_once))

@@ -18,8 +18,12 @@ from .batches import SequenceRows
 from .readout import leak_on
 from .threads import torch_in_one_thread
 
-AT_ONCE = 2**25
-"""Bytes of the steps that are computed at a time: few enough to stay near the core, many for products of matrices."""
+AT_ONCE, NEAR = 2**25, 2**23
+"""Bytes of the input that is read at a time, and of the steps that are computed, at most and by the CPU's kernels: few
+enough to stay near the core, many for products of matrices."""
+RUN = 64
+"""Steps of a sample that the CPU's kernels take at a time at least, of as many samples as that leaves room for."""
+_NUMBER_BYTES = 4
 
 
 def predict(
@@ -49,17 +53,8 @@ def answers(
     batch: int = 512,
 ) -> Answers:
     """Return the answers to x, with the likelihood of the tokens that ``y`` asks for where the head is next."""
-    allowed = min(AT_ONCE, memory_of_a_run())
     steps = x.shape[1]
-    if isinstance(network, Baseline):  # reads a sequence whole
-        a_step, whole = network.config.step_bytes, steps * network.config.step_bytes
-    else:
-        a_step = (
-            operator.step_bytes(network.config, operator.chosen(network.w_o)) + 4 * READINGS * network.config.classes
-        )
-        whole = a_step + operator.state_bytes(network.config)
-    samples = max(1, min(batch, len(x), allowed // whole))
-    at_once = max(1, allowed // (samples * a_step))
+    samples, at_once = _piece(network, x.shape, batch)
     lengths = np.full(len(x), steps) if lengths is None else lengths
     found = Answers(head, lengths, (steps, network.config.classes), y, adaptive=network.config.adaptive)
     with torch.no_grad():
@@ -68,6 +63,23 @@ def answers(
             for step, r in _readings(network, np.asarray(x[part])[:, : lengths[part].max()], at_once):
                 found.add(first, step, r)
     return found
+
+
+def _piece(network: BIMNetwork | Baseline, shape: tuple[int, ...], batch: int) -> tuple[int, int]:
+    """Return how many samples, and steps of them, are computed at a time."""
+    (samples, steps, lines), allowed = shape, AT_ONCE
+    if isinstance(network, Baseline):  # reads a sequence whole
+        a_step, least = network.config.step_bytes, steps * network.config.step_bytes
+    else:
+        config, implementation = network.config, operator.chosen(network.w_o)
+        a_step = operator.step_bytes(config, implementation) + _NUMBER_BYTES * READINGS * config.classes
+        near = implementation == "cpu"
+        least = operator.state_bytes(config) + a_step * (min(steps, RUN) if near else 1)
+        allowed = min(AT_ONCE, max(NEAR, least)) if near else AT_ONCE
+    allowed = min(allowed, memory_of_a_run())
+    read = _NUMBER_BYTES * steps * lines
+    samples = max(1, min(batch, samples, allowed // least, allowed // max(1, read)))
+    return samples, max(1, allowed // (samples * a_step))
 
 
 def _readings(network: BIMNetwork | Baseline, x: Array, at_a_time: int) -> Iterator[tuple[int, Array]]:

@@ -161,13 +161,13 @@ def resume(saved: dict[str, Any], run: Run, path: Path) -> Progress:
 
 
 def digest(*arrays: Any) -> str:
-    """Return a short name of the arrays' content; of rows that are made when asked, that of what they are made of."""
+    """Return a short name of the arrays' content; rows that are made when asked say whose content names them."""
     content = hashlib.sha256()
     for array in arrays:
         if array is None:
             continue
-        array = getattr(array, "raw", array)
+        array = getattr(array, "told_by", array)
         content.update(f"{array.dtype}{array.shape}".encode())
-        for part in array if array.ndim > 1 else (array,):  # it may be a file larger than memory
+        for part in array if len(array.shape) > 1 else (array,):  # it may be a file larger than memory
             content.update(np.ascontiguousarray(part).data)
     return content.hexdigest()

@@ -285,10 +285,10 @@ def _draw(y: Array, recipe: Recipe, generator: torch.Generator) -> Tensor:
 
 
 def _augment(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Scale each sample and add noise, both in units of the encoded range."""
+    """Scale each sample of x, in place, and add noise, both in units of the encoded range."""
     gain = 1 + recipe.augment_gain * torch.randn(len(x), 1, 1, generator=generator)
     noise = torch.randn(x.shape, generator=generator).mul_(recipe.augment_noise)
-    return noise.add_(x * gain)  # in place: long sequences fill the memory
+    return noise.add_(x.mul_(gain))  # in place: long sequences fill the memory
 
 
 def _judge(network: Network, value: float, score: Score, progress: Progress, loss: float, *, eligible: bool) -> None:
