@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from bim_neuro.errors import InputError
+from bim_neuro.intake import is_stored
 from bim_neuro.jobs.plan import plan_for
-from bim_neuro.tasks import Task, load_task
+from bim_neuro.tasks import Task, content, load_task, vocabulary
 
 TOKENS, SAMPLES, STEPS = 9, 40, 6
 SPLIT = np.array(["train", "validation", "test", "train"] * (SAMPLES // 4))
@@ -67,3 +68,15 @@ def test_a_table_that_no_memory_holds_is_refused_before_it_is_made(tmp_path: Pat
     task = task_of(tmp_path, x, y=y, head="next")
     with pytest.raises(InputError, match=r"1,048,576 rows of 1,000,000 numbers that learn take 20,971,520,000,000 byt"):
         _ = plan_for(task, encoder="table", embedding=1_000_000).encoder
+
+
+def test_tokens_that_stay_in_their_file_are_counted_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "LARGE_BYTES", 0)
+    monkeypatch.setattr(vocabulary, "AT_ONCE", 3 * STEPS)
+    x, y = text()
+    task_of(tmp_path, x, y=y, head="next")
+    task = load_task("own", tmp_path / "text.npz", stored=True)
+    assert is_stored(task.train.x)
+    assert plan_for(task, encoder="token").encoder.tokens == TOKENS
+    with pytest.raises(InputError, match="would read the number of a token as a size"):
+        _ = plan_for(task, encoder="graded").encoder
