@@ -234,7 +234,12 @@ def main() -> None:
         chosen = [method for method in methods if options.methods is None or method in options.methods]
         for seed, method in itertools.product(range(options.seeds), chosen):
             if (name, method, seed) not in done:
-                rows.append(train_one(task, method, methods[method], seed))
+                try:
+                    rows.append(train_one(task, method, methods[method], seed))
+                except InputError as error:  # it diverged
+                    print(f"{name} {method} seed {seed} is left out: {error}", flush=True)
+                    left_out = True
+                    continue
                 print("{task} {method} seed {seed}: {score:.3f}, {seconds:.0f} s".format(**rows[-1]), flush=True)
                 write(options.json, json.dumps({"table": table(rows), "rows": rows}, indent=1) + "\n")
     print_table(table(rows))

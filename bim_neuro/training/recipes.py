@@ -137,19 +137,19 @@ DEFAULTS: dict[str, Default] = {
         taps=4,
         recipe=Recipe(epochs=25, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=25),
     ),
-    # a delay: slow states; at a rate of 1e-2 all rules end with one symbol of two
-    **dict.fromkeys(
-        ("copy-60", "copy-120", "copy-250"),
-        Default(
+    # a delay: slow states. At a rate of 1e-2 copy-60 ends with one symbol of two; at 3e-2 copy-120 diverged with one seed
+    **{
+        name: Default(
             channels=32,
             states=8,
             blocks=1,
             taps=4,
-            recipe=Recipe(epochs=48, batch=32, learning_rate=3e-2, augment_gain=0.0, augment_noise=0.0, patience=48),
+            recipe=Recipe(epochs=48, batch=32, learning_rate=rate, augment_gain=0.0, augment_noise=0.0, patience=48),
             dt_min=0.001,
             dt_max=0.05,
-        ),
-    ),
+        )
+        for name, rate in {"copy-60": 3e-2, "copy-120": 1e-2, "copy-250": 1e-2}.items()
+    },
     "cue": Default(
         channels=32,
         states=8,
