@@ -137,7 +137,7 @@ DEFAULTS: dict[str, Default] = {
         taps=4,
         recipe=Recipe(epochs=25, batch=32, learning_rate=1e-2, augment_gain=0.0, augment_noise=0.0, patience=25),
     ),
-    # a delay: slow states. At a rate of 1e-2 copy-60 ends with one symbol of two; at 3e-2 copy-120 diverged with one seed
+    # a delay: slow states. At 1e-2 copy-60 ends with one symbol of two; at 3e-2 a seed of copy-120 diverged
     **{
         name: Default(
             channels=32,

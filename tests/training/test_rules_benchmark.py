@@ -13,6 +13,7 @@ from scipy.stats import permutation_test
 
 from benchmarks import rules
 from benchmarks.rules import ABLATIONS, BUDGETS, CONSTANT, PARTS, SELECTIVE, Budget, methods_of, p_value, table
+from bim_neuro.errors import InputError
 from bim_neuro.model.network import BIMNetwork
 from bim_neuro.tasks import load_task
 from bim_neuro.training.rules import RULES
@@ -101,6 +102,22 @@ def test_what_the_file_holds_is_not_trained_again(
     command(monkeypatch, "--json", file, "--table")
     assert len(asked_for) == 7
     assert "0.250 (0.100 to 0.400), 2 seeds" in capsys.readouterr().out
+
+
+def test_a_training_that_diverges_is_left_out_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train_one(_: Any, method: str, __: Any, seed: int) -> dict[str, Any]:
+        if method == "rtrl":
+            raise InputError("training diverged")
+        return row(method, seed, 0.5)
+
+    monkeypatch.setattr(rules, "train_one", train_one)
+    file = tmp_path / "rules.json"
+    with pytest.raises(SystemExit, match="2"):
+        command(monkeypatch, "--json", file, "--tasks", "copy", "--methods", "rtrl", "stdp", "--seeds", 1)
+    assert "copy rtrl seed 0 is left out: training diverged" in capsys.readouterr().out
+    assert [line["method"] for line in json.loads(file.read_text())["rows"]] == ["stdp"]
 
 
 def test_exact_traces_train_as_backpropagation_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
