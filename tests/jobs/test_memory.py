@@ -235,7 +235,8 @@ def test_prediction_takes_few_samples_or_steps_at_a_time_where_memory_is_short(m
     monkeypatch.setattr(BIMBlock, "project", lambda block, x: taken.append(tuple(x.shape[:2])) or project(block, x))
     for allowed, pieces in (
         (200_000, [(30, 9)]),
-        (8_000, [(3, 4)] * 20 + [(3, 1)] * 10),
+        (60_000, [(30, 3)] * 3),
+        (8_000, [(13, 1), (13, 1), (4, 1)] * 9),
         (1_000, [(1, 1)] * 270),
     ):
         taken.clear()
